@@ -1,0 +1,1 @@
+//! The HTTP face: accept loop, routes, SSE.

@@ -1,0 +1,1 @@
+//! The sans-IO core: every rule of the hub, and no IO.

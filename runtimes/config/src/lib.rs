@@ -1,0 +1,1 @@
+//! Command line, environment and mcp-config.json, parsed once into checked types.

@@ -1,0 +1,1 @@
+//! Shards, the clock, the entropy and the one effect interpreter.

@@ -1,0 +1,1 @@
+//! The hub: serve, keys, list-servers, list-tools, call, check, client-config, doctor.
