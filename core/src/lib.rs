@@ -1,1 +1,26 @@
-//! The sans-IO core: every rule of the hub, and no IO.
+//! The sans-IO core of mcp-orch: every rule of the hub, and no IO, clock, randomness, async or lock.
+//!
+//! Decisions that need no memory are pure functions over an immutable [`Snapshot`] of one project.
+//! Everything with a life of its own (session, call, upstream link, process) is a small state machine inside
+//! a [`Shard`]: `Shard::handle(&mut Cx, Input)` appends [`Effect`]s to a buffer, and `runtimes/driver` is the
+//! one place that carries them out. The same inputs always give the same effects.
+
+#![no_std]
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+#![deny(clippy::std_instead_of_core, clippy::alloc_instead_of_core, clippy::expect_used, clippy::wildcard_enum_match_arm)]
+
+extern crate alloc;
+
+pub mod error;
+pub mod ids;
+pub mod limits;
+pub mod ports;
+pub mod record;
+pub mod rpc;
+pub mod time;
+
+pub use error::{Bug, Denied, Exceeded, Fault, Rejection, UpstreamFault};
+pub use ids::{CallId, Entropy, ExchangeId, KeyId, LinkId, ProjectId, ServerId, SessionId};
+pub use limits::{Limit, Limits};
+pub use time::{Deadline, Timestamp};

@@ -1,0 +1,205 @@
+//! Every bound of the hub: a named field with its unit and its default.
+//!
+//! A bound that is hit is answered with its name ([`Limit`]), so that an operator knows what to raise.
+
+use core::fmt;
+use core::time::Duration;
+
+/// The bounds. One value for a whole instance; it never changes while it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest request body, in bytes.
+    pub body_bytes: usize,
+    /// The longest message of an upstream, in bytes.
+    pub message_bytes: usize,
+    /// How deep JSON may be nested.
+    pub json_depth: usize,
+    /// Members of one JSON object, and elements of one array.
+    pub json_members: usize,
+    /// Values in one client's message.
+    pub json_nodes: usize,
+    /// Values in one upstream's message.
+    pub upstream_json_nodes: usize,
+    /// Digits of one JSON number.
+    pub number_digits: usize,
+    /// Requests of one session that are waiting for their answer.
+    pub session_in_flight: usize,
+    /// Requests of one project that are waiting for their answer.
+    pub project_in_flight: usize,
+    /// Bytes of the requests that one upstream has not answered.
+    pub link_in_flight_bytes: usize,
+    /// Bytes that may wait to be written to one upstream.
+    pub link_queue_bytes: usize,
+    /// Bytes of events that may wait for one slow client.
+    pub stream_bytes: usize,
+    /// Streams that one session may hold open.
+    pub session_streams: usize,
+    /// Sessions of one project; the one idle longest makes room.
+    pub project_sessions: usize,
+    /// Servers of one project.
+    pub project_servers: usize,
+    /// Definitions of one kind (tools, prompts, ...) of one server.
+    pub definitions: usize,
+    /// Bytes of one definition.
+    pub definition_bytes: usize,
+    /// Pages that are read of one list of an upstream.
+    pub list_pages: usize,
+    /// Entries of one page of a list that the hub answers.
+    pub page_entries: usize,
+    /// Length of a unified tool or prompt name on the wire.
+    pub unified_name_bytes: usize,
+    /// Servers of one project that may be starting at the same time.
+    pub starting: usize,
+    /// How long a session may be idle without an open stream.
+    pub session_idle: Duration,
+    /// How long a call may take when nothing is heard of it.
+    pub call: Duration,
+    /// How long a call may take however much progress it reports.
+    pub call_hard: Duration,
+    /// How long a list or a handshake of the unified endpoint waits for servers that were never seen.
+    pub discover_wait: Duration,
+    /// How long a POST waits for its first message before its answer becomes a stream.
+    pub first_message: Duration,
+    /// Bursts of list changes within this span are reported once.
+    pub debounce: Duration,
+    /// How long a list may be served from a client's cache (`ttlMs`).
+    pub list_ttl: Duration,
+    /// The first pause before a failed server is started again; doubled with each failure.
+    pub backoff_first: Duration,
+    /// The longest such pause.
+    pub backoff_last: Duration,
+    /// A server that ran this long starts with the first pause again.
+    pub backoff_reset: Duration,
+    /// From a closed stdin to SIGTERM.
+    pub stop_stdin: Duration,
+    /// From SIGTERM to SIGKILL.
+    pub stop_term: Duration,
+    /// How long the calls of a removed server may go on.
+    pub drain: Duration,
+    /// From a connection's start to its first byte, and from the first byte of a head to its end.
+    pub head: Duration,
+    /// The longest pause within a body.
+    pub body_idle: Duration,
+    /// From the first to the last byte of a body.
+    pub body_total: Duration,
+    /// How long an idle connection is kept for the next request.
+    pub keep_alive: Duration,
+    /// How long a client may let a write wait.
+    pub write_stall: Duration,
+    /// The pause between two comments on a stream that has nothing to say.
+    pub sse_comment: Duration,
+    /// Connections at the same time.
+    pub connections: usize,
+    /// Connections at the same time from one address.
+    pub connections_per_address: usize,
+    /// The longest request head, in bytes.
+    pub head_bytes: usize,
+    /// Header fields of one request.
+    pub header_fields: usize,
+    /// The longest request target, in bytes.
+    pub uri_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const KIB: usize = 1024;
+        const MIB: usize = 1024 * KIB;
+        let (s, ms) = (Duration::from_secs, Duration::from_millis);
+        Self {
+            body_bytes: 4 * MIB,
+            message_bytes: 8 * MIB,
+            json_depth: 64,
+            json_members: 10_000,
+            json_nodes: 100_000,
+            upstream_json_nodes: 1_000_000,
+            number_digits: 64,
+            session_in_flight: 256,
+            project_in_flight: 10_000,
+            link_in_flight_bytes: 64 * MIB,
+            link_queue_bytes: 80 * MIB,
+            stream_bytes: MIB,
+            session_streams: 4,
+            project_sessions: 20_000,
+            project_servers: 200,
+            definitions: 5_000,
+            definition_bytes: 64 * KIB,
+            list_pages: 100,
+            page_entries: 1_000,
+            unified_name_bytes: 48,
+            starting: 4,
+            session_idle: s(30 * 60),
+            call: s(60),
+            call_hard: s(15 * 60),
+            discover_wait: s(3),
+            first_message: s(15),
+            debounce: ms(250),
+            list_ttl: s(5),
+            backoff_first: ms(500),
+            backoff_last: s(60),
+            backoff_reset: s(60),
+            stop_stdin: s(2),
+            stop_term: s(3),
+            drain: s(30),
+            head: s(10),
+            body_idle: s(20),
+            body_total: s(60),
+            keep_alive: s(75),
+            write_stall: s(30),
+            sse_comment: s(15),
+            connections: 10_000,
+            connections_per_address: 10_000,
+            head_bytes: 32 * KIB,
+            header_fields: 64,
+            uri_bytes: 8 * KIB,
+        }
+    }
+}
+
+/// The name of a bound, for errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// [`Limits::body_bytes`].
+    BodyBytes,
+    /// [`Limits::json_depth`].
+    JsonDepth,
+    /// [`Limits::json_members`].
+    JsonMembers,
+    /// [`Limits::json_nodes`] or [`Limits::upstream_json_nodes`].
+    JsonNodes,
+    /// [`Limits::number_digits`].
+    NumberDigits,
+    /// [`Limits::session_in_flight`].
+    SessionInFlight,
+    /// [`Limits::project_in_flight`].
+    ProjectInFlight,
+    /// [`Limits::link_in_flight_bytes`].
+    LinkInFlightBytes,
+    /// [`Limits::stream_bytes`].
+    StreamBytes,
+    /// [`Limits::project_servers`].
+    ProjectServers,
+}
+
+impl Limit {
+    /// The field's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BodyBytes => "body_bytes",
+            Self::JsonDepth => "json_depth",
+            Self::JsonMembers => "json_members",
+            Self::JsonNodes => "json_nodes",
+            Self::NumberDigits => "number_digits",
+            Self::SessionInFlight => "session_in_flight",
+            Self::ProjectInFlight => "project_in_flight",
+            Self::LinkInFlightBytes => "link_in_flight_bytes",
+            Self::StreamBytes => "stream_bytes",
+            Self::ProjectServers => "project_servers",
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,101 @@
+//! The driven port to durable state.
+//!
+//! A store keeps records under typed ids and knows nothing of their meaning. It is transactional by value: a
+//! batch of changes is committed whole or not at all, and no open transaction crosses the port.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::BoxFuture;
+use crate::ProjectId;
+use crate::record::{Record, RecordId, RecordKind};
+
+/// Durable records.
+///
+/// Every method is safe to cancel: a dropped `commit` either happened whole or not at all.
+pub trait Store: Send + Sync + 'static {
+    /// Applies all changes in order, or none. When the future is ready with `Ok`, the changes survive a crash
+    /// of the process and of the machine. Concurrent commits may share one write to disk.
+    ///
+    /// [`StoreErrorKind::Conflict`] when an expectation does not hold; nothing was changed then.
+    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// The record with this id and its version, or `None`.
+    fn read(&self, id: RecordId) -> BoxFuture<'_, Result<Option<Versioned>, StoreError>>;
+
+    /// All records of a kind within a project (of all projects for [`RecordKind::Project`]; `project` is then
+    /// ignored), ordered by id.
+    fn list(&self, kind: RecordKind, project: ProjectId)
+    -> BoxFuture<'_, Result<Vec<Versioned>, StoreError>>;
+}
+
+/// A record with the version that optimistic writers name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Versioned {
+    /// 1 for a record written once; one more with every write. A removed and re-made record starts at 1.
+    pub version: u64,
+    /// The record.
+    pub record: Record,
+}
+
+/// One change of a commit.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Writes a record, if the expectation holds.
+    Put(Record, Expect),
+    /// Removes a record; nothing happens when it is not there.
+    Remove(RecordId),
+}
+
+/// What a writer believes about the record it replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Not there yet.
+    Absent,
+    /// Whatever it is.
+    Anything,
+    /// At this version.
+    Version(u64),
+}
+
+/// Why a store could not do what it was asked.
+#[derive(Debug)]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    detail: Box<str>,
+}
+
+/// The kinds of store failure that callers tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreErrorKind {
+    /// An expectation did not hold.
+    Conflict,
+    /// What was read is not what was written, or was written by a newer release.
+    Corrupt,
+    /// No room is left for a write. Reads go on.
+    Full,
+    /// The store cannot be reached, or another process holds it.
+    Unavailable,
+}
+
+impl StoreError {
+    /// An error with words for the operator.
+    pub fn new(kind: StoreErrorKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into().into_boxed_str() }
+    }
+
+    /// What callers branch on.
+    pub fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl core::error::Error for StoreError {}

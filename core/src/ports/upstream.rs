@@ -1,0 +1,91 @@
+//! The driven port to upstream servers: a link carries whole JSON-RPC messages both ways.
+//!
+//! One adapter per technology opens links of one kind. What a link means (handshake, ids, restarts) is decided
+//! in `core::link`; the adapter frames bytes and reports what happened.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::time::Duration;
+use serde::{Deserialize, Serialize};
+
+use crate::record::ServerSpec;
+
+/// Opens links of one technology.
+pub trait Upstreams: Send + Sync + 'static {
+    /// Starts to open a link and returns at once. `spec` is complete: variables are already filled in.
+    ///
+    /// The adapter reports to `sink`: first `opened` or `closed`, then any number of `received` and `logged`,
+    /// and `closed` exactly once, after everything that was read. It reads the upstream's output and error
+    /// output always, whether or not anybody writes, and never waits for one direction in order to serve the
+    /// other. `sink` may be called from any thread, but not from within `open`, `send` or `close`.
+    fn open(&self, spec: LaunchSpec, sink: Arc<dyn LinkSink>) -> Box<dyn UpstreamLink>;
+}
+
+/// The writing end of one link. Dropping it closes the link as `close` with a zero grace would.
+pub trait UpstreamLink: Send + Sync {
+    /// Queues one message (a complete JSON text without line feeds) and returns at once.
+    /// Messages are written in the order of the calls. `Err` when the queue is at its bound in bytes.
+    fn send(&self, frame: Bytes) -> Result<(), QueueFull>;
+
+    /// Ends the link in steps and returns at once; `LinkSink::closed` follows when nothing is left of it.
+    fn close(&self, grace: Grace);
+}
+
+/// What a link reports. Implemented by the driver.
+pub trait LinkSink: Send + Sync {
+    /// The link can carry messages.
+    fn opened(&self, pid: Option<u32>);
+
+    /// Messages that were read, in order, each non-empty and without its line end. Not yet checked to be JSON.
+    fn received(&self, frames: Vec<Bytes>);
+
+    /// A line of the upstream's error output (without its line end, cut at the adapter's bound).
+    fn logged(&self, line: String);
+
+    /// The link is gone, with everything that belonged to it.
+    fn closed(&self, reason: CloseReason);
+}
+
+/// A server's specification, ready to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaunchSpec {
+    /// The server's name, for logs and markers.
+    pub server: String,
+    /// What to run or reach. No `${VAR}` is left in it.
+    pub spec: ServerSpec,
+    /// The longest message that is accepted, in bytes; a longer one closes the link.
+    pub message_bytes: usize,
+    /// The most bytes that may wait to be written.
+    pub queue_bytes: usize,
+}
+
+/// The steps of a graceful stop of a process: close its stdin, wait, SIGTERM, wait, SIGKILL its whole group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grace {
+    /// From the closed stdin to SIGTERM.
+    pub stdin: Duration,
+    /// From SIGTERM to SIGKILL.
+    pub term: Duration,
+}
+
+/// The outgoing queue of a link is at its bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueFull;
+
+/// Why a link ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CloseReason {
+    /// The process ended by itself with this exit code.
+    Exited(i32),
+    /// A message was longer than the bound.
+    MessageTooLong,
+    /// It could not be started: the operating system's words, made fit for a user.
+    NotStarted(String),
+    /// The process was ended by this signal.
+    Signalled(i32),
+    /// `close` was asked for.
+    Stopped,
+}

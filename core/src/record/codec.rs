@@ -1,0 +1,82 @@
+//! Records to bytes and back.
+
+use alloc::vec::Vec;
+
+use super::Record;
+
+/// The version byte of the records that this release writes.
+const CURRENT: u8 = 1;
+
+/// Why stored bytes are not a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// No bytes at all.
+    #[error("the record is empty")]
+    Empty,
+    /// The body does not decode, or bytes are left over.
+    #[error("the record is damaged")]
+    Damaged,
+    /// Written by a newer release.
+    #[error("the record has format {0}, which a newer release wrote")]
+    UnknownVersion(u8),
+}
+
+/// The bytes of a record.
+pub fn encode(record: &Record) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    bytes.push(CURRENT);
+    // Writing to memory cannot fail: every type in a record has a postcard form.
+    postcard::to_extend(record, bytes).unwrap_or_default()
+}
+
+/// The record in stored bytes. Allocates no more than the bytes can describe.
+pub fn decode(bytes: &[u8]) -> Result<Record, CodecError> {
+    let (version, body) = bytes.split_first().ok_or(CodecError::Empty)?;
+    match *version {
+        CURRENT => match postcard::take_from_bytes(body) {
+            Ok((record, [])) => Ok(record),
+            Ok(_) | Err(_) => Err(CodecError::Damaged),
+        },
+        other => Err(CodecError::UnknownVersion(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Mode, Project};
+    use crate::{Entropy, ProjectId, Timestamp};
+    use alloc::vec;
+
+    fn project() -> Record {
+        let mut entropy = Entropy::from_seed([3; 32]);
+        Record::Project(Project {
+            id: ProjectId::mint(Timestamp(1), &mut entropy),
+            slug: "default".into(),
+            name: "Default".into(),
+            separator: "__".into(),
+            mode: Mode::Proxy,
+            created_at: Timestamp(1),
+        })
+    }
+
+    #[test]
+    fn a_record_decodes_to_what_was_encoded() {
+        assert_eq!(decode(&encode(&project())), Ok(project()));
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_by_number() {
+        let mut bytes = encode(&project());
+        bytes[0] = 9;
+        assert_eq!(decode(&bytes), Err(CodecError::UnknownVersion(9)));
+    }
+
+    #[test]
+    fn truncated_and_overlong_records_are_damaged() {
+        let bytes = encode(&project());
+        assert_eq!(decode(&bytes[..bytes.len() - 1]), Err(CodecError::Damaged));
+        assert_eq!(decode(&[bytes, vec![0]].concat()), Err(CodecError::Damaged));
+        assert_eq!(decode(&[]), Err(CodecError::Empty));
+    }
+}

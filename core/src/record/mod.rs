@@ -1,0 +1,273 @@
+//! What the hub remembers: record types, and their bytes.
+//!
+//! A stored record is one version byte and a postcard body. postcard is not self-describing, so a field is never
+//! added in place: a new shape gets a new version byte, and the old struct stays, to be lifted when read.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::ports::gateway::Target;
+use crate::{KeyId, ProjectId, ServerId, SessionId, Timestamp};
+
+mod codec;
+
+pub use codec::{CodecError, decode, encode};
+
+/// A record of any kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Record {
+    /// See [`Project`].
+    Project(Project),
+    /// See [`Server`].
+    Server(Server),
+    /// See [`Key`].
+    Key(Key),
+    /// See [`Definitions`].
+    Definitions(Definitions),
+    /// See [`Session`].
+    Session(Session),
+}
+
+/// The kinds of record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordKind {
+    /// [`Project`].
+    Project,
+    /// [`Server`].
+    Server,
+    /// [`Key`].
+    Key,
+    /// [`Definitions`].
+    Definitions,
+    /// [`Session`].
+    Session,
+}
+
+/// The id of a record: its kind, its project, and its id within it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordId {
+    /// A project.
+    Project(ProjectId),
+    /// A server of a project.
+    Server(ProjectId, ServerId),
+    /// A key of a project.
+    Key(ProjectId, KeyId),
+    /// What a server of a project was last seen to offer.
+    Definitions(ProjectId, ServerId),
+    /// A session of a project.
+    Session(ProjectId, SessionId),
+}
+
+/// A project: servers, keys and policy under one slug.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Project {
+    /// Its id.
+    pub id: ProjectId,
+    /// Its name in URLs: lower-case letters, digits and hyphens.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+    /// What stands between server and tool in unified names on the wire.
+    pub separator: String,
+    /// Whether `batch_execute` is listed on the unified endpoint by default.
+    pub mode: Mode,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What the unified endpoint lists by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mode {
+    /// `batch_execute` is listed.
+    Batch,
+    /// The servers' tools only.
+    Proxy,
+}
+
+/// A configured server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    /// Its id; stays the same for a name while its configuration changes.
+    pub id: ServerId,
+    /// Its project.
+    pub project: ProjectId,
+    /// Its name, unique in the project: 1 to 64 of `A-Za-z0-9_.-`.
+    pub name: String,
+    /// Who put it here, and so who may take it away.
+    pub origin: Origin,
+    /// What it is.
+    pub spec: ServerSpec,
+}
+
+/// Who manages a server's configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Origin {
+    /// The watched configuration file.
+    ConfigFile,
+}
+
+/// A server as its owner wrote it: `${VAR}` is kept as written, so no secret is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerSpec {
+    /// How it is reached.
+    pub transport: Transport,
+    /// Not started and not listed.
+    pub disabled: bool,
+    /// How long the server may take to start and answer its handshake, in seconds.
+    pub timeout_s: u32,
+    /// Names of tools that a client may call without asking. Kept for clients; the hub does not act on it.
+    pub auto_approve: Vec<String>,
+    /// Members that this release does not know, as JSON text by name, written back as they were.
+    pub unknown: BTreeMap<String, String>,
+}
+
+/// How a server is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Transport {
+    /// A child process that speaks newline-delimited JSON-RPC.
+    Stdio {
+        /// The program, looked up in PATH.
+        command: String,
+        /// Its arguments. Readable by every local user: never a place for a secret.
+        args: Vec<String>,
+        /// Its environment, beside the few variables that every child gets.
+        env: BTreeMap<String, String>,
+        /// Its working directory; the hub's own when absent.
+        cwd: Option<String>,
+    },
+    /// A remote server.
+    Remote {
+        /// Streamable HTTP, or the older HTTP+SSE.
+        kind: RemoteKind,
+        /// Where.
+        url: String,
+        /// Headers of every request.
+        headers: BTreeMap<String, String>,
+    },
+}
+
+/// The HTTP transports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RemoteKind {
+    /// Streamable HTTP.
+    Http,
+    /// HTTP+SSE of 2024-11-05.
+    Sse,
+}
+
+/// An API key. The secret itself is not here: only its keyed hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// The public part.
+    pub id: KeyId,
+    /// The one project that it opens.
+    pub project: ProjectId,
+    /// Its name for people.
+    pub name: String,
+    /// HMAC-SHA-256 of the whole token under the instance's pepper.
+    pub mac: [u8; 32],
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it stops working.
+    pub expires_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// What a server was last seen to offer. Served while the server itself is not running.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definitions {
+    /// The server.
+    pub server: ServerId,
+    /// Its project.
+    pub project: ProjectId,
+    /// The digest of the specification that this was learnt from; another one makes it void.
+    pub spec_digest: [u8; 32],
+    /// When it was learnt.
+    pub fetched_at: Timestamp,
+    /// The protocol revision that was agreed with the server.
+    pub revision: String,
+    /// `serverInfo`, a JSON object.
+    pub server_info: String,
+    /// `capabilities`, a JSON object.
+    pub capabilities: String,
+    /// `instructions`, a JSON string.
+    pub instructions: Option<String>,
+    /// Tools, in the server's order.
+    pub tools: Vec<Definition>,
+    /// Prompts, in the server's order.
+    pub prompts: Vec<Definition>,
+    /// Resources, in the server's order; the name is the URI.
+    pub resources: Vec<Definition>,
+    /// Resource templates, in the server's order; the name is the URI template.
+    pub templates: Vec<Definition>,
+}
+
+/// One listed thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    /// What it is called by: a name, a URI or a URI template.
+    pub name: String,
+    /// The whole JSON object as the server sent it.
+    pub json: String,
+}
+
+/// A session of a client of the 2025 eras.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// Its project.
+    pub project: ProjectId,
+    /// The endpoint it was opened at; it works at no other.
+    pub target: Target,
+    /// The key it was opened with; it works with no other.
+    pub key: KeyId,
+    /// The revision that was agreed.
+    pub revision: String,
+    /// `clientInfo`, a JSON object.
+    pub client_info: String,
+    /// The client's `capabilities`, a JSON object.
+    pub capabilities: String,
+    /// When it was opened.
+    pub created_at: Timestamp,
+}
+
+impl Record {
+    /// The id under which this record is kept.
+    pub fn id(&self) -> RecordId {
+        match self {
+            Self::Project(it) => RecordId::Project(it.id),
+            Self::Server(it) => RecordId::Server(it.project, it.id),
+            Self::Key(it) => RecordId::Key(it.project, it.id.clone()),
+            Self::Definitions(it) => RecordId::Definitions(it.project, it.server),
+            Self::Session(it) => RecordId::Session(it.project, it.id),
+        }
+    }
+}
+
+impl RecordId {
+    /// The kind of the record.
+    pub fn kind(&self) -> RecordKind {
+        match self {
+            Self::Project(_) => RecordKind::Project,
+            Self::Server(..) => RecordKind::Server,
+            Self::Key(..) => RecordKind::Key,
+            Self::Definitions(..) => RecordKind::Definitions,
+            Self::Session(..) => RecordKind::Session,
+        }
+    }
+
+    /// The bytes that stores sort by: the project's 16 bytes, then those of the id within it.
+    pub fn sort_key(&self) -> Vec<u8> {
+        let (project, own): (&ProjectId, &[u8]) = match self {
+            Self::Project(id) => (id, &[]),
+            Self::Server(project, id) | Self::Definitions(project, id) => (project, id.0.as_bytes()),
+            Self::Key(project, id) => (project, id.0.as_bytes()),
+            Self::Session(project, id) => (project, &id.0),
+        };
+        [project.0.as_bytes(), own].concat()
+    }
+}

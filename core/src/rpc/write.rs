@@ -1,0 +1,64 @@
+//! Writing JSON-RPC messages straight into bytes.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+/// Appends `text` as a JSON string with its quotes.
+pub fn string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    for byte in text.bytes() {
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0..0x20 => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+            other => out.push(other),
+        }
+    }
+    out.push(b'"');
+}
+
+/// A successful response. `id` and `result` are raw JSON.
+pub fn result(id: &str, result: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(id.len().saturating_add(result.len()).saturating_add(40));
+    out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
+    out.extend_from_slice(id.as_bytes());
+    out.extend_from_slice(b",\"result\":");
+    out.extend_from_slice(result);
+    out.push(b'}');
+    out
+}
+
+/// An error response. `id` and `data` are raw JSON; no id is written as `null`.
+pub fn error(id: Option<&str>, code: i32, message: &str, data: Option<&str>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(message.len().saturating_add(96));
+    out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
+    out.extend_from_slice(id.unwrap_or("null").as_bytes());
+    out.extend_from_slice(format!(",\"error\":{{\"code\":{code},\"message\":").as_bytes());
+    string(&mut out, message);
+    if let Some(data) = data {
+        out.extend_from_slice(b",\"data\":");
+        out.extend_from_slice(data.as_bytes());
+    }
+    out.extend_from_slice(b"}}");
+    out
+}
+
+/// A request; a notification without an id. `params` is raw JSON.
+pub fn request(id: Option<u64>, method: &str, params: Option<&[u8]>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(params.map_or(0, <[u8]>::len).saturating_add(80));
+    out.extend_from_slice(b"{\"jsonrpc\":\"2.0\"");
+    if let Some(id) = id {
+        out.extend_from_slice(format!(",\"id\":{id}").as_bytes());
+    }
+    out.extend_from_slice(b",\"method\":");
+    string(&mut out, method);
+    if let Some(params) = params {
+        out.extend_from_slice(b",\"params\":");
+        out.extend_from_slice(params);
+    }
+    out.push(b'}');
+    out
+}
