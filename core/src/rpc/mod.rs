@@ -1,3 +1,15 @@
-//! JSON-RPC 2.0 as bytes: one validating pass, borrowed envelopes, and splicing.
+//! JSON-RPC 2.0 as bytes: one validating pass, envelopes that keep their bytes, and splicing.
+//!
+//! A message is read once. What is forwarded is what was validated, byte for byte, but for the few values that
+//! the hub owns: ids, progress tokens, names and cursors.
 
+mod envelope;
+mod field;
+mod scan;
+mod string;
 pub mod write;
+
+pub use envelope::{Envelope, Message, Sender};
+pub use field::{Field, Fields, Span};
+pub use scan::{JsonLimits, scan};
+pub use string::decode_string;
