@@ -12,8 +12,10 @@ use crate::ports::gateway::Target;
 use crate::{KeyId, ProjectId, ServerId, SessionId, Timestamp};
 
 mod codec;
+mod interpolate;
 
 pub use codec::{CodecError, decode, encode};
+pub use interpolate::{MissingVariable, interpolate, resolve};
 
 /// A record of any kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,236 @@
+//! `${VAR}` in a server's specification: kept as written in the store, replaced when the server starts.
+//!
+//! `${VAR}` is the value of `VAR`, which must be set; `${VAR:-text}` is `text` when it is unset or empty; `${env:VAR}`,
+//! the spelling of other clients, is `${VAR}`; `$${` is the two characters `${`. Any other `$` is itself. A
+//! replacement is never looked at again, so a value cannot smuggle in another reference.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{ServerSpec, Transport};
+
+/// A reference without a value: not set and without a default, or not the name of a variable at all.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("${{{name}}} has no value: no such variable is set")]
+pub struct MissingVariable {
+    /// What stood between `${` and `}` or `:-`.
+    pub name: String,
+}
+
+/// The text with every reference replaced by its value.
+pub fn interpolate(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<String, MissingVariable> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, from_dollar)) = split_at_dollar(rest) {
+        out.push_str(before);
+        rest = if let Some(after) = from_dollar.strip_prefix("$${") {
+            out.push_str("${");
+            after
+        } else if let Some((reference, after)) = reference(from_dollar) {
+            out.push_str(&value(reference, &lookup)?);
+            after
+        } else {
+            out.push('$');
+            from_dollar.strip_prefix('$').unwrap_or_default()
+        };
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// The specification with every reference replaced, or every variable that is missing, each once.
+///
+/// The result holds secrets: it goes to the server's process or connection, and is neither stored nor shown.
+pub fn resolve(
+    spec: &ServerSpec,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<ServerSpec, Vec<MissingVariable>> {
+    let mut filler = Filler { lookup, missing: Vec::new() };
+    let transport = match &spec.transport {
+        Transport::Stdio { command, args, env, cwd } => Transport::Stdio {
+            command: filler.text(command),
+            args: args.iter().map(|arg| filler.text(arg)).collect(),
+            env: filler.values(env),
+            cwd: cwd.as_ref().map(|cwd| filler.text(cwd)),
+        },
+        Transport::Remote { kind, url, headers } => {
+            Transport::Remote { kind: *kind, url: filler.text(url), headers: filler.values(headers) }
+        }
+    };
+    if filler.missing.is_empty() {
+        Ok(ServerSpec { transport, ..spec.clone() })
+    } else {
+        filler.missing.sort();
+        filler.missing.dedup();
+        Err(filler.missing)
+    }
+}
+
+/// Replaces in many texts, and gathers what is missing.
+struct Filler<L> {
+    lookup: L,
+    missing: Vec<MissingVariable>,
+}
+
+impl<L: Fn(&str) -> Option<String>> Filler<L> {
+    fn text(&mut self, text: &str) -> String {
+        interpolate(text, &self.lookup).unwrap_or_else(|missing| {
+            self.missing.push(missing);
+            String::new()
+        })
+    }
+
+    fn values(&mut self, map: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        map.iter().map(|(name, value)| (name.clone(), self.text(value))).collect()
+    }
+}
+
+/// What stands before the first `$`, and the rest from it on.
+fn split_at_dollar(text: &str) -> Option<(&str, &str)> {
+    text.find('$').and_then(|at| text.split_at_checked(at))
+}
+
+/// The inside of the `${...}` that the text begins with, and what follows it.
+fn reference(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix("${")?.split_once('}')
+}
+
+fn value(reference: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<String, MissingVariable> {
+    let (name, default) = match reference.split_once(":-") {
+        Some((name, default)) => (name, Some(default)),
+        None => (reference, None),
+    };
+    let name = name.strip_prefix("env:").unwrap_or(name);
+    let missing = || MissingVariable { name: name.into() };
+    if !is_name(name) {
+        return Err(missing());
+    }
+    match (lookup(name), default) {
+        (Some(value), Some(default)) if value.is_empty() => Ok(default.into()),
+        (Some(value), _) => Ok(value),
+        (None, Some(default)) => Ok(default.into()),
+        (None, None) => Err(missing()),
+    }
+}
+
+/// Letters, digits and `_`, and no digit first.
+fn is_name(text: &str) -> bool {
+    !text.starts_with(|c: char| c.is_ascii_digit())
+        && !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::RemoteKind;
+    use alloc::borrow::ToOwned;
+    use alloc::vec;
+
+    fn lookup(name: &str) -> Option<String> {
+        match name {
+            "HOME" => Some("/home/u".into()),
+            "TOKEN" => Some("s3cret${HOME}".into()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        }
+    }
+
+    fn check(text: &str, expected: Result<&str, &str>) {
+        let expected = expected.map(ToOwned::to_owned).map_err(|name| MissingVariable { name: name.into() });
+        assert_eq!(interpolate(text, lookup), expected, "{text}");
+    }
+
+    #[test]
+    fn a_reference_becomes_its_value() {
+        check("", Ok(""));
+        check("plain", Ok("plain"));
+        check("${HOME}", Ok("/home/u"));
+        check("a${HOME}b${HOME}c", Ok("a/home/ub/home/uc"));
+        check("é${HOME}é", Ok("é/home/ué"));
+        check("${env:HOME}/x", Ok("/home/u/x"));
+    }
+
+    #[test]
+    fn a_default_stands_in_for_what_is_unset_or_empty() {
+        check("${NOPE:-d}", Ok("d"));
+        check("${EMPTY:-d}", Ok("d"));
+        check("${NOPE:-}", Ok(""));
+        check("${NOPE:-a:-b}", Ok("a:-b"));
+        check("${HOME:-d}", Ok("/home/u"));
+        check("${EMPTY}", Ok(""));
+    }
+
+    #[test]
+    fn an_escaped_reference_is_kept_without_its_first_dollar() {
+        check("$${HOME}", Ok("${HOME}"));
+        check("$$${HOME}", Ok("$${HOME}"));
+        check("$${", Ok("${"));
+    }
+
+    #[test]
+    fn any_other_dollar_is_itself() {
+        for text in ["$", "$$", "$HOME", "cost: 5$", "${", "${HOME", "$}"] {
+            check(text, Ok(text));
+        }
+    }
+
+    #[test]
+    fn a_value_is_not_looked_at_again() {
+        check("${TOKEN}", Ok("s3cret${HOME}"));
+    }
+
+    #[test]
+    fn what_has_no_value_is_named() {
+        check("${NOPE}", Err("NOPE"));
+        check("${}", Err(""));
+        check("${:-d}", Err(""));
+        check("${input:token}", Err("input:token"));
+        check("${1A:-d}", Err("1A"));
+    }
+
+    fn spec(transport: Transport) -> ServerSpec {
+        let unknown = BTreeMap::from([("note".into(), "\"${NOPE}\"".into())]);
+        ServerSpec {
+            transport,
+            disabled: false,
+            timeout_s: 30,
+            auto_approve: vec!["${NOPE}".into()],
+            unknown,
+        }
+    }
+
+    fn stdio(word: &str) -> ServerSpec {
+        spec(Transport::Stdio {
+            command: word.into(),
+            args: vec![word.into()],
+            env: BTreeMap::from([("${NOPE}".into(), word.into())]),
+            cwd: Some(word.into()),
+        })
+    }
+
+    fn remote(word: &str) -> ServerSpec {
+        let headers = BTreeMap::from([("X".into(), word.into())]);
+        spec(Transport::Remote { kind: RemoteKind::Sse, url: word.into(), headers })
+    }
+
+    #[test]
+    fn command_args_env_values_cwd_url_and_headers_are_resolved_and_nothing_else() {
+        assert_eq!(resolve(&stdio("${HOME}"), lookup), Ok(stdio("/home/u")));
+        assert_eq!(resolve(&remote("${HOME}"), lookup), Ok(remote("/home/u")));
+    }
+
+    #[test]
+    fn every_missing_variable_is_reported_once() {
+        let missing =
+            |names: &[&str]| Err(names.iter().map(|&n| MissingVariable { name: n.into() }).collect());
+        assert_eq!(resolve(&stdio("${NOPE}"), lookup), missing(&["NOPE"]));
+        let mut two = stdio("${HOME}");
+        if let Transport::Stdio { command, args, .. } = &mut two.transport {
+            "${Z}".clone_into(command);
+            args.push("${A}".into());
+        }
+        assert_eq!(resolve(&two, lookup), missing(&["A", "Z"]));
+    }
+}
