@@ -75,6 +75,12 @@ pub enum Rejection {
     /// A header that is missing or says something else than the body.
     #[error("header mismatch: {0}")]
     HeaderMismatch(String),
+    /// HTTP that makes no sense, or that two readers may read differently.
+    #[error("malformed HTTP request: {0}")]
+    Malformed(&'static str),
+    /// A body that did not arrive in time.
+    #[error("the request body did not arrive in time")]
+    TooSlow,
     /// A body that is not `application/json`.
     #[error("Content-Type must be application/json")]
     ContentType,
@@ -225,6 +231,8 @@ impl Rejection {
             Self::SessionNotFound => (404, -32_001, None),
             Self::UnsupportedVersion(requested) => (400, -32_022, Some(supported(requested))),
             Self::HeaderMismatch(_) => (400, -32_020, None),
+            Self::Malformed(_) => (400, -32_600, None),
+            Self::TooSlow => (408, -32_600, None),
             Self::ContentType => (415, -32_600, None),
             Self::NotAcceptable => (406, -32_600, None),
             Self::VerbNotAllowed => (405, -32_600, None),
@@ -262,6 +270,8 @@ impl Exceeded {
         let data = Some(format!("{{\"limit\":\"{}\",\"value\":{}}}", self.limit, self.value));
         match self.limit {
             Limit::BodyBytes => (413, own::LIMIT, data),
+            Limit::UriBytes => (414, own::LIMIT, data),
+            Limit::Connections => (503, own::LIMIT, data),
             Limit::JsonDepth | Limit::JsonMembers | Limit::JsonNodes | Limit::NumberDigits => (400, -32_600, data),
             Limit::SessionInFlight
             | Limit::ProjectInFlight

@@ -178,6 +178,10 @@ pub enum Limit {
     StreamBytes,
     /// [`Limits::project_servers`].
     ProjectServers,
+    /// [`Limits::uri_bytes`].
+    UriBytes,
+    /// [`Limits::connections`] or [`Limits::connections_per_address`].
+    Connections,
 }
 
 impl Limit {
@@ -194,6 +198,8 @@ impl Limit {
             Self::LinkInFlightBytes => "link_in_flight_bytes",
             Self::StreamBytes => "stream_bytes",
             Self::ProjectServers => "project_servers",
+            Self::UriBytes => "uri_bytes",
+            Self::Connections => "connections",
         }
     }
 }
