@@ -13,11 +13,15 @@
 extern crate alloc;
 
 pub mod error;
+pub mod hub;
 pub mod ids;
+pub mod key;
 pub mod limits;
+pub mod mcp;
 pub mod ports;
 pub mod record;
 pub mod rpc;
+pub mod snapshot;
 pub mod time;
 
 pub use error::{Bug, Denied, Exceeded, Fault, Rejection, UpstreamFault};

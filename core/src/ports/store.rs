@@ -80,6 +80,17 @@ pub enum StoreErrorKind {
     Unavailable,
 }
 
+impl Expect {
+    /// Whether the belief is true of a record at this version (`None` when it is not there).
+    pub fn holds(self, current: Option<u64>) -> bool {
+        match self {
+            Self::Absent => current.is_none(),
+            Self::Anything => true,
+            Self::Version(expected) => current == Some(expected),
+        }
+    }
+}
+
 impl StoreError {
     /// An error with words for the operator.
     pub fn new(kind: StoreErrorKind, detail: impl Into<String>) -> Self {

@@ -24,13 +24,15 @@ pub trait Upstreams: Send + Sync + 'static {
     fn open(&self, spec: LaunchSpec, sink: Arc<dyn LinkSink>) -> Box<dyn UpstreamLink>;
 }
 
-/// The writing end of one link. Dropping it closes the link as `close` with a zero grace would.
+/// The writing end of one link. Dropping it closes the link as `close` with a zero grace would, unless `close`
+/// was called before: then that one goes on.
 pub trait UpstreamLink: Send + Sync {
     /// Queues one message (a complete JSON text without line feeds) and returns at once.
     /// Messages are written in the order of the calls. `Err` when the queue is at its bound in bytes.
     fn send(&self, frame: Bytes) -> Result<(), QueueFull>;
 
     /// Ends the link in steps and returns at once; `LinkSink::closed` follows when nothing is left of it.
+    /// What is queued is still written. A second call can only shorten the first: a zero grace ends it now.
     fn close(&self, grace: Grace);
 }
 

@@ -1,0 +1,113 @@
+//! Headers that must say what the body says (2026-07-28, Streamable HTTP, "Request Headers").
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::String;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Route, Row};
+use crate::Rejection;
+use crate::ports::gateway::ProtocolHeaders;
+use crate::rpc::{Envelope, Field};
+
+/// The text of a header value: `=?base64?…?=` is decoded, anything else is taken as it is.
+/// `None` when the base64 form is damaged.
+pub fn decode_header(value: &str) -> Option<Cow<'_, str>> {
+    let Some(coded) = value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) else {
+        return Some(Cow::Borrowed(value));
+    };
+    let bytes = STANDARD.decode(coded).ok()?;
+    String::from_utf8(bytes).ok().map(Cow::Owned)
+}
+
+/// Checks the headers of a 2026-07-28 request against its body: a peer that decides by the headers alone must
+/// decide as one that reads the body.
+pub fn check_headers(row: &Row, body: &Envelope, headers: &ProtocolHeaders) -> Result<(), Rejection> {
+    match body.text(Field::MetaVersion) {
+        Some(version) => same("MCP-Protocol-Version", headers.version.as_deref(), &version)?,
+        None => return Err(missing_meta("protocolVersion")),
+    }
+    same("Mcp-Method", headers.method.as_deref(), row.name)?;
+    let named = match row.route {
+        Route::ByTool | Route::ByPrompt => body.text(Field::Name),
+        Route::ByUri => body.text(Field::Uri),
+        Route::ByReference | Route::List(_) | Route::Own => None,
+    };
+    if let Some(named) = named {
+        same("Mcp-Name", headers.name.as_deref(), &named)?;
+    }
+    if body.raw(Field::MetaCapabilities).is_none_or(|raw| !raw.starts_with(b"{")) {
+        return Err(missing_meta("clientCapabilities"));
+    }
+    Ok(())
+}
+
+fn missing_meta(key: &str) -> Rejection {
+    Rejection::InvalidParams(format!("_meta[\"io.modelcontextprotocol/{key}\"] is required"))
+}
+
+fn same(header: &str, value: Option<&str>, body: &str) -> Result<(), Rejection> {
+    let Some(value) = value else {
+        return Err(Rejection::HeaderMismatch(format!("the header {header} is required")));
+    };
+    if decode_header(value).as_deref() == Some(body) {
+        Ok(())
+    } else {
+        Err(Rejection::HeaderMismatch(format!("the header {header} does not say what the body says")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mcp::Revision;
+    use crate::{Fault, Limits, rpc::Sender};
+    use alloc::borrow::ToOwned;
+    use bytes::Bytes;
+
+    fn check(version: Option<&str>, method: Option<&str>, name: Option<&str>, body: &str) -> Result<(), Rejection> {
+        let body = Envelope::parse(Bytes::from(body.to_owned()), Sender::Client, &Limits::default()).unwrap();
+        let row = Row::find("tools/call", Revision::V2026_07_28).unwrap();
+        let own = |value: Option<&str>| value.map(ToOwned::to_owned);
+        let headers = ProtocolHeaders {
+            version: own(version),
+            method: own(method),
+            name: own(name),
+            ..ProtocolHeaders::default()
+        };
+        check_headers(row, &body, &headers)
+    }
+
+    const BODY: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"é","_meta":{
+        "io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+
+    #[test]
+    fn headers_that_say_what_the_body_says_pass_in_both_spellings() {
+        let ok = |name| check(Some("2026-07-28"), Some("tools/call"), Some(name), BODY);
+        assert_eq!(ok("é"), Ok(()));
+        assert_eq!(ok("=?base64?w6k=?="), Ok(()));
+    }
+
+    #[test]
+    fn a_missing_or_differing_header_is_a_mismatch() {
+        for (version, method, name) in [
+            (None, Some("tools/call"), Some("é")),
+            (Some("2025-11-25"), Some("tools/call"), Some("é")),
+            (Some("2026-07-28"), None, Some("é")),
+            (Some("2026-07-28"), Some("Tools/call"), Some("é")),
+            (Some("2026-07-28"), Some("tools/call"), None),
+            (Some("2026-07-28"), Some("tools/call"), Some("=?base64?!?=")),
+        ] {
+            let fault = Fault::from(check(version, method, name, BODY).unwrap_err());
+            assert_eq!(fault.wire().code, -32_020);
+        }
+    }
+
+    #[test]
+    fn missing_meta_is_an_invalid_parameter() {
+        let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"é"}}"#;
+        let fault = Fault::from(check(Some("2026-07-28"), Some("tools/call"), Some("é"), body).unwrap_err());
+        assert_eq!((fault.wire().status, fault.wire().code), (400, -32_602));
+    }
+}

@@ -1,0 +1,11 @@
+//! MCP's own vocabulary: revisions, methods, headers, and what revisions add to results.
+
+mod headers;
+mod method;
+mod result;
+mod revision;
+
+pub use headers::{check_headers, decode_header};
+pub use method::{ListKind, Method, Route, Row, TABLE};
+pub use result::{Lifetime, complete};
+pub use revision::Revision;

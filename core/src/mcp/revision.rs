@@ -1,0 +1,75 @@
+//! Protocol revisions: an enumerated set, in order.
+
+use core::fmt;
+
+/// A dated revision of MCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Revision {
+    /// HTTP+SSE.
+    V2024_11_05,
+    /// Streamable HTTP, batches.
+    V2025_03_26,
+    /// Structured results, elicitation, no batches.
+    V2025_06_18,
+    /// The last one with sessions.
+    V2025_11_25,
+    /// Stateless.
+    V2026_07_28,
+}
+
+impl Revision {
+    /// The newest revision that begins with `initialize`.
+    pub const LAST_WITH_HANDSHAKE: Self = Self::V2025_11_25;
+
+    /// What a legacy request without `MCP-Protocol-Version` means (2025-06-18, transports).
+    pub const ASSUMED: Self = Self::V2025_03_26;
+
+    /// All of them, oldest first.
+    pub const ALL: [Self; 5] =
+        [Self::V2024_11_05, Self::V2025_03_26, Self::V2025_06_18, Self::V2025_11_25, Self::V2026_07_28];
+
+    /// The revision with this date.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|revision| revision.date() == text)
+    }
+
+    /// Its date, as on the wire.
+    pub fn date(self) -> &'static str {
+        match self {
+            Self::V2024_11_05 => "2024-11-05",
+            Self::V2025_03_26 => "2025-03-26",
+            Self::V2025_06_18 => "2025-06-18",
+            Self::V2025_11_25 => "2025-11-25",
+            Self::V2026_07_28 => "2026-07-28",
+        }
+    }
+
+    /// Whether it has no handshake, no session, and no requests from servers.
+    pub fn is_modern(self) -> bool {
+        self > Self::LAST_WITH_HANDSHAKE
+    }
+
+    /// What a server answers to a client that proposes `text` in `initialize`: the same if it is spoken, else
+    /// the newest that begins with a handshake.
+    pub fn agree(text: &str) -> Self {
+        Self::parse(text).filter(|revision| !revision.is_modern()).unwrap_or(Self::LAST_WITH_HANDSHAKE)
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.date())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handshake_agrees_on_what_was_proposed_or_on_the_newest_that_has_one() {
+        assert_eq!(Revision::agree("2024-11-05"), Revision::V2024_11_05);
+        assert_eq!(Revision::agree("2026-07-28"), Revision::V2025_11_25);
+        assert_eq!(Revision::agree("2099-01-01"), Revision::V2025_11_25);
+    }
+}

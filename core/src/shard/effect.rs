@@ -1,0 +1,106 @@
+//! What machines want done: plain data, carried out by the driver's one interpreter.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use crate::ports::gateway::Event;
+use crate::ports::store::Change;
+use crate::ports::upstream::Grace;
+use crate::record::{Definitions, Server};
+use crate::{ExchangeId, LinkId, SessionId};
+
+/// Ties a completion to the effect that it completes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(pub u64);
+
+/// An effect.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Ends an exchange with its whole answer, or ends its stream with a last message.
+    Answer {
+        /// The exchange.
+        exchange: ExchangeId,
+        /// HTTP status; without meaning once the exchange is a stream.
+        status: u16,
+        /// The session that this answer opens.
+        session: Option<SessionId>,
+        /// The message; none for 202 and the like.
+        body: Option<Bytes>,
+    },
+    /// Ends a link in steps.
+    CloseLink {
+        /// The link.
+        link: LinkId,
+        /// The steps.
+        grace: Grace,
+    },
+    /// Sends an event on an exchange, which becomes a stream if it is not yet one.
+    Emit {
+        /// The exchange.
+        exchange: ExchangeId,
+        /// The event.
+        event: Event,
+    },
+    /// Ends a stream.
+    Finish {
+        /// The exchange.
+        exchange: ExchangeId,
+    },
+    /// Opens a link: fills in the variables of the specification and asks the adapter of its transport.
+    OpenLink {
+        /// The link.
+        link: LinkId,
+        /// The server.
+        server: Box<Server>,
+    },
+    /// Makes an exchange a stream now, though there is nothing to send yet.
+    OpenStream {
+        /// The exchange.
+        exchange: ExchangeId,
+    },
+    /// Stores changes; with a token, [`super::Input::Stored`] follows.
+    Persist {
+        /// Whom to tell.
+        token: Option<Token>,
+        /// The changes, committed together.
+        changes: Vec<Change>,
+    },
+    /// Stores what was learnt from a server and replaces the snapshot; [`super::Input::SnapshotReplaced`]
+    /// follows.
+    Publish {
+        /// What was learnt.
+        definitions: Box<Definitions>,
+    },
+    /// Writes a line of a server's own output, or about a server, to the log.
+    Report {
+        /// The server's name.
+        server: String,
+        /// How serious it is.
+        severity: Severity,
+        /// The words.
+        line: String,
+    },
+    /// Sends a message over a link.
+    SendFrame {
+        /// The link.
+        link: LinkId,
+        /// A complete JSON text on one line.
+        frame: Bytes,
+    },
+}
+
+/// How serious a report is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// A server's own error output.
+    Output,
+    /// Something that an operator may want to know.
+    Info,
+    /// Something that an operator should look at.
+    Warning,
+}
+
+/// Effects in the order in which they were decided.
+pub type Effects = Vec<Effect>;

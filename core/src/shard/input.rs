@@ -1,0 +1,93 @@
+//! Everything that can happen to a shard: a closed list, in the past tense.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::Token;
+use crate::ports::gateway::{Admission, Head};
+use crate::ports::upstream::CloseReason;
+use crate::rpc::Envelope;
+use crate::snapshot::Changes;
+use crate::{ExchangeId, Fault, KeyId, LinkId};
+
+/// An input.
+#[derive(Debug)]
+pub enum Input {
+    /// The client of an exchange has gone.
+    ExchangeClosed(ExchangeId),
+    /// Messages came over a link, read and checked; what could not be read is the fault.
+    FramesReceived {
+        /// The link.
+        link: LinkId,
+        /// In order.
+        frames: Vec<Result<Envelope, Fault>>,
+    },
+    /// A key was revoked: what it opened ends.
+    KeyRevoked(KeyId),
+    /// A link is gone.
+    LinkClosed {
+        /// The link.
+        link: LinkId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// The upstream of a link wrote to its error output.
+    LinkLogged {
+        /// The link.
+        link: LinkId,
+        /// One line.
+        line: String,
+    },
+    /// A link can carry messages.
+    LinkOpened {
+        /// The link.
+        link: LinkId,
+        /// The process, where there is one.
+        pid: Option<u32>,
+    },
+    /// A client sent a message.
+    Posted(Posted),
+    /// Servers should be seen once, so that their lists can be served while they do not run.
+    SurveyAsked,
+    /// A client asked for a session's end.
+    SessionDeleted(Opened),
+    /// The snapshot is a new one.
+    SnapshotReplaced(Changes),
+    /// The instance stops: links end.
+    Stopping,
+    /// The effect with this token was carried out, or failed.
+    Stored {
+        /// The token.
+        token: Token,
+        /// Whether the changes are durable.
+        ok: bool,
+    },
+    /// A client opened a stream.
+    StreamOpened(Opened),
+    /// A deadline has passed.
+    TimerFired,
+}
+
+/// A message of a client, with the exchange that waits for its answer.
+#[derive(Debug)]
+pub struct Posted {
+    /// The exchange.
+    pub exchange: ExchangeId,
+    /// Who calls, and what.
+    pub admission: Admission,
+    /// The head of the exchange.
+    pub head: Head,
+    /// The message.
+    pub body: Envelope,
+}
+
+/// An exchange without a message.
+#[derive(Debug)]
+pub struct Opened {
+    /// The exchange.
+    pub exchange: ExchangeId,
+    /// Who calls, and what.
+    pub admission: Admission,
+    /// The head of the exchange.
+    pub head: Head,
+}

@@ -1,0 +1,47 @@
+//! What changed between two snapshots of a project.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::sync::Arc;
+
+use super::{Entry, Snapshot};
+use crate::ServerId;
+use crate::mcp::ListKind;
+
+/// The difference that sessions and links have to follow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The lists that changed, by server name.
+    pub lists: BTreeMap<String, BTreeSet<ListKind>>,
+    /// Servers that are gone, disabled, or have another specification: their links end.
+    pub ended: BTreeSet<ServerId>,
+}
+
+/// The difference from `old` to `new`.
+pub fn diff(old: &Snapshot, new: &Snapshot) -> Changes {
+    let mut changes = Changes::default();
+    for entry in old.servers() {
+        let same = new.entry(entry.id).is_some_and(|now| now.enabled() && now.digest == entry.digest);
+        if entry.enabled() && !same {
+            changes.ended.insert(entry.id);
+        }
+    }
+    let names: BTreeSet<&String> = old.servers.keys().chain(new.servers.keys()).collect();
+    for name in names {
+        let lists: BTreeSet<ListKind> = ListKind::ALL
+            .into_iter()
+            .filter(|kind| listed(old.servers.get(name), *kind) != listed(new.servers.get(name), *kind))
+            .collect();
+        if !lists.is_empty() {
+            changes.lists.insert(name.clone(), lists);
+        }
+    }
+    changes
+}
+
+fn listed(entry: Option<&Arc<Entry>>, kind: ListKind) -> &[crate::record::Definition] {
+    entry
+        .filter(|entry| entry.enabled())
+        .and_then(|entry| entry.offer.as_ref())
+        .map_or(&[], |offer| offer.entries(kind))
+}

@@ -1,0 +1,161 @@
+//! What one project is at one moment: immutable, shared by all its sessions, replaced whole.
+//!
+//! Lists are prepared here, once per change, so that answering one copies a buffer and builds nothing.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::mcp::ListKind;
+use crate::ports::gateway::Target;
+use crate::record::{Definitions, Project, Server};
+use crate::{Limits, ServerId};
+
+mod diff;
+mod directory;
+mod listing;
+mod names;
+mod offer;
+mod unified;
+
+pub use diff::{Changes, diff};
+pub use directory::Directory;
+pub use listing::{Listing, Page};
+pub use offer::{Capabilities, Offer, spec_digest};
+pub use unified::{Place, Unified};
+
+/// One project at one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The project.
+    pub project: Project,
+    /// Its servers by name, the built-in one among them. The order of every unified list.
+    servers: BTreeMap<String, Arc<Entry>>,
+    by_id: BTreeMap<ServerId, Arc<Entry>>,
+    /// All servers behind one endpoint.
+    pub unified: Unified,
+    /// The instance that the project is of.
+    pub instance: Arc<Instance>,
+}
+
+/// What all projects of an instance share. It never changes while the instance runs.
+#[derive(Debug)]
+pub struct Instance {
+    /// The bounds.
+    pub limits: Limits,
+    /// The key that cursors are signed with.
+    pub cursor_key: [u8; 32],
+    /// Where clients reach the hub: scheme, host and port, no path.
+    pub base_url: String,
+    /// Where servers are added.
+    pub config_file: String,
+}
+
+/// A server of the project.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its id.
+    pub id: ServerId,
+    /// Its name.
+    pub name: String,
+    /// Its configuration; `None` for the built-in server.
+    pub config: Option<Server>,
+    /// The digest of its specification.
+    pub digest: [u8; 32],
+    /// What it offers, as far as it was ever seen with this specification.
+    pub offer: Option<Arc<Offer>>,
+}
+
+impl Entry {
+    /// Whether it may be started and listed.
+    pub fn enabled(&self) -> bool {
+        self.config.as_ref().is_none_or(|server| !server.spec.disabled)
+    }
+}
+
+/// What a snapshot is made of.
+#[derive(Debug)]
+pub struct Draft {
+    /// The project.
+    pub project: Project,
+    /// Its servers, in any order.
+    pub servers: Vec<Server>,
+    /// What is known of their offers; those of another specification are left out.
+    pub definitions: Vec<Arc<Definitions>>,
+    /// The instance.
+    pub instance: Arc<Instance>,
+}
+
+impl Snapshot {
+    /// Checks a draft and prepares its lists. Offers that `previous` has prepared already are taken from it.
+    pub fn build(draft: Draft, previous: Option<&Self>) -> Self {
+        let Draft { project, servers, definitions, instance } = draft;
+        let mut learnt: BTreeMap<ServerId, Arc<Definitions>> =
+            definitions.into_iter().map(|it| (it.server, it)).collect();
+        let mut by_name = BTreeMap::new();
+        let hub = Arc::new(crate::hub::entry(&instance));
+        by_name.insert(hub.name.clone(), hub);
+        for server in servers {
+            let digest = spec_digest(&server.spec);
+            let known = learnt.remove(&server.id).filter(|it| it.spec_digest == digest);
+            let offer = known.map(|definitions| {
+                previous
+                    .and_then(|old| old.entry(server.id)?.offer.clone())
+                    .filter(|offer| Arc::ptr_eq(offer.definitions(), &definitions))
+                    .unwrap_or_else(|| Arc::new(Offer::build(definitions, &instance)))
+            });
+            let (id, name) = (server.id, server.name.clone());
+            let entry = Entry { id, name: name.clone(), config: Some(server), digest, offer };
+            by_name.insert(name, Arc::new(entry));
+        }
+        let by_id = by_name.values().map(|entry| (entry.id, Arc::clone(entry))).collect();
+        let unified = Unified::build(&project, by_name.values(), &instance);
+        Self { project, servers: by_name, by_id, unified, instance }
+    }
+
+    /// The bounds of the instance.
+    pub fn limits(&self) -> &Limits {
+        &self.instance.limits
+    }
+
+    /// The server with this id.
+    pub fn entry(&self, id: ServerId) -> Option<&Arc<Entry>> {
+        self.by_id.get(&id)
+    }
+
+    /// The server with this name.
+    pub fn named(&self, name: &str) -> Option<&Arc<Entry>> {
+        self.servers.get(name)
+    }
+
+    /// All servers, in the order of every list.
+    pub fn servers(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.servers.values()
+    }
+
+    /// The enabled servers behind an endpoint.
+    pub fn behind(&self, target: &Target) -> impl Iterator<Item = &Arc<Entry>> {
+        let only = match target {
+            Target::Server(name) => Some(name.as_str()),
+            Target::Unified => None,
+        };
+        self.servers.values().filter(move |entry| entry.enabled() && only.is_none_or(|name| name == entry.name))
+    }
+
+    /// Whether the endpoint exists.
+    pub fn has(&self, target: &Target) -> bool {
+        match target {
+            Target::Server(name) => self.servers.get(name).is_some_and(|entry| entry.enabled()),
+            Target::Unified => true,
+        }
+    }
+
+    /// A list of an endpoint; `None` while the one server behind it was never seen.
+    pub fn listing(&self, target: &Target, kind: ListKind) -> Option<&Listing> {
+        match target {
+            Target::Server(name) => Some(self.servers.get(name)?.offer.as_ref()?.listing(kind)),
+            Target::Unified => Some(self.unified.listing(kind)),
+        }
+    }
+}

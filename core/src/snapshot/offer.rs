@@ -1,0 +1,157 @@
+//! What one server offers, checked and prepared.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use sha2::{Digest, Sha256};
+
+use super::{Instance, Listing};
+use crate::mcp::{ListKind, Revision};
+use crate::record::{Definition, Definitions, ServerSpec};
+
+/// What a server offers, with its lists prepared.
+#[derive(Debug)]
+pub struct Offer {
+    definitions: Arc<Definitions>,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    lists: [Listing; 4],
+}
+
+impl Offer {
+    /// Prepares the lists.
+    pub fn build(definitions: Arc<Definitions>, instance: &Instance) -> Self {
+        let lists = ListKind::ALL.map(|kind| Listing::build(kind, entries(&definitions, kind), instance));
+        let capabilities = Capabilities::parse(&definitions.capabilities);
+        Self { definitions, capabilities, lists }
+    }
+
+    /// What was learnt from the server.
+    pub fn definitions(&self) -> &Arc<Definitions> {
+        &self.definitions
+    }
+
+    /// The entries of a list, in the server's order.
+    pub fn entries(&self, kind: ListKind) -> &[Definition] {
+        entries(&self.definitions, kind)
+    }
+
+    /// A list, ready to be sent.
+    pub fn listing(&self, kind: ListKind) -> &Listing {
+        let [tools, prompts, resources, templates] = &self.lists;
+        match kind {
+            ListKind::Tools => tools,
+            ListKind::Prompts => prompts,
+            ListKind::Resources => resources,
+            ListKind::Templates => templates,
+        }
+    }
+
+    /// The revision that was agreed with the server.
+    pub fn revision(&self) -> Revision {
+        Revision::agree(&self.definitions.revision)
+    }
+}
+
+pub(super) fn entries(definitions: &Definitions, kind: ListKind) -> &[Definition] {
+    match kind {
+        ListKind::Tools => &definitions.tools,
+        ListKind::Prompts => &definitions.prompts,
+        ListKind::Resources => &definitions.resources,
+        ListKind::Templates => &definitions.templates,
+    }
+}
+
+/// The server capabilities that the hub acts on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each a member of the wire object")]
+pub struct Capabilities {
+    /// `tools`.
+    pub tools: bool,
+    /// `prompts`.
+    pub prompts: bool,
+    /// `resources`.
+    pub resources: bool,
+    /// `completions`.
+    pub completions: bool,
+    /// `logging`.
+    pub logging: bool,
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    tools: Option<IgnoredAny>,
+    prompts: Option<IgnoredAny>,
+    resources: Option<IgnoredAny>,
+    completions: Option<IgnoredAny>,
+    logging: Option<IgnoredAny>,
+}
+
+impl Capabilities {
+    /// All of them: what the unified endpoint says while a server behind it was never seen.
+    pub const ALL: Self =
+        Self { tools: true, prompts: true, resources: true, completions: true, logging: true };
+
+    /// Reads a `capabilities` object; what is not understood is not there.
+    pub fn parse(json: &str) -> Self {
+        serde_json::from_str::<Wire>(json).map_or_else(
+            |_| Self::default(),
+            |wire| Self {
+                tools: wire.tools.is_some(),
+                prompts: wire.prompts.is_some(),
+                resources: wire.resources.is_some(),
+                completions: wire.completions.is_some(),
+                logging: wire.logging.is_some(),
+            },
+        )
+    }
+
+    /// What either of two servers can do.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self {
+            tools: self.tools || other.tools,
+            prompts: self.prompts || other.prompts,
+            resources: self.resources || other.resources,
+            completions: self.completions || other.completions,
+            logging: self.logging || other.logging,
+        }
+    }
+
+    /// Whether a list exists.
+    pub fn has(self, kind: ListKind) -> bool {
+        match kind {
+            ListKind::Tools => self.tools,
+            ListKind::Prompts => self.prompts,
+            ListKind::Resources | ListKind::Templates => self.resources,
+        }
+    }
+
+    /// The wire object. Lists can always change: servers come and go.
+    pub fn json(self) -> String {
+        let mut out = String::from("{");
+        let mut member = |there: bool, text: &str| {
+            if there {
+                if out.len() > 1 {
+                    out.push(',');
+                }
+                out.push_str(text);
+            }
+        };
+        member(self.tools, "\"tools\":{\"listChanged\":true}");
+        member(self.prompts, "\"prompts\":{\"listChanged\":true}");
+        member(self.resources, "\"resources\":{\"listChanged\":true}");
+        member(self.completions, "\"completions\":{}");
+        member(self.logging, "\"logging\":{}");
+        out.push('}');
+        out
+    }
+}
+
+/// The digest of a specification: what was learnt under one says nothing about another.
+pub fn spec_digest(spec: &ServerSpec) -> [u8; 32] {
+    // `disabled` and the client's hints do not change what the server is.
+    Sha256::digest(format!("{:?}|{}", spec.transport, spec.timeout_s).as_bytes()).into()
+}
