@@ -1,0 +1,69 @@
+//! Whether the documents are there, stay short, and point at things that exist.
+
+use crate::checkout::{assert_none, beside, files, has_extension, required};
+use crate::markdown::{code_spans, file_links, list_items};
+use crate::source::{Source, find_words};
+
+const ARCHITECTURE: &str = "ARCHITECTURE.md";
+const ARCHITECTURE_LINES: usize = 300;
+
+/// The documents that a reader starts from.
+const ENTRANCES: [&str; 3] = ["README.md", ARCHITECTURE, "CONTRIBUTING.md"];
+
+#[test]
+fn architecture_is_short_enough_to_be_read() {
+    let lines = required(ARCHITECTURE).lines().count();
+    assert!(
+        lines <= ARCHITECTURE_LINES,
+        "{ARCHITECTURE} has {lines} lines, the limit is {ARCHITECTURE_LINES}"
+    );
+}
+
+#[test]
+fn every_invariant_names_a_test_that_exists() {
+    let invariants = list_items(&required(ARCHITECTURE), "- **I-");
+    assert!(!invariants.is_empty(), "{ARCHITECTURE} lists no invariant");
+    let mut broken = Vec::new();
+    for (index, invariant) in invariants.iter().enumerate() {
+        let number = format!("- **I-{}**", index + 1);
+        if !invariant.starts_with(&number) {
+            broken.push(format!("expected {number:?}, found: {invariant}"));
+        }
+        let tests: Vec<&str> = code_spans(invariant).filter(|span| span.contains(".rs::")).collect();
+        if tests.is_empty() {
+            broken.push(format!("names no test: {invariant}"));
+        }
+        let missing = tests.into_iter().filter(|test| !test_exists(test));
+        broken.extend(missing.map(|test| format!("{number} names a test that does not exist: {test}")));
+    }
+    assert_none("an invariant that no test holds is a wish:", &broken);
+}
+
+/// Whether `file.rs::name` is a function of that file. Its modules may stand between the two.
+fn test_exists(test: &str) -> bool {
+    let Some((file, name)) = test.split_once("::") else { return false };
+    let name = name.rsplit("::").next().unwrap_or(name);
+    files().iter().any(|known| known == file)
+        && !find_words(&Source::new(file, required(file)).code, &["fn", name, "("]).is_empty()
+}
+
+#[test]
+fn every_link_between_documents_resolves() {
+    let documents = files().into_iter().filter(|file| file.starts_with("docs/") && has_extension(file, "md"));
+    let mut broken = Vec::new();
+    for document in ENTRANCES.into_iter().map(str::to_owned).chain(documents) {
+        for link in file_links(&required(&document)) {
+            if !beside(&document, &link.target).exists() {
+                broken.push(format!("{document}:{}: {}", link.line, link.target));
+            }
+        }
+    }
+    assert_none("these links lead nowhere:", &broken);
+}
+
+#[test]
+fn invariant_is_checked_against_the_functions_of_the_file() {
+    assert!(test_exists("tests/arch/documents.rs::invariant_is_checked_against_the_functions_of_the_file"));
+    assert!(!test_exists("tests/arch/documents.rs::no_such_test"));
+    assert!(!test_exists("tests/arch/no_such_file.rs::no_such_test"));
+}
