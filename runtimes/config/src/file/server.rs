@@ -1,0 +1,160 @@
+//! One entry of the servers' map: the fields, their spellings, and what must not stand together.
+
+use std::collections::BTreeMap;
+
+use jsonc_parser::ast::{Object, ObjectProp, Value};
+use jsonc_parser::common::{Range, Ranged};
+use orch_core::record::{RemoteKind, ServerSpec, Transport};
+
+use super::finding::{Findings, quoted};
+use super::tree::json;
+use super::value::{self, Means, Wrong};
+
+/// How long a server may take to start, unless its entry says otherwise.
+pub(super) const DEFAULT_TIMEOUT_S: u32 = 30;
+
+const APPROVED: [&str; 2] = ["autoApprove", "alwaysAllow"];
+const MEANS: [&str; 3] = ["type", "transport", "transportType"];
+const OF_STDIO: [&str; 3] = ["args", "env", "cwd"];
+const OF_REMOTE: [&str; 1] = ["headers"];
+const FIELDS: [&str; 13] = [
+    "command",
+    "args",
+    "env",
+    "cwd",
+    "disabled",
+    "timeout",
+    "autoApprove",
+    "alwaysAllow",
+    "type",
+    "transport",
+    "transportType",
+    "url",
+    "headers",
+];
+
+/// The specification in an entry; `None` when a finding says why there is none.
+pub(super) fn read(name: Range, object: &Object<'_>, findings: &mut Findings<'_>) -> Option<ServerSpec> {
+    let errors = findings.errors.len();
+    let properties = object.properties.iter().map(|it| (it.name.as_str(), it)).collect();
+    let mut entry = Entry { name, properties, findings };
+    let means = entry.take(&MEANS, value::means);
+    let disabled = entry.take(&["disabled"], value::flag).unwrap_or(false);
+    let timeout_s = entry.take(&["timeout"], value::seconds).unwrap_or(DEFAULT_TIMEOUT_S);
+    let auto_approve = entry.take(&APPROVED, value::strings).unwrap_or_default();
+    let transport = entry.transport(means);
+    let unknown = entry.rest();
+    if findings.errors.len() > errors {
+        return None;
+    }
+    Some(ServerSpec { transport: transport?, disabled, timeout_s, auto_approve, unknown })
+}
+
+/// An entry while it is read: what nobody has taken yet.
+struct Entry<'o, 'f, 't> {
+    name: Range,
+    properties: BTreeMap<&'o str, &'o ObjectProp<'o>>,
+    findings: &'f mut Findings<'t>,
+}
+
+impl Entry<'_, '_, '_> {
+    /// Takes a field out. All of its spellings that are there must say the same.
+    fn take<T: PartialEq>(
+        &mut self,
+        spellings: &[&'static str],
+        read: impl Fn(&Value<'_>) -> Result<T, Wrong>,
+    ) -> Option<T> {
+        let mut taken: Option<(&'static str, T)> = None;
+        for spelling in spellings {
+            let Some(property) = self.properties.remove(spelling) else { continue };
+            match (read(&property.value), &taken) {
+                (Ok(value), None) => taken = Some((spelling, value)),
+                (Ok(value), Some((_, first))) if value == *first => {}
+                (Ok(_), Some((first, _))) => {
+                    let message =
+                        format!("\"{spelling}\" contradicts \"{first}\": they are two names of one field");
+                    self.findings.error(property.range(), message);
+                }
+                (Err(Wrong { at, expected, found }), _) => {
+                    self.findings.error(at, format!("\"{spelling}\" must be {expected}, found {found}"));
+                }
+            }
+        }
+        taken.map(|(_, value)| value)
+    }
+
+    fn transport(&mut self, means: Option<Means>) -> Option<Transport> {
+        let started = self.properties.get("command").map(|it| it.range());
+        let reached = self.properties.get("url").map(|it| it.range());
+        match (started, reached, means) {
+            (Some(_), None, None | Some(Means::Stdio)) => self.stdio(),
+            (None, Some(_), None) => self.remote(RemoteKind::Http),
+            (None, Some(_), Some(Means::Remote(kind))) => self.remote(kind),
+            (Some(_), Some(url), _) => {
+                self.refuse(url, "\"url\" contradicts \"command\": expected one of them")
+            }
+            (Some(command), None, Some(Means::Remote(_))) => {
+                self.refuse(command, "\"command\" contradicts the transport: a remote server has a \"url\"")
+            }
+            (None, Some(url), Some(Means::Stdio)) => {
+                self.refuse(url, "\"url\" contradicts the transport: a stdio server has a \"command\"")
+            }
+            (None, None, _) => self.refuse(
+                self.name,
+                "a server needs \"command\" (started here) or \"url\" (remote), found neither",
+            ),
+        }
+    }
+
+    fn refuse(&mut self, at: Range, message: &str) -> Option<Transport> {
+        self.findings.error(at, message);
+        None
+    }
+
+    fn stdio(&mut self) -> Option<Transport> {
+        self.warn_of_strangers(&OF_REMOTE, "a server that is started here");
+        let command = self.take(&["command"], value::path);
+        let args = self.take(&["args"], value::strings).unwrap_or_default();
+        let env = self.take(&["env"], value::environment).unwrap_or_default();
+        let cwd = self.take(&["cwd"], value::path);
+        Some(Transport::Stdio { command: command?, args, env, cwd })
+    }
+
+    fn remote(&mut self, kind: RemoteKind) -> Option<Transport> {
+        self.warn_of_strangers(&OF_STDIO, "a remote server");
+        let url = self.take(&["url"], value::url);
+        let headers = self.take(&["headers"], value::headers).unwrap_or_default();
+        Some(Transport::Remote { kind, url: url?, headers })
+    }
+
+    /// Fields of the other kind of server mean nothing, and are kept like those that nobody knows.
+    fn warn_of_strangers(&mut self, names: &[&str], server: &str) {
+        for name in names {
+            if let Some(property) = self.properties.get(name) {
+                self.findings
+                    .warn(property.range(), format!("\"{name}\" means nothing for {server}; it is kept"));
+            }
+        }
+    }
+
+    /// What is left is kept as it is, with a hint where it looks like a slip of the pen.
+    fn rest(self) -> BTreeMap<String, String> {
+        for (name, property) in &self.properties {
+            hint(name, &FIELDS, property.range(), self.findings);
+        }
+        self.properties.into_iter().map(|(name, it)| (name.to_owned(), json(&it.value))).collect()
+    }
+}
+
+/// Warns of a name that is nearly, but not quite, one that has a meaning.
+pub(super) fn hint(name: &str, known: &[&str], at: Range, findings: &mut Findings<'_>) {
+    if known.contains(&name) {
+        return;
+    }
+    let (lower, near) =
+        (name.to_ascii_lowercase().replace(['-', '_'], ""), if name.len() < 5 { 1 } else { 2 });
+    let distance = |it: &&&str| strsim::damerau_levenshtein(&lower, &it.to_ascii_lowercase());
+    if let Some(meant) = known.iter().min_by_key(distance).filter(|it| distance(it) <= near) {
+        findings.warn(at, format!("{} is not a field; did you mean `{meant}`?", quoted(name)));
+    }
+}

@@ -1,0 +1,95 @@
+//! Specifications as JSON text: every field in its one spelling, defaults left out, unknown members as they were.
+
+use std::collections::BTreeMap;
+
+use orch_core::record::{RemoteKind, ServerSpec, Transport};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::ConfigFile;
+use super::server::DEFAULT_TIMEOUT_S;
+
+/// The entry of one server, which reads back as the same specification.
+pub fn write(spec: &ServerSpec) -> String {
+    pretty(&Entry(spec))
+}
+
+impl ConfigFile {
+    /// The whole file, which reads back as the same servers and unknown members. Comments are lost.
+    pub fn write(&self) -> String {
+        pretty(&Whole(self))
+    }
+}
+
+/// Writing to memory fails only for values that have no JSON form, and these all have one.
+fn pretty(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+struct Whole<'a>(&'a ConfigFile);
+
+impl Serialize for Whole<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let ConfigFile { servers, unknown, warnings: _ } = self.0;
+        let servers: BTreeMap<_, _> = servers.iter().map(|(name, spec)| (name, Entry(spec))).collect();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("mcpServers", &servers)?;
+        members(&mut map, unknown)?;
+        map.end()
+    }
+}
+
+struct Entry<'a>(&'a ServerSpec);
+
+impl Serialize for Entry<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let ServerSpec { transport, disabled, timeout_s, auto_approve, unknown } = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        match transport {
+            Transport::Stdio { command, args, env, cwd } => {
+                map.serialize_entry("command", command)?;
+                unless(args.is_empty(), &mut map, "args", args)?;
+                unless(env.is_empty(), &mut map, "env", env)?;
+                unless(cwd.is_none(), &mut map, "cwd", cwd)?;
+            }
+            Transport::Remote { kind, url, headers } => {
+                map.serialize_entry("type", word(*kind))?;
+                map.serialize_entry("url", url)?;
+                unless(headers.is_empty(), &mut map, "headers", headers)?;
+            }
+        }
+        unless(!disabled, &mut map, "disabled", disabled)?;
+        unless(*timeout_s == DEFAULT_TIMEOUT_S, &mut map, "timeout", timeout_s)?;
+        unless(auto_approve.is_empty(), &mut map, "autoApprove", auto_approve)?;
+        members(&mut map, unknown)?;
+        map.end()
+    }
+}
+
+fn word(kind: RemoteKind) -> &'static str {
+    match kind {
+        RemoteKind::Http => "streamable-http",
+        RemoteKind::Sse => "sse",
+    }
+}
+
+fn unless<M: SerializeMap>(
+    is_default: bool,
+    map: &mut M,
+    name: &str,
+    value: &impl Serialize,
+) -> Result<(), M::Error> {
+    if is_default { Ok(()) } else { map.serialize_entry(name, value) }
+}
+
+/// Members that are JSON text already. Text that is not JSON can only be written as a string.
+fn members<M: SerializeMap>(map: &mut M, members: &BTreeMap<String, String>) -> Result<(), M::Error> {
+    for (name, text) in members {
+        match RawValue::from_string(text.clone()).or_else(|_| to_raw_value(text)) {
+            Ok(json) => map.serialize_entry(name, &json)?,
+            Err(_) => map.serialize_entry(name, text)?,
+        }
+    }
+    Ok(())
+}
