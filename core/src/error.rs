@@ -84,6 +84,9 @@ pub enum Rejection {
     /// A body that is not `application/json`.
     #[error("Content-Type must be application/json")]
     ContentType,
+    /// A compressed body.
+    #[error("Content-Encoding is not accepted: send the body as it is")]
+    ContentEncoding,
     /// A client that takes neither JSON nor event streams.
     #[error("Accept must list application/json and text/event-stream")]
     NotAcceptable,
@@ -233,7 +236,7 @@ impl Rejection {
             Self::HeaderMismatch(_) => (400, -32_020, None),
             Self::Malformed(_) => (400, -32_600, None),
             Self::TooSlow => (408, -32_600, None),
-            Self::ContentType => (415, -32_600, None),
+            Self::ContentType | Self::ContentEncoding => (415, -32_600, None),
             Self::NotAcceptable => (406, -32_600, None),
             Self::VerbNotAllowed => (405, -32_600, None),
             Self::NotFound(_) => (404, -32_600, None),
