@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::checkout;
 use crate::lexer::{blank, blank_text};
@@ -51,19 +51,24 @@ impl Source {
     }
 
     /// The files that `#[cfg(test)] mod name;` brings in: tests that live beside the code, not in it.
-    fn test_files(&self) -> impl Iterator<Item = String> {
+    fn test_files(&self) -> Vec<String> {
+        let declared = self.tests.iter().filter(|range| self.code[(*range).clone()].ends_with(';'));
+        declared.flat_map(|range| self.module_files(range)).map(|file| file.display().to_string()).collect()
+    }
+
+    /// Where the module that is declared in `range` may be: at the `#[path]` it gives, or where rustc looks.
+    fn module_files(&self, range: &Range<usize>) -> Vec<PathBuf> {
         let path = Path::new(&self.path);
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let parent = path.parent().unwrap_or_else(|| Path::new(""));
-        let owns_directory = matches!(stem, "lib" | "main" | "mod");
+        if let Some((_, given)) = self.text[range.clone()].split_once("#[path = \"") {
+            return given.split('"').take(1).map(|file| parent.join(file)).collect();
+        }
+        let Some((_, name)) = self.code[range.clone()].rsplit_once("mod ") else { return Vec::new() };
+        let name = name.trim_end_matches(';').trim();
+        let stem = path.file_stem().unwrap_or_default();
+        let owns_directory = ["lib", "main", "mod"].iter().any(|owner| stem == *owner);
         let directory = if owns_directory { parent.to_path_buf() } else { parent.join(stem) };
-        let items = self.tests.iter().filter_map(|range| self.code[range.clone()].strip_suffix(';'));
-        let modules = items.filter_map(|item| item.split_once("mod ")).map(|(_, name)| name.trim());
-        modules
-            .flat_map(move |name| [directory.join(format!("{name}.rs")), directory.join(name).join("mod.rs")])
-            .map(|file| file.display().to_string())
-            .collect::<Vec<_>>()
-            .into_iter()
+        vec![directory.join(format!("{name}.rs")), directory.join(name).join("mod.rs")]
     }
 }
 
@@ -158,12 +163,15 @@ fn attribute_in_text_covers_nothing() {
 
 #[test]
 fn tests_in_a_file_of_their_own_are_found_beside_the_code() {
-    let files = |path: &str| {
-        let source = Source::new(path, "#[cfg(test)]\nmod tests;\n".to_owned());
-        source.test_files().collect::<Vec<_>>()
-    };
+    let files = |path: &str| Source::new(path, "#[cfg(test)]\nmod tests;\n".to_owned()).test_files();
     assert_eq!(files("core/src/call/mod.rs"), ["core/src/call/tests.rs", "core/src/call/tests/mod.rs"]);
     assert_eq!(files("core/src/shard.rs"), ["core/src/shard/tests.rs", "core/src/shard/tests/mod.rs"]);
+
+    let given = "#[cfg(test)]\n#[path = \"scan_tests.rs\"]\nmod tests;\n";
+    assert_eq!(
+        Source::new("core/src/rpc/scan.rs", given.to_owned()).test_files(),
+        ["core/src/rpc/scan_tests.rs"]
+    );
 }
 
 #[test]

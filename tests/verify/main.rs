@@ -18,7 +18,7 @@ use crate::step::Step;
 
 /// Checks the whole workspace: format, lints, documentation, release binary, tests.
 #[derive(Debug, Parser)]
-#[command(name = "cargo verify")]
+#[command(name = "verify", bin_name = "cargo verify")]
 struct Options {
     /// Print the steps and what each of them does, and run none
     #[arg(long)]
