@@ -40,7 +40,9 @@ fn report(step: Step, took: Duration, failure: &Failure, passed: usize) -> ExitC
     println!("\n--- {} FAILED after {}: {}", step.name(), seconds(took), failure.cause);
     println!("    the step again:    cargo verify --only {}", step.name());
     println!("    the command alone: {}", failure.command);
-    println!("\nsteps: {passed} passed, 1 failed");
+    if step != Step::Test {
+        println!("\n{passed} passed, 1 failed");
+    }
     ExitCode::from(failure.exit_code)
 }
 
