@@ -37,7 +37,9 @@ fn no_test_module_outgrows_the_limit() {
 
 #[test]
 fn main_files_only_start_things() {
+    // A test binary has a main.rs as well, but no function `main`: what it holds is a suite.
     let mains = sources().into_iter().filter(|source| source.path.ends_with("/main.rs"));
+    let mains = mains.filter(|source| !find_words(&source.code, &["fn", "main", "("]).is_empty());
     let long = mains.filter(|source| source.production_lines() > MAIN_LINES);
     let long: Vec<String> = long.map(|source| source.path).collect();
     assert_none(&format!("a main.rs has at most {MAIN_LINES} lines:"), &long);
