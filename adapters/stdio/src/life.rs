@@ -1,0 +1,194 @@
+//! One child from its start to the report of its end.
+//!
+//! Three tasks serve its streams and never wait for each other: the writer, the reader and the one for the error
+//! output. This task only watches for the end, of which there are three: the child exits, its output breaks, or
+//! somebody asks for it. Whatever it is, the whole group is killed before the child is reaped, and `closed` is the
+//! last thing that is said.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::future;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use orch_core::ports::upstream::{CloseReason, Grace, LaunchSpec, LinkSink};
+use rustix::process::Signal;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+
+use crate::framer::{Framer, LineTooLong};
+use crate::group::Group;
+use crate::outbox::Outbox;
+use crate::{complaints, spawn};
+
+/// How long the output of an exited child may be held open by a process that left its group.
+const PIPE_WAIT: Duration = Duration::from_millis(200);
+
+/// The time for a child that closed its output, and so can answer nothing, to exit by itself.
+const MUTE_GRACE: Grace = Grace { stdin: Duration::from_secs(1), term: Duration::from_secs(1) };
+
+/// The end of a link that nothing waits for.
+pub(crate) const NOW: Grace = Grace { stdin: Duration::ZERO, term: Duration::ZERO };
+
+/// What a life needs.
+pub(crate) struct Life {
+    pub(crate) launch: LaunchSpec,
+    pub(crate) inherited: Arc<BTreeMap<OsString, OsString>>,
+    pub(crate) sink: Arc<dyn LinkSink>,
+    pub(crate) outbox: Arc<Outbox>,
+    /// Says when to end.
+    pub(crate) stop: watch::Receiver<Option<Grace>>,
+    pub(crate) tasks: TaskTracker,
+}
+
+/// How the reader of a child's output ended.
+type OutputEnd = Result<(), LineTooLong>;
+
+impl Life {
+    /// Lives it.
+    pub(crate) async fn live(mut self) {
+        let reason = if self.stop.borrow().is_some() {
+            CloseReason::Stopped
+        } else {
+            match self.start() {
+                Ok((child, group)) => self.run(child, group).await,
+                Err(words) => CloseReason::NotStarted(words),
+            }
+        };
+        self.outbox.finish();
+        self.sink.closed(reason);
+    }
+
+    fn start(&self) -> Result<(Child, Group), String> {
+        let child = spawn::spawn(&self.launch, &self.inherited)?;
+        let group =
+            Group::of(child.id()).map_err(|error| format!("the process cannot be watched: {error}"))?;
+        Ok((child, group))
+    }
+
+    async fn run(&mut self, mut child: Child, group: Group) -> CloseReason {
+        self.sink.opened(child.id());
+        let writer = child.stdin.take().map(|it| self.write(it));
+        let mut reader = child.stdout.take().map(|it| self.read(it));
+        let complaints = child.stderr.take().map(|it| self.listen(it));
+
+        let (stopped, early) = self.watch(&group, reader.as_mut()).await;
+        group.release();
+        let status = child.wait().await;
+        let (_, late, _) = tokio::join!(
+            settle(writer, Duration::ZERO),
+            settle(reader.filter(|_| early.is_none()), PIPE_WAIT),
+            settle(complaints, PIPE_WAIT)
+        );
+        match early.or(late).unwrap_or(Ok(())) {
+            _ if stopped => CloseReason::Stopped,
+            Err(LineTooLong) => CloseReason::MessageTooLong,
+            Ok(()) => status.map_or(CloseReason::Exited(-1), reason_of),
+        }
+    }
+
+    /// Until the leader has exited: whether that was asked for, and how the output ended if it ended before.
+    async fn watch(
+        &mut self,
+        group: &Group,
+        reader: Option<&mut JoinHandle<OutputEnd>>,
+    ) -> (bool, Option<OutputEnd>) {
+        let output = async {
+            match reader {
+                Some(reader) => reader.await.unwrap_or(Ok(())),
+                None => future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = group.exited() => (false, None),
+            end = output => {
+                self.stop_in_steps(group, if end.is_ok() { MUTE_GRACE } else { NOW }).await;
+                (false, Some(end))
+            }
+            grace = asked(&mut self.stop) => {
+                self.stop_in_steps(group, grace).await;
+                (true, None)
+            }
+        }
+    }
+
+    async fn stop_in_steps(&mut self, group: &Group, grace: Grace) {
+        self.outbox.finish();
+        for (wait, signal) in [(grace.stdin, Signal::TERM), (grace.term, Signal::KILL)] {
+            tokio::select! {
+                () = group.exited() => return,
+                () = tokio::time::sleep(wait) => group.signal(signal),
+                () = hurried(&mut self.stop), if grace != NOW => {
+                    group.signal(Signal::KILL);
+                    break;
+                }
+            }
+        }
+        group.exited().await;
+    }
+
+    fn write(&self, stdin: ChildStdin) -> JoinHandle<()> {
+        let outbox = Arc::clone(&self.outbox);
+        self.tasks.spawn(async move { outbox.write_to(stdin).await })
+    }
+
+    fn read(&self, stdout: ChildStdout) -> JoinHandle<OutputEnd> {
+        let (sink, limit) = (Arc::clone(&self.sink), self.launch.message_bytes);
+        self.tasks.spawn(async move { read_frames(stdout, limit, &*sink).await })
+    }
+
+    fn listen(&self, stderr: ChildStderr) -> JoinHandle<()> {
+        let sink = Arc::clone(&self.sink);
+        self.tasks.spawn(async move { complaints::read_all(stderr, &*sink).await })
+    }
+}
+
+async fn read_frames(mut stdout: impl AsyncRead + Unpin, limit: usize, sink: &dyn LinkSink) -> OutputEnd {
+    let mut lines = Framer::new(limit);
+    while stdout.read_buf(lines.space()).await.is_ok_and(|read| read > 0) {
+        let mut frames = Vec::new();
+        let end = lines.frames(&mut frames);
+        if !frames.is_empty() {
+            sink.received(frames);
+        }
+        end?;
+    }
+    Ok(())
+}
+
+/// Waits so long for a task, then ends it. It does nothing any more when this is ready.
+async fn settle<T>(task: Option<JoinHandle<T>>, wait: Duration) -> Option<T> {
+    let mut task = task?;
+    match tokio::time::timeout(wait, &mut task).await {
+        Ok(done) => done.ok(),
+        Err(_late) => {
+            task.abort();
+            task.await.ok()
+        }
+    }
+}
+
+/// Ready when somebody asked for the end.
+async fn asked(stop: &mut watch::Receiver<Option<Grace>>) -> Grace {
+    stop.wait_for(Option::is_some).await.ok().and_then(|grace| *grace).unwrap_or(NOW)
+}
+
+/// Ready when somebody asked for the end without any grace.
+async fn hurried(stop: &mut watch::Receiver<Option<Grace>>) {
+    if stop.wait_for(|grace| *grace == Some(NOW)).await.is_err() {
+        future::pending::<()>().await;
+    }
+}
+
+fn reason_of(status: ExitStatus) -> CloseReason {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => CloseReason::Exited(code),
+        (None, Some(signal)) => CloseReason::Signalled(signal),
+        (None, None) => CloseReason::Exited(-1),
+    }
+}
