@@ -226,7 +226,7 @@ impl Rejection {
     fn codes(&self) -> (u16, i32, Option<String>) {
         match self {
             Self::NotJson(_) => (400, -32_700, None),
-            Self::NotRpc(_) | Self::Batch | Self::OutOfOrder(_) => (400, -32_600, None),
+            Self::NotRpc(_) | Self::Batch | Self::OutOfOrder(_) | Self::Malformed(_) => (400, -32_600, None),
             Self::UnknownMethod(_) => (404, -32_601, None),
             Self::InvalidParams(_) | Self::InvalidCursor | Self::UnknownResource(_) => (400, -32_602, None),
             Self::UnknownTool(_) | Self::UnknownPrompt(_) => (400, -32_602, None),
@@ -234,7 +234,6 @@ impl Rejection {
             Self::SessionNotFound => (404, -32_001, None),
             Self::UnsupportedVersion(requested) => (400, -32_022, Some(supported(requested))),
             Self::HeaderMismatch(_) => (400, -32_020, None),
-            Self::Malformed(_) => (400, -32_600, None),
             Self::TooSlow => (408, -32_600, None),
             Self::ContentType | Self::ContentEncoding => (415, -32_600, None),
             Self::NotAcceptable => (406, -32_600, None),
