@@ -79,6 +79,7 @@ impl Life {
 
         let (stopped, early) = self.watch(&group, reader.as_mut()).await;
         group.release();
+        self.outbox.finish();
         let status = child.wait().await;
         let (_, late, _) = tokio::join!(
             settle(writer, Duration::ZERO),

@@ -32,7 +32,7 @@ pub trait UpstreamLink: Send + Sync {
     fn send(&self, frame: Bytes) -> Result<(), QueueFull>;
 
     /// Ends the link in steps and returns at once; `LinkSink::closed` follows when nothing is left of it.
-    /// What is queued is still written. A second call can only shorten the first: a zero grace ends it now.
+    /// What an opened link has queued is still written. A second call can only shorten the first: a zero grace ends it now.
     fn close(&self, grace: Grace);
 }
 

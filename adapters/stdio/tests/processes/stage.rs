@@ -1,0 +1,191 @@
+//! A runtime with children on it, and what they report.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use orch_core::ports::upstream::{
+    CloseReason, Grace, LaunchSpec, LinkSink, QueueFull, UpstreamLink, Upstreams,
+};
+use orch_core::record::{ServerSpec, Transport};
+use orch_stdio::StdioUpstreams;
+use tokio::runtime::Runtime;
+
+/// Longer than anything here takes on a busy machine: a test that waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A grace that no test lives to see the end of.
+pub(crate) const LONG: Grace = Grace { stdin: Duration::from_secs(100), term: Duration::from_secs(100) };
+
+/// What a child's link reported.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    Opened(Option<u32>),
+    Received(Vec<Bytes>),
+    Logged(String),
+    Closed(CloseReason),
+}
+
+struct Recorder(Mutex<Sender<Event>>);
+
+impl Recorder {
+    fn record(&self, event: Event) {
+        // A test that has seen enough no longer listens.
+        let _unheard = self.0.lock().unwrap().send(event);
+    }
+}
+
+impl LinkSink for Recorder {
+    fn opened(&self, pid: Option<u32>) {
+        self.record(Event::Opened(pid));
+    }
+
+    fn received(&self, frames: Vec<Bytes>) {
+        self.record(Event::Received(frames));
+    }
+
+    fn logged(&self, line: String) {
+        self.record(Event::Logged(line));
+    }
+
+    fn closed(&self, reason: CloseReason) {
+        self.record(Event::Closed(reason));
+    }
+}
+
+pub(crate) struct Stage {
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) upstreams: StdioUpstreams,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let upstreams = StdioUpstreams::new(std::env::vars_os(), runtime.handle().clone());
+        Self { runtime: Arc::new(runtime), upstreams }
+    }
+
+    /// Starts `sh -c script`.
+    pub(crate) fn shell(&self, script: &str) -> Link {
+        self.open(&launch("sh", &["-c", script]))
+    }
+
+    /// Starts a Python program given as text.
+    pub(crate) fn python(&self, program: &str) -> Link {
+        self.open(&launch("python3", &["-c", program]))
+    }
+
+    pub(crate) fn open(&self, launch: &LaunchSpec) -> Link {
+        let (sender, events) = channel();
+        let handle = self.upstreams.open(launch.clone(), Arc::new(Recorder(Mutex::new(sender))));
+        Link { handle: Some(handle), events, frames: Vec::new(), _runtime: Arc::clone(&self.runtime) }
+    }
+}
+
+pub(crate) fn launch(command: &str, args: &[&str]) -> LaunchSpec {
+    LaunchSpec {
+        server: "it".into(),
+        spec: ServerSpec {
+            transport: Transport::Stdio {
+                command: command.into(),
+                args: args.iter().map(|&it| it.into()).collect(),
+                env: BTreeMap::new(),
+                cwd: None,
+            },
+            disabled: false,
+            timeout_s: 30,
+            auto_approve: Vec::new(),
+            unknown: BTreeMap::new(),
+        },
+        message_bytes: 1 << 20,
+        queue_bytes: 4 << 20,
+    }
+}
+
+pub(crate) struct Link {
+    pub(crate) handle: Option<Box<dyn UpstreamLink>>,
+    events: Receiver<Event>,
+    /// Received and not asked for yet, last first.
+    frames: Vec<Bytes>,
+    /// A link outlives its stage.
+    _runtime: Arc<Runtime>,
+}
+
+impl Link {
+    pub(crate) fn send(&self, frame: impl Into<Bytes>) -> Result<(), QueueFull> {
+        self.handle.as_ref().unwrap().send(frame.into())
+    }
+
+    pub(crate) fn close(&self, grace: Grace) {
+        self.handle.as_ref().unwrap().close(grace);
+    }
+
+    /// The next event; `None` when nothing comes within `wait`, or ever.
+    pub(crate) fn event_within(&self, wait: Duration) -> Option<Event> {
+        match self.events.recv_timeout(wait) {
+            Ok(event) => Some(event),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    pub(crate) fn event(&self) -> Event {
+        self.event_within(PATIENCE).expect("the link says something")
+    }
+
+    /// The pid of a child that was just opened.
+    pub(crate) fn pid(&self) -> u32 {
+        match self.event() {
+            Event::Opened(Some(pid)) => pid,
+            other => panic!("{other:?} before the link was opened"),
+        }
+    }
+
+    /// The next message; what is logged or opened before it is passed over.
+    pub(crate) fn message(&mut self) -> Bytes {
+        loop {
+            if let Some(frame) = self.frames.pop() {
+                return frame;
+            }
+            match self.event() {
+                Event::Received(frames) => self.frames = frames.into_iter().rev().collect(),
+                Event::Opened(_) | Event::Logged(_) => {}
+                end @ Event::Closed(_) => panic!("{end:?} instead of a message"),
+            }
+        }
+    }
+
+    pub(crate) fn text(&mut self) -> String {
+        String::from_utf8(self.message().to_vec()).unwrap()
+    }
+
+    /// The reason of the end; what comes before it is passed over, and nothing may come after it.
+    pub(crate) fn end(&self) -> CloseReason {
+        loop {
+            if let Event::Closed(reason) = self.event() {
+                assert_eq!(self.event_within(Duration::from_millis(50)), None, "closed is the last event");
+                return reason;
+            }
+        }
+    }
+}
+
+/// Whether a process is there and not a zombie.
+pub(crate) fn lives(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = status.rsplit(')').next().and_then(|it| it.split_whitespace().next());
+    state.is_some_and(|it| it != "Z" && it != "X")
+}
+
+/// Waits until `condition` holds.
+pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
+    for _ in 0..PATIENCE.as_millis() / 10 {
+        if condition() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("not within {PATIENCE:?}: {what}");
+}
