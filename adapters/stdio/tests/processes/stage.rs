@@ -1,7 +1,7 @@
 //! A runtime with children on it, and what they report.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -125,10 +125,7 @@ impl Link {
 
     /// The next event; `None` when nothing comes within `wait`, or ever.
     pub(crate) fn event_within(&self, wait: Duration) -> Option<Event> {
-        match self.events.recv_timeout(wait) {
-            Ok(event) => Some(event),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.events.recv_timeout(wait).ok()
     }
 
     pub(crate) fn event(&self) -> Event {
