@@ -1,5 +1,6 @@
 //! Command line, environment and mcp-config.json, parsed once into checked types.
 
+pub mod cli;
 pub mod client_config;
 pub mod environment;
 pub mod file;

@@ -49,8 +49,9 @@ impl Position {
 pub(super) struct Findings<'t> {
     file: &'t str,
     text: &'t str,
-    pub(super) errors: Vec<Finding>,
-    pub(super) warnings: Vec<Finding>,
+    all: Vec<Finding>,
+    errors: usize,
+    warnings: usize,
 }
 
 impl<'t> Findings<'t> {
@@ -58,32 +59,34 @@ impl<'t> Findings<'t> {
     const MOST: usize = 100;
 
     pub(super) fn new(file: &'t str, text: &'t str) -> Self {
-        Self { file, text, errors: Vec::new(), warnings: Vec::new() }
+        Self { file, text, all: Vec::new(), errors: 0, warnings: 0 }
     }
 
     pub(super) fn error(&mut self, at: Range, message: impl Into<String>) {
-        if self.errors.len() < Self::MOST {
-            let finding = self.finding(at, message.into());
-            self.errors.push(finding);
-        }
+        self.errors += 1;
+        self.keep(self.errors, at, message.into());
     }
 
     pub(super) fn warn(&mut self, at: Range, message: impl Into<String>) {
-        if self.warnings.len() < Self::MOST {
-            let finding = self.finding(at, message.into());
-            self.warnings.push(finding);
+        self.warnings += 1;
+        self.keep(self.warnings, at, message.into());
+    }
+
+    pub(super) fn errors(&self) -> usize {
+        self.errors
+    }
+
+    /// From the top of the file to its end.
+    pub(super) fn in_order(mut self) -> Vec<Finding> {
+        self.all.sort_by_key(|it| it.at);
+        self.all
+    }
+
+    fn keep(&mut self, count: usize, at: Range, message: String) {
+        if count <= Self::MOST {
+            let at = Some(Position::of(self.text, at.start()));
+            self.all.push(Finding { file: self.file.to_owned(), at, message });
         }
-    }
-
-    /// The errors and the warnings, each from the top of the file to its end.
-    pub(super) fn in_order(mut self) -> (Vec<Finding>, Vec<Finding>) {
-        self.errors.sort_by_key(|it| it.at);
-        self.warnings.sort_by_key(|it| it.at);
-        (self.errors, self.warnings)
-    }
-
-    fn finding(&self, at: Range, message: String) -> Finding {
-        Finding { file: self.file.to_owned(), at: Some(Position::of(self.text, at.start())), message }
     }
 }
 

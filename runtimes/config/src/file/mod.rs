@@ -56,15 +56,15 @@ impl ConfigFile {
         }
     }
 
-    /// Parses the text of a file, whose name appears in findings.
+    /// Parses the text of a file, whose name appears in findings. With errors come the warnings: a slip of the pen
+    /// is often what an error is about.
     pub fn parse(file: &str, text: &str, limits: &Limits) -> Result<Self, Vec<Finding>> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut findings = Findings::new(file, text);
         let parsed = top(text, limits, &mut findings);
-        let (errors, warnings) = findings.in_order();
         match parsed {
-            Some(file) if errors.is_empty() => Ok(Self { warnings, ..file }),
-            Some(_) | None => Err(errors),
+            Some(file) if findings.errors() == 0 => Ok(Self { warnings: findings.in_order(), ..file }),
+            Some(_) | None => Err(findings.in_order()),
         }
     }
 }
@@ -110,11 +110,7 @@ fn the_one_map<'o>(
 ) -> Option<&'o Object<'o>> {
     let (property, more) = match maps {
         [] => {
-            let hint = findings.warnings.first().map_or_else(String::new, |it| format!("; {}", it.message));
-            findings.error(
-                object.range(),
-                format!("expected \"mcpServers\", an object of servers by name{hint}"),
-            );
+            findings.error(object.range(), "expected \"mcpServers\", an object of servers by name");
             return None;
         }
         [first, more @ ..] => (first, more),

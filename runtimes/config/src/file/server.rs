@@ -35,7 +35,7 @@ const FIELDS: [&str; 13] = [
 
 /// The specification in an entry; `None` when a finding says why there is none.
 pub(super) fn read(name: Range, object: &Object<'_>, findings: &mut Findings<'_>) -> Option<ServerSpec> {
-    let errors = findings.errors.len();
+    let errors = findings.errors();
     let properties = object.properties.iter().map(|it| (it.name.as_str(), it)).collect();
     let mut entry = Entry { name, properties, findings };
     let means = entry.take(&MEANS, value::means);
@@ -44,7 +44,7 @@ pub(super) fn read(name: Range, object: &Object<'_>, findings: &mut Findings<'_>
     let auto_approve = entry.take(&APPROVED, value::strings).unwrap_or_default();
     let transport = entry.transport(means);
     let unknown = entry.rest();
-    if findings.errors.len() > errors {
+    if findings.errors() > errors {
         return None;
     }
     Some(ServerSpec { transport: transport?, disabled, timeout_s, auto_approve, unknown })
@@ -106,13 +106,19 @@ impl Entry<'_, '_, '_> {
         }
     }
 
+    /// Says what else is wrong too, whichever kind of server was meant.
     fn refuse(&mut self, at: Range, message: &str) -> Option<Transport> {
         self.findings.error(at, message);
+        drop((self.stdio_fields(), self.remote_fields(RemoteKind::Http)));
         None
     }
 
     fn stdio(&mut self) -> Option<Transport> {
         self.warn_of_strangers(&OF_REMOTE, "a server that is started here");
+        self.stdio_fields()
+    }
+
+    fn stdio_fields(&mut self) -> Option<Transport> {
         let command = self.take(&["command"], value::path);
         let args = self.take(&["args"], value::strings).unwrap_or_default();
         let env = self.take(&["env"], value::environment).unwrap_or_default();
@@ -122,6 +128,10 @@ impl Entry<'_, '_, '_> {
 
     fn remote(&mut self, kind: RemoteKind) -> Option<Transport> {
         self.warn_of_strangers(&OF_STDIO, "a remote server");
+        self.remote_fields(kind)
+    }
+
+    fn remote_fields(&mut self, kind: RemoteKind) -> Option<Transport> {
         let url = self.take(&["url"], value::url);
         let headers = self.take(&["headers"], value::headers).unwrap_or_default();
         Some(Transport::Remote { kind, url: url?, headers })

@@ -159,10 +159,12 @@ fn text_that_is_not_json_is_refused_with_its_place() {
 #[test]
 fn a_file_without_servers_is_refused_with_a_hint() {
     refuses("{}", &["1:1: expected \"mcpServers\", an object of servers by name"]);
-    let hint = "\"mcp_servers\" is not a field; did you mean `mcpServers`?";
     refuses(
         "{\"mcp_servers\": {}}",
-        &[&format!("1:1: expected \"mcpServers\", an object of servers by name; {hint}")],
+        &[
+            "1:1: expected \"mcpServers\", an object of servers by name",
+            "1:2: \"mcp_servers\" is not a field; did you mean `mcpServers`?",
+        ],
     );
     refuses(
         "{\"mcpServers\": 1}",
@@ -284,6 +286,15 @@ fn all_errors_come_at_once_in_the_order_of_the_file() {
             "2:18: \"command\" must be a string, found a number",
             "2:29: \"args\" must be an array of strings, found a number",
             "3:14: \"url\" must be a URL that begins with http:// or https://, found a number",
+        ],
+    );
+    refuses_entry(
+        "\"comand\": \"c\", \"args\": 1, \"headers\": 2",
+        &[
+            "1:17: a server needs \"command\" (started here) or \"url\" (remote), found neither",
+            "2:1: \"comand\" is not a field; did you mean `command`?",
+            "2:24: \"args\" must be an array of strings, found a number",
+            "2:38: \"headers\" must be an object of strings by header name, found a number",
         ],
     );
 }
