@@ -1,1 +1,26 @@
-//! The HTTP face: accept loop, routes, SSE.
+//! The HTTP face: accept loop, deadlines, Host and Origin rules, routes, SSE.
+//!
+//! It speaks to the hub through [`orch_core::ports::gateway::Gateway`] and knows of MCP only what HTTP needs:
+//! paths, headers, status codes and framing. No message is parsed here.
+//!
+//! A connection is accepted ([`Server`]), served by hyper's HTTP/1 machine under our own deadlines (`connection`,
+//! `pace`, `guarded`), and each of its requests is judged in one fixed order (`exchange`): target length, Host and
+//! Origin (`hosts`), path (`route`), method and headers (`head`), the gateway's admission, media types (`media`),
+//! and only then the body (`body`). What comes back is written by `reply` and [`sse`].
+
+mod accept;
+mod body;
+mod connection;
+mod exchange;
+mod guarded;
+mod head;
+mod hosts;
+mod media;
+mod pace;
+mod reply;
+mod route;
+mod server;
+pub mod sse;
+
+pub use hosts::HostPolicy;
+pub use server::{Ready, Server};

@@ -1,0 +1,101 @@
+//! One connection: hyper's HTTP/1 machine under our own deadlines.
+//!
+//! hyper's `header_read_timeout` is not used: it starts as soon as a head is waited for, so it would also close a
+//! connection that is kept alive between two requests.
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use orch_core::Limits;
+use orch_core::ports::gateway::Gateway;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::exchange::Face;
+use crate::guarded::Guarded;
+use crate::pace::{Lapse, Pacer};
+
+/// The most that is read ahead of a body, and written ahead of a client that reads slowly. More makes large
+/// bodies no faster.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// The least that hyper accepts for its buffer.
+const LEAST_BUFFER_BYTES: usize = 8 * 1024;
+
+/// How connections are served under these limits.
+pub(crate) fn protocol(limits: &Limits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.header_read_timeout(None)
+        .half_close(false)
+        .max_header_size(limits.head_bytes)
+        .max_headers(limits.header_fields)
+        .max_buf_size(BUFFER_BYTES.max(limits.head_bytes).max(LEAST_BUFFER_BYTES));
+    http
+}
+
+/// Serves a connection that came to the listener `bound`, until it ends or `stop` has ended it.
+pub(crate) async fn serve<G: Gateway + ?Sized>(
+    http: &http1::Builder,
+    face: Arc<Face<G>>,
+    stream: TcpStream,
+    bound: SocketAddr,
+    stop: CancellationToken,
+) {
+    let pacer = Arc::new(Pacer::new(Instant::now()));
+    let limits = Arc::clone(&face.limits);
+    let service = service_fn(|request| {
+        let (face, pacer) = (Arc::clone(&face), Arc::clone(&pacer));
+        async move { Ok::<_, Infallible>(face.answer(bound, pacer, request).await) }
+    });
+    let socket = TokioIo::new(Guarded::new(stream, Arc::clone(&pacer)));
+    let mut connection = http.serve_connection(socket, service);
+    let mut stopped = pin!(stop.cancelled());
+    let mut timer = pin!(sleep_until(Instant::now() + limits.head));
+    let lapse = poll_fn(|cx| {
+        if !pacer.is_closing() && stopped.as_mut().poll(cx).is_ready() {
+            pacer.close();
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        loop {
+            if let Poll::Ready(end) = Pin::new(&mut connection).poll(cx) {
+                return Poll::Ready(end.map(|()| None));
+            }
+            match ready!(poll_lapse(timer.as_mut(), &pacer, &limits, cx)) {
+                Lapse::Body => pacer.body_lapsed(),
+                lapse @ (Lapse::Close | Lapse::Reset) => return Poll::Ready(Ok(Some(lapse))),
+            }
+        }
+    })
+    .await;
+    match lapse {
+        Ok(Some(Lapse::Reset)) => connection.into_parts().io.into_inner().reset(),
+        Ok(_) => {}
+        Err(error) => tracing::debug!(%error, "connection ended"),
+    }
+}
+
+/// Waits for the connection's deadline, wherever it moves.
+fn poll_lapse(
+    mut timer: Pin<&mut Sleep>,
+    pacer: &Pacer,
+    limits: &Limits,
+    cx: &mut Context<'_>,
+) -> Poll<Lapse> {
+    loop {
+        let Some((at, lapse)) = pacer.deadline(limits) else { return Poll::Pending };
+        if at < timer.deadline() || timer.is_elapsed() {
+            timer.as_mut().reset(at);
+        }
+        ready!(timer.as_mut().poll(cx));
+        if Instant::now() >= at {
+            return Poll::Ready(lapse);
+        }
+    }
+}

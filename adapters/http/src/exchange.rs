@@ -1,0 +1,122 @@
+//! One exchange, from a head to a response, in the order in which a request is judged.
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Request, Response};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use orch_core::ports::gateway::{Gateway, Head, Reply, Verb};
+use orch_core::{Exceeded, Fault, Limit, Limits, Rejection};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::hosts::HostPolicy;
+use crate::pace::Pacer;
+use crate::reply::{self, Body, Exchange};
+use crate::route::Route;
+use crate::{Ready, body, head, media};
+
+/// What every exchange needs to know.
+pub(crate) struct Face<G: ?Sized> {
+    pub(crate) gateway: Arc<G>,
+    pub(crate) hosts: HostPolicy,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) ready: Ready,
+}
+
+/// Why an exchange ends before the gateway has answered.
+struct Refusal {
+    fault: Fault,
+    /// The `Allow` header of a 405.
+    allow: Option<&'static str>,
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self { fault, allow: None }
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Fault::from(rejection).into()
+    }
+}
+
+impl<G: Gateway + ?Sized> Face<G> {
+    /// Answers a request that came to the listener `bound`.
+    pub(crate) async fn answer(
+        &self,
+        bound: SocketAddr,
+        pacer: Arc<Pacer>,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
+        pacer.request_began(request.body().is_end_stream());
+        let exchange = Exchange::new(pacer);
+        let (parts, body) = request.into_parts();
+        let route = Route::parse(parts.uri.path());
+        let outcome = match route {
+            Ok(Route::Alive) => return reply::probe(&parts.method, true, exchange),
+            Ok(Route::Ready) => return reply::probe(&parts.method, (self.ready)(), exchange),
+            Ok(Route::Mcp(_)) | Err(_) => match self.judge(bound, &parts, route) {
+                Ok(head) => self.carry(exchange.pacer(), head, parts.headers, body).await,
+                Err(refusal) => Err(refusal),
+            },
+        };
+        match outcome {
+            Ok((verb, reply)) => reply::respond(reply, verb, exchange, self.limits.sse_comment),
+            Err(Refusal { fault, allow }) => reply::refuse(&fault, allow, exchange),
+        }
+    }
+
+    /// What can be said of the head alone: who is meant, who asks, what for.
+    fn judge(
+        &self,
+        bound: SocketAddr,
+        parts: &Parts,
+        route: Result<Route<'_>, Fault>,
+    ) -> Result<Head, Refusal> {
+        let target_bytes = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+        if target_bytes > self.limits.uri_bytes {
+            let value = u64::try_from(self.limits.uri_bytes).unwrap_or(u64::MAX);
+            let hint = "no endpoint has a longer URL";
+            return Err(Fault::from(Exceeded { limit: Limit::UriBytes, value, hint }).into());
+        }
+        self.hosts.check(bound, &parts.uri, &parts.headers)?;
+        let Route::Mcp(endpoint) = route? else { return Err(Rejection::NotFound("no such path").into()) };
+        let verb = head::verb(endpoint.door, &parts.method)
+            .map_err(|allow| Refusal { fault: Rejection::VerbNotAllowed.into(), allow: Some(allow) })?;
+        Ok(head::read(verb, &endpoint, &parts.uri, &parts.headers)?)
+    }
+
+    /// Asks the gateway, before and after the body is read.
+    async fn carry(
+        &self,
+        pacer: &Pacer,
+        head: Head,
+        headers: HeaderMap,
+        body: Incoming,
+    ) -> Result<(Verb, Reply), Refusal> {
+        let verb = head.verb;
+        let admission = match self.gateway.admit(&head).await {
+            Ok(admission) => admission,
+            Err(reply) => return Ok((verb, reply)),
+        };
+        expect_body(verb, &headers, &body)?;
+        // The headers are slices of the connection's read buffer, which is used again once they are gone.
+        drop(headers);
+        let bytes =
+            if body.is_end_stream() { Bytes::new() } else { body::read(body, &self.limits, pacer).await? };
+        Ok((verb, self.gateway.submit(admission, head, bytes).await))
+    }
+}
+
+/// Whether a body may come with this verb, and in this form.
+fn expect_body(verb: Verb, headers: &HeaderMap, body: &Incoming) -> Result<(), Rejection> {
+    match verb {
+        Verb::Post => media::sends_json(headers).and_then(|()| media::takes_an_answer(headers)),
+        Verb::PostMessage => media::sends_json(headers),
+        Verb::Listen | Verb::Delete | Verb::OpenSse if body.is_end_stream() => Ok(()),
+        Verb::Listen | Verb::Delete | Verb::OpenSse => Err(Rejection::Malformed("a body where none belongs")),
+    }
+}

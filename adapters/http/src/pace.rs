@@ -1,0 +1,243 @@
+//! What a connection may take its time for: one small machine of deadlines, without a timer of its own.
+//!
+//! A connection has one sleeping timer, set lazily: it is only ever moved to an earlier instant, and when it
+//! fires too early it is set again. So a busy connection does not touch the timer wheel for its requests.
+
+use orch_core::Limits;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a closed connection is read on, so that the client sees the answer that was sent before the close
+/// instead of a reset: it may still be sending the body that was refused.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Where a connection stands, as far as its client can delay it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Connected, nothing heard.
+    Silent { since: Instant },
+    /// Some bytes of a head.
+    Head { since: Instant },
+    /// The hub's turn: no deadline of ours.
+    Busy,
+    /// Bytes of a body.
+    Body { since: Instant, heard: Instant },
+    /// The body took too long; its reader is to be told.
+    Late,
+    /// Between two requests.
+    Idle { since: Instant },
+    /// Answered and closed, but the client may still be sending.
+    Lingering { since: Instant },
+}
+
+/// What is to happen when a deadline has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lapse {
+    /// Close the connection.
+    Close,
+    /// Reset the connection: its client does not read.
+    Reset,
+    /// Tell the reader of the body.
+    Body,
+}
+
+#[derive(Debug)]
+struct Pace {
+    phase: Phase,
+    /// Since when a write has waited for the client to read.
+    stalled: Option<Instant>,
+    /// Whether the client has sent all of its last request.
+    whole: bool,
+}
+
+impl Pace {
+    fn deadline(&self, limits: &Limits) -> Option<(Instant, Lapse)> {
+        let phase = match self.phase {
+            Phase::Silent { since } | Phase::Head { since } => Some((since + limits.head, Lapse::Close)),
+            Phase::Body { since, heard } => {
+                Some(((since + limits.body_total).min(heard + limits.body_idle), Lapse::Body))
+            }
+            Phase::Idle { since } => Some((since + limits.keep_alive, Lapse::Close)),
+            Phase::Lingering { since } => Some((since + LINGER, Lapse::Close)),
+            Phase::Busy | Phase::Late => None,
+        };
+        let stall = self.stalled.map(|since| (since + limits.write_stall, Lapse::Reset));
+        [phase, stall].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    fn read(&mut self, now: Instant) {
+        match &mut self.phase {
+            Phase::Silent { .. } | Phase::Idle { .. } => {
+                self.whole = false;
+                self.phase = Phase::Head { since: now };
+            }
+            Phase::Body { heard, .. } => *heard = now,
+            Phase::Head { .. } | Phase::Busy | Phase::Late | Phase::Lingering { .. } => {}
+        }
+    }
+}
+
+/// The pace of one connection, shared by its socket, its service and its bodies. They run in one task, so the
+/// lock is never waited for.
+#[derive(Debug)]
+pub(crate) struct Pacer {
+    pace: Mutex<Pace>,
+    closing: AtomicBool,
+}
+
+impl Pacer {
+    pub(crate) fn new(now: Instant) -> Self {
+        let pace = Pace { phase: Phase::Silent { since: now }, stalled: None, whole: true };
+        Self { pace: Mutex::new(pace), closing: AtomicBool::new(false) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next deadline and what it is for.
+    pub(crate) fn deadline(&self, limits: &Limits) -> Option<(Instant, Lapse)> {
+        self.lock().deadline(limits)
+    }
+
+    /// Bytes came.
+    pub(crate) fn read(&self) {
+        self.lock().read(Instant::now());
+    }
+
+    /// A head is complete; `whole` if no body follows.
+    pub(crate) fn request_began(&self, whole: bool) {
+        let mut pace = self.lock();
+        pace.phase = Phase::Busy;
+        pace.whole = whole;
+    }
+
+    /// The body is waited for.
+    pub(crate) fn body_began(&self) {
+        let now = Instant::now();
+        self.lock().phase = Phase::Body { since: now, heard: now };
+    }
+
+    /// The body is complete.
+    pub(crate) fn body_ended(&self) {
+        let mut pace = self.lock();
+        pace.phase = Phase::Busy;
+        pace.whole = true;
+    }
+
+    /// The body's deadline has passed.
+    pub(crate) fn body_lapsed(&self) {
+        self.lock().phase = Phase::Late;
+    }
+
+    pub(crate) fn body_is_late(&self) -> bool {
+        self.lock().phase == Phase::Late
+    }
+
+    /// The answer has been handed over.
+    pub(crate) fn request_ended(&self) {
+        self.lock().phase = Phase::Idle { since: Instant::now() };
+    }
+
+    /// A write waits for the client to read.
+    pub(crate) fn write_stalled(&self) {
+        self.lock().stalled.get_or_insert_with(Instant::now);
+    }
+
+    /// A write went through.
+    pub(crate) fn write_advanced(&self) {
+        self.lock().stalled = None;
+    }
+
+    /// Our side is closed; says whether the client may still be sending.
+    pub(crate) fn shut(&self) -> bool {
+        let mut pace = self.lock();
+        pace.phase = Phase::Lingering { since: Instant::now() };
+        !pace.whole
+    }
+
+    /// The server is about to stop: streams that would never end by themselves end.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> Limits {
+        let s = Duration::from_secs;
+        Limits {
+            head: s(10),
+            body_idle: s(20),
+            body_total: s(60),
+            keep_alive: s(75),
+            write_stall: s(30),
+            ..Limits::default()
+        }
+    }
+
+    /// Something that happens to a connection.
+    type Step = fn(&mut Pace, Instant);
+
+    /// Seconds to the deadline after `steps`, each at its second, and what for.
+    #[track_caller]
+    fn check(steps: &[(u64, Step)], expected: Option<(u64, Lapse)>) {
+        let start = Instant::now();
+        let mut pace = Pace { phase: Phase::Silent { since: start }, stalled: None, whole: true };
+        for (second, step) in steps {
+            step(&mut pace, start + Duration::from_secs(*second));
+        }
+        let deadline = pace.deadline(&limits()).map(|(at, lapse)| ((at - start).as_secs(), lapse));
+        assert_eq!(deadline, expected);
+    }
+
+    fn body(pace: &mut Pace, now: Instant) {
+        pace.phase = Phase::Body { since: now, heard: now };
+    }
+
+    fn idle(pace: &mut Pace, now: Instant) {
+        pace.phase = Phase::Idle { since: now };
+    }
+
+    #[test]
+    fn a_silent_connection_has_the_time_of_a_head() {
+        check(&[], Some((10, Lapse::Close)));
+    }
+
+    #[test]
+    fn a_head_has_its_time_from_its_first_byte_however_it_trickles() {
+        check(&[(4, Pace::read), (9, Pace::read)], Some((14, Lapse::Close)));
+    }
+
+    #[test]
+    fn the_next_head_has_its_own_time() {
+        check(&[(1, Pace::read), (2, idle)], Some((77, Lapse::Close)));
+        check(&[(1, Pace::read), (2, idle), (50, Pace::read)], Some((60, Lapse::Close)));
+    }
+
+    #[test]
+    fn a_body_may_pause_but_not_trickle_for_ever() {
+        check(&[(0, body)], Some((20, Lapse::Body)));
+        check(&[(0, body), (15, Pace::read)], Some((35, Lapse::Body)));
+        check(&[(0, body), (15, Pace::read), (30, Pace::read), (45, Pace::read)], Some((60, Lapse::Body)));
+    }
+
+    #[test]
+    fn while_the_hub_works_the_client_has_no_deadline_unless_it_does_not_read() {
+        check(&[(0, |pace, _| pace.phase = Phase::Busy)], None);
+        let stall: Step = |pace, now| {
+            pace.phase = Phase::Busy;
+            pace.stalled = Some(now);
+        };
+        check(&[(5, stall)], Some((35, Lapse::Reset)));
+        check(&[(5, stall), (6, |pace, _| pace.stalled = None)], None);
+    }
+}

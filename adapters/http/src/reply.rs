@@ -1,0 +1,166 @@
+//! From the gateway's [`Reply`], or a fault, to an HTTP response.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http_body::{Frame, SizeHint};
+use orch_core::ports::gateway::{Reply, ReplyBody, Verb};
+use orch_core::{Fault, Rejection};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::head::SESSION;
+use crate::pace::Pacer;
+use crate::sse::Events;
+
+/// Proxies that buffer (nginx) are told not to.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// An exchange under way; dropped when its answer has been handed over, or will never be.
+pub(crate) struct Exchange {
+    pacer: Arc<Pacer>,
+}
+
+impl Exchange {
+    pub(crate) fn new(pacer: Arc<Pacer>) -> Self {
+        Self { pacer }
+    }
+
+    pub(crate) fn pacer(&self) -> &Pacer {
+        &self.pacer
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.pacer.request_ended();
+    }
+}
+
+/// The body of a response. It holds the exchange open until it is sent or dropped.
+pub(crate) struct Body {
+    content: Content,
+    exchange: Exchange,
+}
+
+enum Content {
+    Nothing,
+    Whole(Bytes),
+    Events {
+        events: Events,
+        /// Nothing but the end of the server or of the client ends this stream.
+        endless: bool,
+    },
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Self { content, exchange } = &mut *self;
+        let piece = match content {
+            Content::Nothing => Poll::Ready(None),
+            Content::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *content = Content::Nothing;
+                Poll::Ready(Some(bytes))
+            }
+            Content::Events { endless: true, .. } if exchange.pacer.is_closing() => Poll::Ready(None),
+            Content::Events { events, .. } => events.poll_piece(cx),
+        };
+        piece.map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.content, Content::Nothing)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Nothing => SizeHint::with_exact(0),
+            Content::Whole(bytes) => SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
+            Content::Events { .. } => SizeHint::default(),
+        }
+    }
+}
+
+/// The response that carries a reply. `pause` is that between two comments on a silent stream.
+pub(crate) fn respond(reply: Reply, verb: Verb, exchange: Exchange, pause: Duration) -> Response<Body> {
+    let Reply { status, session, body } = reply;
+    let mut headers = common(8);
+    let content = match body {
+        ReplyBody::Empty => Content::Nothing,
+        ReplyBody::Json(bytes) => {
+            json(&mut headers);
+            Content::Whole(bytes)
+        }
+        ReplyBody::Events(stream) => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+            headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+            let endless = matches!(verb, Verb::Listen | Verb::OpenSse);
+            Content::Events { events: Events::new(stream, pause), endless }
+        }
+    };
+    if let Some(Ok(session)) = session.map(HeaderValue::try_from) {
+        headers.insert(SESSION, session);
+    }
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    build(status, headers, content, exchange)
+}
+
+/// The response that tells of a fault, as a JSON-RPC error: a client that finds none would take the endpoint for
+/// one of another transport. `allow` is for 405.
+pub(crate) fn refuse(fault: &Fault, allow: Option<&'static str>, exchange: Exchange) -> Response<Body> {
+    let mut headers = common(4);
+    json(&mut headers);
+    if let Some(allow) = allow {
+        headers.insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    let status = StatusCode::from_u16(fault.wire().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    build(status, headers, Content::Whole(Bytes::from(fault.frame(None))), exchange)
+}
+
+/// The answer of a probe: 200 or 503.
+pub(crate) fn probe(method: &Method, well: bool, exchange: Exchange) -> Response<Body> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return refuse(&Rejection::VerbNotAllowed.into(), Some("GET, HEAD"), exchange);
+    }
+    let (status, words): (_, &'static [u8]) =
+        if well { (StatusCode::OK, b"ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, b"not ready\n") };
+    let mut headers = common(4);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    build(status, headers, Content::Whole(Bytes::from_static(words)), exchange)
+}
+
+fn common(capacity: usize) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(capacity);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers
+}
+
+fn json(headers: &mut HeaderMap) {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+fn build(status: StatusCode, headers: HeaderMap, content: Content, exchange: Exchange) -> Response<Body> {
+    let mut response = Response::new(Body { content, exchange });
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}

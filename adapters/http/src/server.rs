@@ -1,0 +1,162 @@
+//! The accept loop and the graceful end.
+
+use hyper::server::conn::http1;
+use orch_core::Limits;
+use orch_core::ports::gateway::Gateway;
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::Poll;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::accept::{Backoff, Seats, turn_away};
+use crate::connection;
+use crate::exchange::Face;
+use crate::hosts::HostPolicy;
+
+/// Says whether the hub serves, for `/readyz`.
+pub type Ready = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// The HTTP face of a gateway.
+pub struct Server<G: ?Sized> {
+    /// Where connections come from.
+    pub listeners: Vec<TcpListener>,
+    /// Whom requests are carried to.
+    pub gateway: Arc<G>,
+    /// Which names are served.
+    pub hosts: HostPolicy,
+    /// The bounds.
+    pub limits: Arc<Limits>,
+    /// What `/readyz` asks.
+    pub ready: Ready,
+}
+
+impl<G: ?Sized> fmt::Debug for Server<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("listeners", &self.listeners)
+            .field("hosts", &self.hosts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<G: Gateway + ?Sized> Server<G> {
+    /// Serves until `stop` is cancelled, then drains.
+    ///
+    /// Draining, no connection is accepted, idle ones are closed, streams that would never end (those that a `GET`
+    /// opened) are ended, and exchanges under way have [`Limits::drain`] to end. Returns how many connections had
+    /// to be cut after that. Dropping the future cuts all of them.
+    pub async fn serve(self, stop: CancellationToken) -> usize {
+        let Self { listeners, gateway, hosts, limits, ready } = self;
+        let mut connections = Connections {
+            seats: Seats::new(Arc::clone(&limits)),
+            http: Arc::new(connection::protocol(&limits)),
+            face: Arc::new(Face { gateway, hosts, limits, ready }),
+            tasks: JoinSet::new(),
+        };
+        connections.accept_from(&listeners, &stop).await;
+        drop(listeners);
+        connections.drain().await
+    }
+}
+
+/// The connections that are served, and what they share.
+struct Connections<G: ?Sized> {
+    seats: Arc<Seats>,
+    http: Arc<http1::Builder>,
+    face: Arc<Face<G>>,
+    tasks: JoinSet<()>,
+}
+
+impl<G: Gateway + ?Sized> Connections<G> {
+    async fn accept_from(&mut self, listeners: &[TcpListener], stop: &CancellationToken) {
+        let mut backoff = Backoff::default();
+        while !stop.is_cancelled() {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                Some(ended) = self.tasks.join_next() => note(ended),
+                accepted = accept(listeners) => match accepted {
+                    Ok(accepted) => {
+                        backoff.succeeded();
+                        self.begin(accepted, stop);
+                    }
+                    Err(error) => {
+                        let pause = backoff.failed(&error);
+                        tracing::warn!(%error, ?pause, "a connection could not be accepted");
+                        // The error may tell of a stop that is under way, or outlast it.
+                        let _ = timeout(pause, stop.cancelled()).await;
+                    }
+                },
+            }
+        }
+    }
+
+    fn begin(&mut self, accepted: Accepted, stop: &CancellationToken) {
+        let Accepted { stream, peer, bound } = accepted;
+        let seat = match self.seats.take(peer.ip()) {
+            Ok(seat) => seat,
+            Err(exceeded) => {
+                tracing::warn!(%peer, %exceeded, "connection turned away");
+                if let Err(error) = turn_away(stream, exceeded) {
+                    tracing::debug!(%peer, %error, "connection turned away without an answer");
+                }
+                return;
+            }
+        };
+        let (face, http, stop) = (Arc::clone(&self.face), Arc::clone(&self.http), stop.child_token());
+        self.tasks.spawn(async move {
+            connection::serve(&http, face, stream, bound, stop).await;
+            drop(seat);
+        });
+    }
+
+    /// Waits for the connections to end, and cuts those that do not.
+    async fn drain(mut self) -> usize {
+        let all_ended = async {
+            while let Some(ended) = self.tasks.join_next().await {
+                note(ended);
+            }
+        };
+        if timeout(self.face.limits.drain, all_ended).await.is_err() {
+            tracing::warn!(cut = self.tasks.len(), "connections cut after the drain time");
+        }
+        let cut = self.tasks.len();
+        self.tasks.shutdown().await;
+        cut
+    }
+}
+
+/// A connection, as a listener gives it.
+struct Accepted {
+    stream: TcpStream,
+    peer: SocketAddr,
+    bound: SocketAddr,
+}
+
+/// The next connection of any listener.
+async fn accept(listeners: &[TcpListener]) -> io::Result<Accepted> {
+    let (listener, (stream, peer)) = poll_fn(|cx| {
+        listeners
+            .iter()
+            .find_map(|listener| match listener.poll_accept(cx) {
+                Poll::Ready(accepted) => Some(Poll::Ready(accepted.map(|accepted| (listener, accepted)))),
+                Poll::Pending => None,
+            })
+            .unwrap_or(Poll::Pending)
+    })
+    .await?;
+    stream.set_nodelay(true)?;
+    Ok(Accepted { stream, peer, bound: listener.local_addr()? })
+}
+
+/// A panic while one connection was served ends that connection only.
+fn note(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a connection's task failed");
+    }
+}
