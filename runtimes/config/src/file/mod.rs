@@ -26,6 +26,8 @@ mod properties;
 mod tests;
 
 pub use finding::{Finding, Position};
+#[cfg(test)]
+pub(crate) use server::FIELDS;
 pub use write::write;
 
 use finding::{Findings, quoted};

@@ -17,7 +17,8 @@ const APPROVED: [&str; 2] = ["autoApprove", "alwaysAllow"];
 const MEANS: [&str; 3] = ["type", "transport", "transportType"];
 const OF_STDIO: [&str; 3] = ["args", "env", "cwd"];
 const OF_REMOTE: [&str; 1] = ["headers"];
-const FIELDS: [&str; 13] = [
+/// Every name that a field may have.
+pub(crate) const FIELDS: [&str; 13] = [
     "command",
     "args",
     "env",

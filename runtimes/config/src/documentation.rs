@@ -1,0 +1,51 @@
+//! `docs/configuration.md` says what the code does.
+
+use clap::CommandFactory;
+use orch_core::Limits;
+
+use crate::cli::Cli;
+use crate::file::{ConfigFile, FIELDS};
+
+const PAGE: &str = include_str!("../../../docs/configuration.md");
+
+#[test]
+fn every_example_is_a_file_without_findings() {
+    let examples: Vec<&str> =
+        PAGE.split("```jsonc\n").skip(1).filter_map(|it| it.split("```").next()).collect();
+    assert!(!examples.is_empty());
+    for example in examples {
+        let file = ConfigFile::parse("example", example, &Limits::default()).unwrap();
+        assert_eq!(file.warnings, []);
+        assert!(file.servers.values().all(|server| server.unknown.is_empty()));
+    }
+}
+
+#[test]
+fn every_field_is_described() {
+    for field in FIELDS {
+        assert!(PAGE.contains(&format!("`{field}`")), "{field}");
+    }
+}
+
+#[test]
+fn every_flag_and_variable_of_serve_is_described() {
+    let serve = Cli::command().find_subcommand("serve").unwrap().clone();
+    for flag in serve.get_arguments() {
+        let row = format!(
+            "| `--{} {}` | `{}` |",
+            flag.get_long().unwrap(),
+            flag.get_value_names().unwrap()[0],
+            flag.get_env().unwrap().to_string_lossy()
+        );
+        assert!(PAGE.contains(&row), "{row}");
+    }
+}
+
+#[test]
+fn every_variable_is_described() {
+    for command in Cli::command().get_subcommands() {
+        for variable in command.get_arguments().filter_map(|it| it.get_env()) {
+            assert!(PAGE.contains(&format!("`{}`", variable.to_string_lossy())), "{}", variable.display());
+        }
+    }
+}
