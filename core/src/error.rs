@@ -72,6 +72,9 @@ pub enum Rejection {
     /// A revision that the hub does not speak (2026-07-28: with the list of those it does).
     #[error("unsupported protocol version: {0}")]
     UnsupportedVersion(String),
+    /// `MCP-Protocol-Version` of a session's request names no revision that has sessions.
+    #[error("MCP-Protocol-Version {0} is not a revision of this session")]
+    BadVersionHeader(String),
     /// A header that is missing or says something else than the body.
     #[error("header mismatch: {0}")]
     HeaderMismatch(String),
@@ -181,7 +184,8 @@ pub enum Bug {
 /// How a fault looks on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WireError {
-    /// HTTP status, where the error is the whole answer of an exchange.
+    /// HTTP status, where the error is the whole answer of an exchange. 200 for what went wrong behind the hub:
+    /// clients take any other status for a broken transport and do not read the message.
     pub status: u16,
     /// JSON-RPC code.
     pub code: i32,
@@ -228,9 +232,12 @@ impl Rejection {
             Self::NotJson(_) => (400, -32_700, None),
             Self::NotRpc(_) | Self::Batch | Self::OutOfOrder(_) | Self::Malformed(_) => (400, -32_600, None),
             Self::UnknownMethod(_) => (404, -32_601, None),
-            Self::InvalidParams(_) | Self::InvalidCursor | Self::UnknownResource(_) => (400, -32_602, None),
-            Self::UnknownTool(_) | Self::UnknownPrompt(_) => (400, -32_602, None),
-            Self::SessionRequired => (400, -32_000, None),
+            Self::InvalidParams(_) => (400, -32_602, None),
+            Self::InvalidCursor
+            | Self::UnknownPrompt(_)
+            | Self::UnknownResource(_)
+            | Self::UnknownTool(_) => (200, -32_602, None),
+            Self::SessionRequired | Self::BadVersionHeader(_) => (400, -32_000, None),
             Self::SessionNotFound => (404, -32_001, None),
             Self::UnsupportedVersion(requested) => (400, -32_022, Some(supported(requested))),
             Self::HeaderMismatch(_) => (400, -32_020, None),
@@ -255,14 +262,17 @@ fn supported(requested: &str) -> String {
 impl UpstreamFault {
     fn codes(&self) -> (u16, i32, Option<String>) {
         let retryable = |yes: bool| {
-            Some(if yes { "{\"retryable\":true}" } else { "{\"retryable\":false,\"outcome\":\"unknown\"}" }.to_owned())
+            Some(
+                if yes { "{\"retryable\":true}" } else { "{\"retryable\":false,\"outcome\":\"unknown\"}" }
+                    .to_owned(),
+            )
         };
         match self {
             Self::Unavailable { .. } | Self::NotSent { .. } | Self::Removed { .. } => {
-                (503, own::UNAVAILABLE, retryable(true))
+                (200, own::UNAVAILABLE, retryable(true))
             }
-            Self::TimedOut { .. } => (504, own::TIMED_OUT, retryable(false)),
-            Self::OutcomeUnknown { .. } => (502, own::OUTCOME_UNKNOWN, retryable(false)),
+            Self::TimedOut { .. } => (200, own::TIMED_OUT, retryable(false)),
+            Self::OutcomeUnknown { .. } => (200, own::OUTCOME_UNKNOWN, retryable(false)),
         }
     }
 }
@@ -274,7 +284,9 @@ impl Exceeded {
             Limit::BodyBytes => (413, own::LIMIT, data),
             Limit::UriBytes => (414, own::LIMIT, data),
             Limit::Connections => (503, own::LIMIT, data),
-            Limit::JsonDepth | Limit::JsonMembers | Limit::JsonNodes | Limit::NumberDigits => (400, -32_600, data),
+            Limit::JsonDepth | Limit::JsonMembers | Limit::JsonNodes | Limit::NumberDigits => {
+                (400, -32_600, data)
+            }
             Limit::SessionInFlight
             | Limit::ProjectInFlight
             | Limit::LinkInFlightBytes

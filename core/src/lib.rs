@@ -8,7 +8,12 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
-#![deny(clippy::std_instead_of_core, clippy::alloc_instead_of_core, clippy::expect_used, clippy::wildcard_enum_match_arm)]
+#![deny(
+    clippy::std_instead_of_core,
+    clippy::alloc_instead_of_core,
+    clippy::expect_used,
+    clippy::wildcard_enum_match_arm
+)]
 
 extern crate alloc;
 
@@ -21,8 +26,10 @@ pub mod mcp;
 pub mod ports;
 pub mod record;
 pub mod rpc;
+pub mod shard;
 pub mod snapshot;
 pub mod time;
+mod upstream;
 
 pub use error::{Bug, Denied, Exceeded, Fault, Rejection, UpstreamFault};
 pub use ids::{CallId, Entropy, ExchangeId, KeyId, LinkId, ProjectId, ServerId, SessionId};

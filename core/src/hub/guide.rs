@@ -17,7 +17,9 @@ pub(super) fn connect(snapshot: &Snapshot, client: Option<&str>, server: Option<
     let name = server.unwrap_or("mcp-orch");
     let how = match client {
         Some("claude-code") => {
-            format!("claude mcp add --transport http {name} {url} --header \"Authorization: Bearer YOUR_KEY\"")
+            format!(
+                "claude mcp add --transport http {name} {url} --header \"Authorization: Bearer YOUR_KEY\""
+            )
         }
         Some("cline") => entry("mcpServers", "streamableHttp", name, &url),
         Some("vscode") => entry("servers", "http", name, &url),
@@ -25,7 +27,10 @@ pub(super) fn connect(snapshot: &Snapshot, client: Option<&str>, server: Option<
             "{{\n  \"mcpServers\": {{\n    \"{name}\": {{\n      \"url\": \"{url}\",\n      \"headers\": {{ \"Authorization\": \"Bearer YOUR_KEY\" }}\n    }}\n  }}\n}}"
         ),
         Some(_) | None => {
-            format!("Streamable HTTP at {url}\nHTTP+SSE at {}/sse\nwith the header Authorization: Bearer YOUR_KEY", url.trim_end_matches("/mcp"))
+            format!(
+                "Streamable HTTP at {url}\nHTTP+SSE at {}/sse\nwith the header Authorization: Bearer YOUR_KEY",
+                url.trim_end_matches("/mcp")
+            )
         }
     };
     format!("{how}\n\nA key: mcp-orch keys create --project {slug} --name MY_CLIENT")

@@ -6,7 +6,7 @@ use alloc::string::String;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Route, Row};
+use super::{Revision, Route, Row};
 use crate::Rejection;
 use crate::ports::gateway::ProtocolHeaders;
 use crate::rpc::{Envelope, Field};
@@ -22,20 +22,21 @@ pub fn decode_header(value: &str) -> Option<Cow<'_, str>> {
 }
 
 /// Checks the headers of a 2026-07-28 request against its body: a peer that decides by the headers alone must
-/// decide as one that reads the body.
-pub fn check_headers(row: &Row, body: &Envelope, headers: &ProtocolHeaders) -> Result<(), Rejection> {
-    match body.text(Field::MetaVersion) {
-        Some(version) => same("MCP-Protocol-Version", headers.version.as_deref(), &version)?,
-        None => return Err(missing_meta("protocolVersion")),
-    }
-    same("Mcp-Method", headers.method.as_deref(), row.name)?;
-    let named = match row.route {
-        Route::ByTool | Route::ByPrompt => body.text(Field::Name),
-        Route::ByUri => body.text(Field::Uri),
-        Route::ByReference | Route::List(_) | Route::Own => None,
+/// decide as one that reads the body. Then the version, and what every request must say of its client.
+pub fn check_headers(method: &str, body: &Envelope, headers: &ProtocolHeaders) -> Result<(), Rejection> {
+    let version = body.text(Field::MetaVersion).ok_or_else(|| missing_meta("protocolVersion"))?;
+    same("MCP-Protocol-Version", headers.version.as_deref(), &version)?;
+    same("Mcp-Method", headers.method.as_deref(), method)?;
+    let named = match Row::find(method, Revision::V2026_07_28).map(|row| row.route) {
+        Some(Route::ByTool | Route::ByPrompt) => body.text(Field::Name),
+        Some(Route::ByUri) => body.text(Field::Uri),
+        Some(Route::ByReference | Route::List(_) | Route::Own) | None => None,
     };
     if let Some(named) = named {
         same("Mcp-Name", headers.name.as_deref(), &named)?;
+    }
+    if !Revision::parse(&version).is_some_and(Revision::is_modern) {
+        return Err(Rejection::UnsupportedVersion(version.into_owned()));
     }
     if body.raw(Field::MetaCapabilities).is_none_or(|raw| !raw.starts_with(b"{")) {
         return Err(missing_meta("clientCapabilities"));
@@ -61,14 +62,17 @@ fn same(header: &str, value: Option<&str>, body: &str) -> Result<(), Rejection> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mcp::Revision;
     use crate::{Fault, Limits, rpc::Sender};
     use alloc::borrow::ToOwned;
     use bytes::Bytes;
 
-    fn check(version: Option<&str>, method: Option<&str>, name: Option<&str>, body: &str) -> Result<(), Rejection> {
+    fn check(
+        version: Option<&str>,
+        method: Option<&str>,
+        name: Option<&str>,
+        body: &str,
+    ) -> Result<(), Rejection> {
         let body = Envelope::parse(Bytes::from(body.to_owned()), Sender::Client, &Limits::default()).unwrap();
-        let row = Row::find("tools/call", Revision::V2026_07_28).unwrap();
         let own = |value: Option<&str>| value.map(ToOwned::to_owned);
         let headers = ProtocolHeaders {
             version: own(version),
@@ -76,7 +80,7 @@ mod tests {
             name: own(name),
             ..ProtocolHeaders::default()
         };
-        check_headers(row, &body, &headers)
+        check_headers("tools/call", &body, &headers)
     }
 
     const BODY: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"é","_meta":{

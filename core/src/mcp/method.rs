@@ -190,7 +190,9 @@ mod tests {
 
     #[test]
     fn the_stateless_revision_has_no_handshake_and_no_ping() {
-        for name in ["initialize", "ping", "logging/setLevel", "resources/subscribe", "notifications/initialized"] {
+        for name in
+            ["initialize", "ping", "logging/setLevel", "resources/subscribe", "notifications/initialized"]
+        {
             assert!(Row::find(name, Revision::V2026_07_28).is_none(), "{name}");
             assert!(Row::find(name, Revision::V2025_11_25).is_some(), "{name}");
         }

@@ -140,7 +140,9 @@ impl Snapshot {
             Target::Server(name) => Some(name.as_str()),
             Target::Unified => None,
         };
-        self.servers.values().filter(move |entry| entry.enabled() && only.is_none_or(|name| name == entry.name))
+        self.servers
+            .values()
+            .filter(move |entry| entry.enabled() && only.is_none_or(|name| name == entry.name))
     }
 
     /// Whether the endpoint exists.

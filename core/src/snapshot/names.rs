@@ -18,7 +18,9 @@ pub(super) fn wire_name(server: &str, separator: &str, name: &str, max: usize) -
     let dots = separator.contains('.');
     let clean = |text: &str| -> String {
         text.chars()
-            .map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' || (dots && c == '.') { c } else { '_' })
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || c == '_' || c == '-' || (dots && c == '.') { c } else { '_' }
+            })
             .collect()
     };
     let exact = format!("{server}{separator}{name}");

@@ -11,10 +11,10 @@ use serde_json::value::RawValue;
 
 use super::names::spellings;
 use super::{Capabilities, Entry, Instance, Listing};
+use crate::ServerId;
 use crate::mcp::ListKind;
 use crate::record::{Definition, Project};
 use crate::rpc::write;
-use crate::ServerId;
 
 /// The unified endpoint of a project.
 #[derive(Debug)]
@@ -234,7 +234,8 @@ mod tests {
     #[test]
     fn renaming_changes_the_name_alone() {
         let json = r#"{"title":"name","name":"echo" ,"inputSchema":{"properties":{"name":{}}},"x":1e400}"#;
-        let expected = r#"{"title":"name","name":"s__echo" ,"inputSchema":{"properties":{"name":{}}},"x":1e400}"#;
+        let expected =
+            r#"{"title":"name","name":"s__echo" ,"inputSchema":{"properties":{"name":{}}},"x":1e400}"#;
         assert_eq!(renamed(json, "name", "s__echo").as_deref(), Some(expected));
     }
 

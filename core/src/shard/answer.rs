@@ -1,0 +1,72 @@
+//! Answers to clients, in the shape of their revision and transport.
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use super::{Cx, Shard};
+use crate::Fault;
+use crate::mcp::{Lifetime, complete};
+use crate::rpc::{Envelope, Field, write};
+use crate::upstream::Caller;
+
+impl Shard {
+    /// Answers with a result of the hub's own, written for the caller's revision already.
+    pub(super) fn respond(&mut self, cx: &mut Cx<'_>, caller: &Caller, result: Vec<u8>) {
+        self.deliver(cx, caller, 200, write::result(&caller.id, &result));
+    }
+
+    /// Answers with a fault.
+    pub(super) fn fail(&mut self, cx: &mut Cx<'_>, caller: &Caller, fault: &Fault) {
+        let status = fault.wire().status;
+        // Within a session an error is an ordinary answer: a client takes any other status for a broken transport.
+        let status = if caller.session.is_some() && status != 429 { 200 } else { status };
+        self.deliver(cx, caller, status, fault.frame(Some(&caller.id)));
+    }
+
+    /// Passes on what a server answered, with the client's own id.
+    pub(super) fn relay(
+        &mut self,
+        cx: &mut Cx<'_>,
+        caller: &Caller,
+        response: &Envelope,
+        lifetime: Lifetime,
+        server_info: &str,
+    ) {
+        let modern = caller.revision.is_modern();
+        if let Some(error) = response.raw(Field::Error) {
+            let error = if modern { modern_error(response) } else { Cow::Borrowed(error) };
+            let status = if modern && response.raw(Field::Code) == Some(b"-32601") { 404 } else { 200 };
+            return self.deliver(cx, caller, status, error_frame(&caller.id, &error));
+        }
+        let body = if modern {
+            write::result(&caller.id, &complete(response, lifetime, server_info))
+        } else {
+            write::result(&caller.id, response.raw(Field::Result).unwrap_or(b"{}"))
+        };
+        self.deliver(cx, caller, 200, body);
+    }
+
+    fn deliver(&mut self, cx: &mut Cx<'_>, caller: &Caller, status: u16, body: Vec<u8>) {
+        if caller.ends {
+            self.exchanges.remove(&caller.exchange);
+            cx.answer(caller.exchange, status, Some(body));
+        } else {
+            cx.emit(caller.exchange, Bytes::from(body));
+        }
+    }
+}
+
+/// A 2025-era error for a 2026 client: the code for a resource that is not there has changed.
+fn modern_error(response: &Envelope) -> Cow<'_, [u8]> {
+    let error = response.raw(Field::Error).unwrap_or(b"{}");
+    if response.raw(Field::Code) == Some(b"-32002") {
+        Cow::Owned(response.spliced(Field::Error, &mut [(Field::Code, Cow::Borrowed(b"-32602"))]))
+    } else {
+        Cow::Borrowed(error)
+    }
+}
+
+fn error_frame(id: &str, error: &[u8]) -> Vec<u8> {
+    [b"{\"jsonrpc\":\"2.0\",\"id\":", id.as_bytes(), b",\"error\":", error, b"}"].concat()
+}

@@ -1,0 +1,284 @@
+//! Requests for one server: found by name, given an id of our own, and sent or queued.
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::time::Duration;
+
+use super::wait::Patience;
+use super::{Cx, Effect, Exchange, Shard};
+use crate::hub;
+use crate::mcp::{Lifetime, Method, Route, Row};
+use crate::ports::gateway::Target;
+use crate::rpc::{Envelope, Field, write};
+use crate::snapshot::{Entry, Place, Snapshot};
+use crate::upstream::{Call, Caller, Purpose, State, Upstream};
+use crate::{CallId, Exceeded, Fault, Limit, Rejection, ServerId, SessionId};
+
+/// A server that fails is not started again at once; a call waits for it if that is soon.
+const WORTH_WAITING: Duration = Duration::from_secs(2);
+
+/// Members of a request that are replaced on the way.
+type Edits<'a> = [(Field, Cow<'a, [u8]>)];
+
+impl Shard {
+    /// Finds the server that a request is for.
+    pub(super) fn route(
+        &mut self,
+        cx: &mut Cx<'_>,
+        caller: Caller,
+        body: Envelope,
+        row: &'static Row,
+        patience: Patience,
+    ) {
+        let found = match &caller.target {
+            Target::Server(name) => cx.snapshot.named(name).cloned().map(|entry| (entry, None)),
+            Target::Unified => place(cx.snapshot, row.route, &body)
+                .and_then(|place| Some((cx.snapshot.entry(place.server)?.clone(), Some(place.name)))),
+        };
+        let Some((entry, name)) = found else {
+            if patience == Patience::Waits && self.is_missing(cx, &caller.target) {
+                return self.wait(cx, caller, body);
+            }
+            return self.fail(cx, &caller, &unknown(row.route, &body));
+        };
+        let field = match row.route {
+            Route::ByUri => Field::Uri,
+            Route::ByReference if body.has(Field::RefName) => Field::RefName,
+            Route::ByReference => Field::RefUri,
+            Route::ByPrompt | Route::ByTool | Route::List(_) | Route::Own => Field::Name,
+        };
+        let mut edits = Vec::new();
+        if let Some(name) = name {
+            let mut raw = Vec::with_capacity(name.len().saturating_add(2));
+            write::string(&mut raw, &name);
+            edits.push((field, Cow::Owned(raw)));
+        }
+        self.forward(cx, caller, &entry, row.name, &body, &mut edits);
+    }
+
+    /// Sends a request to a server, or queues it while the server starts.
+    pub(super) fn forward(
+        &mut self,
+        cx: &mut Cx<'_>,
+        caller: Caller,
+        entry: &Arc<Entry>,
+        method: &str,
+        body: &Envelope,
+        edits: &mut Edits<'_>,
+    ) {
+        if entry.config.is_none() {
+            return self.call_hub(cx, &caller, body, edits);
+        }
+        if let Err(fault) = self.admit_call(cx, entry, body.bytes().len()) {
+            return self.fail(cx, &caller, &fault);
+        }
+        let id = self.mint_call();
+        let frame = request(id, method, body, edits);
+        let lifetime = match method {
+            "resources/read" => Lifetime::Private(cx.limits().list_ttl),
+            _ => Lifetime::Unsaid,
+        };
+        if caller.ends {
+            self.exchanges.insert(caller.exchange, Exchange::Call(entry.id, id));
+        }
+        if let Some(session) = caller.session.and_then(|session| self.sessions.get_mut(session)) {
+            session.in_flight = session.in_flight.saturating_add(1);
+        }
+        self.in_flight = self.in_flight.saturating_add(1);
+        self.submit(cx, entry, id, Purpose::Client(caller, lifetime), frame);
+    }
+
+    /// Whether one more call may be made to a server; asks for the server.
+    fn admit_call(&mut self, cx: &mut Cx<'_>, entry: &Arc<Entry>, bytes: usize) -> Result<(), Fault> {
+        let limits = cx.limits();
+        if self.in_flight >= limits.project_in_flight {
+            let (limit, value) = (Limit::ProjectInFlight, limits.project_in_flight as u64);
+            return Err(Exceeded { limit, value, hint: "try again when calls have ended" }.into());
+        }
+        let most = limits.link_in_flight_bytes;
+        let upstream = self.upstreams.entry(entry.id).or_insert_with(|| Upstream::new(entry));
+        if upstream.calls.bytes().saturating_add(bytes) > most {
+            let hint = "the server does not keep up; try again when it has answered";
+            return Err(Exceeded { limit: Limit::LinkInFlightBytes, value: most as u64, hint }.into());
+        }
+        if let State::BackingOff { until } = upstream.process.state
+            && until.since(cx.now) > WORTH_WAITING
+        {
+            return Err(upstream.unavailable().into());
+        }
+        upstream.process.want(cx.now);
+        Ok(())
+    }
+
+    /// Registers a call and sends it, now or when the server is ready.
+    pub(super) fn submit(
+        &mut self,
+        cx: &mut Cx<'_>,
+        entry: &Arc<Entry>,
+        id: CallId,
+        purpose: Purpose,
+        frame: Bytes,
+    ) {
+        let Some(upstream) = self.upstreams.get_mut(&entry.id) else { return };
+        let start = entry.config.as_ref().map_or(30, |server| server.spec.timeout_s);
+        let link = upstream.process.ready_link();
+        let spare = if link.is_some() { Duration::ZERO } else { Duration::from_secs(u64::from(start)) };
+        let call = Call {
+            purpose,
+            deadline: cx.now.after(cx.limits().call).after(spare),
+            hard_deadline: cx.now.after(cx.limits().call_hard).after(spare),
+            bytes: frame.len(),
+            since: cx.now,
+            unsent: link.is_none().then(|| frame.clone()),
+        };
+        upstream.calls.insert(id, call);
+        if let Some(link) = link {
+            cx.effect(Effect::SendFrame { link, frame });
+        }
+    }
+
+    fn call_hub(&mut self, cx: &mut Cx<'_>, caller: &Caller, body: &Envelope, edits: &Edits<'_>) {
+        let renamed = edits.iter().find(|(field, _)| *field == Field::Name).map(|(_, raw)| &**raw);
+        let name = renamed.or_else(|| body.raw(Field::Name)).and_then(crate::rpc::decode_string);
+        let arguments = body.raw(Field::Arguments).unwrap_or(b"{}");
+        let servers = self.views(cx.snapshot);
+        let result = name.as_deref().and_then(|name| hub::call(cx.snapshot, name, arguments, &servers));
+        match result {
+            Some(result) => {
+                let frame = write::result(&caller.id, &result);
+                let sender = crate::rpc::Sender::Upstream;
+                match Envelope::parse(frame.into(), sender, cx.limits()) {
+                    Ok(response) => self.relay(cx, caller, &response, Lifetime::Unsaid, hub::SERVER_INFO),
+                    Err(fault) => self.fail(cx, caller, &fault),
+                }
+            }
+            None => {
+                let name = name.unwrap_or_default().into_owned();
+                self.fail(cx, caller, &Rejection::UnknownTool(name).into());
+            }
+        }
+    }
+
+    /// Cancels a session's request: the server is told, and its answer, should it still come, is dropped.
+    pub(super) fn cancel(&mut self, cx: &mut Cx<'_>, session: SessionId, request: &str) {
+        let calls: Vec<(ServerId, CallId)> = self
+            .upstreams
+            .values()
+            .flat_map(|up| up.calls.of_session(session, Some(request)).into_iter().map(|id| (up.id, id)))
+            .collect();
+        for (server, call) in calls {
+            if let Some(caller) = self.abandon(cx, server, call, "cancelled by the client")
+                && caller.ends
+            {
+                self.exchanges.remove(&caller.exchange);
+                cx.effect(Effect::Finish { exchange: caller.exchange });
+            }
+        }
+        self.waiters.retain(|waiter| waiter.caller.session != Some(session) || *waiter.caller.id != *request);
+    }
+
+    /// Cancels all requests of a session.
+    pub(super) fn cancel_all(&mut self, cx: &mut Cx<'_>, session: SessionId) {
+        let calls: Vec<(ServerId, CallId)> = self
+            .upstreams
+            .values()
+            .flat_map(|up| up.calls.of_session(session, None).into_iter().map(|id| (up.id, id)))
+            .collect();
+        for (server, call) in calls {
+            if let Some(caller) = self.abandon(cx, server, call, "the session has ended")
+                && caller.ends
+            {
+                self.exchanges.remove(&caller.exchange);
+                cx.effect(Effect::Finish { exchange: caller.exchange });
+            }
+        }
+    }
+
+    /// Forgets a call and tells its server to stop. Returns its caller.
+    pub(super) fn abandon(
+        &mut self,
+        cx: &mut Cx<'_>,
+        server: ServerId,
+        call: CallId,
+        why: &str,
+    ) -> Option<Caller> {
+        let upstream = self.upstreams.get_mut(&server)?;
+        let taken = upstream.calls.remove(call)?;
+        if taken.unsent.is_none()
+            && let Some(link) = upstream.process.ready_link()
+        {
+            cx.effect(Effect::SendFrame { link, frame: cancellation(call, why) });
+        }
+        let Purpose::Client(caller, _) = taken.purpose else { return None };
+        self.settle(caller.session);
+        Some(caller)
+    }
+}
+
+pub(super) fn cancellation(call: CallId, why: &str) -> Bytes {
+    let params = format!("{{\"requestId\":{call},\"reason\":\"{why}\"}}");
+    write::request(None, Method::Cancelled.name(), Some(params.as_bytes())).into()
+}
+
+/// The message for the server: our id, our progress token, its own names, and the rest as it came.
+fn request(id: CallId, method: &str, body: &Envelope, edits: &mut Edits<'_>) -> Bytes {
+    let mut all = Vec::with_capacity(edits.len().saturating_add(1));
+    all.extend(edits.iter().cloned());
+    if body.has(Field::MetaProgressToken) {
+        all.push((Field::MetaProgressToken, Cow::Owned(format!("{id}").into_bytes())));
+    }
+    let params = body.has(Field::Params).then(|| body.spliced(Field::Params, &mut all));
+    let mut frame = write::request(Some(id.0), method, params.as_deref());
+    // A line is a message: white space between tokens may hold line ends, strings cannot.
+    for byte in &mut frame {
+        if matches!(*byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
+    }
+    frame.into()
+}
+
+/// Where a name leads on the unified endpoint.
+fn place(snapshot: &Snapshot, route: Route, body: &Envelope) -> Option<Place> {
+    let unified = &snapshot.unified;
+    match route {
+        Route::ByTool => unified.tool(&body.text(Field::Name)?).cloned(),
+        Route::ByPrompt => unified.prompt(&body.text(Field::Name)?).cloned(),
+        Route::ByUri => {
+            unified.resource(&body.text(Field::Uri)?).or_else(|| only_with_resources(snapshot, body))
+        }
+        Route::ByReference => match body.text(Field::RefName) {
+            Some(name) => unified.prompt(&name).cloned(),
+            None => {
+                let uri = body.text(Field::RefUri)?;
+                unified.template(&uri).cloned().or_else(|| unified.resource(&uri))
+            }
+        },
+        Route::List(_) | Route::Own => None,
+    }
+}
+
+/// A URI that nothing lists can still be of the only server that has resources.
+fn only_with_resources(snapshot: &Snapshot, body: &Envelope) -> Option<Place> {
+    let able = |entry: &&Arc<Entry>| entry.offer.as_ref().is_some_and(|offer| offer.capabilities.resources);
+    let mut servers = snapshot.behind(&Target::Unified).filter(able);
+    let server = servers.next().filter(|_| servers.next().is_none())?.id;
+    Some(Place { server, name: body.text(Field::Uri)?.into_owned() })
+}
+
+fn unknown(route: Route, body: &Envelope) -> Fault {
+    let name = |field| -> String { body.text(field).map_or_else(|| "(none)".to_owned(), Cow::into_owned) };
+    match route {
+        Route::ByTool => Rejection::UnknownTool(name(Field::Name)).into(),
+        Route::ByPrompt => Rejection::UnknownPrompt(name(Field::Name)).into(),
+        Route::ByUri => Rejection::UnknownResource(name(Field::Uri)).into(),
+        Route::ByReference | Route::List(_) | Route::Own => {
+            Rejection::InvalidParams("ref names no prompt and no resource template of this endpoint".into())
+                .into()
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! `initialize` and `server/discover`: what an endpoint says of itself.
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use super::session::{Session, Transport};
+use super::wait::{Patience, Waiter};
+use super::{Cx, Effect, Posted, Shard, Token};
+use crate::hub;
+use crate::mcp::Revision;
+use crate::ports::gateway::{Admission, Target, Verb};
+use crate::ports::store::{Change, Expect};
+use crate::record::{self, Record};
+use crate::rpc::{Envelope, Field, Message, write};
+use crate::snapshot::{Capabilities, Snapshot};
+use crate::upstream::Caller;
+use crate::{Bug, Fault, Rejection, SessionId};
+
+impl Shard {
+    /// Opens a session, or gives the session of an HTTP+SSE stream its handshake.
+    pub(super) fn on_initialize(&mut self, cx: &mut Cx<'_>, posted: Posted) -> Result<(), Fault> {
+        let Message::Request { id, .. } = posted.body.message() else {
+            return Err(Rejection::NotRpc("initialize is a request").into());
+        };
+        let proposed = posted.body.text(Field::ProtocolVersion);
+        let proposed =
+            proposed.ok_or_else(|| Rejection::InvalidParams("protocolVersion is required".into()))?;
+        let revision = Revision::agree(&proposed);
+        let open = posted.head.session.as_deref().and_then(|id| self.sessions.of(id, &posted.admission));
+        let (exchange, ends, session) =
+            match open.map(|session| (session.transport, session.revision, session.id)) {
+                None => (posted.exchange, true, SessionId::mint(cx.entropy)),
+                Some((Transport::Sse(stream), None, session)) => (stream, false, session),
+                Some(_) => return Err(Rejection::OutOfOrder("this session is initialized already").into()),
+            };
+        let caller = Caller {
+            exchange,
+            ends,
+            id: id.into(),
+            revision,
+            session: Some(session),
+            target: posted.admission.target.clone(),
+            progress: None,
+            log_level: None,
+        };
+        if posted.head.verb == Verb::PostMessage {
+            cx.answer(posted.exchange, 202, None);
+        }
+        if ends {
+            self.make_room(cx);
+            self.sessions.insert(Session::new(session, &posted.admission, Transport::Http, cx.now));
+        }
+        self.initialize(cx, caller, posted.body, Patience::Waits);
+        Ok(())
+    }
+
+    /// Answers `initialize` as soon as the endpoint knows what it is.
+    pub(super) fn initialize(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope, patience: Patience) {
+        if patience == Patience::Waits && self.is_missing(cx, &caller.target) {
+            return self.wait(cx, caller, body);
+        }
+        let (Some(id), Some(face)) = (caller.session, self.face(cx, &caller.target)) else {
+            let fault = self.why_missing(cx, &caller.target);
+            if let Some(session) = caller.session.filter(|_| caller.ends) {
+                self.sessions.remove(session);
+            }
+            return self.fail(cx, &caller, &fault);
+        };
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        session.revision = Some(caller.revision);
+        if !caller.ends {
+            return self.respond(cx, &caller, face.handshake(caller.revision));
+        }
+        let record = Record::Session(record::Session {
+            id,
+            project: cx.snapshot.project.id,
+            target: session.target.clone(),
+            key: session.key.clone(),
+            revision: caller.revision.to_string(),
+            client_info: body.raw_str(Field::ClientInfo).unwrap_or("{}").to_owned(),
+            capabilities: body.raw_str(Field::Capabilities).unwrap_or("{}").to_owned(),
+            created_at: cx.now,
+        });
+        let token = self.mint_token();
+        self.unstored.insert(token, (caller, id));
+        let changes = Vec::from([Change::Put(record, Expect::Anything)]);
+        cx.effect(Effect::Persist { token: Some(token), changes });
+    }
+
+    /// A change is durable, or it is not: the answer that waited for it.
+    pub(super) fn on_stored(&mut self, cx: &mut Cx<'_>, token: Token, ok: bool) {
+        if let Some(exchange) = self.deletions.remove(&token) {
+            cx.answer(exchange, if ok { 204 } else { 503 }, None);
+        }
+        let Some((caller, session)) = self.unstored.remove(&token) else { return };
+        let face = self.face(cx, &caller.target);
+        match face {
+            Some(face) if ok && self.sessions.get(session).is_some() => {
+                let body = write::result(&caller.id, &face.handshake(caller.revision));
+                self.exchanges.remove(&caller.exchange);
+                cx.effect(Effect::Answer {
+                    exchange: caller.exchange,
+                    status: 200,
+                    session: Some(session),
+                    body: Some(Bytes::from(body)),
+                });
+            }
+            Some(_) | None => {
+                self.sessions.remove(session);
+                self.fail(cx, &caller, &Bug::NotStored.into());
+            }
+        }
+    }
+
+    /// Answers `server/discover`.
+    pub(super) fn discover(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope, patience: Patience) {
+        if patience == Patience::Waits && self.is_missing(cx, &caller.target) {
+            return self.wait(cx, caller, body);
+        }
+        match self.face(cx, &caller.target) {
+            Some(face) => {
+                let result = face.discovery(cx.limits().list_ttl.as_millis());
+                self.respond(cx, &caller, result);
+            }
+            None => {
+                let fault = self.why_missing(cx, &caller.target);
+                self.fail(cx, &caller, &fault);
+            }
+        }
+    }
+
+    /// What an endpoint says of itself; `None` while the one server behind it was never seen.
+    fn face<'a>(&self, cx: &Cx<'a>, target: &Target) -> Option<Face<'a>> {
+        let unseen = self.waits_for(cx, target);
+        Face::of(cx.snapshot, target, unseen)
+    }
+
+    pub(super) fn wait(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope) {
+        let waiter = Waiter::new(cx, caller, body);
+        if waiter.caller.ends {
+            self.exchanges.insert(waiter.caller.exchange, super::Exchange::Waiter);
+        }
+        self.waiters.push(waiter);
+    }
+}
+
+/// What an endpoint says of itself.
+struct Face<'a> {
+    capabilities: Capabilities,
+    server_info: &'a str,
+    /// Raw JSON.
+    instructions: Option<Cow<'a, str>>,
+}
+
+impl<'a> Face<'a> {
+    fn of(snapshot: &'a Snapshot, target: &Target, unseen: bool) -> Option<Self> {
+        match target {
+            Target::Server(name) => {
+                let offer = snapshot.named(name)?.offer.as_ref()?;
+                let known = offer.definitions();
+                Some(Self {
+                    capabilities: offer.capabilities,
+                    server_info: &known.server_info,
+                    instructions: known.instructions.as_deref().map(Cow::Borrowed),
+                })
+            }
+            Target::Unified => Some(Self {
+                capabilities: if unseen { Capabilities::ALL } else { snapshot.unified.capabilities },
+                server_info: hub::SERVER_INFO,
+                instructions: Some(Cow::Owned(unified_instructions(snapshot))),
+            }),
+        }
+    }
+
+    fn handshake(&self, revision: Revision) -> Vec<u8> {
+        let mut out = format!(
+            "{{\"protocolVersion\":\"{revision}\",\"capabilities\":{},\"serverInfo\":{}",
+            self.capabilities.json(),
+            self.server_info
+        );
+        self.finish(&mut out);
+        out.into_bytes()
+    }
+
+    fn discovery(&self, ttl_ms: u128) -> Vec<u8> {
+        let mut out = format!(
+            "{{\"resultType\":\"complete\",\"supportedVersions\":[\"{}\"],\"capabilities\":{},\"ttlMs\":{ttl_ms},\
+             \"cacheScope\":\"private\",\"_meta\":{{\"io.modelcontextprotocol/serverInfo\":{}}}",
+            Revision::V2026_07_28,
+            self.capabilities.json(),
+            self.server_info
+        );
+        self.finish(&mut out);
+        out.into_bytes()
+    }
+
+    fn finish(&self, out: &mut String) {
+        if let Some(instructions) = &self.instructions {
+            out.push_str(",\"instructions\":");
+            out.push_str(instructions);
+        }
+        out.push('}');
+    }
+}
+
+/// One paragraph for the model: what stands behind the endpoint, and how names are made.
+fn unified_instructions(snapshot: &Snapshot) -> String {
+    let names: Vec<&str> = snapshot.behind(&Target::Unified).map(|entry| entry.name.as_str()).collect();
+    let text = format!(
+        "Several MCP servers behind one endpoint: {}. Tools and prompts are named server{}name.",
+        names.join(", "),
+        snapshot.project.separator
+    );
+    let mut out = Vec::new();
+    write::string(&mut out, &text);
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// Who asked, where a session is not yet there to say so.
+pub(super) fn stateless_caller(
+    posted: &Posted,
+    admission: &Admission,
+    id: &str,
+    log_level: Option<crate::upstream::Level>,
+) -> Caller {
+    Caller {
+        exchange: posted.exchange,
+        ends: true,
+        id: id.into(),
+        revision: Revision::V2026_07_28,
+        session: None,
+        target: admission.target.clone(),
+        progress: posted.body.raw_str(Field::MetaProgressToken).map(Into::into),
+        log_level,
+    }
+}

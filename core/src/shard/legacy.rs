@@ -1,0 +1,231 @@
+//! The 2025 eras on a client's side: sessions, their streams, and the messages in them.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::session::{Session, Transport, bare_notification};
+use super::wait::Patience;
+use super::{Cx, Effect, Exchange, Opened, Posted, Shard};
+use crate::mcp::{Method, Revision, Row};
+use crate::ports::gateway::{Event, Verb};
+use crate::ports::store::Change;
+use crate::record::RecordId;
+use crate::rpc::{Field, Message};
+use crate::upstream::Caller;
+use crate::{Exceeded, ExchangeId, Fault, KeyId, Limit, Rejection, SessionId};
+
+impl Shard {
+    /// A message of a client. The era is chosen by the message, not by the endpoint (2026-07-28, versioning).
+    pub(super) fn on_posted(&mut self, cx: &mut Cx<'_>, posted: Posted) {
+        let (exchange, id) = (posted.exchange, raw_id(&posted));
+        let done = match posted.head.verb {
+            Verb::PostMessage => self.on_legacy(cx, posted),
+            Verb::Post if claims_modern(&posted) => self.on_modern(cx, posted),
+            Verb::Post => self.on_legacy(cx, posted),
+            Verb::Delete | Verb::Listen | Verb::OpenSse => Err(Rejection::VerbNotAllowed.into()),
+        };
+        if let Err(fault) = done {
+            let body = fault.frame(id.as_deref());
+            cx.answer(exchange, fault.wire().status, Some(body));
+        }
+    }
+
+    fn on_legacy(&mut self, cx: &mut Cx<'_>, posted: Posted) -> Result<(), Fault> {
+        let begins = matches!(posted.body.message(), Message::Request { method: "initialize", .. });
+        if begins && posted.head.verb == Verb::Post && posted.head.session.is_none() {
+            return self.on_initialize(cx, posted);
+        }
+        let (now, most) = (cx.now, cx.limits().session_in_flight);
+        let id = posted.head.session.as_deref().ok_or(Rejection::SessionRequired)?;
+        let session = self.sessions.of(id, &posted.admission).ok_or(Rejection::SessionNotFound)?;
+        check_version(posted.head.headers.version.as_deref())?;
+        session.last_active = now;
+        if begins {
+            return self.on_initialize(cx, posted);
+        }
+        let revision = session.revision.ok_or(Rejection::OutOfOrder("send initialize first"))?;
+        let caller = match posted.body.message() {
+            Message::Request { id, .. } if session.in_flight < most => caller(&posted, session, id, revision),
+            Message::Request { .. } => {
+                let hint = "wait for answers before sending more";
+                return Err(Exceeded { limit: Limit::SessionInFlight, value: most as u64, hint }.into());
+            }
+            Message::Notification { method } => {
+                let (session, method) = (session.id, Row::find(method, revision).map(|row| row.method));
+                self.on_notification(cx, session, method, &posted);
+                cx.answer(posted.exchange, 202, None);
+                return Ok(());
+            }
+            Message::Response { .. } => {
+                cx.answer(posted.exchange, 202, None);
+                return Ok(());
+            }
+        };
+        if caller.ends {
+            self.dispatch(cx, caller, posted.body, Patience::Waits);
+        } else {
+            cx.answer(posted.exchange, 202, None);
+            self.dispatch(cx, caller, posted.body, Patience::Waits);
+        }
+        Ok(())
+    }
+
+    fn on_notification(
+        &mut self,
+        cx: &mut Cx<'_>,
+        session: SessionId,
+        method: Option<Method>,
+        posted: &Posted,
+    ) {
+        if method == Some(Method::Cancelled)
+            && let Some(request) = posted.body.raw_str(Field::RequestId)
+        {
+            self.cancel(cx, session, request);
+        }
+    }
+
+    /// GET: a stream for what no request asked for, or a session of the oldest transport.
+    pub(super) fn on_stream_opened(&mut self, cx: &mut Cx<'_>, opened: &Opened) {
+        if opened.head.verb == Verb::OpenSse {
+            return self.open_sse(cx, opened);
+        }
+        let Some(id) = opened.head.session.as_deref() else {
+            return refuse(cx, opened.exchange, Rejection::VerbNotAllowed);
+        };
+        let (now, most) = (cx.now, cx.limits().session_streams);
+        let Some(session) = self.sessions.of(id, &opened.admission) else {
+            return refuse(cx, opened.exchange, Rejection::SessionNotFound);
+        };
+        if session.revision.is_none() {
+            return refuse(cx, opened.exchange, Rejection::OutOfOrder("send initialize first"));
+        }
+        session.last_active = now;
+        session.streams.push(opened.exchange);
+        let oldest = (session.streams.len() > most).then(|| session.streams.remove(0));
+        let unsaid: Vec<&str> = core::mem::take(&mut session.unsaid).into_iter().collect();
+        self.exchanges.insert(opened.exchange, Exchange::Stream(session.id));
+        if let Some(oldest) = oldest {
+            self.exchanges.remove(&oldest);
+            cx.effect(Effect::Finish { exchange: oldest });
+        }
+        cx.effect(Effect::OpenStream { exchange: opened.exchange });
+        for method in unsaid {
+            cx.emit(opened.exchange, bare_notification(method));
+        }
+    }
+
+    fn open_sse(&mut self, cx: &mut Cx<'_>, opened: &Opened) {
+        let id = SessionId::mint(cx.entropy);
+        self.make_room(cx);
+        self.sessions.insert(Session::new(id, &opened.admission, Transport::Sse(opened.exchange), cx.now));
+        self.exchanges.insert(opened.exchange, Exchange::Stream(id));
+        let path = format!("{}?sessionId={id}", opened.head.messages_path);
+        cx.effect(Effect::Emit { exchange: opened.exchange, event: Event::Endpoint(path) });
+    }
+
+    /// DELETE: the answer waits until the session is gone from the store too.
+    pub(super) fn on_session_deleted(&mut self, cx: &mut Cx<'_>, opened: &Opened) {
+        let Some(id) = opened.head.session.as_deref() else {
+            return refuse(cx, opened.exchange, Rejection::SessionRequired);
+        };
+        let Some(session) = self.sessions.of(id, &opened.admission).map(|session| session.id) else {
+            return refuse(cx, opened.exchange, Rejection::SessionNotFound);
+        };
+        self.end_session(cx, session);
+        let token = self.mint_token();
+        self.deletions.insert(token, opened.exchange);
+        let changes = Vec::from([removal(cx, session)]);
+        cx.effect(Effect::Persist { token: Some(token), changes });
+    }
+
+    /// A session that nobody asked to end: idle too long, its key revoked, its stream gone, or in the way.
+    pub(super) fn drop_session(&mut self, cx: &mut Cx<'_>, session: SessionId) {
+        let stored = self.sessions.get(session).is_some_and(|it| it.transport == Transport::Http);
+        self.end_session(cx, session);
+        if stored {
+            let changes = Vec::from([removal(cx, session)]);
+            cx.effect(Effect::Persist { token: None, changes });
+        }
+    }
+
+    fn end_session(&mut self, cx: &mut Cx<'_>, id: SessionId) {
+        let Some(session) = self.sessions.remove(id) else { return };
+        for stream in session.streams {
+            if self.exchanges.remove(&stream).is_some() {
+                cx.effect(Effect::Finish { exchange: stream });
+            }
+        }
+        self.waiters.retain(|waiter| waiter.caller.session != Some(id));
+        self.cancel_all(cx, id);
+    }
+
+    /// Ends the quietest session when there are too many.
+    pub(super) fn make_room(&mut self, cx: &mut Cx<'_>) {
+        if self.sessions.len() >= cx.limits().project_sessions
+            && let Some(quietest) = self.sessions.quietest()
+        {
+            self.drop_session(cx, quietest);
+        }
+    }
+
+    pub(super) fn on_key_revoked(&mut self, cx: &mut Cx<'_>, key: &KeyId) {
+        let sessions: Vec<SessionId> =
+            self.sessions.iter().filter(|session| session.key == *key).map(|session| session.id).collect();
+        for session in sessions {
+            self.drop_session(cx, session);
+        }
+        self.end_listeners(cx, |listener| listener.key == *key);
+    }
+}
+
+fn removal(cx: &Cx<'_>, session: SessionId) -> Change {
+    Change::Remove(RecordId::Session(cx.snapshot.project.id, session))
+}
+
+fn refuse(cx: &mut Cx<'_>, exchange: ExchangeId, rejection: Rejection) {
+    let fault = Fault::from(rejection);
+    cx.answer(exchange, fault.wire().status, Some(fault.frame(None)));
+}
+
+fn raw_id(posted: &Posted) -> Option<alloc::string::String> {
+    match posted.body.message() {
+        Message::Request { id, .. } => Some(id.into()),
+        Message::Notification { .. } | Message::Response { .. } => None,
+    }
+}
+
+/// Whether a message speaks of itself as one of the stateless era. `initialize` never does.
+fn claims_modern(posted: &Posted) -> bool {
+    if matches!(posted.body.message(), Message::Request { method: "initialize", .. }) {
+        return false;
+    }
+    let newer = |version: &str| version > Revision::LAST_WITH_HANDSHAKE.date() && version.starts_with("20");
+    posted.body.has(Field::MetaVersion) || posted.head.headers.version.as_deref().is_some_and(newer)
+}
+
+/// The version header of a session's request: absent (Gemini CLI), or a revision that has sessions.
+fn check_version(header: Option<&str>) -> Result<(), Rejection> {
+    match header {
+        Some(text) if Revision::parse(text).is_none_or(Revision::is_modern) => {
+            Err(Rejection::BadVersionHeader(text.into()))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn caller(posted: &Posted, session: &Session, id: &str, revision: Revision) -> Caller {
+    let (exchange, ends) = match session.transport {
+        Transport::Http => (posted.exchange, true),
+        Transport::Sse(stream) => (stream, false),
+    };
+    Caller {
+        exchange,
+        ends,
+        id: id.into(),
+        revision,
+        session: Some(session.id),
+        target: session.target.clone(),
+        progress: posted.body.raw_str(Field::MetaProgressToken).map(Into::into),
+        log_level: None,
+    }
+}

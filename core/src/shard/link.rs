@@ -1,0 +1,237 @@
+//! What comes over links: answers, progress, news, and ends.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::lists::server_info;
+use super::{Cx, Effect, Severity, Shard, grace};
+use crate::mcp::ListKind;
+use crate::ports::upstream::CloseReason;
+use crate::rpc::{Envelope, Field, Message, write};
+use crate::upstream::{Call, Draft, Purpose, State, handshake_params};
+use crate::{CallId, Fault, LinkId, ServerId, UpstreamFault};
+
+impl Shard {
+    pub(super) fn on_link_opened(&mut self, cx: &mut Cx<'_>, link: LinkId, pid: Option<u32>) {
+        let id = self.mint_call();
+        let Some(upstream) = self.upstream_of(link) else { return };
+        let State::Opening { deadline, .. } = upstream.process.state else { return };
+        upstream.process.pid = pid;
+        upstream.process.state = State::Handshaking { link, deadline };
+        upstream.calls.insert(id, internal_call(cx, Purpose::Handshake, deadline.since(cx.now)));
+        let frame = write::request(Some(id.0), "initialize", Some(&handshake_params()));
+        cx.effect(Effect::SendFrame { link, frame: frame.into() });
+    }
+
+    pub(super) fn on_frames(&mut self, cx: &mut Cx<'_>, link: LinkId, frames: Vec<Result<Envelope, Fault>>) {
+        for frame in frames {
+            match frame {
+                Ok(envelope) => self.on_frame(cx, link, &envelope),
+                Err(fault) => {
+                    let Some(name) = self.upstream_of(link).map(|upstream| upstream.name.clone()) else {
+                        return;
+                    };
+                    let line = format!("a line on standard output is not a message and was dropped: {fault}");
+                    cx.report(&name, Severity::Warning, line);
+                }
+            }
+        }
+    }
+
+    fn on_frame(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) {
+        match frame.message() {
+            Message::Response { id, .. } => {
+                let Some(id) = id.parse().ok().map(CallId) else { return };
+                let Some(upstream) = self.upstream_of(link) else { return };
+                let server = upstream.id;
+                // Unknown ids are late answers to calls that were given up, or the server's invention.
+                if let Some(call) = upstream.calls.remove(id) {
+                    self.on_response(cx, link, server, call, frame);
+                }
+                self.end_if_drained(cx, link);
+            }
+            Message::Request { id, method } => {
+                let frame = if method == "ping" {
+                    write::result(id, b"{}")
+                } else {
+                    write::error(Some(id), -32_601, "this client has no such capability", None)
+                };
+                cx.effect(Effect::SendFrame { link, frame: frame.into() });
+            }
+            Message::Notification { method } => self.on_news(cx, link, method, frame),
+        }
+    }
+
+    fn on_response(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        server: ServerId,
+        call: Call,
+        response: &Envelope,
+    ) {
+        match call.purpose {
+            Purpose::Client(caller, lifetime) => {
+                self.settle(caller.session);
+                let info = match cx.snapshot.entry(server) {
+                    Some(entry) if caller.revision.is_modern() => {
+                        server_info(cx.snapshot, &crate::ports::gateway::Target::Server(entry.name.clone()))
+                    }
+                    Some(_) | None => crate::hub::SERVER_INFO,
+                };
+                self.relay(cx, &caller, response, lifetime, info);
+            }
+            Purpose::Forgotten | Purpose::SetLevel => {}
+            Purpose::Handshake => self.on_handshake(cx, link, response),
+            Purpose::Learn(kind) => self.on_page(cx, link, kind, Some(response)),
+        }
+    }
+
+    fn on_handshake(&mut self, cx: &mut Cx<'_>, link: LinkId, response: &Envelope) {
+        let project = cx.snapshot.project.id;
+        let Some(upstream) = self.upstream_of(link) else { return };
+        let draft = Draft::begin(response, upstream.id, project, upstream.digest, cx.now);
+        let Some(draft) = draft else {
+            let said = response.text(Field::ErrorMessage).unwrap_or_default().into_owned();
+            return self.break_link(cx, link, &format!("it did not accept initialize: {said}"));
+        };
+        upstream.process.run(link, cx.now);
+        upstream.draft = Some(draft);
+        upstream.level = None;
+        let waiting = upstream.calls.take_unsent();
+        let hello = write::request(None, "notifications/initialized", None);
+        cx.effect(Effect::SendFrame { link, frame: hello.into() });
+        for frame in waiting {
+            cx.effect(Effect::SendFrame { link, frame });
+        }
+        self.learn_next(cx, link, None);
+        self.restore_level(cx, link);
+    }
+
+    /// Ends a link that does not do what it must. Its server counts as failed from now on.
+    pub(super) fn break_link(&mut self, cx: &mut Cx<'_>, link: LinkId, cause: &str) {
+        cx.effect(Effect::CloseLink { link, grace: grace(cx.limits()) });
+        self.lose(cx, link, cause);
+    }
+
+    pub(super) fn on_link_logged(&mut self, cx: &mut Cx<'_>, link: LinkId, line: String) {
+        let Some(upstream) = self.upstream_of(link) else { return };
+        upstream.log(line.clone());
+        let name = upstream.name.clone();
+        cx.report(&name, Severity::Output, line);
+    }
+
+    pub(super) fn on_link_closed(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: &CloseReason) {
+        if self.retired.contains_key(&link) {
+            self.lose(cx, link, "it was removed or changed");
+            self.retired.remove(&link);
+        } else if let Some(upstream) =
+            self.upstream_of(link).filter(|upstream| upstream.process.link() == Some(link))
+        {
+            if let State::Closing { .. } = upstream.process.state {
+                upstream.process.stop();
+            } else {
+                let cause = describe(reason);
+                self.lose(cx, link, &cause);
+            }
+        }
+        self.links.remove(&link);
+        self.retry_waiters(cx);
+    }
+
+    /// A link's server has failed: its calls are answered with what is known of them, and it backs off.
+    fn lose(&mut self, cx: &mut Cx<'_>, link: LinkId, cause: &str) {
+        let limits = cx.snapshot.limits();
+        let Some(upstream) = self.upstream_of(link) else { return };
+        let cause = upstream.explain(cause);
+        let (server, ran) = (upstream.name.clone(), matches!(upstream.process.state, State::Running { .. }));
+        upstream.process.fail(cause.clone(), cx.now, limits, cx.entropy);
+        upstream.draft = None;
+        upstream.relearn_at = None;
+        let calls = upstream.calls.drain();
+        cx.report(
+            &server,
+            Severity::Warning,
+            format!("{}: {cause}", if ran { "stopped" } else { "did not start" }),
+        );
+        for (_, call) in calls {
+            let Purpose::Client(caller, _) = call.purpose else { continue };
+            self.settle(caller.session);
+            let (server, cause) = (server.clone(), cause.clone());
+            let fault = if call.unsent.is_some() {
+                UpstreamFault::Unavailable { server, cause }
+            } else {
+                UpstreamFault::OutcomeUnknown { server, cause }
+            };
+            self.fail(cx, &caller, &fault.into());
+        }
+        self.retry_waiters(cx);
+    }
+
+    pub(super) fn send_internal(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        purpose: Purpose,
+        method: &str,
+        params: Option<&[u8]>,
+    ) {
+        let id = self.mint_call();
+        let patience = cx.limits().call;
+        let Some(upstream) = self.upstream_of(link) else { return };
+        upstream.calls.insert(id, internal_call(cx, purpose, patience));
+        let frame = write::request(Some(id.0), method, params);
+        cx.effect(Effect::SendFrame { link, frame: frame.into() });
+    }
+
+    /// Asks for the next page of what is being learnt, or publishes what was.
+    pub(super) fn learn_next(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        page: Option<crate::upstream::NextPage>,
+    ) {
+        let Some(upstream) = self.upstream_of(link) else { return };
+        let next = page.or_else(|| upstream.draft.as_ref().and_then(Draft::first));
+        match next {
+            Some(next) => {
+                let purpose = Purpose::Learn(next.kind);
+                self.send_internal(cx, link, purpose, next.kind.method(), next.params.as_deref());
+            }
+            None => self.publish(cx, link),
+        }
+    }
+
+    /// A page of a list came, or will not come.
+    pub(super) fn on_page(&mut self, cx: &mut Cx<'_>, link: LinkId, kind: ListKind, page: Option<&Envelope>) {
+        let limits = cx.snapshot.limits();
+        let Some(upstream) = self.upstream_of(link) else { return };
+        let Some(draft) = &mut upstream.draft else { return };
+        let next = match page {
+            Some(page) => draft.page(kind, page, limits),
+            None => draft.skip(),
+        };
+        match next {
+            Some(next) => self.learn_next(cx, link, Some(next)),
+            None => self.publish(cx, link),
+        }
+    }
+}
+
+fn internal_call(cx: &Cx<'_>, purpose: Purpose, patience: Duration) -> Call {
+    let deadline = cx.now.after(patience);
+    Call { purpose, deadline, hard_deadline: deadline, unsent: None, bytes: 0, since: cx.now }
+}
+
+/// A cause for people.
+fn describe(reason: &CloseReason) -> String {
+    match reason {
+        CloseReason::Exited(code) => format!("its process ended with exit code {code}"),
+        CloseReason::MessageTooLong => "it sent a message over the limit message_bytes".to_string(),
+        CloseReason::NotStarted(why) => why.clone(),
+        CloseReason::Signalled(signal) => format!("its process was ended by signal {signal}"),
+        CloseReason::Stopped => "it was stopped".to_string(),
+    }
+}

@@ -1,0 +1,111 @@
+//! `subscriptions/listen`: the stateless era's stream for what no request asked for.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::Deserialize;
+
+use super::{Cx, Effect, Exchange, Posted, Shard};
+use crate::ports::gateway::Target;
+use crate::rpc::{Field, write};
+use crate::upstream::Caller;
+use crate::{ExchangeId, KeyId, Rejection};
+
+const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+
+/// An open stream, and what it was opened for.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub key: KeyId,
+    /// Raw JSON of the request's id, which names the subscription.
+    id: Box<str>,
+    target: Target,
+    filter: Filter,
+}
+
+/// What a client wants to hear of.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Filter {
+    tools_list_changed: bool,
+    prompts_list_changed: bool,
+    resources_list_changed: bool,
+}
+
+impl Filter {
+    fn wants(self, method: &str) -> bool {
+        match method {
+            "notifications/tools/list_changed" => self.tools_list_changed,
+            "notifications/prompts/list_changed" => self.prompts_list_changed,
+            "notifications/resources/list_changed" => self.resources_list_changed,
+            _ => false,
+        }
+    }
+
+    fn json(self) -> String {
+        let members = [
+            (self.tools_list_changed, "\"toolsListChanged\":true"),
+            (self.prompts_list_changed, "\"promptsListChanged\":true"),
+            (self.resources_list_changed, "\"resourcesListChanged\":true"),
+        ];
+        let there: Vec<&str> =
+            members.into_iter().filter(|(there, _)| *there).map(|(_, text)| text).collect();
+        format!("{{{}}}", there.join(","))
+    }
+}
+
+impl Shard {
+    /// Opens the stream; the first message says which part of the filter is honoured.
+    pub(super) fn listen(&mut self, cx: &mut Cx<'_>, caller: &Caller, posted: &Posted) {
+        let wanted = posted.body.raw(Field::Notifications);
+        let Some(Ok(filter)) = wanted.map(serde_json::from_slice::<Filter>) else {
+            let fault = Rejection::InvalidParams("notifications, the filter, is required".into());
+            return self.fail(cx, caller, &fault.into());
+        };
+        let exchange = caller.exchange;
+        let tagged =
+            format!("{{\"notifications\":{},\"_meta\":{{\"{SUBSCRIPTION}\":{}}}}}", filter.json(), caller.id);
+        let ack = write::request(None, "notifications/subscriptions/acknowledged", Some(tagged.as_bytes()));
+        let listener = Listener {
+            key: posted.admission.key.clone(),
+            id: caller.id.clone(),
+            target: caller.target.clone(),
+            filter,
+        };
+        self.listeners.insert(exchange, listener);
+        self.exchanges.insert(exchange, Exchange::Listener);
+        cx.emit(exchange, ack.into());
+    }
+
+    pub(super) fn tell_listeners(&mut self, cx: &mut Cx<'_>, server: &str, method: &str) {
+        for (exchange, listener) in &self.listeners {
+            let sees = match &listener.target {
+                Target::Server(name) => name == server,
+                Target::Unified => true,
+            };
+            if sees && listener.filter.wants(method) {
+                let params = format!("{{\"_meta\":{{\"{SUBSCRIPTION}\":{}}}}}", listener.id);
+                cx.emit(*exchange, write::request(None, method, Some(params.as_bytes())).into());
+            }
+        }
+    }
+
+    /// Ends streams in order: each gets the result of its request.
+    pub(super) fn end_listeners(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Listener) -> bool) {
+        let ended: Vec<ExchangeId> = self
+            .listeners
+            .iter()
+            .filter(|(_, listener)| which(listener))
+            .map(|(exchange, _)| *exchange)
+            .collect();
+        for exchange in ended {
+            self.exchanges.remove(&exchange);
+            let Some(listener) = self.listeners.remove(&exchange) else { continue };
+            let result =
+                format!("{{\"resultType\":\"complete\",\"_meta\":{{\"{SUBSCRIPTION}\":{}}}}}", listener.id);
+            let body = write::result(&listener.id, result.as_bytes());
+            cx.effect(Effect::Answer { exchange, status: 200, session: None, body: Some(body.into()) });
+        }
+    }
+}

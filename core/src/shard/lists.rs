@@ -1,0 +1,98 @@
+//! Lists, answered from the snapshot: no server has to run for them.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::wait::Patience;
+use super::{Cx, Shard};
+use crate::hub;
+use crate::mcp::ListKind;
+use crate::ports::gateway::Target;
+use crate::rpc::{Envelope, Field, write};
+use crate::snapshot::Snapshot;
+use crate::upstream::Caller;
+
+impl Shard {
+    pub(super) fn list(
+        &mut self,
+        cx: &mut Cx<'_>,
+        caller: Caller,
+        body: Envelope,
+        kind: ListKind,
+        patience: Patience,
+    ) {
+        if patience == Patience::Waits && self.is_missing(cx, &caller.target) {
+            return self.wait(cx, caller, body);
+        }
+        let Some(listing) = cx.snapshot.listing(&caller.target, kind) else {
+            let fault = self.why_missing(cx, &caller.target);
+            return self.fail(cx, &caller, &fault);
+        };
+        match listing.page(body.text(Field::Cursor).as_deref()) {
+            Ok(page) => {
+                let result = self.list_result(cx, &caller, &page.members);
+                self.respond(cx, &caller, result);
+            }
+            Err(rejection) => self.fail(cx, &caller, &rejection.into()),
+        }
+    }
+
+    fn list_result(&self, cx: &Cx<'_>, caller: &Caller, members: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(members.len().saturating_add(256));
+        out.push(b'{');
+        out.extend_from_slice(members);
+        let mut meta = Vec::new();
+        if caller.revision.is_modern() {
+            let ttl = cx.limits().list_ttl.as_millis();
+            let modern = format!(",\"resultType\":\"complete\",\"ttlMs\":{ttl},\"cacheScope\":\"private\"");
+            out.extend_from_slice(modern.as_bytes());
+            meta.push(format!(
+                "\"io.modelcontextprotocol/serverInfo\":{}",
+                server_info(cx.snapshot, &caller.target)
+            ));
+        }
+        if caller.target == Target::Unified {
+            meta.extend(self.unavailable_mark(cx.snapshot));
+        }
+        if !meta.is_empty() {
+            out.extend_from_slice(b",\"_meta\":{");
+            out.extend_from_slice(meta.join(",").as_bytes());
+            out.push(b'}');
+        }
+        out.push(b'}');
+        out
+    }
+
+    /// The servers whose entries are missing from a list, or come from memory because the server is down.
+    fn unavailable_mark(&self, snapshot: &Snapshot) -> Option<String> {
+        let down: Vec<String> = snapshot
+            .behind(&Target::Unified)
+            .filter_map(|entry| {
+                let upstream = self.upstreams.get(&entry.id);
+                let cause = upstream.and_then(|upstream| upstream.process.cause.as_deref());
+                let cause = match (cause, entry.offer.is_some()) {
+                    (Some(cause), _) => cause,
+                    (None, false) => "it has not answered yet",
+                    (None, true) => return None,
+                };
+                let mut line = Vec::from(b"{\"server\":");
+                write::string(&mut line, &entry.name);
+                line.extend_from_slice(b",\"cause\":");
+                write::string(&mut line, cause);
+                line.push(b'}');
+                String::from_utf8(line).ok()
+            })
+            .collect();
+        (!down.is_empty()).then(|| format!("\"mcp-orch/unavailable\":[{}]", down.join(",")))
+    }
+}
+
+/// `serverInfo` of an endpoint.
+pub(super) fn server_info<'a>(snapshot: &'a Snapshot, target: &Target) -> &'a str {
+    let own = match target {
+        Target::Server(name) => snapshot.named(name).and_then(|entry| entry.offer.as_ref()),
+        Target::Unified => None,
+    };
+    own.map_or(hub::SERVER_INFO, |offer| offer.definitions().server_info.as_str())
+}

@@ -1,0 +1,153 @@
+//! A shard: everything of one project that has a life of its own.
+//!
+//! [`Shard::handle`] takes one input and appends effects; [`Shard::deadline`] says when it wants to be woken.
+//! A project is a shard, so nothing that one project does can reach another, and one decision never needs two.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use hashbrown::HashMap;
+
+use crate::ports::upstream::Grace;
+use crate::record;
+use crate::upstream::{Caller, Upstream};
+use crate::{CallId, Deadline, ExchangeId, LinkId, ServerId, SessionId, Timestamp};
+
+mod answer;
+mod cx;
+mod effect;
+mod forward;
+mod handshake;
+mod input;
+mod legacy;
+mod link;
+mod listen;
+mod lists;
+mod modern;
+mod notify;
+mod own;
+mod session;
+mod start;
+mod survey;
+mod timers;
+mod view;
+mod wait;
+
+pub use cx::Cx;
+pub use effect::{Effect, Effects, Severity, Token};
+pub use input::{Input, Opened, Posted};
+
+use listen::Listener;
+use session::Sessions;
+use wait::Waiter;
+
+/// The live state of one project.
+#[derive(Debug, Default)]
+pub struct Shard {
+    sessions: Sessions,
+    /// Servers that are or were wanted.
+    upstreams: BTreeMap<ServerId, Upstream>,
+    /// Servers that were removed or changed, while their last calls end.
+    retired: BTreeMap<LinkId, (Upstream, Timestamp)>,
+    /// Which server a link belongs to.
+    links: BTreeMap<LinkId, ServerId>,
+    exchanges: HashMap<ExchangeId, Exchange>,
+    waiters: Vec<Waiter>,
+    listeners: BTreeMap<ExchangeId, Listener>,
+    /// Answers that wait until a change is durable.
+    unstored: BTreeMap<Token, (Caller, SessionId)>,
+    deletions: BTreeMap<Token, ExchangeId>,
+    /// Clients' calls that are not answered yet.
+    in_flight: usize,
+    next_call: u64,
+    next_link: u64,
+    next_token: u64,
+    next_sweep: Timestamp,
+    stopping: bool,
+}
+
+/// What an open exchange is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exchange {
+    /// It waits for the answer to a call.
+    Call(ServerId, CallId),
+    /// A stream of the 2026 era.
+    Listener,
+    /// A stream of a session.
+    Stream(SessionId),
+    /// It waits for servers to be seen.
+    Waiter,
+}
+
+impl Shard {
+    /// A shard with the sessions that an earlier life of the hub has stored.
+    pub fn restore(sessions: impl IntoIterator<Item = record::Session>, now: Timestamp) -> Self {
+        let mut shard = Self::default();
+        for record in sessions {
+            shard.sessions.insert(session::Session::restore(record, now));
+        }
+        shard
+    }
+
+    /// Takes one input. All that follows from it is in `cx.out` afterwards.
+    pub fn handle(&mut self, cx: &mut Cx<'_>, input: Input) {
+        match input {
+            Input::ExchangeClosed(exchange) => self.on_exchange_closed(cx, exchange),
+            Input::FramesReceived { link, frames } => self.on_frames(cx, link, frames),
+            Input::KeyRevoked(key) => self.on_key_revoked(cx, &key),
+            Input::LinkClosed { link, reason } => self.on_link_closed(cx, link, &reason),
+            Input::LinkLogged { link, line } => self.on_link_logged(cx, link, line),
+            Input::LinkOpened { link, pid } => self.on_link_opened(cx, link, pid),
+            Input::Posted(posted) => self.on_posted(cx, posted),
+            Input::SessionDeleted(opened) => self.on_session_deleted(cx, &opened),
+            Input::SnapshotReplaced(changes) => self.on_snapshot_replaced(cx, &changes),
+            Input::Stopping => self.on_stopping(cx),
+            Input::Stored { token, ok } => self.on_stored(cx, token, ok),
+            Input::StreamOpened(opened) => self.on_stream_opened(cx, &opened),
+            Input::SurveyAsked => self.on_survey_asked(cx),
+            Input::TimerFired => self.on_timer(cx),
+        }
+        self.start_queued(cx);
+    }
+
+    /// When this shard wants [`Input::TimerFired`] next.
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.next_deadline()
+    }
+
+    /// Whether no link is left: a stopping instance may end.
+    pub fn is_quiet(&self) -> bool {
+        self.links.is_empty()
+    }
+
+    /// Live sessions, for gauges and tests.
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    fn mint_call(&mut self) -> CallId {
+        self.next_call = self.next_call.saturating_add(1);
+        CallId(self.next_call)
+    }
+
+    fn mint_token(&mut self) -> Token {
+        self.next_token = self.next_token.saturating_add(1);
+        Token(self.next_token)
+    }
+
+    fn mint_link(&mut self) -> LinkId {
+        self.next_link = self.next_link.saturating_add(1);
+        LinkId(self.next_link)
+    }
+
+    /// The server of a link, whether it is current or on its way out.
+    fn upstream_of(&mut self, link: LinkId) -> Option<&mut Upstream> {
+        if let Some((upstream, _)) = self.retired.get_mut(&link) {
+            return Some(upstream);
+        }
+        self.upstreams.get_mut(self.links.get(&link)?)
+    }
+}
+
+fn grace(limits: &crate::Limits) -> Grace {
+    Grace { stdin: limits.stop_stdin, term: limits.stop_term }
+}

@@ -1,0 +1,148 @@
+//! Notifications of servers on their way to the clients that they concern.
+
+use alloc::borrow::Cow;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use super::session::{Transport, bare_notification};
+use super::{Cx, Effect, Shard};
+use crate::mcp::{ListKind, Revision};
+use crate::ports::gateway::Target;
+use crate::rpc::{Envelope, Field, write};
+use crate::snapshot::Changes;
+use crate::upstream::{Level, Purpose};
+use crate::{CallId, ExchangeId, LinkId};
+
+impl Shard {
+    pub(super) fn on_news(&mut self, cx: &mut Cx<'_>, link: LinkId, method: &str, frame: &Envelope) {
+        match method {
+            "notifications/progress" => self.on_progress(cx, link, frame),
+            "notifications/message" => self.on_message(cx, link, frame),
+            changed if ListKind::ALL.iter().any(|kind| kind.changed() == changed) => {
+                let at = cx.now.after(cx.limits().debounce);
+                if let Some(upstream) = self.upstream_of(link) {
+                    upstream.relearn_at.get_or_insert(at);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Progress goes to the request it is of, with the token that its client chose, and gives it more time.
+    fn on_progress(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) {
+        let token = frame.raw_str(Field::ProgressToken).and_then(|raw| raw.trim_matches('"').parse().ok());
+        let (Some(id), deadline) = (token.map(CallId), cx.now.after(cx.limits().call)) else { return };
+        let Some(upstream) = self.upstream_of(link) else { return };
+        upstream.calls.extend(id, deadline);
+        let Some(caller) = upstream.calls.caller(id) else { return };
+        let Some(token) = &caller.progress else { return };
+        let edit = (Field::ProgressToken, Cow::Borrowed(token.as_bytes()));
+        let params = frame.spliced(Field::Params, &mut [edit]);
+        let exchange = caller.exchange;
+        cx.emit(exchange, write::request(None, "notifications/progress", Some(&params)).into());
+    }
+
+    /// A log message names no request. With one call in flight it is of that call; else it goes to the sessions
+    /// that see the server and want its level.
+    fn on_message(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) {
+        let level = frame.text(Field::Level).and_then(|text| Level::parse(&text)).unwrap_or(Level::Info);
+        let message: Bytes = write::request(None, "notifications/message", frame.raw(Field::Params)).into();
+        let Some(upstream) = self.upstream_of(link) else { return };
+        let name = upstream.name.clone();
+        let only =
+            upstream.calls.only_caller().map(|caller| (caller.exchange, caller.session, caller.log_level));
+        if let Some((exchange, session, own)) = only {
+            let wanted = match session {
+                Some(session) => {
+                    self.sessions.get(session).and_then(|session| session.level).unwrap_or(Level::Debug)
+                }
+                None => match own {
+                    Some(level) => level,
+                    None => return,
+                },
+            };
+            if level >= wanted {
+                cx.emit(exchange, message);
+            }
+            return;
+        }
+        let streams: Vec<ExchangeId> = self
+            .sessions
+            .iter()
+            .filter(|session| session.sees(&name) && session.level.is_none_or(|wanted| level >= wanted))
+            .filter_map(super::session::Session::stream)
+            .collect();
+        for stream in streams {
+            cx.emit(stream, message.clone());
+        }
+    }
+
+    /// Tells the sessions and streams that a list has changed.
+    pub(super) fn tell_changes(&mut self, cx: &mut Cx<'_>, changes: &Changes) {
+        for (server, lists) in &changes.lists {
+            let methods: alloc::collections::BTreeSet<&'static str> =
+                lists.iter().map(|kind| kind.changed()).collect();
+            for method in methods {
+                self.tell(cx, server, method);
+            }
+        }
+    }
+
+    fn tell(&mut self, cx: &mut Cx<'_>, server: &str, method: &'static str) {
+        for session in
+            self.sessions.iter_mut().filter(|session| session.revision.is_some() && session.sees(server))
+        {
+            match session.stream() {
+                Some(stream) => {
+                    cx.effect(Effect::Emit {
+                        exchange: stream,
+                        event: crate::ports::gateway::Event::Message {
+                            id: None,
+                            data: bare_notification(method),
+                        },
+                    });
+                }
+                None if session.transport == Transport::Http => {
+                    session.unsaid.insert(method);
+                }
+                None => {}
+            }
+        }
+        self.tell_listeners(cx, server, method);
+    }
+
+    /// Makes the servers behind an endpoint log from `level` on.
+    pub(super) fn lower_levels(&mut self, cx: &mut Cx<'_>, target: &Target, level: Level) {
+        let links: Vec<LinkId> = cx
+            .snapshot
+            .behind(target)
+            .filter_map(|entry| self.upstreams.get(&entry.id)?.process.ready_link())
+            .collect();
+        for link in links {
+            self.lower_level(cx, link, level);
+        }
+    }
+
+    /// Gives a server that has just started the level that its sessions want.
+    pub(super) fn restore_level(&mut self, cx: &mut Cx<'_>, link: LinkId) {
+        let Some(name) = self.upstream_of(link).map(|upstream| upstream.name.clone()) else { return };
+        let wanted =
+            self.sessions.iter().filter(|session| session.sees(&name)).filter_map(|session| session.level);
+        if let Some(level) = wanted.min() {
+            self.lower_level(cx, link, level);
+        }
+    }
+
+    fn lower_level(&mut self, cx: &mut Cx<'_>, link: LinkId, level: Level) {
+        let Some(upstream) = self.upstream_of(link) else { return };
+        let offer = cx.snapshot.entry(upstream.id).and_then(|entry| entry.offer.as_ref());
+        let logs =
+            offer.is_some_and(|offer| offer.capabilities.logging && offer.revision() < Revision::V2026_07_28);
+        if logs && upstream.level.is_none_or(|told| level < told) {
+            upstream.level = Some(level);
+            let params = ["{\"level\":\"", level.name(), "\"}"].concat().to_string();
+            self.send_internal(cx, link, Purpose::SetLevel, "logging/setLevel", Some(params.as_bytes()));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! One dispatcher for every era: what becomes of a request.
+
+use alloc::borrow::ToOwned;
+use alloc::vec::Vec;
+
+use super::wait::Patience;
+use super::{Cx, Shard};
+use crate::mcp::{Method, Route, Row};
+use crate::ports::gateway::Target;
+use crate::rpc::{Envelope, Field, Message};
+use crate::upstream::{Caller, Level};
+use crate::{Rejection, SessionId};
+
+impl Shard {
+    /// Answers a request, forwards it, or lets it wait.
+    pub(super) fn dispatch(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope, patience: Patience) {
+        let Message::Request { method, .. } = body.message() else { return };
+        let Some(row) = Row::find(method, caller.revision) else {
+            return self.unknown_method(cx, caller, &body);
+        };
+        match row.route {
+            Route::List(kind) => self.list(cx, caller, body, kind, patience),
+            Route::ByTool | Route::ByPrompt | Route::ByUri | Route::ByReference => {
+                self.route(cx, caller, body, row, patience);
+            }
+            Route::Own => self.own(cx, caller, body, row.method, patience),
+        }
+    }
+
+    fn own(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope, method: Method, patience: Patience) {
+        match method {
+            Method::Discover => self.discover(cx, caller, body, patience),
+            Method::Initialize => self.initialize(cx, caller, body, patience),
+            Method::Ping => self.respond(cx, &caller, Vec::from(b"{}")),
+            Method::SetLevel => self.set_level(cx, &caller, &body),
+            Method::Cancelled
+            | Method::Complete
+            | Method::Initialized
+            | Method::Listen
+            | Method::Progress
+            | Method::PromptsGet
+            | Method::PromptsList
+            | Method::ResourcesList
+            | Method::ResourcesRead
+            | Method::ResourcesSubscribe
+            | Method::ResourcesUnsubscribe
+            | Method::RootsChanged
+            | Method::TemplatesList
+            | Method::ToolsCall
+            | Method::ToolsList => self.unknown_method(cx, caller, &body),
+        }
+    }
+
+    /// One server may know methods that the hub does not; several servers cannot be asked at once.
+    fn unknown_method(&mut self, cx: &mut Cx<'_>, caller: Caller, body: &Envelope) {
+        let Message::Request { method, .. } = body.message() else { return };
+        let named = match &caller.target {
+            Target::Server(name) => cx.snapshot.named(name).filter(|entry| entry.config.is_some()).cloned(),
+            Target::Unified => None,
+        };
+        match named {
+            Some(entry) if !caller.revision.is_modern() => {
+                self.forward(cx, caller, &entry, method, body, &mut []);
+            }
+            Some(_) | None => {
+                let fault = Rejection::UnknownMethod(method.to_owned()).into();
+                self.fail(cx, &caller, &fault);
+            }
+        }
+    }
+
+    fn set_level(&mut self, cx: &mut Cx<'_>, caller: &Caller, body: &Envelope) {
+        let level = body.text(Field::Level).and_then(|text| Level::parse(&text));
+        let (Some(level), Some(session)) = (level, caller.session) else {
+            let fault = Rejection::InvalidParams(
+                "level must be one of debug, info, notice, warning, error, critical, alert, emergency".into(),
+            );
+            return self.fail(cx, caller, &fault.into());
+        };
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.level = Some(level);
+        }
+        self.lower_levels(cx, &caller.target, level);
+        self.respond(cx, caller, Vec::from(b"{}"));
+    }
+
+    /// A client's call is answered or given up.
+    pub(super) fn settle(&mut self, session: Option<SessionId>) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if let Some(session) = session.and_then(|id| self.sessions.get_mut(id)) {
+            session.in_flight = session.in_flight.saturating_sub(1);
+        }
+    }
+}

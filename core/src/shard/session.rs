@@ -1,0 +1,152 @@
+//! Sessions of the 2025 eras: what a stateless request carries by itself, kept for those that cannot.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use crate::mcp::Revision;
+use crate::ports::gateway::{Admission, Target};
+use crate::record;
+use crate::upstream::Level;
+use crate::{ExchangeId, KeyId, Limits, SessionId, Timestamp};
+
+/// How a session's client is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// Streamable HTTP: every request has an exchange of its own.
+    Http,
+    /// HTTP+SSE: all messages go on this one stream, and the session ends with it.
+    Sse(ExchangeId),
+}
+
+/// One session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub id: SessionId,
+    pub target: Target,
+    pub key: KeyId,
+    pub transport: Transport,
+    /// `None` until `initialize`.
+    pub revision: Option<Revision>,
+    /// From which level on log messages are wanted.
+    pub level: Option<Level>,
+    /// Open streams for what no request asked for, the newest last.
+    pub streams: Vec<ExchangeId>,
+    pub in_flight: usize,
+    pub last_active: Timestamp,
+    /// Changes that were noticed while no stream was open.
+    pub unsaid: BTreeSet<&'static str>,
+}
+
+impl Session {
+    pub(crate) fn new(id: SessionId, admission: &Admission, transport: Transport, now: Timestamp) -> Self {
+        let streams = match transport {
+            Transport::Http => Vec::new(),
+            Transport::Sse(stream) => Vec::from([stream]),
+        };
+        Self {
+            id,
+            target: admission.target.clone(),
+            key: admission.key.clone(),
+            transport,
+            revision: None,
+            level: None,
+            streams,
+            in_flight: 0,
+            last_active: now,
+            unsaid: BTreeSet::new(),
+        }
+    }
+
+    /// A session that another life of the hub has opened.
+    pub(crate) fn restore(record: record::Session, now: Timestamp) -> Self {
+        Self {
+            id: record.id,
+            target: record.target,
+            key: record.key,
+            transport: Transport::Http,
+            revision: Some(Revision::agree(&record.revision)),
+            level: None,
+            streams: Vec::new(),
+            in_flight: 0,
+            last_active: now,
+            unsaid: BTreeSet::new(),
+        }
+    }
+
+    /// Where a message goes that no request asked for: one stream, the newest.
+    pub(crate) fn stream(&self) -> Option<ExchangeId> {
+        self.streams.last().copied()
+    }
+
+    /// Whether nothing keeps it alive.
+    fn is_idle(&self, now: Timestamp, limits: &Limits) -> bool {
+        self.streams.is_empty() && self.in_flight == 0 && now.since(self.last_active) >= limits.session_idle
+    }
+
+    /// Whether a server's messages concern it.
+    pub(crate) fn sees(&self, server: &str) -> bool {
+        match &self.target {
+            Target::Server(name) => name == server,
+            Target::Unified => true,
+        }
+    }
+}
+
+/// The sessions of a project.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    table: BTreeMap<SessionId, Session>,
+}
+
+impl Sessions {
+    pub(crate) fn insert(&mut self, session: Session) {
+        self.table.insert(session.id, session);
+    }
+
+    pub(crate) fn remove(&mut self, id: SessionId) -> Option<Session> {
+        self.table.remove(&id)
+    }
+
+    pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
+        self.table.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.table.get_mut(&id)
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.table.values_mut()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.table.values()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// The session that a caller may use: it exists, and was opened at this endpoint with this key.
+    pub(crate) fn of(&mut self, id: &str, admission: &Admission) -> Option<&mut Session> {
+        let session = self.table.get_mut(&SessionId::parse(id)?)?;
+        (session.key == admission.key && session.target == admission.target).then_some(session)
+    }
+
+    /// The sessions whose time is up.
+    pub(crate) fn idle(&self, now: Timestamp, limits: &Limits) -> Vec<SessionId> {
+        self.table.values().filter(|session| session.is_idle(now, limits)).map(|session| session.id).collect()
+    }
+
+    /// The session that has been quiet longest and has no open stream: it makes room for a new one.
+    pub(crate) fn quietest(&self) -> Option<SessionId> {
+        let free = self.table.values().filter(|session| session.streams.is_empty() && session.in_flight == 0);
+        free.min_by_key(|session| session.last_active).map(|session| session.id)
+    }
+}
+
+/// A notification without parameters.
+pub(crate) fn bare_notification(method: &str) -> Bytes {
+    crate::rpc::write::request(None, method, None).into()
+}

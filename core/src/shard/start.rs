@@ -1,0 +1,122 @@
+//! Starting and ending servers: in their turn, when their configuration changes, and when the hub stops.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::{Cx, Effect, Shard, grace};
+use crate::snapshot::Changes;
+use crate::upstream::{Purpose, State};
+use crate::{LinkId, ServerId, UpstreamFault};
+
+impl Shard {
+    /// Starts servers that are wanted, only so many at the same time.
+    pub(super) fn start_queued(&mut self, cx: &mut Cx<'_>) {
+        let mut starting = self.upstreams.values().filter(|upstream| upstream.process.is_starting()).count();
+        let queued: Vec<ServerId> = self
+            .upstreams
+            .values()
+            .filter(|upstream| upstream.process.state == State::Queued)
+            .map(|upstream| upstream.id)
+            .collect();
+        for id in queued {
+            if starting >= cx.limits().starting {
+                return;
+            }
+            if self.start(cx, id) {
+                starting = starting.saturating_add(1);
+            }
+        }
+    }
+
+    fn start(&mut self, cx: &mut Cx<'_>, id: ServerId) -> bool {
+        let config =
+            cx.snapshot.entry(id).filter(|entry| entry.enabled()).and_then(|entry| entry.config.clone());
+        let link = self.mint_link();
+        let Some(upstream) = self.upstreams.get_mut(&id) else { return false };
+        let Some(server) = config.filter(|_| !self.stopping) else {
+            upstream.process.stop();
+            return false;
+        };
+        let deadline = cx.now.after(Duration::from_secs(u64::from(server.spec.timeout_s)));
+        upstream.process.state = State::Opening { link, deadline };
+        self.links.insert(link, id);
+        cx.effect(Effect::OpenLink { link, server: Box::new(server) });
+        true
+    }
+
+    /// The project is another one: servers that are gone or changed end, sessions of gone servers end, and
+    /// everybody is told.
+    pub(super) fn on_snapshot_replaced(&mut self, cx: &mut Cx<'_>, changes: &Changes) {
+        for id in &changes.ended {
+            self.retire(cx, *id);
+        }
+        let homeless: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|session| !cx.snapshot.has(&session.target))
+            .map(|session| session.id)
+            .collect();
+        for session in homeless {
+            self.drop_session(cx, session);
+        }
+        for upstream in self.upstreams.values_mut() {
+            upstream.publishing = false;
+        }
+        self.tell_changes(cx, changes);
+        self.retry_waiters(cx);
+    }
+
+    /// Takes a server out of use. Calls that it has may end; calls that it has not get an answer now.
+    fn retire(&mut self, cx: &mut Cx<'_>, id: ServerId) {
+        let Some(mut upstream) = self.upstreams.remove(&id) else { return };
+        let unsent: Vec<_> = upstream.calls.take_unsent_calls();
+        for call in unsent {
+            let Purpose::Client(caller, _) = call.purpose else { continue };
+            self.settle(caller.session);
+            let fault = UpstreamFault::Removed { server: upstream.name.clone() };
+            self.fail(cx, &caller, &fault.into());
+        }
+        if let Some(link) = upstream.process.link() {
+            upstream.relearn_at = None;
+            let until = cx.now.after(cx.limits().drain);
+            self.retired.insert(link, (upstream, until));
+            self.end_if_drained(cx, link);
+        }
+    }
+
+    /// Closes the link of a retired server when no client waits for it any more.
+    pub(super) fn end_if_drained(&mut self, cx: &mut Cx<'_>, link: LinkId) {
+        let Some((upstream, until)) = self.retired.get_mut(&link) else { return };
+        let done = !upstream.calls.has_clients() || *until <= cx.now;
+        if done && !matches!(upstream.process.state, State::Closing { .. }) {
+            upstream.process.state = State::Closing { link };
+            cx.effect(Effect::CloseLink { link, grace: grace(cx.snapshot.limits()) });
+        }
+    }
+
+    /// Sees every server once that was never seen.
+    pub(super) fn on_survey_asked(&mut self, cx: &mut Cx<'_>) {
+        self.is_missing(cx, &crate::ports::gateway::Target::Unified);
+    }
+
+    /// The hub stops: streams end, links close.
+    pub(super) fn on_stopping(&mut self, cx: &mut Cx<'_>) {
+        self.stopping = true;
+        self.end_listeners(cx, |_| true);
+        for session in self.sessions.iter_mut() {
+            for stream in session.streams.drain(..) {
+                self.exchanges.remove(&stream);
+                cx.effect(Effect::Finish { exchange: stream });
+            }
+        }
+        for link in self.links.keys() {
+            cx.effect(Effect::CloseLink { link: *link, grace: grace(cx.snapshot.limits()) });
+        }
+        for upstream in self.upstreams.values_mut() {
+            if upstream.process.state == State::Queued {
+                upstream.process.stop();
+            }
+        }
+    }
+}

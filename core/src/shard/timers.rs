@@ -1,0 +1,164 @@
+//! Deadlines: one sweep for sessions, the nearest one of every server and every waiting request.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::forward::cancellation;
+use super::{Cx, Effect, Exchange, Shard};
+use crate::upstream::{Purpose, State};
+use crate::{CallId, Deadline, ExchangeId, LinkId, ServerId, SessionId, UpstreamFault};
+
+/// Idle sessions are looked for this often; one may live this much longer than its time.
+const SWEEP: Duration = Duration::from_secs(30);
+
+impl Shard {
+    pub(super) fn next_deadline(&self) -> Option<Deadline> {
+        let upstreams = self.upstreams.values().filter_map(crate::upstream::Upstream::deadline).min();
+        let retired = self.retired.iter().filter(|(_, (upstream, _))| !is_closing(&upstream.process.state));
+        let drained = retired
+            .map(|(_, (upstream, until))| upstream.calls.deadline().map_or(*until, |at| at.min(*until)));
+        let waiters = self.waiters.iter().map(|waiter| waiter.until).min();
+        let sweep = (self.sessions.len() > 0).then_some(self.next_sweep);
+        [
+            (upstreams, "a server or a call"),
+            (drained.min(), "a retired server"),
+            (waiters, "a waiting request"),
+            (sweep, "idle sessions"),
+        ]
+        .into_iter()
+        .filter_map(|(at, reason)| at.map(|at| Deadline { at, reason }))
+        .min()
+    }
+
+    pub(super) fn on_timer(&mut self, cx: &mut Cx<'_>) {
+        if self.next_sweep <= cx.now {
+            self.next_sweep = cx.now.after(SWEEP);
+            for session in self.sessions.idle(cx.now, cx.limits()) {
+                self.drop_session(cx, session);
+            }
+        }
+        let links: Vec<(ServerId, Option<LinkId>)> =
+            self.upstreams.values().map(|upstream| (upstream.id, upstream.process.link())).collect();
+        for (server, link) in links {
+            self.check_server(cx, server, link);
+        }
+        let retired: Vec<LinkId> = self.retired.keys().copied().collect();
+        for link in retired {
+            self.expire_calls(cx, link);
+            self.end_if_drained(cx, link);
+        }
+        self.retry_waiters(cx);
+    }
+
+    fn check_server(&mut self, cx: &mut Cx<'_>, server: ServerId, link: Option<LinkId>) {
+        let Some(upstream) = self.upstreams.get_mut(&server) else { return };
+        match upstream.process.state {
+            State::Opening { deadline, .. } | State::Handshaking { deadline, .. } if deadline <= cx.now => {
+                if let Some(link) = link {
+                    let timeout = cx.snapshot.entry(server).and_then(|entry| entry.config.as_ref());
+                    let seconds = timeout.map_or(30, |server| server.spec.timeout_s);
+                    let cause =
+                        alloc::format!("it did not answer initialize within {seconds} s (its timeout)");
+                    self.break_link(cx, link, &cause);
+                }
+                return;
+            }
+            State::BackingOff { until } if until <= cx.now && !upstream.calls.is_empty() => {
+                upstream.process.want(cx.now);
+            }
+            State::BackingOff { .. }
+            | State::Closing { .. }
+            | State::Handshaking { .. }
+            | State::Opening { .. }
+            | State::Queued
+            | State::Running { .. }
+            | State::Stopped => {}
+        }
+        let relearn = upstream.relearn_at.is_some_and(|at| at <= cx.now);
+        if relearn {
+            upstream.relearn_at = None;
+            if upstream.may_relearn()
+                && let Some(link) = link
+            {
+                self.relearn(cx, link);
+            }
+        }
+        match link {
+            Some(link) => self.expire_calls(cx, link),
+            None => self.expire_unsent(cx, server),
+        }
+    }
+
+    /// Gives up calls whose time is over: the server is told, the client gets an answer.
+    fn expire_calls(&mut self, cx: &mut Cx<'_>, link: LinkId) {
+        while let Some(id) = self.upstream_of(link).and_then(|upstream| upstream.calls.expired(cx.now)) {
+            let Some(upstream) = self.upstream_of(link) else { return };
+            let Some(call) = upstream.calls.remove(id) else { return };
+            let (server, sent) = (upstream.name.clone(), call.unsent.is_none());
+            if sent {
+                cx.effect(Effect::SendFrame { link, frame: cancellation(id, "timed out") });
+            }
+            let seconds = cx.now.since(call.since).as_secs();
+            match call.purpose {
+                Purpose::Client(caller, _) => {
+                    self.settle(caller.session);
+                    self.fail(cx, &caller, &UpstreamFault::TimedOut { server, seconds }.into());
+                }
+                Purpose::Learn(kind) => self.on_page(cx, link, kind, None),
+                Purpose::Forgotten | Purpose::Handshake | Purpose::SetLevel => {}
+            }
+        }
+    }
+
+    fn expire_unsent(&mut self, cx: &mut Cx<'_>, server: ServerId) {
+        loop {
+            let Some(upstream) = self.upstreams.get_mut(&server) else { return };
+            let Some(id) = upstream.calls.expired(cx.now) else { return };
+            let fault = upstream.unavailable();
+            let Some(Purpose::Client(caller, _)) = upstream.calls.remove(id).map(|call| call.purpose) else {
+                continue;
+            };
+            self.settle(caller.session);
+            self.fail(cx, &caller, &fault.into());
+        }
+    }
+
+    /// A client has gone. In the stateless era that cancels its request (2026-07-28, Streamable HTTP); in the
+    /// eras before it does not, and a session of the oldest transport ends with its stream.
+    pub(super) fn on_exchange_closed(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId) {
+        match self.exchanges.remove(&exchange) {
+            Some(Exchange::Call(server, call)) => self.on_caller_gone(cx, server, call),
+            Some(Exchange::Listener) => {
+                self.listeners.remove(&exchange);
+            }
+            Some(Exchange::Stream(session)) => self.on_stream_gone(cx, session, exchange),
+            Some(Exchange::Waiter) => self.waiters.retain(|waiter| waiter.caller.exchange != exchange),
+            None => {}
+        }
+    }
+
+    fn on_caller_gone(&mut self, cx: &mut Cx<'_>, server: ServerId, call: CallId) {
+        let Some(upstream) = self.upstreams.get_mut(&server) else { return };
+        let Some(caller) = upstream.calls.caller(call) else { return };
+        let session = caller.session;
+        if caller.revision.is_modern() {
+            self.abandon(cx, server, call, "the client has gone");
+        } else {
+            upstream.calls.forget(call);
+            self.settle(session);
+        }
+    }
+
+    fn on_stream_gone(&mut self, cx: &mut Cx<'_>, session: SessionId, exchange: ExchangeId) {
+        let Some(it) = self.sessions.get_mut(session) else { return };
+        it.streams.retain(|stream| *stream != exchange);
+        it.last_active = cx.now;
+        if it.transport == super::session::Transport::Sse(exchange) {
+            self.drop_session(cx, session);
+        }
+    }
+}
+
+fn is_closing(state: &State) -> bool {
+    matches!(state, State::Closing { .. })
+}

@@ -1,0 +1,35 @@
+//! What people are shown of the servers.
+
+use alloc::borrow::ToOwned;
+use alloc::vec::Vec;
+
+use super::Shard;
+use crate::hub::{Counts, ServerView};
+use crate::snapshot::Snapshot;
+
+impl Shard {
+    /// Three separate facts about every server: how it is configured, what its process does, how it was last
+    /// heard of.
+    pub fn views(&self, snapshot: &Snapshot) -> Vec<ServerView> {
+        snapshot
+            .servers()
+            .map(|entry| {
+                let process = self.upstreams.get(&entry.id).map(|upstream| &upstream.process);
+                let (state, health) = match (&entry.config, process) {
+                    (None, _) => ("built-in", "ok"),
+                    (Some(_), Some(process)) => (process.state_name(), process.health_name()),
+                    (Some(_), None) => ("stopped", "unknown"),
+                };
+                ServerView {
+                    name: entry.name.clone(),
+                    configured: if entry.enabled() { "enabled" } else { "disabled" }.to_owned(),
+                    state: state.to_owned(),
+                    health: health.to_owned(),
+                    cause: process.and_then(|process| process.cause.clone()),
+                    pid: process.and_then(|process| process.pid),
+                    counts: entry.offer.as_deref().map(Counts::of),
+                }
+            })
+            .collect()
+    }
+}

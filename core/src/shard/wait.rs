@@ -1,0 +1,92 @@
+//! Requests that wait for servers that were never seen: they are asked again when the servers were, or when
+//! their patience ends, and then get what there is.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::{Cx, Shard};
+use crate::ports::gateway::Target;
+use crate::rpc::Envelope;
+use crate::upstream::{Caller, State, Upstream};
+use crate::{Fault, Rejection, Timestamp, UpstreamFault};
+
+/// Whether a request may wait, or takes what there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    Ended,
+    Waits,
+}
+
+/// A request that waits.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub caller: Caller,
+    pub body: Envelope,
+    pub until: Timestamp,
+}
+
+impl Waiter {
+    /// One server is waited for as long as it may take to start; of several, the rest is not kept waiting.
+    pub(super) fn new(cx: &Cx<'_>, caller: Caller, body: Envelope) -> Self {
+        let patience = match &caller.target {
+            Target::Server(name) => {
+                let config = cx.snapshot.named(name).and_then(|entry| entry.config.as_ref());
+                Duration::from_secs(config.map_or(30, |server| u64::from(server.spec.timeout_s)))
+                    .saturating_mul(2)
+            }
+            Target::Unified => cx.limits().discover_wait,
+        };
+        Self { until: cx.now.after(patience), caller, body }
+    }
+}
+
+impl Shard {
+    /// Whether a server behind the endpoint was never seen and may still be; asks for such servers.
+    pub(super) fn is_missing(&mut self, cx: &mut Cx<'_>, target: &Target) -> bool {
+        let unseen: Vec<_> =
+            cx.snapshot.behind(target).filter(|entry| entry.offer.is_none()).cloned().collect();
+        for entry in unseen {
+            let upstream = self.upstreams.entry(entry.id).or_insert_with(|| Upstream::new(&entry));
+            if upstream.process.state == State::Stopped || upstream.process.cause.is_none() {
+                upstream.process.want(cx.now);
+            }
+        }
+        self.waits_for(cx, target)
+    }
+
+    /// Whether a server behind the endpoint is being seen for the first time right now.
+    pub(super) fn waits_for(&self, cx: &Cx<'_>, target: &Target) -> bool {
+        cx.snapshot
+            .behind(target)
+            .filter(|entry| entry.offer.is_none())
+            .any(|entry| self.upstreams.get(&entry.id).is_some_and(Upstream::is_learning))
+    }
+
+    /// Why an endpoint has nothing to say.
+    pub(super) fn why_missing(&self, cx: &Cx<'_>, target: &Target) -> Fault {
+        let Target::Server(name) = target else {
+            return Rejection::NotFound("no such server").into();
+        };
+        let Some(entry) = cx.snapshot.named(name) else {
+            return UpstreamFault::Removed { server: name.clone() }.into();
+        };
+        let upstream = self.upstreams.get(&entry.id);
+        upstream.map_or_else(
+            || UpstreamFault::Removed { server: name.clone() }.into(),
+            |upstream| upstream.unavailable().into(),
+        )
+    }
+
+    /// Asks again what can be answered now.
+    pub(super) fn retry_waiters(&mut self, cx: &mut Cx<'_>) {
+        let waiters = core::mem::take(&mut self.waiters);
+        for waiter in waiters {
+            if waiter.until > cx.now && self.waits_for(cx, &waiter.caller.target) {
+                self.waiters.push(waiter);
+            } else {
+                self.exchanges.remove(&waiter.caller.exchange);
+                self.dispatch(cx, waiter.caller, waiter.body, Patience::Ended);
+            }
+        }
+    }
+}

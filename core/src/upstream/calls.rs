@@ -1,0 +1,172 @@
+//! Requests on their way to one upstream, and whom their answers go to.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use crate::mcp::{Lifetime, ListKind, Revision};
+use crate::ports::gateway::Target;
+use crate::{CallId, ExchangeId, SessionId, Timestamp};
+
+use super::Level;
+
+/// A client's request: where its answer goes, and in what shape.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    /// The exchange that messages about this request go to.
+    pub exchange: ExchangeId,
+    /// Whether the answer ends the exchange (Streamable HTTP) or is one event of many on it (HTTP+SSE).
+    pub ends: bool,
+    /// Raw JSON of the request's id.
+    pub id: Box<str>,
+    /// The revision that the answer is written in.
+    pub revision: Revision,
+    /// The session, in the eras that have them.
+    pub session: Option<SessionId>,
+    /// The endpoint.
+    pub target: Target,
+    /// Raw JSON of the progress token, if progress is wanted.
+    pub progress: Option<Box<str>>,
+    /// From which level on log messages are wanted, where a request says so itself.
+    pub log_level: Option<Level>,
+}
+
+/// Why a request was sent.
+#[derive(Debug)]
+pub(crate) enum Purpose {
+    /// A client asked.
+    Client(Caller, Lifetime),
+    /// Its client has gone or given up; the answer is dropped.
+    Forgotten,
+    /// `initialize`.
+    Handshake,
+    /// A page of a list, for the catalogue.
+    Learn(ListKind),
+    /// `logging/setLevel`.
+    SetLevel,
+}
+
+/// A request without its answer.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// Why.
+    pub purpose: Purpose,
+    /// When it is given up, if nothing is heard of it.
+    pub deadline: Timestamp,
+    /// When it is given up in any case.
+    pub hard_deadline: Timestamp,
+    /// The message, until it is sent.
+    pub unsent: Option<Bytes>,
+    /// The size of the message.
+    pub bytes: usize,
+    /// When it was made.
+    pub since: Timestamp,
+}
+
+/// The calls of one upstream. An id is used once in a shard's life, so a late answer never meets another call.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    table: BTreeMap<CallId, Call>,
+    deadlines: BTreeSet<(Timestamp, CallId)>,
+    bytes: usize,
+}
+
+impl Calls {
+    pub(crate) fn insert(&mut self, id: CallId, call: Call) {
+        self.deadlines.insert((call.deadline, id));
+        self.bytes = self.bytes.saturating_add(call.bytes);
+        self.table.insert(id, call);
+    }
+
+    pub(crate) fn remove(&mut self, id: CallId) -> Option<Call> {
+        let call = self.table.remove(&id)?;
+        self.deadlines.remove(&(call.deadline, id));
+        self.bytes = self.bytes.saturating_sub(call.bytes);
+        Some(call)
+    }
+
+    /// The caller of a call, for messages before its answer.
+    pub(crate) fn caller(&self, id: CallId) -> Option<&Caller> {
+        match &self.table.get(&id)?.purpose {
+            Purpose::Client(caller, _) => Some(caller),
+            Purpose::Forgotten | Purpose::Handshake | Purpose::Learn(_) | Purpose::SetLevel => None,
+        }
+    }
+
+    /// Lets a call live until `deadline`, at most to its hard one.
+    pub(crate) fn extend(&mut self, id: CallId, deadline: Timestamp) {
+        if let Some(call) = self.table.get_mut(&id) {
+            self.deadlines.remove(&(call.deadline, id));
+            call.deadline = deadline.min(call.hard_deadline).max(call.deadline);
+            self.deadlines.insert((call.deadline, id));
+        }
+    }
+
+    /// Keeps a call in flight but drops its answer.
+    pub(crate) fn forget(&mut self, id: CallId) {
+        if let Some(call) = self.table.get_mut(&id) {
+            call.purpose = Purpose::Forgotten;
+        }
+    }
+
+    /// The messages that wait for the link to be ready, in the order in which they came.
+    pub(crate) fn take_unsent(&mut self) -> Vec<Bytes> {
+        self.table.values_mut().filter_map(|call| call.unsent.take()).collect()
+    }
+
+    /// Removes the calls that were never sent.
+    pub(crate) fn take_unsent_calls(&mut self) -> Vec<Call> {
+        let ids: Vec<CallId> =
+            self.table.iter().filter(|(_, call)| call.unsent.is_some()).map(|(id, _)| *id).collect();
+        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+    }
+
+    /// Whether a client still waits for one of them.
+    pub(crate) fn has_clients(&self) -> bool {
+        self.table.keys().any(|id| self.caller(*id).is_some())
+    }
+
+    /// All calls, leaving none.
+    pub(crate) fn drain(&mut self) -> Vec<(CallId, Call)> {
+        self.deadlines.clear();
+        self.bytes = 0;
+        core::mem::take(&mut self.table).into_iter().collect()
+    }
+
+    /// The ids of the calls of a session, or of one request of it.
+    pub(crate) fn of_session(&self, session: SessionId, request: Option<&str>) -> Vec<CallId> {
+        let matches = |call: &Call| match &call.purpose {
+            Purpose::Client(caller, _) => {
+                caller.session == Some(session) && request.is_none_or(|id| *caller.id == *id)
+            }
+            Purpose::Forgotten | Purpose::Handshake | Purpose::Learn(_) | Purpose::SetLevel => false,
+        };
+        self.table.iter().filter(|(_, call)| matches(call)).map(|(id, _)| *id).collect()
+    }
+
+    /// The caller of the only client's call in flight, if there is exactly one.
+    pub(crate) fn only_caller(&self) -> Option<&Caller> {
+        let mut callers = self.table.keys().filter_map(|id| self.caller(*id));
+        let first = callers.next()?;
+        if callers.next().is_some() { None } else { Some(first) }
+    }
+
+    /// The first call whose time is up.
+    pub(crate) fn expired(&self, now: Timestamp) -> Option<CallId> {
+        self.deadlines.first().filter(|(at, _)| *at <= now).map(|(_, id)| *id)
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Bytes of the requests that are not answered yet: what bounds the queue to the upstream.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}

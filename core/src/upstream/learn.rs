@@ -1,0 +1,212 @@
+//! Learning what a server offers: its handshake, then each list, page by page.
+
+use alloc::collections::VecDeque;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::mcp::ListKind;
+use crate::record::{Definition, Definitions};
+use crate::rpc::{Envelope, Field, write};
+use crate::snapshot::Capabilities;
+use crate::{Limits, ProjectId, ServerId, Timestamp};
+
+/// What is known so far, and what is still to be asked.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    definitions: Definitions,
+    pending: VecDeque<ListKind>,
+    pages: usize,
+}
+
+/// The next request of a survey.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NextPage {
+    pub kind: ListKind,
+    /// Raw JSON of the params; none for a first page.
+    pub params: Option<Vec<u8>>,
+}
+
+impl Draft {
+    /// Begins with the result of `initialize`. `None` when it is no such result.
+    pub(crate) fn begin(
+        response: &Envelope,
+        server: ServerId,
+        project: ProjectId,
+        spec_digest: [u8; 32],
+        now: Timestamp,
+    ) -> Option<Self> {
+        let revision = response.text(Field::ProtocolVersion)?.into_owned();
+        let capabilities = response.raw_str(Field::Capabilities).unwrap_or("{}").to_string();
+        let abilities = Capabilities::parse(&capabilities);
+        let definitions = Definitions {
+            server,
+            project,
+            spec_digest,
+            fetched_at: now,
+            revision,
+            server_info: response.raw_str(Field::ServerInfo).unwrap_or("{}").to_string(),
+            capabilities,
+            instructions: response.raw_str(Field::Instructions).map(ToString::to_string),
+            tools: Vec::new(),
+            prompts: Vec::new(),
+            resources: Vec::new(),
+            templates: Vec::new(),
+        };
+        let pending = ListKind::ALL.into_iter().filter(|kind| abilities.has(*kind)).collect();
+        Some(Self { definitions, pending, pages: 0 })
+    }
+
+    /// Begins again with a handshake that is known.
+    pub(crate) fn again(known: &Definitions, now: Timestamp) -> Self {
+        let abilities = Capabilities::parse(&known.capabilities);
+        let mut definitions = Definitions { fetched_at: now, ..known.clone() };
+        definitions.tools.clear();
+        definitions.prompts.clear();
+        definitions.resources.clear();
+        definitions.templates.clear();
+        let pending = ListKind::ALL.into_iter().filter(|kind| abilities.has(*kind)).collect();
+        Self { definitions, pending, pages: 0 }
+    }
+
+    /// What to ask first; `None` when there is nothing to ask.
+    pub(crate) fn first(&self) -> Option<NextPage> {
+        self.pending.front().map(|kind| NextPage { kind: *kind, params: None })
+    }
+
+    /// Takes one page. `None` when all lists are complete. A list that the server refuses, or that is not a list,
+    /// ends where it is.
+    pub(crate) fn page(&mut self, kind: ListKind, response: &Envelope, limits: &Limits) -> Option<NextPage> {
+        self.pages = self.pages.saturating_add(1);
+        let field = match kind {
+            ListKind::Prompts => Field::Prompts,
+            ListKind::Resources => Field::Resources,
+            ListKind::Templates => Field::Templates,
+            ListKind::Tools => Field::Tools,
+        };
+        let entries = response.raw(field).and_then(|raw| serde_json::from_slice::<Vec<&RawValue>>(raw).ok());
+        for raw in entries.unwrap_or_default() {
+            self.add(kind, raw.get(), limits);
+        }
+        let cursor = response.raw_str(Field::NextCursor).filter(|raw| raw.starts_with('"'));
+        match cursor {
+            Some(cursor) if self.pages < limits.list_pages => {
+                let params = [b"{\"cursor\":", cursor.as_bytes(), b"}"].concat();
+                Some(NextPage { kind, params: Some(params) })
+            }
+            Some(_) | None => self.skip(),
+        }
+    }
+
+    /// Gives up the present list and goes on with the next.
+    pub(crate) fn skip(&mut self) -> Option<NextPage> {
+        self.pending.pop_front();
+        self.pages = 0;
+        self.first()
+    }
+
+    /// What was learnt.
+    pub(crate) fn finish(self) -> Definitions {
+        self.definitions
+    }
+
+    fn add(&mut self, kind: ListKind, json: &str, limits: &Limits) {
+        let Ok(named) = serde_json::from_str::<Named>(json) else { return };
+        let (list, name) = match kind {
+            ListKind::Prompts => (&mut self.definitions.prompts, named.name),
+            ListKind::Resources => (&mut self.definitions.resources, named.uri),
+            ListKind::Templates => (&mut self.definitions.templates, named.uri_template),
+            ListKind::Tools => (&mut self.definitions.tools, named.name),
+        };
+        let Some(name) = name else { return };
+        let fits = list.len() < limits.definitions && json.len() <= limits.definition_bytes;
+        if fits && !list.iter().any(|known| known.name == name) {
+            list.push(Definition { name, json: json.to_string() });
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: Option<String>,
+    uri: Option<String>,
+    #[serde(rename = "uriTemplate")]
+    uri_template: Option<String>,
+}
+
+/// The params of the `initialize` that the hub sends to a server.
+pub(crate) fn handshake_params() -> Vec<u8> {
+    let mut out = Vec::from(b"{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},\"clientInfo\":");
+    out.extend_from_slice(b"{\"name\":\"mcp-orch\",\"version\":");
+    write::string(&mut out, env!("CARGO_PKG_VERSION"));
+    out.extend_from_slice(b"}}");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rpc::Sender;
+    use crate::{Entropy, Limits};
+    use alloc::format;
+    use bytes::Bytes;
+
+    fn response(result: &str) -> Envelope {
+        let text = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{result}}}");
+        Envelope::parse(Bytes::from(text), Sender::Upstream, &Limits::default()).unwrap()
+    }
+
+    fn draft(capabilities: &str) -> Draft {
+        let mut entropy = Entropy::from_seed([0; 32]);
+        let project = ProjectId::mint(Timestamp(0), &mut entropy);
+        let server = ServerId::mint(Timestamp(0), &mut entropy);
+        let hello = response(&format!(
+            r#"{{"protocolVersion":"2025-11-25","capabilities":{capabilities},"serverInfo":{{"name":"s"}}}}"#
+        ));
+        Draft::begin(&hello, server, project, [0; 32], Timestamp(0)).unwrap()
+    }
+
+    #[test]
+    fn every_page_of_every_offered_list_is_asked_for() {
+        let limits = Limits::default();
+        let mut draft = draft(r#"{"tools":{},"resources":{}}"#);
+        assert_eq!(draft.first().unwrap().kind, ListKind::Tools);
+        let next = draft.page(
+            ListKind::Tools,
+            &response(r#"{"tools":[{"name":"a"}],"nextCursor":"x\"y"}"#),
+            &limits,
+        );
+        assert_eq!(next.unwrap().params.unwrap(), br#"{"cursor":"x\"y"}"#);
+        let next =
+            draft.page(ListKind::Tools, &response(r#"{"tools":[{"name":"b"},{"name":"a"}]}"#), &limits);
+        assert_eq!(next.unwrap().kind, ListKind::Resources);
+        let next = draft.page(ListKind::Resources, &response(r#"{"resources":[{"uri":"u:1"}]}"#), &limits);
+        assert_eq!(next.unwrap().kind, ListKind::Templates);
+        assert_eq!(draft.page(ListKind::Templates, &response("{}"), &limits), None);
+        let learnt = draft.finish();
+        let names: Vec<&str> = learnt.tools.iter().map(|tool| tool.name.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(learnt.resources.first().map(|it| it.name.as_str()), Some("u:1"));
+    }
+
+    #[test]
+    fn a_server_that_pages_for_ever_is_cut_off() {
+        let limits = Limits { list_pages: 3, ..Limits::default() };
+        let mut draft = draft(r#"{"tools":{}}"#);
+        let page = response(r#"{"tools":[],"nextCursor":"again"}"#);
+        let asked = (0..10).take_while(|_| draft.page(ListKind::Tools, &page, &limits).is_some()).count();
+        assert_eq!(asked, 2);
+    }
+
+    #[test]
+    fn entries_without_a_name_or_over_the_bound_are_left_out() {
+        let limits = Limits { definition_bytes: 20, definitions: 1, ..Limits::default() };
+        let mut draft = draft(r#"{"tools":{}}"#);
+        let page = response(
+            r#"{"tools":[{"title":"x"},{"name":"aaaaaaaaaaaaaaaaaaaaaaa"},7,{"name":"a"},{"name":"b"}]}"#,
+        );
+        draft.page(ListKind::Tools, &page, &limits);
+        assert_eq!(draft.finish().tools.len(), 1);
+    }
+}

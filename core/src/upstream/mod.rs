@@ -1,0 +1,111 @@
+//! One server behind the hub: its process, the calls to it, and what is being learnt of it.
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::snapshot::Entry;
+use crate::{ServerId, Timestamp, UpstreamFault};
+
+mod calls;
+mod learn;
+mod level;
+mod process;
+
+pub(crate) use calls::{Call, Caller, Calls, Purpose};
+pub(crate) use learn::{Draft, NextPage, handshake_params};
+pub(crate) use level::Level;
+pub(crate) use process::{Process, State};
+
+/// How many lines of error output are kept to explain a failure.
+const TAIL_LINES: usize = 5;
+
+/// One server.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    pub id: ServerId,
+    pub name: String,
+    /// The specification that its process was started with.
+    pub digest: [u8; 32],
+    pub process: Process,
+    pub calls: Calls,
+    /// What is being learnt, while it is.
+    pub draft: Option<Draft>,
+    /// Whether what was learnt is on its way into a new snapshot.
+    pub publishing: bool,
+    /// When to ask for its lists again, because it said that they changed.
+    pub relearn_at: Option<Timestamp>,
+    /// The level that it was told to log from.
+    pub level: Option<Level>,
+    tail: VecDeque<String>,
+}
+
+impl Upstream {
+    pub(crate) fn new(entry: &Entry) -> Self {
+        Self {
+            id: entry.id,
+            name: entry.name.clone(),
+            digest: entry.digest,
+            process: Process::new(),
+            calls: Calls::default(),
+            draft: None,
+            publishing: false,
+            relearn_at: None,
+            level: None,
+            tail: VecDeque::new(),
+        }
+    }
+
+    /// Keeps a line of error output.
+    pub(crate) fn log(&mut self, line: String) {
+        if self.tail.len() == TAIL_LINES {
+            self.tail.pop_front();
+        }
+        self.tail.push_back(line);
+    }
+
+    /// A cause with the last words of the server, which often say more than its exit code.
+    pub(crate) fn explain(&mut self, cause: &str) -> String {
+        let last: Vec<String> = self.tail.drain(..).filter(|line| !line.trim().is_empty()).collect();
+        let mut text = String::from(cause);
+        if !last.is_empty() {
+            text.push_str("; its last output: ");
+            text.push_str(&last.join(" | "));
+        }
+        text
+    }
+
+    /// The fault of a request that cannot be sent.
+    pub(crate) fn unavailable(&self) -> UpstreamFault {
+        let cause = self.process.cause.clone().unwrap_or_else(|| "it is still starting".into());
+        UpstreamFault::Unavailable { server: self.name.clone(), cause }
+    }
+
+    /// Whether it may be asked for its lists again.
+    pub(crate) fn may_relearn(&self) -> bool {
+        self.draft.is_none() && self.process.ready_link().is_some()
+    }
+
+    /// Whether its offer may still come: it starts, waits for its start, or is being asked.
+    pub(crate) fn is_learning(&self) -> bool {
+        match self.process.state {
+            State::Queued | State::Opening { .. } | State::Handshaking { .. } | State::Closing { .. } => true,
+            State::Running { .. } => self.draft.is_some() || self.publishing,
+            State::BackingOff { .. } | State::Stopped => false,
+        }
+    }
+
+    /// When this server needs attention next.
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        let own = match self.process.state {
+            State::Opening { deadline, .. } | State::Handshaking { deadline, .. } => Some(deadline),
+            State::BackingOff { until } if !self.calls.is_empty() => Some(until),
+            State::BackingOff { .. }
+            | State::Closing { .. }
+            | State::Queued
+            | State::Running { .. }
+            | State::Stopped => None,
+        };
+        [own, self.calls.deadline(), self.relearn_at].into_iter().flatten().min()
+    }
+}
