@@ -38,6 +38,11 @@ pub struct Admission {
 }
 
 impl Admission {
+    /// The admission of whoever may read and write the instance's data directory: no key is needed there.
+    pub fn of_operator(project: ProjectId, target: Target) -> Self {
+        Self { project, key: KeyId(String::from("operator")), target }
+    }
+
     /// The project that the caller may use.
     pub fn project(&self) -> ProjectId {
         self.project

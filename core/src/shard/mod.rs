@@ -119,6 +119,12 @@ impl Shard {
         self.links.is_empty()
     }
 
+    /// Whether a server is being seen for the first time right now.
+    pub fn is_learning(&self, snapshot: &crate::snapshot::Snapshot) -> bool {
+        let unseen = snapshot.servers().filter(|entry| entry.enabled() && entry.offer.is_none());
+        unseen.into_iter().any(|entry| self.upstreams.get(&entry.id).is_some_and(Upstream::is_learning))
+    }
+
     /// Live sessions, for gauges and tests.
     pub fn session_count(&self) -> usize {
         self.sessions.len()

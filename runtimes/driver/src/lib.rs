@@ -1,1 +1,19 @@
-//! Shards, the clock, the entropy and the one effect interpreter.
+//! The driver: what the core cannot have. Locks, the clock, entropy, tasks, and the one interpreter of effects.
+//!
+//! A [`Driver`] is a [`Gateway`](orch_core::ports::gateway::Gateway) for HTTP faces, and the administration of an
+//! instance for its command line. No rule of behaviour lives here: a decision is `core`'s, the driver carries it
+//! out.
+
+mod admin;
+mod boot;
+mod cell;
+mod clock;
+mod exchange;
+mod gateway;
+mod interpret;
+mod registry;
+mod sink;
+
+pub use admin::{AdminError, KeyView, NewKey};
+pub use boot::{BootError, Options, Parts};
+pub use registry::Driver;

@@ -1,0 +1,225 @@
+//! A cell: one project's shard with its lock, its snapshot, and its timer. Every lock of the product is here.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use orch_core::ports::store::Store;
+use orch_core::ports::upstream::{UpstreamLink, Upstreams};
+use orch_core::ports::variables::Variables;
+use orch_core::record::{Definitions, Project, Server};
+use orch_core::shard::{Cx, Effects, Input, Shard};
+use orch_core::snapshot::{Draft, Instance, Snapshot, diff};
+use orch_core::{Entropy, ExchangeId, Limits, LinkId, ProjectId, Timestamp};
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::exchange::Sink;
+use crate::interpret;
+
+/// What all cells share: the ports, the clock, and the tasks that a stop waits for.
+pub(crate) struct World {
+    pub store: Arc<dyn Store>,
+    pub stdio: Arc<dyn Upstreams>,
+    pub variables: Arc<dyn Variables>,
+    pub instance: Arc<Instance>,
+    pub clock: Clock,
+    pub tasks: TaskTracker,
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("World(..)")
+    }
+}
+
+/// One project.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    pub id: ProjectId,
+    pub world: Arc<World>,
+    snapshot: ArcSwap<Snapshot>,
+    /// What the snapshot is built from.
+    records: Mutex<Records>,
+    live: Mutex<Live>,
+    alarm: Notify,
+}
+
+/// The records of a project.
+#[derive(Debug)]
+pub(crate) struct Records {
+    pub project: Project,
+    pub servers: Vec<Server>,
+    pub definitions: Vec<Arc<Definitions>>,
+}
+
+/// What the lock of a shard guards: its state, and the handles that its effects name.
+pub(crate) struct Live {
+    pub shard: Shard,
+    pub entropy: Entropy,
+    pub effects: Effects,
+    pub sinks: HashMap<ExchangeId, Sink>,
+    pub links: HashMap<LinkId, Box<dyn UpstreamLink>>,
+    /// Inputs that an effect has caused at once; taken before the lock is released.
+    pub caused: Vec<Input>,
+    /// What the timer sleeps for.
+    armed: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Live").field("shard", &self.shard).finish_non_exhaustive()
+    }
+}
+
+impl Cell {
+    pub(crate) fn start(world: &Arc<World>, records: Records, shard: Shard, entropy: Entropy) -> Arc<Self> {
+        let snapshot = Snapshot::build(draft(&records, &world.instance), None);
+        let live = Live {
+            shard,
+            entropy,
+            effects: Effects::new(),
+            sinks: HashMap::new(),
+            links: HashMap::new(),
+            caused: Vec::new(),
+            armed: None,
+        };
+        let cell = Arc::new(Self {
+            id: records.project.id,
+            world: Arc::clone(world),
+            snapshot: ArcSwap::from_pointee(snapshot),
+            records: Mutex::new(records),
+            live: Mutex::new(live),
+            alarm: Notify::new(),
+        });
+        let timer = Arc::downgrade(&cell);
+        world.tasks.spawn(async move {
+            while let Some(cell) = timer.upgrade() {
+                cell.wait_for_deadline().await;
+            }
+        });
+        cell
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.world.instance.limits
+    }
+
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    pub(crate) fn records(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the live state, for views.
+    pub(crate) fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a server is being seen for the first time right now.
+    pub(crate) fn is_learning(&self) -> bool {
+        let snapshot = self.snapshot();
+        self.live().shard.is_learning(&snapshot)
+    }
+
+    /// Gives the shard an input and carries out what follows. Effects are carried out under the lock, so that two
+    /// inputs' effects never change places; every one of them only queues, none waits.
+    pub(crate) fn feed(self: &Arc<Self>, input: Input) {
+        let mut live = self.live();
+        self.feed_locked(&mut live, input);
+    }
+
+    /// Opens an exchange and gives the shard its input in one step.
+    pub(crate) fn begin(self: &Arc<Self>, exchange: ExchangeId, sink: Sink, input: Input) {
+        let mut live = self.live();
+        live.sinks.insert(exchange, sink);
+        self.feed_locked(&mut live, input);
+    }
+
+    /// Makes a stream of an exchange whose first message is late.
+    pub(crate) fn stream_undecided(self: &Arc<Self>, exchange: ExchangeId) {
+        let mut live = self.live();
+        if let Some(sink) = live.sinks.remove(&exchange) {
+            let queue = sink.into_stream(self, exchange);
+            live.sinks.insert(exchange, Sink::Stream(queue));
+        }
+    }
+
+    /// The client of an exchange has gone.
+    pub(crate) fn close_exchange(self: &Arc<Self>, exchange: ExchangeId) {
+        let mut live = self.live();
+        let sink = live.sinks.remove(&exchange);
+        self.feed_locked(&mut live, crate::exchange::closed(exchange));
+        drop(live);
+        // After the lock: the sink may own the other half of the exchange.
+        drop(sink);
+    }
+
+    fn feed_locked(self: &Arc<Self>, live: &mut Live, input: Input) {
+        let snapshot = self.snapshot.load();
+        let mut next = Some(input);
+        while let Some(input) = next {
+            self.step(live, &snapshot, input);
+            next = live.caused.pop();
+        }
+        let deadline = live.shard.deadline().map(|deadline| deadline.at);
+        if deadline.is_some_and(|at| live.armed.is_none_or(|armed| at < armed)) {
+            self.alarm.notify_one();
+        }
+    }
+
+    fn step(self: &Arc<Self>, live: &mut Live, snapshot: &Snapshot, input: Input) {
+        let Live { shard, entropy, effects, .. } = live;
+        let mut cx = Cx { now: self.world.clock.now(), snapshot, entropy, out: effects };
+        // A panic is a bug of ours; it must cost this project's open work at most, never the process.
+        let handled = catch_unwind(AssertUnwindSafe(|| shard.handle(&mut cx, input)));
+        if handled.is_err() {
+            tracing::error!(project = %self.id, "a shard panicked; its effects of this input are dropped");
+            live.effects.clear();
+        }
+        interpret::run(self, live);
+    }
+
+    /// Sleeps until the shard's next deadline, or until an earlier one is set.
+    async fn wait_for_deadline(self: &Arc<Self>) {
+        let deadline = {
+            let mut live = self.live();
+            live.armed = live.shard.deadline().map(|deadline| deadline.at);
+            live.armed
+        };
+        let Some(deadline) = deadline else { return self.alarm.notified().await };
+        let nap = deadline.since(self.world.clock.now()).max(Duration::from_millis(1));
+        tokio::select! {
+            () = self.alarm.notified() => {}
+            () = tokio::time::sleep(nap) => self.feed(Input::TimerFired),
+        }
+    }
+}
+
+impl Cell {
+    /// Changes the records, builds the snapshot anew and lets the shard follow.
+    pub(crate) fn replace(self: &Arc<Self>, change: impl FnOnce(&mut Records)) {
+        // Held throughout, so that two changes never build on the same old snapshot.
+        let mut records = self.records();
+        change(&mut records);
+        let old = self.snapshot();
+        let new = Arc::new(Snapshot::build(draft(&records, &self.world.instance), Some(&old)));
+        let changes = diff(&old, &new);
+        self.snapshot.store(new);
+        self.feed(Input::SnapshotReplaced(changes));
+    }
+}
+
+fn draft(records: &Records, instance: &Arc<Instance>) -> Draft {
+    Draft {
+        project: records.project.clone(),
+        servers: records.servers.clone(),
+        definitions: records.definitions.clone(),
+        instance: Arc::clone(instance),
+    }
+}

@@ -1,0 +1,138 @@
+//! The one interpreter of effects. Each is carried out at once or queued; none waits, for the lock is held.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use orch_core::ports::gateway::Event;
+use orch_core::ports::store::{Change, Expect};
+use orch_core::ports::upstream::{CloseReason, LaunchSpec};
+use orch_core::record::{Definitions, Record, Server, Transport, resolve};
+use orch_core::shard::{Effect, Input, Severity, Token};
+use orch_core::{ExchangeId, LinkId};
+
+use crate::cell::{Cell, Live};
+use crate::exchange::Sink;
+use crate::sink::CellSink;
+
+/// Carries out all effects of one input, in their order.
+pub(crate) fn run(cell: &Arc<Cell>, live: &mut Live) {
+    let mut effects = std::mem::take(&mut live.effects);
+    for effect in effects.drain(..) {
+        match effect {
+            Effect::Answer { exchange, status, session, body } => {
+                if let Some(sink) = live.sinks.remove(&exchange) {
+                    sink.answer(status, session, body);
+                }
+            }
+            Effect::CloseLink { link, grace } => {
+                if let Some(link) = live.links.get(&link) {
+                    link.close(grace);
+                }
+            }
+            Effect::Emit { exchange, event } => emit(cell, live, exchange, Some(event)),
+            Effect::Finish { exchange } => {
+                if let Some(sink) = live.sinks.remove(&exchange) {
+                    sink.finish(cell, exchange);
+                }
+            }
+            Effect::OpenLink { link, server } => open_link(cell, live, link, &server),
+            Effect::OpenStream { exchange } => emit(cell, live, exchange, None),
+            Effect::Persist { token, changes } => persist(cell, token, changes),
+            Effect::Publish { definitions } => publish(cell, *definitions),
+            Effect::Report { server, severity, line } => report(cell, &server, severity, &line),
+            Effect::SendFrame { link, frame } => send_frame(live, link, frame),
+        }
+    }
+    // The buffer is used again for the next input.
+    live.effects = effects;
+}
+
+fn emit(cell: &Arc<Cell>, live: &mut Live, exchange: ExchangeId, event: Option<Event>) {
+    let Some(sink) = live.sinks.remove(&exchange) else { return };
+    let queue = sink.into_stream(cell, exchange);
+    if let Some(event) = event {
+        queue.push(event);
+    }
+    live.sinks.insert(exchange, Sink::Stream(queue));
+}
+
+fn open_link(cell: &Arc<Cell>, live: &mut Live, link: LinkId, server: &Server) {
+    let world = &cell.world;
+    let mut not_started = |why: String| {
+        live.caused.push(Input::LinkClosed { link, reason: CloseReason::NotStarted(why) });
+    };
+    let spec = match resolve(&server.spec, |name| world.variables.lookup(name)) {
+        Ok(spec) => spec,
+        Err(missing) => {
+            let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+            return not_started(missing.join("; "));
+        }
+    };
+    let upstreams = match &spec.transport {
+        Transport::Stdio { .. } => &world.stdio,
+        Transport::Remote { .. } => {
+            return not_started(
+                "remote servers cannot be reached yet: this release starts stdio servers".into(),
+            );
+        }
+    };
+    let limits = cell.limits();
+    let launch = LaunchSpec {
+        server: server.name.clone(),
+        spec,
+        message_bytes: limits.message_bytes,
+        queue_bytes: limits.link_queue_bytes,
+    };
+    let handle = upstreams.open(launch, Arc::new(CellSink::new(cell, link)));
+    live.links.insert(link, handle);
+}
+
+fn send_frame(live: &mut Live, link: LinkId, frame: Bytes) {
+    let Some(handle) = live.links.get(&link) else { return };
+    if handle.send(frame).is_err() {
+        // Requests are bounded before they get here; a queue that is full all the same belongs to a server that
+        // has stopped reading. It ends, and its calls are answered.
+        live.links.remove(&link);
+        let reason = CloseReason::NotStarted("it does not read what it is sent".into());
+        live.caused.push(Input::LinkClosed { link, reason });
+    }
+}
+
+fn persist(cell: &Arc<Cell>, token: Option<Token>, changes: Vec<Change>) {
+    let cell = Arc::clone(cell);
+    let tasks = cell.world.tasks.clone();
+    tasks.spawn(async move {
+        let stored = cell.world.store.commit(changes).await;
+        if let Err(error) = &stored {
+            tracing::error!(project = %cell.id, %error, "a change could not be stored");
+        }
+        if let Some(token) = token {
+            cell.feed(Input::Stored { token, ok: stored.is_ok() });
+        }
+    });
+}
+
+/// What was learnt is served even when it cannot be stored: it would only be asked for again after a restart.
+fn publish(cell: &Arc<Cell>, definitions: Definitions) {
+    let cell = Arc::clone(cell);
+    let tasks = cell.world.tasks.clone();
+    tasks.spawn(async move {
+        let change = Change::Put(Record::Definitions(definitions.clone()), Expect::Anything);
+        if let Err(error) = cell.world.store.commit(vec![change]).await {
+            tracing::error!(project = %cell.id, %error, "a server's offer could not be stored");
+        }
+        cell.replace(|records| {
+            records.definitions.retain(|known| known.server != definitions.server);
+            records.definitions.push(Arc::new(definitions));
+        });
+    });
+}
+
+fn report(cell: &Cell, server: &str, severity: Severity, line: &str) {
+    let project = cell.id;
+    match severity {
+        Severity::Output => tracing::debug!(target: "mcp_orch::server", %project, server, "{line}"),
+        Severity::Info => tracing::info!(target: "mcp_orch::server", %project, server, "{line}"),
+        Severity::Warning => tracing::warn!(target: "mcp_orch::server", %project, server, "{line}"),
+    }
+}

@@ -1,0 +1,55 @@
+//! What a link reports, on its way into its shard.
+
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use orch_core::LinkId;
+use orch_core::ports::upstream::{CloseReason, LinkSink};
+use orch_core::rpc::{Envelope, Sender};
+use orch_core::shard::Input;
+
+use crate::cell::Cell;
+
+/// The end of a link that the driver owns.
+#[derive(Debug)]
+pub(crate) struct CellSink {
+    cell: Weak<Cell>,
+    link: LinkId,
+}
+
+impl CellSink {
+    pub(crate) fn new(cell: &Arc<Cell>, link: LinkId) -> Self {
+        Self { cell: Arc::downgrade(cell), link }
+    }
+
+    fn feed(&self, input: Input) {
+        if let Some(cell) = self.cell.upgrade() {
+            cell.feed(input);
+        }
+    }
+}
+
+impl LinkSink for CellSink {
+    fn opened(&self, pid: Option<u32>) {
+        self.feed(Input::LinkOpened { link: self.link, pid });
+    }
+
+    /// Messages are read before the lock is taken: a large result keeps nobody waiting.
+    fn received(&self, frames: Vec<Bytes>) {
+        let Some(cell) = self.cell.upgrade() else { return };
+        let read = |frame| Envelope::parse(frame, Sender::Upstream, cell.limits());
+        let frames = frames.into_iter().map(read).collect();
+        cell.feed(Input::FramesReceived { link: self.link, frames });
+    }
+
+    fn logged(&self, line: String) {
+        self.feed(Input::LinkLogged { link: self.link, line });
+    }
+
+    fn closed(&self, reason: CloseReason) {
+        let Some(cell) = self.cell.upgrade() else { return };
+        let handle = cell.live().links.remove(&self.link);
+        cell.feed(Input::LinkClosed { link: self.link, reason });
+        drop(handle);
+    }
+}
