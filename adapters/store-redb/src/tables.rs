@@ -1,0 +1,125 @@
+//! The layout of the file.
+//!
+//! One table per kind of record: [`RecordId::sort_key`] to eight bytes of version, little end first, and the bytes
+//! of [`record::encode`]. The table `meta` holds the schema's number; a number that this release does not know is
+//! refused before anything is touched.
+
+use orch_core::ProjectId;
+use orch_core::ports::store::{StoreError, StoreErrorKind, Versioned};
+use orch_core::record::{self, RecordId, RecordKind};
+use redb::{
+    Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition, TableError,
+    WriteTransaction,
+};
+
+use crate::failure::Failure;
+
+const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
+const SCHEMA: &str = "schema";
+const CURRENT: u64 = 1;
+
+const KINDS: [RecordKind; 5] =
+    [RecordKind::Project, RecordKind::Server, RecordKind::Key, RecordKind::Definitions, RecordKind::Session];
+
+/// A table open for writing.
+pub(crate) type Records<'txn> = Table<'txn, &'static [u8], &'static [u8]>;
+
+/// Begins a transaction whose commit survives a crash of the machine.
+///
+/// Two-phase, because only that was never touched by redb's recovery faults (fixed in 4.2 and 4.3). Not
+/// quick-repair, which would make a crash's recovery instant and every commit slower.
+pub(crate) fn begin_write(database: &Database) -> Result<WriteTransaction, Failure> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_two_phase_commit(true);
+    Ok(transaction)
+}
+
+/// Makes the tables of a new file, and refuses a file that a newer release wrote.
+pub(crate) fn prepare(database: &Database) -> Result<(), Failure> {
+    match schema(&database.begin_read()?)? {
+        Some(CURRENT) => Ok(()),
+        Some(newer) => Err(Failure::Answer(StoreError::new(
+            StoreErrorKind::Corrupt,
+            format!(
+                "a newer mcp-orch wrote it (schema {newer}, this release knows {CURRENT}): use that release"
+            ),
+        ))),
+        None => {
+            let transaction = begin_write(database)?;
+            transaction.open_table(META)?.insert(SCHEMA, CURRENT)?;
+            for kind in KINDS {
+                open(&transaction, kind)?;
+            }
+            Ok(transaction.commit()?)
+        }
+    }
+}
+
+fn schema(transaction: &ReadTransaction) -> Result<Option<u64>, Failure> {
+    match transaction.open_table(META) {
+        Ok(meta) => Ok(meta.get(SCHEMA)?.map(|it| it.value())),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The table of a kind, for writing.
+pub(crate) fn open(transaction: &WriteTransaction, kind: RecordKind) -> Result<Records<'_>, Failure> {
+    Ok(transaction.open_table(table(kind))?)
+}
+
+/// The record with this id.
+pub(crate) fn read(database: &Database, id: &RecordId) -> Result<Option<Versioned>, Failure> {
+    let records = database.begin_read()?.open_table(table(id.kind()))?;
+    records.get(id.sort_key().as_slice())?.map(|stored| decode(id.kind(), stored.value())).transpose()
+}
+
+/// All records of a kind in a project, by id.
+pub(crate) fn list(
+    database: &Database,
+    kind: RecordKind,
+    project: ProjectId,
+) -> Result<Vec<Versioned>, Failure> {
+    let prefix: &[u8] = if kind == RecordKind::Project { &[] } else { project.0.as_bytes() };
+    let records = database.begin_read()?.open_table(table(kind))?;
+    let mut found = Vec::new();
+    for entry in records.range(prefix..)? {
+        let (key, stored) = entry?;
+        if !key.value().starts_with(prefix) {
+            break;
+        }
+        found.push(decode(kind, stored.value())?);
+    }
+    Ok(found)
+}
+
+/// The version of the record under `key`.
+pub(crate) fn version(records: &Records<'_>, kind: RecordKind, key: &[u8]) -> Result<Option<u64>, Failure> {
+    records.get(key)?.map(|stored| split(kind, stored.value()).map(|(version, _)| version)).transpose()
+}
+
+fn decode(kind: RecordKind, stored: &[u8]) -> Result<Versioned, Failure> {
+    let (version, bytes) = split(kind, stored)?;
+    let record = record::decode(bytes).map_err(|error| damaged(kind, &error.to_string()))?;
+    Ok(Versioned { version, record })
+}
+
+fn split(kind: RecordKind, stored: &[u8]) -> Result<(u64, &[u8]), Failure> {
+    let (version, bytes) =
+        stored.split_first_chunk().ok_or_else(|| damaged(kind, "the version is cut off"))?;
+    Ok((u64::from_le_bytes(*version), bytes))
+}
+
+fn damaged(kind: RecordKind, what: &str) -> Failure {
+    Failure::Answer(StoreError::new(StoreErrorKind::Corrupt, format!("a record of kind {kind:?}: {what}")))
+}
+
+fn table(kind: RecordKind) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+    TableDefinition::new(match kind {
+        RecordKind::Project => "projects",
+        RecordKind::Server => "servers",
+        RecordKind::Key => "keys",
+        RecordKind::Definitions => "definitions",
+        RecordKind::Session => "sessions",
+    })
+}
