@@ -1,10 +1,22 @@
 //! The environment of the process. It is read here, and by clap for the `ORCH_...` variables of the flags: nowhere else.
 
+use std::ffi::OsString;
+
 use orch_core::ports::variables::Variables;
 
 /// The variables that the hub was started with: what `${NAME}` in a server's specification refers to.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProcessVariables;
+
+/// The value of one variable; `None` also for a value that is not UTF-8.
+pub fn lookup(name: &str) -> Option<String> {
+    ProcessVariables.lookup(name)
+}
+
+/// All variables, for the few that children inherit.
+pub fn all() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os()
+}
 
 impl Variables for ProcessVariables {
     /// `None` also for a value that is not UTF-8, which no specification could hold.

@@ -11,11 +11,12 @@ use orch_core::ports::gateway::{
     Admission, Event, EventStream, Head, ProtocolHeaders, ReplyBody, Target, Verb,
 };
 use orch_core::ports::store::{Change, Expect, StoreError};
-use orch_core::record::{Key, Origin, Record, RecordId, Server, ServerSpec};
+use orch_core::record::{Key, Mode, Origin, Record, RecordId, Server, ServerSpec};
 use orch_core::rpc::write;
 use orch_core::shard::Input;
 use orch_core::snapshot::Snapshot;
 use orch_core::{KeyId, ServerId};
+use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
 use crate::registry::Driver;
@@ -58,7 +59,7 @@ pub struct NewKey {
 }
 
 /// What may be shown of a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyView {
     /// Its public part.
     pub id: String,
@@ -208,6 +209,23 @@ impl Driver {
             records.servers = servers;
             records.definitions.retain(|known| kept.contains(&known.server));
         });
+        Ok(())
+    }
+
+    /// Says whether `batch_execute` is listed on a project's unified endpoint.
+    pub async fn set_mode(&self, project: &str, mode: Mode) -> Result<(), AdminError> {
+        let cell = self.project(project)?;
+        let mut record = cell.records().project.clone();
+        if record.mode == mode {
+            return Ok(());
+        }
+        record.mode = mode;
+        self.inner
+            .world
+            .store
+            .commit(vec![Change::Put(Record::Project(record.clone()), Expect::Anything)])
+            .await?;
+        cell.replace(|records| records.project = record);
         Ok(())
     }
 

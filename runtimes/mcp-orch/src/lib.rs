@@ -1,1 +1,47 @@
-//! The hub: serve, keys, list-servers, list-tools, call, check, client-config, doctor.
+//! Composition: which adapters stand behind which ports, and what each command does with the result.
+//!
+//! No rule of behaviour lives here. `instance` puts an instance together, `serve` puts faces before it, `admin` is
+//! the socket that the other commands reach it by, and `command` has one file for each of them.
+
+use std::process::ExitCode;
+
+use orch_config::cli::{Cli, Command};
+
+mod admin;
+mod command;
+mod instance;
+mod logging;
+mod serve;
+mod signals;
+mod terminal;
+mod welcome;
+
+/// Does what the command line says. 0 when it worked, 1 when it failed.
+pub fn run(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        Command::Check(args) => command::check::run(&args),
+        Command::Completions(args) => command::completions::run(&args),
+        Command::Call(args) => in_runtime(command::call::run(args)),
+        Command::ClientConfig(args) => in_runtime(command::client_config::run(args)),
+        Command::Doctor(args) => in_runtime(command::doctor::run(args)),
+        Command::Keys(args) => in_runtime(command::keys::run(args)),
+        Command::ListServers(args) => in_runtime(command::list::servers(args)),
+        Command::ListTools(args) => in_runtime(command::list::tools(args)),
+        Command::Serve(args) => in_runtime(serve::run(args)),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            terminal::error(&format!("mcp-orch: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn in_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    // Whatever still runs has had its time to end.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    done
+}

@@ -1,0 +1,110 @@
+//! Administration of an instance: the same requests, whether a hub runs or not.
+//!
+//! A running hub answers them on a Unix socket in its data directory, one JSON object on a line each way. When none
+//! runs, a command opens the instance itself and answers them in its own process.
+
+use std::path::Path;
+use std::time::Duration;
+
+use orch_core::hub::{ServerView, ToolLine};
+use orch_driver::{AdminError, Driver, KeyView};
+use serde::{Deserialize, Serialize};
+
+mod client;
+mod server;
+
+pub(crate) use client::{ask, is_running};
+pub(crate) use server::serve;
+
+/// What a command asks.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Request {
+    Call { project: String, tool: String, arguments: String, timeout_s: u32 },
+    CreateKey { project: String, name: String, days: Option<u16> },
+    Keys { project: String },
+    RevokeKey { id: String },
+    Servers { project: String },
+    Status,
+    Tools { project: String, server: Option<String> },
+}
+
+/// What an instance answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    /// The raw JSON-RPC response.
+    Called(String),
+    Done,
+    Failed(String),
+    KeyCreated {
+        id: String,
+        key: String,
+    },
+    Keys(Vec<KeyView>),
+    Servers(Vec<ServerView>),
+    Status(Status),
+    Tools(Vec<ToolLine>),
+}
+
+/// What a running hub says of itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Status {
+    pub version: String,
+    pub pid: u32,
+    pub base_url: String,
+    pub config_file: String,
+}
+
+/// How long a list waits for servers that were never seen.
+const SURVEY: Duration = Duration::from_secs(60);
+
+/// Carries out one request.
+pub(crate) async fn answer(driver: &Driver, request: Request) -> Answer {
+    carry_out(driver, request).await.unwrap_or_else(|error| Answer::Failed(error.to_string()))
+}
+
+async fn carry_out(driver: &Driver, request: Request) -> Result<Answer, AdminError> {
+    Ok(match request {
+        Request::Call { project, tool, arguments, timeout_s } => {
+            driver.seen(&project, SURVEY).await?;
+            let call = driver.call(&project, &tool, &arguments);
+            match tokio::time::timeout(Duration::from_secs(u64::from(timeout_s)), call).await {
+                Ok(response) => Answer::Called(String::from_utf8_lossy(&response?).into_owned()),
+                Err(_) => {
+                    Answer::Failed(format!("{tool} did not answer within {timeout_s} s; it was cancelled"))
+                }
+            }
+        }
+        Request::CreateKey { project, name, days } => {
+            let valid_for = days.map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60));
+            let made = driver.create_key(&project, &name, valid_for).await?;
+            Answer::KeyCreated { id: made.id.to_string(), key: made.token.reveal().to_owned() }
+        }
+        Request::Keys { project } => {
+            Answer::Keys(driver.keys().into_iter().filter(|key| key.project == project).collect())
+        }
+        Request::RevokeKey { id } => {
+            driver.revoke_key(&id).await?;
+            Answer::Done
+        }
+        Request::Servers { project } => Answer::Servers(driver.servers(&project)?),
+        Request::Status => Answer::Status(status(driver)),
+        Request::Tools { project, server } => {
+            driver.seen(&project, SURVEY).await?;
+            Answer::Tools(driver.tools(&project, server.as_deref())?)
+        }
+    })
+}
+
+fn status(driver: &Driver) -> Status {
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        base_url: driver.instance().base_url.clone(),
+        config_file: driver.instance().config_file.clone(),
+    }
+}
+
+/// Where a hub of this data directory would listen.
+pub(crate) fn socket(data_dir: &Path) -> std::path::PathBuf {
+    crate::instance::socket_path(data_dir)
+}

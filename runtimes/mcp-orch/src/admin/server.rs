@@ -1,0 +1,67 @@
+//! The admin socket of a running hub. Whoever may open it (mode 0600) may do everything.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::Context;
+use orch_driver::Driver;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{Answer, answer};
+
+/// The longest request, in bytes.
+const REQUEST: u64 = 8 * 1024 * 1024;
+
+/// Serves the admin socket until `stop`.
+pub(crate) async fn serve(path: &Path, driver: Driver, stop: CancellationToken) -> anyhow::Result<()> {
+    let listener = listen(path)?;
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let driver = driver.clone();
+                    connections.spawn(async move {
+                        if let Err(error) = converse(stream, &driver).await {
+                            tracing::debug!(%error, "an admin connection ended");
+                        }
+                    });
+                }
+                Err(error) => tracing::warn!(%error, "the admin socket"),
+            }
+        }
+    }
+    drop(fs::remove_file(path));
+    Ok(())
+}
+
+/// The store's lock says that no other hub uses this directory, so a socket that is there was left behind.
+fn listen(path: &Path) -> anyhow::Result<UnixListener> {
+    drop(fs::remove_file(path));
+    let listener = UnixListener::bind(path)
+        .with_context(|| format!("the admin socket {} cannot be made", path.display()))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+async fn converse(stream: UnixStream, driver: &Driver) -> anyhow::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(reader.take(REQUEST)).read_line(&mut line).await?;
+    let reply = match serde_json::from_str(&line) {
+        Ok(request) => answer(driver, request).await,
+        Err(error) => Answer::Failed(format!(
+            "the hub does not understand the request ({error}): is it of another version?"
+        )),
+    };
+    let mut text = serde_json::to_vec(&reply)?;
+    text.push(b'\n');
+    writer.write_all(&text).await?;
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! `mcp-orch doctor`: what could be wrong, each with the next step. Starts nothing.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use orch_config::cli::{DEFAULT_CONFIG, Doctor};
+use orch_config::environment;
+use orch_config::file::ConfigFile;
+use orch_core::Limits;
+use orch_core::record::{ServerSpec, Transport, resolve};
+use serde::Serialize;
+
+use crate::admin::{Answer, Request, ask, is_running};
+use crate::terminal;
+
+/// One finding.
+#[derive(Debug, Serialize)]
+struct Finding {
+    ok: bool,
+    what: String,
+    detail: String,
+}
+
+pub(crate) async fn run(args: Doctor) -> anyhow::Result<ExitCode> {
+    let data_dir = &args.state.data_dir;
+    let mut findings = vec![data_directory(data_dir)];
+    let mut config_file = Path::new(DEFAULT_CONFIG).to_path_buf();
+    if is_running(data_dir).await {
+        let (finding, file) = running(data_dir).await;
+        findings.push(finding);
+        config_file = file.unwrap_or(config_file);
+        findings.extend(servers(data_dir, args.state.project).await);
+    } else {
+        findings.push(good("hub", "not running on this data directory; start it: mcp-orch serve"));
+        findings.push(port());
+    }
+    findings.extend(configuration(&config_file));
+    let healthy = findings.iter().all(|finding| finding.ok);
+    if args.json {
+        terminal::line(&serde_json::to_string_pretty(&findings)?);
+    } else {
+        for finding in &findings {
+            let mark = if finding.ok { "ok  " } else { "FAIL" };
+            terminal::line(&format!("{mark} {}: {}", finding.what, finding.detail));
+        }
+    }
+    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn good(what: &str, detail: impl Into<String>) -> Finding {
+    Finding { ok: true, what: what.to_owned(), detail: detail.into() }
+}
+
+fn bad(what: &str, detail: impl Into<String>) -> Finding {
+    Finding { ok: false, what: what.to_owned(), detail: detail.into() }
+}
+
+fn data_directory(path: &Path) -> Finding {
+    match std::fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => good("data directory", path.display().to_string()),
+        Ok(_) => bad("data directory", format!("{} is not a directory", path.display())),
+        Err(_) => good("data directory", format!("{} is not there yet; serve makes it", path.display())),
+    }
+}
+
+async fn running(data_dir: &Path) -> (Finding, Option<std::path::PathBuf>) {
+    match ask(data_dir, Request::Status).await {
+        Ok(Answer::Status(status)) => {
+            let detail = format!("version {} at {}, process {}", status.version, status.base_url, status.pid);
+            (good("hub", detail), Some(status.config_file.into()))
+        }
+        Ok(_) => (bad("hub", "it answers something that this version does not understand"), None),
+        Err(error) => (bad("hub", format!("it does not answer: {error}")), None),
+    }
+}
+
+async fn servers(data_dir: &Path, project: String) -> Vec<Finding> {
+    let Ok(Answer::Servers(servers)) = ask(data_dir, Request::Servers { project }).await else {
+        return vec![bad("servers", "the hub does not list them")];
+    };
+    let finding = |server: orch_core::hub::ServerView| {
+        let what = format!("server {}", server.name);
+        match server.cause {
+            Some(cause) => bad(&what, cause),
+            None => good(&what, format!("{}, {}, {}", server.configured, server.state, server.health)),
+        }
+    };
+    servers.into_iter().map(finding).collect()
+}
+
+fn port() -> Finding {
+    match std::net::TcpListener::bind("127.0.0.1:8000") {
+        Ok(_) => good("port 8000", "free"),
+        Err(error) => bad("port 8000", format!("cannot be used ({error}); serve --port takes another")),
+    }
+}
+
+fn configuration(path: &Path) -> Vec<Finding> {
+    if !path.exists() {
+        let detail = format!("{} is not there; the built-in server works without it", path.display());
+        return vec![good("configuration", detail)];
+    }
+    match ConfigFile::load(path, &Limits::default()) {
+        Err(errors) => errors.iter().map(|error| bad("configuration", error.to_string())).collect(),
+        Ok(file) => {
+            let mut findings =
+                vec![good("configuration", format!("{}: {} servers", path.display(), file.servers.len()))];
+            findings.extend(
+                file.servers
+                    .iter()
+                    .filter(|(_, spec)| !spec.disabled)
+                    .map(|(name, spec)| program(name, spec)),
+            );
+            findings
+        }
+    }
+}
+
+/// Whether a server's program can be found and its variables are set.
+fn program(name: &str, spec: &ServerSpec) -> Finding {
+    let what = format!("program of {name}");
+    let spec = match resolve(spec, environment::lookup) {
+        Ok(spec) => spec,
+        Err(missing) => {
+            let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+            return bad(&what, missing.join("; "));
+        }
+    };
+    match &spec.transport {
+        Transport::Remote { url, .. } => {
+            bad(&what, format!("{url}: remote servers cannot be reached by this release"))
+        }
+        Transport::Stdio { command, .. } if is_found(command) => good(&what, command.clone()),
+        Transport::Stdio { command, .. } => {
+            bad(&what, format!("{command} was not found: install it or give its full path"))
+        }
+    }
+}
+
+fn is_found(command: &str) -> bool {
+    if command.contains('/') {
+        return Path::new(command).is_file();
+    }
+    let path = environment::lookup("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(command).is_file())
+}

@@ -1,0 +1,79 @@
+//! `mcp-orch list-servers` and `mcp-orch list-tools`.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use orch_config::cli::{ListServers, ListTools};
+use orch_core::hub::ServerView;
+
+use crate::admin::{Answer, Request, ask};
+use crate::terminal;
+
+pub(crate) async fn servers(args: ListServers) -> anyhow::Result<ExitCode> {
+    let request = Request::Servers { project: args.state.project };
+    let Answer::Servers(servers) = ask(&args.state.data_dir, request).await? else {
+        bail!("unexpected answer")
+    };
+    if args.json {
+        terminal::line(&serde_json::to_string_pretty(&servers)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let head = ["NAME", "CONFIGURED", "STATE", "HEALTH", "TOOLS", "PROMPTS", "RESOURCES"];
+    let mut rows = vec![head.map(ToOwned::to_owned).to_vec()];
+    rows.extend(servers.iter().map(row));
+    terminal::table(&rows);
+    for server in &servers {
+        if let Some(cause) = &server.cause {
+            terminal::line(&format!("\n{}: {cause}", server.name));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(server: &ServerView) -> Vec<String> {
+    let count = |of: fn(&orch_core::hub::Counts) -> usize| {
+        server.counts.as_ref().map_or_else(|| "?".to_owned(), |counts| of(counts).to_string())
+    };
+    vec![
+        server.name.clone(),
+        server.configured.clone(),
+        server.state.clone(),
+        server.health.clone(),
+        count(|counts| counts.tools),
+        count(|counts| counts.prompts),
+        count(|counts| counts.resources),
+    ]
+}
+
+pub(crate) async fn tools(args: ListTools) -> anyhow::Result<ExitCode> {
+    let project = args.state.project;
+    let request = Request::Tools { project: project.clone(), server: args.server.clone() };
+    let Answer::Tools(tools) = ask(&args.state.data_dir, request).await? else { bail!("unexpected answer") };
+    if args.json {
+        terminal::line(&serde_json::to_string_pretty(&tools)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows: Vec<Vec<String>> =
+        tools.iter().map(|tool| vec![tool.name.clone(), tool.description.clone()]).collect();
+    terminal::table(&rows);
+    note_failures(&args.state.data_dir, project, args.server.as_deref()).await
+}
+
+/// A list that lacks a server says so, and why.
+async fn note_failures(
+    data_dir: &std::path::Path,
+    project: String,
+    only: Option<&str>,
+) -> anyhow::Result<ExitCode> {
+    let Answer::Servers(servers) = ask(data_dir, Request::Servers { project }).await? else {
+        bail!("unexpected answer")
+    };
+    let mut code = ExitCode::SUCCESS;
+    for server in servers.iter().filter(|server| only.is_none_or(|name| name == server.name)) {
+        if let Some(cause) = &server.cause {
+            terminal::note(&format!("\n{} failed: {cause}", server.name));
+            code = if only.is_some() { ExitCode::FAILURE } else { code };
+        }
+    }
+    Ok(code)
+}

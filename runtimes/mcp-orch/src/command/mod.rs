@@ -1,0 +1,9 @@
+//! The commands beside `serve`, each in a file.
+
+pub(crate) mod call;
+pub(crate) mod check;
+pub(crate) mod client_config;
+pub(crate) mod completions;
+pub(crate) mod doctor;
+pub(crate) mod keys;
+pub(crate) mod list;

@@ -1,0 +1,108 @@
+//! An instance in a data directory: its key, its store, its children, its driver.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use orch_config::environment::{self, ProcessVariables};
+use orch_core::Limits;
+use orch_core::record::Mode;
+use orch_driver::{Driver, Options, Parts};
+use orch_stdio::StdioUpstreams;
+use orch_store_redb::RedbStore;
+
+/// What an instance is opened with.
+pub(crate) struct Settings<'a> {
+    pub data_dir: &'a Path,
+    pub base_url: String,
+    pub config_file: &'a Path,
+    pub mode: Mode,
+}
+
+/// An open instance.
+pub(crate) struct Instance {
+    pub driver: Driver,
+    children: Arc<StdioUpstreams>,
+}
+
+impl Instance {
+    /// Opens the instance of a data directory, making both when they are not there. Fails when another process has
+    /// it open.
+    pub(crate) async fn open(settings: Settings<'_>) -> anyhow::Result<Self> {
+        let Settings { data_dir, base_url, config_file, mode } = settings;
+        make_dir(data_dir)?;
+        let store = RedbStore::open(data_dir.join("store.redb"))?;
+        let instance_key = instance_key(&data_dir.join("instance.key"))?;
+        let runtime = tokio::runtime::Handle::current();
+        let children = Arc::new(StdioUpstreams::new(environment::all(), runtime));
+        let parts = Parts {
+            store: Arc::new(store),
+            stdio: Arc::clone(&children) as _,
+            variables: Arc::new(ProcessVariables),
+        };
+        let config_file = std::path::absolute(config_file).unwrap_or_else(|_| config_file.into());
+        let options = Options {
+            limits: Limits::default(),
+            instance_key,
+            base_url,
+            config_file: config_file.display().to_string(),
+            mode,
+        };
+        Ok(Self { driver: Driver::start(parts, options).await?, children })
+    }
+
+    /// Ends everything: streams, links, children.
+    pub(crate) async fn close(self) {
+        let limits = &self.driver.instance().limits;
+        let patience = limits.stop_stdin + limits.stop_term + Duration::from_secs(1);
+        self.driver.stop(patience).await;
+        drop(self.driver);
+        if tokio::time::timeout(Duration::from_secs(1), self.children.drained()).await.is_err() {
+            tracing::warn!("some children did not end in time");
+        }
+    }
+}
+
+/// Where the admin socket of a data directory is.
+pub(crate) fn socket_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("admin.sock")
+}
+
+fn make_dir(data_dir: &Path) -> anyhow::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data_dir)
+        .with_context(|| format!("the data directory {} cannot be made", data_dir.display()))
+}
+
+/// The secret that the keys of an instance come from. A file of its own, so that a copy of the database alone opens
+/// nothing.
+fn instance_key(path: &Path) -> anyhow::Result<[u8; 32]> {
+    match fs::read(path) {
+        Ok(bytes) => match <[u8; 32]>::try_from(bytes) {
+            Ok(key) => Ok(key),
+            Err(bytes) => {
+                bail!("{} has {} bytes, not 32: put the right file back", path.display(), bytes.len())
+            }
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => make_instance_key(path),
+        Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
+    }
+}
+
+fn make_instance_key(path: &Path) -> anyhow::Result<[u8; 32]> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(|error| anyhow::anyhow!("no random bytes: {error}"))?;
+    let write = || {
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(&key)?;
+        file.sync_all()
+    };
+    write().with_context(|| format!("{} cannot be written", path.display()))?;
+    Ok(key)
+}

@@ -1,0 +1,18 @@
+//! Logs on standard error.
+
+use orch_config::cli::LogLevel;
+use tracing_subscriber::filter::LevelFilter;
+
+/// Starts logging from `level` on.
+pub(crate) fn start(level: LogLevel) {
+    let filter = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let subscriber = tracing_subscriber::fmt().with_max_level(filter).with_writer(std::io::stderr);
+    // A second start in one process keeps the first.
+    drop(subscriber.with_target(false).try_init());
+}

@@ -1,0 +1,165 @@
+//! `mcp-orch serve`: an instance with its faces, until a signal.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, bail};
+use orch_config::cli::Serve;
+use orch_config::client_config::DEFAULT_PROJECT;
+use orch_config::file::{ConfigFile, Finding};
+use orch_config::watch::watch;
+use orch_core::record::Mode;
+use orch_driver::Driver;
+use orch_http::{HostPolicy, Server};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::instance::{Instance, Settings, socket_path};
+use crate::{admin, logging, signals, terminal, welcome};
+
+pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
+    logging::start(args.log_level);
+    if !args.host.is_loopback() && args.allowed_hosts.is_empty() {
+        bail!(
+            "{} can be reached from other machines: name the host that clients use with --allowed-host \
+             (and put a proxy with TLS before the hub)",
+            args.host
+        );
+    }
+    let listeners = listen(args.host, args.port).await?;
+    let bound = listeners.first().context("no listener")?.local_addr()?;
+    let base_url = args.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
+    let settings = Settings {
+        data_dir: &args.data_dir,
+        base_url: base_url.clone(),
+        config_file: args.config_file(),
+        mode: args.mode.unwrap_or(Mode::Proxy),
+    };
+    let instance = Instance::open(settings).await?;
+    let config = configure(&args, &instance.driver).await?;
+    if let Some(mode) = args.mode {
+        instance.driver.set_mode(DEFAULT_PROJECT, mode).await?;
+    }
+    let key = first_key(&instance.driver).await?;
+    instance.driver.survey();
+
+    let serving = Arc::new(AtomicBool::new(true));
+    let ready = Arc::clone(&serving);
+    let server = Server {
+        listeners,
+        gateway: Arc::new(instance.driver.clone()),
+        hosts: HostPolicy { hosts: args.allowed_hosts.clone(), origins: args.allowed_origins.clone() },
+        limits: Arc::new(instance.driver.instance().limits.clone()),
+        ready: Arc::new(move || ready.load(Ordering::Relaxed)),
+    };
+    let stop = CancellationToken::new();
+    let http = server.serve(stop.clone());
+    let socket = socket_path(&args.data_dir);
+    let socket = admin::serve(&socket, instance.driver.clone(), stop.clone());
+    let _watching = follow(&args, config, &instance.driver)?;
+    welcome::print(bound, &base_url, &instance.driver.servers(DEFAULT_PROJECT)?, key.as_deref());
+
+    let signal = async {
+        let signal = signals::stop_asked().await;
+        tracing::info!(signal = signal.as_ref().ok(), "stopping: calls that are under way may end");
+        serving.store(false, Ordering::Relaxed);
+        stop.cancel();
+    };
+    let (cut, socket, ()) = tokio::join!(http, socket, signal);
+    socket?;
+    instance.close().await;
+    tracing::info!(cut, "stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Binds the address; beside 127.0.0.1 also `[::1]` where there is one, since `localhost` may mean either.
+async fn listen(host: IpAddr, port: u16) -> anyhow::Result<Vec<TcpListener>> {
+    let first = match TcpListener::bind((host, port)).await {
+        Ok(listener) => listener,
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            bail!(
+                "port {port} on {host} is in use: stop the program that has it, or take another with --port"
+            )
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot listen on {host}, port {port}")),
+    };
+    let bound = first.local_addr()?;
+    let mut listeners = vec![first];
+    if host == IpAddr::V4(Ipv4Addr::LOCALHOST) {
+        let twin = SocketAddr::from((Ipv6Addr::LOCALHOST, bound.port()));
+        listeners.extend(TcpListener::bind(twin).await.ok());
+    }
+    Ok(listeners)
+}
+
+/// Reads the configuration file, if there is one, and makes it so. A broken file stops a hub that has nothing else to
+/// serve; one that has served before goes on with what it knows.
+async fn configure(args: &Serve, driver: &Driver) -> anyhow::Result<Option<ConfigFile>> {
+    let path = args.config_file();
+    if !path.exists() {
+        if args.config.is_some() {
+            bail!("the configuration file {} is not there", path.display());
+        }
+        return Ok(None);
+    }
+    match ConfigFile::load(path, &driver.instance().limits) {
+        Ok(file) => {
+            file.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            driver.apply_servers(DEFAULT_PROJECT, file.servers.clone()).await?;
+            Ok(Some(file))
+        }
+        Err(findings) if driver.servers(DEFAULT_PROJECT)?.len() > 1 => {
+            complain(path, &findings);
+            Ok(None)
+        }
+        Err(findings) => {
+            findings.iter().for_each(|finding| terminal::error(&finding.to_string()));
+            bail!("{} has errors; nothing was started", path.display())
+        }
+    }
+}
+
+/// The first start makes one key. A key that somebody has made before is as good.
+async fn first_key(driver: &Driver) -> anyhow::Result<Option<String>> {
+    if !driver.keys().is_empty() {
+        return Ok(None);
+    }
+    let made = driver.create_key(DEFAULT_PROJECT, "first", None).await?;
+    Ok(Some(made.token.reveal().to_owned()))
+}
+
+/// Applies every change of the configuration file while the hub runs.
+fn follow(
+    args: &Serve,
+    seen: Option<ConfigFile>,
+    driver: &Driver,
+) -> anyhow::Result<orch_config::watch::Watching> {
+    let path = args.config_file().to_path_buf();
+    let (driver, runtime) = (driver.clone(), tokio::runtime::Handle::current());
+    let limits = driver.instance().limits.clone();
+    let watched = path.clone();
+    let watching = watch(&watched, &limits, seen, move |change| match change {
+        Ok(file) => {
+            file.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            let count = file.servers.len();
+            match runtime.block_on(driver.apply_servers(DEFAULT_PROJECT, file.servers)) {
+                Ok(()) => {
+                    tracing::info!(servers = count, "{} was applied", path.display());
+                    driver.survey();
+                }
+                Err(error) => tracing::error!(%error, "{} could not be applied", path.display()),
+            }
+        }
+        Err(findings) => complain(&path, &findings),
+    });
+    watching.with_context(|| format!("{} cannot be watched", watched.display()))
+}
+
+fn complain(path: &Path, findings: &[Finding]) {
+    tracing::error!("{} has errors; what was configured before stays in force", path.display());
+    findings.iter().for_each(|finding| tracing::error!("{finding}"));
+}
