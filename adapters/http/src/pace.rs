@@ -231,6 +231,11 @@ mod tests {
     }
 
     #[test]
+    fn what_a_client_still_sends_after_its_answer_is_not_read_for_ever() {
+        check(&[(5, |pace, now| pace.phase = Phase::Lingering { since: now })], Some((7, Lapse::Close)));
+    }
+
+    #[test]
     fn while_the_hub_works_the_client_has_no_deadline_unless_it_does_not_read() {
         check(&[(0, |pace, _| pace.phase = Phase::Busy)], None);
         let stall: Step = |pace, now| {

@@ -1,7 +1,9 @@
 //! From the gateway's [`Reply`], or a fault, to an HTTP response.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use orch_core::ports::gateway::{Reply, ReplyBody, Verb};
@@ -129,6 +131,10 @@ pub(crate) fn refuse(fault: &Fault, allow: Option<&'static str>, exchange: Excha
     json(&mut headers);
     if let Some(allow) = allow {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    if matches!(fault, Fault::Rejected(Rejection::Malformed(_))) {
+        // Where one request was not understood, nobody knows where the next one begins.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     let status = StatusCode::from_u16(fault.wire().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     build(status, headers, Content::Whole(Bytes::from(fault.frame(None))), exchange)

@@ -101,7 +101,7 @@ impl<G: Gateway + ?Sized> Connections<G> {
         let seat = match self.seats.take(peer.ip()) {
             Ok(seat) => seat,
             Err(exceeded) => {
-                tracing::warn!(%peer, %exceeded, "connection turned away");
+                tracing::debug!(%peer, %exceeded, "connection turned away");
                 if let Err(error) = turn_away(stream, exceeded) {
                     tracing::debug!(%peer, %error, "connection turned away without an answer");
                 }
@@ -150,7 +150,9 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<Accepted> {
             .unwrap_or(Poll::Pending)
     })
     .await?;
-    stream.set_nodelay(true)?;
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%peer, %error, "small writes may be delayed");
+    }
     Ok(Accepted { stream, peer, bound: listener.local_addr()? })
 }
 

@@ -77,3 +77,63 @@ impl Events {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+    use std::future::poll_fn;
+
+    /// Events and pauses, as scripted.
+    struct Script(VecDeque<Poll<Option<Event>>>);
+
+    impl EventStream for Script {
+        fn poll_event(&mut self, _: &mut Context<'_>) -> Poll<Option<Event>> {
+            self.0.pop_front().unwrap_or(Poll::Pending)
+        }
+    }
+
+    /// What each poll gives: a piece by its length, `-` for pending, `.` for the end.
+    async fn polls(script: impl IntoIterator<Item = Poll<Option<Event>>>, count: usize) -> String {
+        let mut events = Events::new(Box::new(Script(script.into_iter().collect())), Duration::from_secs(15));
+        let mut polls = Vec::new();
+        for _ in 0..count {
+            let poll = poll_fn(|cx| Poll::Ready(events.poll_piece(cx))).await;
+            polls.push(match poll {
+                Poll::Pending => "-".to_owned(),
+                Poll::Ready(None) => ".".to_owned(),
+                Poll::Ready(Some(piece)) => piece.len().to_string(),
+            });
+        }
+        polls.join(" ")
+    }
+
+    fn event(path: &str) -> Poll<Option<Event>> {
+        Poll::Ready(Some(Event::Endpoint(path.to_owned())))
+    }
+
+    #[tokio::test]
+    async fn the_body_is_pending_once_between_two_events_so_that_the_first_is_flushed() {
+        let script = [event("/"), event("/a"), event("/ab"), Poll::Ready(None)];
+        assert_eq!(polls(script, 6).await, "25 - 26 - 27 .");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_was_pending_anyway_is_not_made_to_wait_again() {
+        let script = [event("/"), Poll::Pending, event("/a"), Poll::Ready(None)];
+        assert_eq!(polls(script, 4).await, "25 - 26 .");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_comment_comes_when_nothing_was_said_for_the_pause_and_not_sooner() {
+        let mut events = Events::new(Box::new(Script([event("/")].into())), Duration::from_secs(15));
+        let start = Instant::now();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let mut times = Vec::new();
+        for _ in 0..3 {
+            let piece = poll_fn(|cx| events.poll_piece(cx)).await.unwrap();
+            times.push((start.elapsed().as_secs(), piece == COMMENT));
+        }
+        assert_eq!(times, [(10, false), (25, true), (40, true)]);
+    }
+}

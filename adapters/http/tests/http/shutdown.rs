@@ -1,0 +1,96 @@
+//! The graceful end of a server.
+
+use bytes::Bytes;
+use orch_core::Limits;
+use orch_core::ports::gateway::Reply;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+
+use crate::gateway::{Script, Scripted, departures};
+use crate::hub::{Hub, ms};
+
+#[tokio::test]
+async fn idle_and_silent_connections_end_at_once() {
+    let mut hub = Hub::echo(Limits::default()).await;
+    let (mut idle, mut silent) = (hub.connect().await, hub.connect().await);
+    assert_eq!(idle.exchange(hub.post("{}")).await.status, 200);
+    hub.stop.cancel();
+    assert!(idle.closed().await);
+    assert!(silent.closed().await);
+    assert_eq!(hub.ended().await, 0);
+    assert!(TcpStream::connect(hub.address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_call_under_way_is_answered_and_its_connection_closed() {
+    let gate = Arc::new(Semaphore::new(0));
+    let inner = Arc::clone(&gate);
+    let gateway = Scripted::new(move |_, body: Bytes| {
+        let gate = Arc::clone(&inner);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            Reply::json(200, body)
+        }
+    });
+    let mut hub = Hub::start(gateway, Limits::default()).await;
+    let mut client = hub.connect().await;
+    client.send(hub.post("{}")).await;
+    while hub.gateway.submissions() == 0 {
+        tokio::time::sleep(ms(1)).await;
+    }
+    hub.stop.cancel();
+    while TcpStream::connect(hub.address).await.is_ok() {
+        tokio::time::sleep(ms(1)).await;
+    }
+    gate.add_permits(1);
+    let response = client.response().await;
+    assert_eq!((response.text(), response.header("connection")), ("{}", "close"));
+    assert!(client.closed().await);
+    assert_eq!(hub.ended().await, 0);
+}
+
+#[tokio::test]
+async fn streams_that_would_never_end_are_ended_cleanly() {
+    let (departure, mut departed) = departures();
+    let stream = move || Script::silence().watched(departure());
+    let mut hub = Hub::start(Scripted::events(stream), Limits::default()).await;
+    let (mut listen, mut sse) = (hub.connect().await, hub.connect().await);
+    listen.send(hub.get("/mcp")).await;
+    sse.send(hub.get("/sse")).await;
+    listen.head().await;
+    sse.head().await;
+    hub.stop.cancel();
+    assert!(listen.chunks().await.is_empty() && sse.chunks().await.is_empty(), "the body ends as it should");
+    assert_eq!(hub.ended().await, 0);
+    assert!(departed.recv().await.is_some() && departed.recv().await.is_some());
+}
+
+#[tokio::test]
+async fn what_outlasts_the_drain_time_is_cut_and_counted() {
+    let (departure, mut departed) = departures();
+    let stream = move || Script::silence().watched(departure());
+    let mut hub = Hub::start(Scripted::events(stream), Limits { drain: ms(200), ..Limits::default() }).await;
+    let mut client = hub.connect().await;
+    client.send(hub.post("{}")).await;
+    client.head().await;
+    hub.stop.cancel();
+    assert_eq!(hub.ended().await, 1);
+    assert!(departed.recv().await.is_some());
+    assert!(client.closed().await);
+}
+
+#[tokio::test]
+async fn a_panic_ends_its_own_connection_only() {
+    let gateway = Scripted::new(|_, body: Bytes| async move {
+        assert!(body != "boom", "as scripted");
+        Reply::json(200, body)
+    });
+    let hub = Hub::start(gateway, Limits::default()).await;
+    let (mut fine, mut doomed) = (hub.connect().await, hub.connect().await);
+    assert_eq!(fine.exchange(hub.post("{}")).await.status, 200);
+    doomed.send(hub.post("boom")).await;
+    assert!(doomed.closed().await);
+    assert_eq!(fine.exchange(hub.post("{}")).await.status, 200);
+    assert_eq!(hub.connect().await.exchange(hub.post("{}")).await.status, 200);
+}
