@@ -44,6 +44,15 @@ pub fn check_headers(method: &str, body: &Envelope, headers: &ProtocolHeaders) -
     Ok(())
 }
 
+/// Whether a member of `_meta` belongs to the envelope of the stateless era. Servers of the eras before refuse
+/// requests that carry it, so it ends here.
+pub fn is_envelope_key(key: &str) -> bool {
+    matches!(
+        key.strip_prefix("io.modelcontextprotocol/"),
+        Some("protocolVersion" | "clientCapabilities" | "clientInfo" | "logLevel")
+    )
+}
+
 fn missing_meta(key: &str) -> Rejection {
     Rejection::InvalidParams(format!("_meta[\"io.modelcontextprotocol/{key}\"] is required"))
 }

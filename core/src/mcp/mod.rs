@@ -5,7 +5,7 @@ mod method;
 mod result;
 mod revision;
 
-pub use headers::{check_headers, decode_header};
+pub use headers::{check_headers, decode_header, is_envelope_key};
 pub use method::{ListKind, Method, Route, Row, TABLE};
 pub use result::{Lifetime, complete};
 pub use revision::Revision;

@@ -5,11 +5,13 @@
 
 mod envelope;
 mod field;
+mod members;
 mod scan;
 mod string;
 pub mod write;
 
 pub use envelope::{Envelope, Message, Sender};
 pub use field::{Field, Fields, Span};
+pub use members::Members;
 pub use scan::{JsonLimits, scan};
 pub use string::decode_string;

@@ -11,9 +11,9 @@ use core::time::Duration;
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Shard};
 use crate::hub;
-use crate::mcp::{Lifetime, Method, Route, Row};
+use crate::mcp::{Lifetime, Method, Route, Row, is_envelope_key};
 use crate::ports::gateway::Target;
-use crate::rpc::{Envelope, Field, write};
+use crate::rpc::{Envelope, Field, Members, write};
 use crate::snapshot::{Entry, Place, Snapshot};
 use crate::upstream::{Call, Caller, Purpose, State, Upstream};
 use crate::{CallId, Exceeded, Fault, Limit, Rejection, ServerId, SessionId};
@@ -228,9 +228,7 @@ pub(super) fn cancellation(call: CallId, why: &str) -> Bytes {
 fn request(id: CallId, method: &str, body: &Envelope, edits: &mut Edits<'_>) -> Bytes {
     let mut all = Vec::with_capacity(edits.len().saturating_add(1));
     all.extend(edits.iter().cloned());
-    if body.has(Field::MetaProgressToken) {
-        all.push((Field::MetaProgressToken, Cow::Owned(format!("{id}").into_bytes())));
-    }
+    all.extend(meta(id, body));
     let params = body.has(Field::Params).then(|| body.spliced(Field::Params, &mut all));
     let mut frame = write::request(Some(id.0), method, params.as_deref());
     // A line is a message: white space between tokens may hold line ends, strings cannot.
@@ -240,6 +238,24 @@ fn request(id: CallId, method: &str, body: &Envelope, edits: &mut Edits<'_>) -> 
         }
     }
     frame.into()
+}
+
+/// What changes in `_meta`: the progress token is ours, and the envelope of the stateless era ends here.
+fn meta(id: CallId, body: &Envelope) -> Option<(Field, Cow<'static, [u8]>)> {
+    let token = format!("{id}").into_bytes();
+    if body.has(Field::MetaVersion)
+        && let Some(members) = body.raw(Field::Meta).and_then(Members::read)
+    {
+        let own = body.has(Field::MetaProgressToken);
+        let mut kept = members.without(|key| is_envelope_key(key) || key == "progressToken");
+        if own {
+            kept.pop();
+            let comma = if kept.len() > 1 { "," } else { "" };
+            kept.extend_from_slice(format!("{comma}\"progressToken\":{id}}}").as_bytes());
+        }
+        return Some((Field::Meta, Cow::Owned(kept)));
+    }
+    body.has(Field::MetaProgressToken).then_some((Field::MetaProgressToken, Cow::Owned(token)))
 }
 
 /// Where a name leads on the unified endpoint.

@@ -129,10 +129,11 @@ fn publish(cell: &Arc<Cell>, definitions: Definitions) {
 }
 
 fn report(cell: &Cell, server: &str, severity: Severity, line: &str) {
-    let project = cell.id;
+    let snapshot = cell.snapshot();
+    let project = snapshot.project.slug.as_str();
     match severity {
-        Severity::Output => tracing::debug!(target: "mcp_orch::server", %project, server, "{line}"),
-        Severity::Info => tracing::info!(target: "mcp_orch::server", %project, server, "{line}"),
-        Severity::Warning => tracing::warn!(target: "mcp_orch::server", %project, server, "{line}"),
+        Severity::Output => tracing::debug!(target: "mcp_orch::server", project, server, "{line}"),
+        Severity::Info => tracing::info!(target: "mcp_orch::server", project, server, "{line}"),
+        Severity::Warning => tracing::warn!(target: "mcp_orch::server", project, server, "{line}"),
     }
 }

@@ -1,5 +1,7 @@
 //! Logs on standard error.
 
+use std::io::IsTerminal;
+
 use orch_config::cli::LogLevel;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -14,5 +16,5 @@ pub(crate) fn start(level: LogLevel) {
     };
     let subscriber = tracing_subscriber::fmt().with_max_level(filter).with_writer(std::io::stderr);
     // A second start in one process keeps the first.
-    drop(subscriber.with_target(false).try_init());
+    drop(subscriber.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init());
 }

@@ -1,0 +1,74 @@
+//! The members of a raw JSON object, in order.
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+use core::fmt;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::write;
+
+/// The members of an object: names decoded, values raw.
+#[derive(Debug)]
+pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    /// Reads an object that was validated before; `None` for anything else.
+    pub fn read(object: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(object).ok()
+    }
+
+    /// The object without the members that `drop` names.
+    pub fn without(&self, drop: impl Fn(&str) -> bool) -> Vec<u8> {
+        let mut out = Vec::from(b"{");
+        for (name, value) in self.0.iter().filter(|(name, _)| !drop(name)) {
+            if out.len() > 1 {
+                out.push(b',');
+            }
+            write::string(&mut out, name);
+            out.push(b':');
+            out.extend_from_slice(value.get().as_bytes());
+        }
+        out.push(b'}');
+        out
+    }
+}
+
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some((Name(name), value)) = map.next_entry()? {
+                    members.push((name, value));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_keep_their_order_and_their_spelling() {
+        let object = br#"{"b":1e2,"a\"":{"x": [1] },"drop":0}"#;
+        let kept = Members::read(object).unwrap().without(|name| name == "drop");
+        assert_eq!(core::str::from_utf8(&kept).unwrap(), r#"{"b":1e2,"a\"":{"x": [1] }}"#);
+        assert!(Members::read(b"[1]").is_none());
+    }
+}
