@@ -1,0 +1,29 @@
+//! The hub as people meet it: the real binary, real servers behind it, real clients in front of it.
+//!
+//! `tests/peers/install` brings the servers and clients. A test has a data directory, a port and processes of its own.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot read on may panic anywhere"
+)]
+
+#[path = "../support/binary.rs"]
+mod binary;
+
+mod agent;
+mod bridge;
+mod crossing;
+mod doorway;
+mod home;
+mod hub;
+mod inspector;
+mod matrix;
+mod peers;
+mod process;
+mod reload;
+mod rmcp_client;
+mod servers;
+mod start;
+mod survival;
+mod unified;
+mod wire;

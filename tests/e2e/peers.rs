@@ -1,0 +1,123 @@
+//! The servers, clients and agents that `tests/peers/install` has installed.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use serde_json::{Value, json};
+
+use crate::process::{command, found};
+
+/// A server as `mcp-config.json` describes it.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    pub(crate) command: PathBuf,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+}
+
+impl Server {
+    /// A server of the npm registry.
+    pub(crate) fn node(package: &str) -> Self {
+        let program = node_modules().join("@modelcontextprotocol").join(package).join("dist/index.js");
+        Self { command: found("node"), args: vec![program.display().to_string()], env: Vec::new() }
+    }
+
+    /// A server of the Python package index.
+    pub(crate) fn python(script: &str) -> Self {
+        Self { command: installed().join("servers/bin").join(script), args: Vec::new(), env: Vec::new() }
+    }
+
+    /// The server that has something of everything.
+    pub(crate) fn everything() -> Self {
+        Self::node("server-everything")
+    }
+
+    /// A server that ends before it says anything.
+    pub(crate) fn dead() -> Self {
+        Self { command: found("false"), args: Vec::new(), env: Vec::new() }
+    }
+
+    pub(crate) fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.env.push((name.to_owned(), value.into()));
+        self
+    }
+
+    pub(crate) fn entry(&self) -> Value {
+        let env: serde_json::Map<String, Value> =
+            self.env.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        json!({ "command": self.command, "args": self.args, "env": env })
+    }
+}
+
+/// A client program on one of the TypeScript SDKs.
+pub(crate) fn node_client(program: &str) -> Command {
+    // A program finds its packages from the folder by which it is reached, which is not the one where it lies.
+    let mut command = node(&installed().join("node/clients").join(program));
+    command.env("NODE_OPTIONS", "--preserve-symlinks --preserve-symlinks-main");
+    command
+}
+
+/// A client program on one of the Python SDKs.
+pub(crate) fn python_client(environment: &str, program: &str) -> Command {
+    let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/clients");
+    let mut command = command(installed().join(environment).join("bin/python"));
+    command.env("PYTHONDONTWRITEBYTECODE", "1").arg(clients.join(program));
+    command
+}
+
+/// The command line of the Inspector, which needs a newer node than the machine may have.
+pub(crate) fn inspector() -> Command {
+    let newer = format!("node-linux-{}/bin/node", architecture());
+    let mut command = command(node_modules().join(newer));
+    command
+        .arg(node_modules().join("@modelcontextprotocol/inspector/clients/launcher/build/index.js"))
+        .arg("--cli");
+    command
+}
+
+/// The program that bridges a client on stdio to a server on HTTP, as words of a command.
+pub(crate) fn mcp_remote() -> [PathBuf; 2] {
+    [found("node"), node_modules().join("mcp-remote/dist/proxy.js")]
+}
+
+/// Claude Code.
+pub(crate) fn claude() -> Command {
+    let package = format!("@anthropic-ai/claude-code-linux-{}/claude", architecture());
+    command(node_modules().join(package))
+}
+
+fn node(program: &Path) -> Command {
+    let mut command = command(found("node"));
+    command.arg(program);
+    command
+}
+
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "x64",
+        "aarch64" => "arm64",
+        other => panic!("no build of node for {other} is among the peers"),
+    }
+}
+
+fn node_modules() -> PathBuf {
+    installed().join("node/node_modules")
+}
+
+fn installed() -> &'static Path {
+    static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {
+        let workspace =
+            Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the workspace");
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
+        target.join("peers")
+    });
+    assert!(INSTALLED.is_dir(), "the peers are not installed: run tests/peers/install");
+    &INSTALLED
+}

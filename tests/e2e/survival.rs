@@ -1,0 +1,60 @@
+//! A restart that nobody notices: sessions and the catalogue are in the store, and no process outlives its hub.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::hub::Hub;
+use crate::peers::Server;
+use crate::process::{eventually, eventually_told};
+use crate::wire::Wire;
+
+const ENDPOINTS: [(&str, &str); 2] = [("/servers/everything/mcp", "echo"), ("/mcp", "everything__echo")];
+
+#[tokio::test]
+async fn killed_hub_keeps_sessions_and_lists_tools_before_any_process_runs() {
+    let (hub, key) = Hub::with(&[("everything", Server::everything())]).await;
+    let mut before = Vec::new();
+    for (path, echo) in ENDPOINTS {
+        let wire = Wire::legacy(hub.at(path), &key, "2025-11-25").await;
+        wire.call_for_text(echo, json!({ "message": "before" })).await;
+        before.push((wire.list("tools").await, wire));
+    }
+    let home = hub.kill();
+    eventually("no process outlives its hub", Duration::from_secs(5), || home.processes().is_empty()).await;
+
+    let hub = Hub::start(&home).await;
+    let mut wires = Vec::new();
+    for ((tools, wire), (path, echo)) in before.into_iter().zip(ENDPOINTS) {
+        let wire = wire.moved(hub.at(path));
+        assert_eq!(wire.list("tools").await, tools, "the tools of {path}");
+        wires.push((wire, echo));
+    }
+    let discovered = Wire::modern(hub.at("/servers/everything/mcp"), &key);
+    let discovered = discovered.ask(&json!(1), "server/discover", json!({})).await;
+    assert!(discovered["result"]["capabilities"]["tools"].is_object(), "{discovered}");
+    assert!(home.processes_of("everything").is_empty(), "a list needs no process");
+    for (wire, echo) in wires {
+        assert_eq!(wire.call_for_text(echo, json!({ "message": "after" })).await, "Echo: after");
+    }
+    assert!(!home.processes_of("everything").is_empty(), "a call needs one");
+}
+
+#[tokio::test]
+async fn killed_server_is_started_again_by_the_next_call() {
+    let (hub, key) = Hub::with(&[("everything", Server::everything())]).await;
+    let wire = Wire::legacy(hub.at("/servers/everything/mcp"), &key, "2025-11-25").await;
+    wire.call_for_text("echo", json!({ "message": "before" })).await;
+    let first = hub.home.processes_of("everything");
+    hub.home.kill_processes_of("everything");
+    eventually("the process is gone", Duration::from_secs(5), || {
+        hub.home.processes_of("everything").iter().all(|pid| !first.contains(pid))
+    })
+    .await;
+    eventually_told("a call is answered again", Duration::from_secs(10), async || {
+        let call = json!({ "name": "echo", "arguments": { "message": "after" } });
+        let answer = wire.ask(&json!(1), "tools/call", call).await;
+        answer["result"]["content"][0]["text"] == "Echo: after"
+    })
+    .await;
+}
