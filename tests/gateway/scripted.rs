@@ -1,0 +1,118 @@
+//! A driver on a store in memory, with one upstream that answers from a script.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use orch_core::Limits;
+use orch_core::ports::upstream::{Grace, LaunchSpec, LinkSink, QueueFull, UpstreamLink, Upstreams};
+use orch_core::ports::variables::Variables;
+use orch_core::record::{Mode, ServerSpec, Transport};
+use orch_driver::{Driver, Options, Parts};
+use orch_store_memory::MemoryStore;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+/// A running driver, and a key for it.
+pub(crate) struct Hub {
+    pub driver: Driver,
+    pub key: String,
+}
+
+pub(crate) async fn hub() -> Hub {
+    let parts = Parts {
+        store: Arc::new(MemoryStore::new()),
+        stdio: Arc::new(ScriptedUpstreams),
+        variables: Arc::new(NoVariables),
+    };
+    let options = Options {
+        limits: Limits::default(),
+        instance_key: [7; 32],
+        base_url: "http://127.0.0.1:8000".to_owned(),
+        config_file: "mcp-config.json".to_owned(),
+        mode: Mode::Proxy,
+    };
+    let driver = Driver::start(parts, options).await.unwrap();
+    let spec = ServerSpec {
+        transport: Transport::Stdio {
+            command: "scripted".to_owned(),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            cwd: None,
+        },
+        disabled: false,
+        timeout_s: 30,
+        auto_approve: Vec::new(),
+        unknown: BTreeMap::new(),
+    };
+    driver.apply_servers("default", BTreeMap::from([("echo".to_owned(), spec)])).await.unwrap();
+    let key = driver.create_key("default", "test", None).await.unwrap();
+    Hub { driver, key: key.token.reveal().to_owned() }
+}
+
+struct NoVariables;
+
+impl Variables for NoVariables {
+    fn lookup(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+struct ScriptedUpstreams;
+
+impl Upstreams for ScriptedUpstreams {
+    #[expect(clippy::disallowed_methods, reason = "a scripted peer of a test needs no bound")]
+    fn open(&self, _: LaunchSpec, sink: Arc<dyn LinkSink>) -> Box<dyn UpstreamLink> {
+        let (frames, mut sent) = unbounded_channel::<Bytes>();
+        crate::far_end::spawn(async move {
+            sink.opened(None);
+            while let Some(frame) = sent.recv().await {
+                let answers = answer(&serde_json::from_slice(&frame).unwrap());
+                sink.received(answers.into_iter().map(Bytes::from).collect());
+            }
+        });
+        Box::new(ScriptedLink(frames))
+    }
+}
+
+struct ScriptedLink(UnboundedSender<Bytes>);
+
+impl UpstreamLink for ScriptedLink {
+    fn send(&self, frame: Bytes) -> Result<(), QueueFull> {
+        self.0.send(frame).map_err(|_| QueueFull)
+    }
+
+    fn close(&self, _: Grace) {}
+}
+
+#[derive(serde::Deserialize)]
+struct Request<'a> {
+    id: Option<u64>,
+    method: String,
+    #[serde(borrow)]
+    params: Option<&'a serde_json::value::RawValue>,
+}
+
+#[derive(serde::Deserialize)]
+struct Call<'a> {
+    #[serde(borrow)]
+    arguments: &'a serde_json::value::RawValue,
+}
+
+fn answer(request: &Request<'_>) -> Vec<String> {
+    let Some(id) = request.id else { return Vec::new() };
+    let result = |result: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
+    match request.method.as_str() {
+        "initialize" => vec![result(
+            r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"echo","version":"1"}}"#,
+        )],
+        "tools/list" => vec![result(r#"{"tools":[{"name":"echo","inputSchema":{"type":"object"}}]}"#)],
+        "tools/call" => {
+            let call: Call<'_> = serde_json::from_str(request.params.unwrap().get()).unwrap();
+            let progress = format!(
+                r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{id},"progress":1}}}}"#
+            );
+            vec![progress, result(&format!(r#"{{"content":[],"structuredContent":{}}}"#, call.arguments.get()))]
+        }
+        _ => vec![format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32601,"message":"no"}}}}"#)],
+    }
+}
