@@ -17,7 +17,7 @@ macro_rules! uuid_id {
         pub struct $name(pub Uuid);
 
         impl $name {
-            /// Mints a new UUIDv7.
+            /// Mints a new id: a UUID of version 7.
             pub fn mint(now: Timestamp, entropy: &mut Entropy) -> Self {
                 Self(entropy.uuid_v7(now))
             }
@@ -162,7 +162,7 @@ impl Entropy {
         }
     }
 
-    /// A UUIDv7 (RFC 9562 section 5.7) of the given time.
+    /// A UUID of version 7 (RFC 9562 section 5.7) of the given time.
     pub fn uuid_v7(&mut self, now: Timestamp) -> Uuid {
         let mut random = [0; 10];
         self.fill(&mut random);

@@ -3,8 +3,9 @@
 //! `mcp_proj_<id>_<secret><crc>`: 12 characters of id, 43 of secret (256 bits), and a CRC-32 in 6, all base62.
 //! The checksum is for typing errors and secret scanners; it is looked at before anything else.
 
+use alloc::borrow::ToOwned;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use core::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -52,7 +53,7 @@ impl Token {
             return None;
         }
         let (body, crc) = text.split_at_checked(text.len().checked_sub(CRC_LEN)?)?;
-        (checksum(body) == crc).then(|| Self { text: text.to_string() })
+        (checksum(body) == crc).then(|| Self { text: text.to_owned() })
     }
 
     /// The public part.

@@ -1,7 +1,7 @@
 //! The built-in server `hub`: tools about the hub itself, so that there is something to call from the first start.
 
 use alloc::borrow::ToOwned;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use alloc::{format, vec};
@@ -133,9 +133,8 @@ struct Arguments {
 /// Calls a tool of the built-in server. The result is the raw JSON of a `CallToolResult`; `None` for a tool that
 /// it does not have.
 pub fn call(snapshot: &Snapshot, tool: &str, arguments: &[u8], servers: &[ServerView]) -> Option<Vec<u8>> {
-    let arguments = match serde_json::from_slice::<Arguments>(arguments) {
-        Ok(arguments) => arguments,
-        Err(_) => return Some(failed("the arguments do not fit the input schema of the tool")),
+    let Ok(arguments) = serde_json::from_slice::<Arguments>(arguments) else {
+        return Some(failed("the arguments do not fit the input schema of the tool"));
     };
     Some(match tool {
         "list_servers" => answer(&ServerList { servers }),
@@ -236,5 +235,5 @@ fn content(text: &str) -> String {
     let mut out = Vec::from(b"{\"type\":\"text\",\"text\":");
     crate::rpc::write::string(&mut out, text);
     out.push(b'}');
-    String::from_utf8(out).unwrap_or_default().to_string()
+    String::from_utf8(out).unwrap_or_default()
 }

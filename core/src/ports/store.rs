@@ -42,6 +42,7 @@ pub struct Versioned {
 
 /// One change of a commit.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "removals are few; a box for every write would cost more")]
 pub enum Change {
     /// Writes a record, if the expectation holds.
     Put(Record, Expect),

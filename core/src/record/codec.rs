@@ -23,8 +23,7 @@ pub enum CodecError {
 
 /// The bytes of a record.
 pub fn encode(record: &Record) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    bytes.push(CURRENT);
+    let bytes = Vec::from([CURRENT]);
     // Writing to memory cannot fail: every type in a record has a postcard form.
     postcard::to_extend(record, bytes).unwrap_or_default()
 }

@@ -12,8 +12,8 @@ use crate::upstream::Caller;
 
 impl Shard {
     /// Answers with a result of the hub's own, written for the caller's revision already.
-    pub(super) fn respond(&mut self, cx: &mut Cx<'_>, caller: &Caller, result: Vec<u8>) {
-        self.deliver(cx, caller, 200, write::result(&caller.id, &result));
+    pub(super) fn respond(&mut self, cx: &mut Cx<'_>, caller: &Caller, result: &[u8]) {
+        self.deliver(cx, caller, 200, write::result(&caller.id, result));
     }
 
     /// Answers with a fault.

@@ -72,7 +72,7 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.revision = Some(caller.revision);
         if !caller.ends {
-            return self.respond(cx, &caller, face.handshake(caller.revision));
+            return self.respond(cx, &caller, &face.handshake(caller.revision));
         }
         let record = Record::Session(record::Session {
             id,
@@ -123,7 +123,7 @@ impl Shard {
         match self.face(cx, &caller.target) {
             Some(face) => {
                 let result = face.discovery(cx.limits().list_ttl.as_millis());
-                self.respond(cx, &caller, result);
+                self.respond(cx, &caller, &result);
             }
             None => {
                 let fault = self.why_missing(cx, &caller.target);

@@ -12,6 +12,7 @@ use crate::{ExchangeId, Fault, KeyId, LinkId};
 
 /// An input.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and most are requests")]
 pub enum Input {
     /// The client of an exchange has gone.
     ExchangeClosed(ExchangeId),

@@ -19,9 +19,8 @@ impl Shard {
     pub(super) fn on_posted(&mut self, cx: &mut Cx<'_>, posted: Posted) {
         let (exchange, id) = (posted.exchange, raw_id(&posted));
         let done = match posted.head.verb {
-            Verb::PostMessage => self.on_legacy(cx, posted),
             Verb::Post if claims_modern(&posted) => self.on_modern(cx, posted),
-            Verb::Post => self.on_legacy(cx, posted),
+            Verb::Post | Verb::PostMessage => self.on_legacy(cx, posted),
             Verb::Delete | Verb::Listen | Verb::OpenSse => Err(Rejection::VerbNotAllowed.into()),
         };
         if let Err(fault) = done {
@@ -61,12 +60,10 @@ impl Shard {
                 return Ok(());
             }
         };
-        if caller.ends {
-            self.dispatch(cx, caller, posted.body, Patience::Waits);
-        } else {
+        if !caller.ends {
             cx.answer(posted.exchange, 202, None);
-            self.dispatch(cx, caller, posted.body, Patience::Waits);
         }
+        self.dispatch(cx, caller, posted.body, Patience::Waits);
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! What comes over links: answers, progress, news, and ends.
 
+use alloc::borrow::ToOwned;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -33,8 +34,9 @@ impl Shard {
                     let Some(name) = self.upstream_of(link).map(|upstream| upstream.name.clone()) else {
                         return;
                     };
-                    let line = format!("a line on standard output is not a message and was dropped: {fault}");
-                    cx.report(&name, Severity::Warning, line);
+                    let words =
+                        format!("a line on standard output is not a message and was dropped: {fault}");
+                    cx.report(&name, Severity::Warning, words);
                 }
             }
         }
@@ -116,11 +118,11 @@ impl Shard {
         self.lose(cx, link, cause);
     }
 
-    pub(super) fn on_link_logged(&mut self, cx: &mut Cx<'_>, link: LinkId, line: String) {
+    pub(super) fn on_link_logged(&mut self, cx: &mut Cx<'_>, link: LinkId, words: String) {
         let Some(upstream) = self.upstream_of(link) else { return };
-        upstream.log(line.clone());
+        upstream.log(words.clone());
         let name = upstream.name.clone();
-        cx.report(&name, Severity::Output, line);
+        cx.report(&name, Severity::Output, words);
     }
 
     pub(super) fn on_link_closed(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: &CloseReason) {
@@ -229,9 +231,9 @@ fn internal_call(cx: &Cx<'_>, purpose: Purpose, patience: Duration) -> Call {
 fn describe(reason: &CloseReason) -> String {
     match reason {
         CloseReason::Exited(code) => format!("its process ended with exit code {code}"),
-        CloseReason::MessageTooLong => "it sent a message over the limit message_bytes".to_string(),
+        CloseReason::MessageTooLong => "it sent a message over the limit message_bytes".to_owned(),
         CloseReason::NotStarted(why) => why.clone(),
         CloseReason::Signalled(signal) => format!("its process was ended by signal {signal}"),
-        CloseReason::Stopped => "it was stopped".to_string(),
+        CloseReason::Stopped => "it was stopped".to_owned(),
     }
 }

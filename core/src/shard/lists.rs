@@ -32,7 +32,7 @@ impl Shard {
         match listing.page(body.text(Field::Cursor).as_deref()) {
             Ok(page) => {
                 let result = self.list_result(cx, &caller, &page.members);
-                self.respond(cx, &caller, result);
+                self.respond(cx, &caller, &result);
             }
             Err(rejection) => self.fail(cx, &caller, &rejection.into()),
         }

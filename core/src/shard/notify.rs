@@ -1,7 +1,6 @@
 //! Notifications of servers on their way to the clients that they concern.
 
 use alloc::borrow::Cow;
-use alloc::string::ToString;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -141,7 +140,7 @@ impl Shard {
             offer.is_some_and(|offer| offer.capabilities.logging && offer.revision() < Revision::V2026_07_28);
         if logs && upstream.level.is_none_or(|told| level < told) {
             upstream.level = Some(level);
-            let params = ["{\"level\":\"", level.name(), "\"}"].concat().to_string();
+            let params = ["{\"level\":\"", level.name(), "\"}"].concat();
             self.send_internal(cx, link, Purpose::SetLevel, "logging/setLevel", Some(params.as_bytes()));
         }
     }

@@ -1,7 +1,6 @@
 //! One dispatcher for every era: what becomes of a request.
 
 use alloc::borrow::ToOwned;
-use alloc::vec::Vec;
 
 use super::wait::Patience;
 use super::{Cx, Shard};
@@ -31,7 +30,7 @@ impl Shard {
         match method {
             Method::Discover => self.discover(cx, caller, body, patience),
             Method::Initialize => self.initialize(cx, caller, body, patience),
-            Method::Ping => self.respond(cx, &caller, Vec::from(b"{}")),
+            Method::Ping => self.respond(cx, &caller, b"{}"),
             Method::SetLevel => self.set_level(cx, &caller, &body),
             Method::Cancelled
             | Method::Complete
@@ -81,7 +80,7 @@ impl Shard {
             session.level = Some(level);
         }
         self.lower_levels(cx, &caller.target, level);
-        self.respond(cx, caller, Vec::from(b"{}"));
+        self.respond(cx, caller, b"{}");
     }
 
     /// A client's call is answered or given up.

@@ -1,7 +1,8 @@
 //! A list that is ready to be sent: its pages as buffers, its cursors signed.
 
+use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -98,7 +99,7 @@ fn page(kind: ListKind, entries: &[Definition], next: Option<&str>) -> Page {
 
 /// Opaque and unforgeable: a keyed hash of the list and of the entry that the page starts with.
 fn cursor(kind: ListKind, first: &str, key: &[u8; 32]) -> String {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return first.to_string() };
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return first.to_owned() };
     mac.update(kind.member().as_bytes());
     mac.update(&[0]);
     mac.update(first.as_bytes());

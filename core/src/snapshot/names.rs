@@ -35,8 +35,8 @@ pub(super) fn wire_name(server: &str, separator: &str, name: &str, max: usize) -
 }
 
 fn hash(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().take(HASH_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
+    let [a, b, c, d, ..]: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    format!("{:08x}", u32::from_be_bytes([a, b, c, d]))
 }
 
 /// Every spelling that a call may use for `name` of `server`, the wire name first.

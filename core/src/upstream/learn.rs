@@ -1,7 +1,8 @@
 //! Learning what a server offers: its handshake, then each list, page by page.
 
+use alloc::borrow::ToOwned;
 use alloc::collections::VecDeque;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -38,7 +39,7 @@ impl Draft {
         now: Timestamp,
     ) -> Option<Self> {
         let revision = response.text(Field::ProtocolVersion)?.into_owned();
-        let capabilities = response.raw_str(Field::Capabilities).unwrap_or("{}").to_string();
+        let capabilities = response.raw_str(Field::Capabilities).unwrap_or("{}").to_owned();
         let abilities = Capabilities::parse(&capabilities);
         let definitions = Definitions {
             server,
@@ -46,9 +47,9 @@ impl Draft {
             spec_digest,
             fetched_at: now,
             revision,
-            server_info: response.raw_str(Field::ServerInfo).unwrap_or("{}").to_string(),
+            server_info: response.raw_str(Field::ServerInfo).unwrap_or("{}").to_owned(),
             capabilities,
-            instructions: response.raw_str(Field::Instructions).map(ToString::to_string),
+            instructions: response.raw_str(Field::Instructions).map(ToOwned::to_owned),
             tools: Vec::new(),
             prompts: Vec::new(),
             resources: Vec::new(),
@@ -122,7 +123,7 @@ impl Draft {
         let Some(name) = name else { return };
         let fits = list.len() < limits.definitions && json.len() <= limits.definition_bytes;
         if fits && !list.iter().any(|known| known.name == name) {
-            list.push(Definition { name, json: json.to_string() });
+            list.push(Definition { name, json: json.to_owned() });
         }
     }
 }

@@ -19,8 +19,8 @@ mod welcome;
 /// Does what the command line says. 0 when it worked, 1 when it failed.
 pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
-        Command::Check(args) => command::check::run(&args),
-        Command::Completions(args) => command::completions::run(&args),
+        Command::Check(args) => Ok(command::check::run(&args)),
+        Command::Completions(args) => Ok(command::completions::run(&args)),
         Command::Call(args) => in_runtime(command::call::run(args)),
         Command::ClientConfig(args) => in_runtime(command::client_config::run(args)),
         Command::Doctor(args) => in_runtime(command::doctor::run(args)),

@@ -108,7 +108,7 @@ async fn configure(args: &Serve, driver: &Driver) -> anyhow::Result<Option<Confi
     }
     match ConfigFile::load(path, &driver.instance().limits) {
         Ok(file) => {
-            file.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            warn(&file);
             driver.apply_servers(DEFAULT_PROJECT, file.servers.clone()).await?;
             Ok(Some(file))
         }
@@ -117,7 +117,9 @@ async fn configure(args: &Serve, driver: &Driver) -> anyhow::Result<Option<Confi
             Ok(None)
         }
         Err(findings) => {
-            findings.iter().for_each(|finding| terminal::error(&finding.to_string()));
+            for finding in &findings {
+                terminal::error(&finding.to_string());
+            }
             bail!("{} has errors; nothing was started", path.display())
         }
     }
@@ -144,7 +146,7 @@ fn follow(
     let watched = path.clone();
     let watching = watch(&watched, &limits, seen, move |change| match change {
         Ok(file) => {
-            file.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            warn(&file);
             let count = file.servers.len();
             match runtime.block_on(driver.apply_servers(DEFAULT_PROJECT, file.servers)) {
                 Ok(()) => {
@@ -161,5 +163,13 @@ fn follow(
 
 fn complain(path: &Path, findings: &[Finding]) {
     tracing::error!("{} has errors; what was configured before stays in force", path.display());
-    findings.iter().for_each(|finding| tracing::error!("{finding}"));
+    for finding in findings {
+        tracing::error!("{finding}");
+    }
+}
+
+fn warn(file: &ConfigFile) {
+    for warning in &file.warnings {
+        tracing::warn!("{warning}");
+    }
 }

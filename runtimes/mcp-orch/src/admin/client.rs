@@ -22,10 +22,7 @@ pub(crate) async fn ask(data_dir: &Path, request: Request) -> anyhow::Result<Ans
         Some(stream) => converse(stream, &request).await?,
         None => open_and_answer(data_dir, request).await?,
     };
-    match answer {
-        Answer::Failed(why) => bail!(why),
-        answer => Ok(answer),
-    }
+    if let Answer::Failed(why) = answer { bail!(why) } else { Ok(answer) }
 }
 
 /// Whether a hub runs on the data directory.

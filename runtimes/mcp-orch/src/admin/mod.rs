@@ -55,7 +55,7 @@ pub(crate) struct Status {
 }
 
 /// How long a list waits for servers that were never seen.
-const SURVEY: Duration = Duration::from_secs(60);
+const SURVEY: Duration = Duration::from_mins(1);
 
 /// Carries out one request.
 pub(crate) async fn answer(driver: &Driver, request: Request) -> Answer {

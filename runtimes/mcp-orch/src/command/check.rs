@@ -8,20 +8,20 @@ use orch_core::Limits;
 
 use crate::terminal;
 
-pub(crate) fn run(args: &Check) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &Check) -> ExitCode {
     match ConfigFile::load(&args.file, &Limits::default()) {
         Ok(file) => {
             for warning in &file.warnings {
                 terminal::note(&format!("warning: {warning}"));
             }
             terminal::line(&format!("{}: {} servers, no errors", args.file.display(), file.servers.len()));
-            Ok(ExitCode::SUCCESS)
+            ExitCode::SUCCESS
         }
         Err(findings) => {
             for finding in &findings {
                 terminal::error(&finding.to_string());
             }
-            Ok(ExitCode::FAILURE)
+            ExitCode::FAILURE
         }
     }
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use orch_config::cli::{Cli, Completions};
 
-pub(crate) fn run(args: &Completions) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &Completions) -> ExitCode {
     Cli::write_completions(args, &mut std::io::stdout());
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
 }
