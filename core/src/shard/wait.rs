@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::{Cx, Shard};
 use crate::ports::gateway::Target;
 use crate::rpc::Envelope;
-use crate::upstream::{Caller, State, Upstream};
+use crate::upstream::{Caller, Upstream};
 use crate::{Fault, Rejection, Timestamp, UpstreamFault};
 
 /// Whether a request may wait, or takes what there is.
@@ -47,19 +47,22 @@ impl Shard {
             cx.snapshot.behind(target).filter(|entry| entry.offer.is_none()).cloned().collect();
         for entry in unseen {
             let upstream = self.upstreams.entry(entry.id).or_insert_with(|| Upstream::new(&entry));
-            if upstream.process.state == State::Stopped || upstream.process.cause.is_none() {
-                upstream.process.want(cx.now);
-            }
+            upstream.process.want(cx.now);
         }
         self.waits_for(cx, target)
     }
 
-    /// Whether a server behind the endpoint is being seen for the first time right now.
+    /// Whether a server behind the endpoint is being seen for the first time right now. Of several servers, one that
+    /// has failed before is tried again in the background, and keeps nobody waiting.
     pub(super) fn waits_for(&self, cx: &Cx<'_>, target: &Target) -> bool {
         cx.snapshot
             .behind(target)
             .filter(|entry| entry.offer.is_none())
-            .any(|entry| self.upstreams.get(&entry.id).is_some_and(Upstream::is_learning))
+            .filter_map(|entry| self.upstreams.get(&entry.id))
+            .any(|upstream| {
+                let worth_it = *target != Target::Unified || upstream.process.cause.is_none();
+                worth_it && upstream.is_learning()
+            })
     }
 
     /// Why an endpoint has nothing to say.

@@ -75,6 +75,20 @@ impl std::fmt::Debug for Live {
     }
 }
 
+impl Live {
+    /// Begins anew: after a panic nothing of the old state can be trusted. Exchanges that wait get an error, streams
+    /// end, children are killed; what is stored stays.
+    fn reset(&mut self) {
+        self.shard = Shard::default();
+        self.effects.clear();
+        self.caused.clear();
+        self.links.clear();
+        for (_, sink) in self.sinks.drain() {
+            sink.cut();
+        }
+    }
+}
+
 impl Cell {
     pub(crate) fn start(world: &Arc<World>, records: Records, shard: Shard, entropy: Entropy) -> Arc<Self> {
         let snapshot = Snapshot::build(draft(&records, &world.instance), None);
@@ -179,8 +193,8 @@ impl Cell {
         // A panic is a bug of ours; it must cost this project's open work at most, never the process.
         let handled = catch_unwind(AssertUnwindSafe(|| shard.handle(&mut cx, input)));
         if handled.is_err() {
-            tracing::error!(project = %self.id, "a shard panicked; its effects of this input are dropped");
-            live.effects.clear();
+            tracing::error!(project = %self.id, "a shard panicked: its sessions, calls and servers end");
+            live.reset();
         }
         interpret::run(self, live);
     }

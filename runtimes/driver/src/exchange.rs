@@ -45,6 +45,13 @@ impl Sink {
         self.into_stream(cell, exchange).end();
     }
 
+    /// Ends the exchange because its shard is gone: what waits for a reply gets an error from its own half.
+    pub(crate) fn cut(self) {
+        if let Self::Stream(queue) = self {
+            queue.end();
+        }
+    }
+
     /// Makes a stream of what is undecided.
     pub(crate) fn into_stream(self, cell: &Arc<Cell>, exchange: ExchangeId) -> Arc<Queue> {
         match self {

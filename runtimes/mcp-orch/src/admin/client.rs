@@ -22,7 +22,10 @@ pub(crate) async fn ask(data_dir: &Path, request: Request) -> anyhow::Result<Ans
         Some(stream) => converse(stream, &request).await?,
         None => open_and_answer(data_dir, request).await?,
     };
-    if let Answer::Failed(why) = answer { bail!(why) } else { Ok(answer) }
+    if let Answer::Failed(why) = answer {
+        bail!(why)
+    }
+    Ok(answer)
 }
 
 /// Whether a hub runs on the data directory.
