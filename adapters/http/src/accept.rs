@@ -3,7 +3,7 @@
 use orch_core::{Exceeded, Fault, Limit, Limits};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Shutdown};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -109,7 +109,6 @@ pub(crate) fn turn_away(stream: TcpStream, exceeded: Exceeded) -> io::Result<()>
     answer.extend_from_slice(&body);
     let mut stream = stream.into_std()?;
     stream.write_all(&answer)?;
-    stream.shutdown(Shutdown::Write)?;
     // What has come already is taken, or the close would be a reset and the answer lost.
     stream.read(&mut [0; 4096]).map(drop)
 }

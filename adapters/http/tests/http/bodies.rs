@@ -48,7 +48,7 @@ async fn a_body_that_grows_too_long_is_413() {
 #[tokio::test]
 async fn the_client_of_a_body_that_is_too_long_sees_its_413() {
     let hub = small().await;
-    let response = hub.connect().await.exchange(hub.post(&" ".repeat(3 << 20))).await;
+    let response = hub.connect().await.exchange(hub.post(&" ".repeat(48 << 20))).await;
     response.assert_refusal(413);
 }
 

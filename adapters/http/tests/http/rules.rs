@@ -107,7 +107,7 @@ async fn two_keys_are_malformed() {
 #[tokio::test]
 async fn the_client_of_an_unauthenticated_upload_sees_its_401() {
     let hub = Hub::start(locked(), Limits::default()).await;
-    let body = " ".repeat(3 << 20);
+    let body = " ".repeat(48 << 20);
     let response = hub.connect().await.exchange(hub.post(&body)).await;
     assert_eq!(response.status, 401, "not a reset: the connection lingers while the body comes");
 }

@@ -79,7 +79,9 @@ async fn a_body_that_pauses_too_long_is_told_so() {
     let hub = Hub::echo(Limits { body_idle: ms(150), ..Limits::default() }).await;
     let mut client = hub.connect().await;
     let head = "content-type: application/json\r\ncontent-length: 100\r\n\r\n{\"a\"";
+    let start = Instant::now();
     client.exchange(hub.request("POST /mcp", head)).await.assert_refusal(408);
+    assert!(start.elapsed() >= ms(150) && start.elapsed() < Limits::default().head, "a deadline of its own");
     assert!(client.closed().await);
     assert_eq!(hub.gateway.submissions(), 0);
 }
@@ -184,7 +186,7 @@ async fn a_client_that_does_not_read_an_answer_is_dropped() {
 
 #[tokio::test]
 async fn a_client_that_reads_slowly_is_served() {
-    let big = Bytes::from(vec![b' '; 24 << 20]);
+    let big = Bytes::from(vec![b' '; 48 << 20]);
     let hub = Hub::start(
         Scripted::new(move |_, _| std::future::ready(Reply::json(200, big.clone()))),
         Limits { write_stall: ms(1000), ..Limits::default() },
@@ -192,7 +194,7 @@ async fn a_client_that_reads_slowly_is_served() {
     .await;
     let mut client = hub.connect().await;
     client.send(hub.post("{}")).await;
-    for _ in 0..6 {
+    for _ in 0..12 {
         sleep(ms(200)).await;
         assert!(client.take(4 << 20).await.len() == 4 << 20, "stalls that end are no stall");
     }
