@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use crate::home::Home;
 use crate::hub::Hub;
@@ -52,6 +53,28 @@ async fn without_a_configuration_the_hub_itself_can_be_called() {
     let lister = lister.unwrap_or_else(|| panic!("no tool lists servers: {tools:?}"));
     let result = wire.call(&json!(1), lister, json!({})).await;
     assert_ne!(result["isError"], true, "{result}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_come_before_a_server_was_seen_wait_for_it() {
+    let (hub, key) = Hub::with(&[("everything", Server::everything())]).await;
+    let url = hub.at("/servers/everything/mcp");
+    let mut clients = JoinSet::new();
+    for client in 0..32 {
+        let (url, key) = (url.clone(), key.clone());
+        clients.spawn(async move {
+            if client % 2 == 0 {
+                return Wire::legacy(url, &key, "2025-11-25").await.tools().await;
+            }
+            let wire = Wire::modern(url, &key);
+            let discovered = wire.ask(&json!(1), "server/discover", json!({})).await;
+            assert!(discovered["result"]["capabilities"]["tools"].is_object(), "{discovered}");
+            wire.tools().await
+        });
+    }
+    for tools in clients.join_all().await {
+        assert!(tools.contains(&"echo".to_owned()), "{tools:?}");
+    }
 }
 
 #[tokio::test]

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use rmcp::model::{ClientRequest, LoggingLevel, PingRequest, SetLevelRequestParams, SubscriptionFilter};
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::subject::Subject;
 use crate::process::eventually;
+
+const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn initialize(subject: Arc<Subject>) {
     let info = subject.peer.peer_info().expect("what the server said of itself");
@@ -21,40 +24,44 @@ pub(super) async fn ping(subject: Arc<Subject>) {
     pong.expect("an answer");
 }
 
-/// The server has one switch for its messages, which another client may have turned on already.
+/// The server has one switch for its messages, which other clients turn as well. When turned on, it says something.
 pub(super) async fn logging(subject: Arc<Subject>) {
     subject.peer.set_level(SetLevelRequestParams::new(LoggingLevel::Debug)).await.expect("the level");
-    for _ in 0..2 {
-        let result = subject.call("toggle-simulated-logging", json!({})).await;
-        if result["content"][0]["text"].as_str().is_some_and(|text| text.starts_with("Started")) {
-            break;
+    let silent = || subject.heard.lock().expect("what was heard").log_messages.is_empty();
+    for _ in 0..10 {
+        subject.call("toggle-simulated-logging", json!({})).await;
+        let said = eventually("a log message", PATIENCE, || !silent());
+        if timeout(Duration::from_millis(500), said).await.is_ok() {
+            return;
         }
     }
-    eventually("a log message", Duration::from_secs(6), || {
-        !subject.heard.lock().expect("what was heard").log_messages.is_empty()
-    })
-    .await;
-    subject.call("toggle-simulated-logging", json!({})).await;
+    panic!("the server says nothing");
 }
 
 pub(super) async fn legacy_list_changed(subject: Arc<Subject>) {
-    let before = subject.heard.lock().expect("what was heard").list_changes;
     let uri = subject.make_resource(&format!("rmcp-{}.txt.gz", subject.version)).await;
-    eventually("a notice of the changed list", Duration::from_secs(5), || {
-        subject.heard.lock().expect("what was heard").list_changes > before
-    })
-    .await;
-    assert!(subject.resource_uris().await.contains(&uri), "{uri} is listed");
+    let notices = || subject.heard.lock().expect("what was heard").list_changes;
+    let mut seen = 0;
+    // Another client's change may be told before one's own, so that every notice is a reason to look.
+    while !subject.resource_uris().await.contains(&uri) {
+        eventually("a notice of the changed list", PATIENCE, || notices() > seen).await;
+        seen = notices();
+    }
+    eventually("a notice of the changed list", PATIENCE, || notices() > 0).await;
     subject.read(&uri).await;
 }
 
 pub(super) async fn modern_list_changed(subject: Arc<Subject>) {
     let filter = SubscriptionFilter::builder().resources_list_changed().build();
     let mut changes = subject.peer.listen(filter).await.expect("a subscription");
-    let uri = subject.make_resource("rmcp-modern.txt.gz").await;
-    let change = tokio::time::timeout(Duration::from_secs(5), changes.next()).await;
-    change.expect("a notice of the changed list").expect("the subscription goes on").expect("a change");
+    let uri = subject.make_resource("rmcp-2026-07-28.txt.gz").await;
+    loop {
+        let change = timeout(PATIENCE, changes.next()).await.expect("a notice of the changed list");
+        change.expect("the subscription goes on").expect("a change");
+        if subject.resource_uris().await.contains(&uri) {
+            break;
+        }
+    }
     changes.cancel().await.expect("the end of the subscription");
-    assert!(subject.resource_uris().await.contains(&uri), "{uri} is listed");
     subject.read(&uri).await;
 }

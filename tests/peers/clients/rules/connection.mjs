@@ -11,19 +11,16 @@ export async function ping({ to }) {
     expectSame(await to.ping(), {}, 'the answer to a ping');
 }
 
-/** The server has one switch for its messages, which another client may have turned on already. */
+/** The server has one switch for its messages, which other clients turn as well. When turned on, it says something. */
 export async function logging(subject) {
     const messages = [];
     subject.to.onNotification('notifications/message', (params) => messages.push(params));
     await subject.to.setLoggingLevel('debug');
-    let { content } = await subject.call('toggle-simulated-logging', {});
-    if (content[0].text.startsWith('Stopped')) {
-        ({ content } = await subject.call('toggle-simulated-logging', {}));
+    for (let turns = 0; turns < 10 && messages.length === 0; turns += 1) {
+        await subject.call('toggle-simulated-logging', {});
+        await eventually(500, 'a log message', () => messages.length > 0).catch(() => {});
     }
-    expect(content[0].text.startsWith('Started'), 'the messages should be on', content);
-    await eventually(6000, 'a log message', () => messages.length > 0);
-    expect(/message/i.test(messages[0].data), 'it should be the message of the server', messages[0]);
-    await subject.call('toggle-simulated-logging', {});
+    expect(/message/i.test(messages[0]?.data), 'the server should say something', messages);
 }
 
 export async function listChanged(subject) {
@@ -35,10 +32,19 @@ export async function listChanged(subject) {
         data: 'data:text/plain,hello',
         outputType: 'resourceLink',
     });
-    await eventually(5000, 'a notice of the changed list', () => changes.includes('resources'));
-    const listed = (await subject.to.list('resources')).find((resource) => resource.name.endsWith(name));
-    expect(listed, 'the new resource should be listed');
-    expectSame(listed.uri, content[0].uri, 'its address in the list');
-    expectSame((await subject.read(listed.uri)).mimeType, 'application/gzip', 'its type');
+    expectSame((await listedAfterNotice(subject, changes, name)).uri, content[0].uri, 'its address in the list');
+    expectSame((await subject.read(content[0].uri)).mimeType, 'application/gzip', 'its type');
     await watch.close();
+}
+
+/** Another client's change may be told before one's own, so that every notice is a reason to look. */
+async function listedAfterNotice(subject, changes, name) {
+    for (let noticed = 0; ; ) {
+        await eventually(5000, 'a notice after which the resource is listed', () => changes.length > noticed);
+        noticed = changes.length;
+        const listed = (await subject.to.list('resources')).find((resource) => resource.name.endsWith(name));
+        if (listed !== undefined) {
+            return listed;
+        }
+    }
 }
