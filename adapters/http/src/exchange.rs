@@ -24,6 +24,13 @@ pub(crate) struct Face<G: ?Sized> {
     pub(crate) ready: Ready,
 }
 
+/// A head that may be shown to the gateway.
+struct Judged {
+    head: Head,
+    /// The methods that the endpoint has, when this is none of them.
+    allow: Option<&'static str>,
+}
+
 /// Why an exchange ends before the gateway has answered.
 struct Refusal {
     fault: Fault,
@@ -59,7 +66,7 @@ impl<G: Gateway + ?Sized> Face<G> {
             Ok(Route::Alive) => return reply::probe(&parts.method, true, exchange),
             Ok(Route::Ready) => return reply::probe(&parts.method, (self.ready)(), exchange),
             Ok(Route::Mcp(_)) | Err(_) => match self.judge(bound, &parts, route) {
-                Ok(head) => self.carry(exchange.pacer(), head, parts.headers, body).await,
+                Ok(judged) => self.carry(exchange.pacer(), judged, parts.headers, body).await,
                 Err(refusal) => Err(refusal),
             },
         };
@@ -75,7 +82,7 @@ impl<G: Gateway + ?Sized> Face<G> {
         bound: SocketAddr,
         parts: &Parts,
         route: Result<Route<'_>, Fault>,
-    ) -> Result<Head, Refusal> {
+    ) -> Result<Judged, Refusal> {
         let target_bytes = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
         if target_bytes > self.limits.uri_bytes {
             let value = u64::try_from(self.limits.uri_bytes).unwrap_or(u64::MAX);
@@ -84,24 +91,32 @@ impl<G: Gateway + ?Sized> Face<G> {
         }
         self.hosts.check(bound, &parts.uri, &parts.headers)?;
         let Route::Mcp(endpoint) = route? else { return Err(Rejection::NotFound("no such path").into()) };
-        let verb = head::verb(endpoint.door, &parts.method)
-            .map_err(|allow| Refusal { fault: Rejection::VerbNotAllowed.into(), allow: Some(allow) })?;
-        Ok(head::read(verb, &endpoint, &parts.uri, &parts.headers)?)
+        // Who has no key learns nothing of an endpoint, not even its methods: they are refused after admission.
+        let (verb, allow) = match head::verb(endpoint.door, &parts.method) {
+            Ok(verb) => (verb, None),
+            Err(allow) => (Verb::Listen, Some(allow)),
+        };
+        let head = head::read(verb, &endpoint, &parts.uri, &parts.headers)?;
+        Ok(Judged { head, allow })
     }
 
     /// Asks the gateway, before and after the body is read.
     async fn carry(
         &self,
         pacer: &Pacer,
-        head: Head,
+        judged: Judged,
         headers: HeaderMap,
         body: Incoming,
     ) -> Result<(Verb, Reply), Refusal> {
+        let Judged { head, allow } = judged;
         let verb = head.verb;
         let admission = match self.gateway.admit(&head).await {
             Ok(admission) => admission,
             Err(reply) => return Ok((verb, reply)),
         };
+        if allow.is_some() {
+            return Err(Refusal { fault: Rejection::VerbNotAllowed.into(), allow });
+        }
         expect_body(verb, &headers, &body)?;
         // The headers are slices of the connection's read buffer, which is used again once they are gone.
         drop(headers);

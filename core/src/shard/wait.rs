@@ -4,11 +4,11 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Cx, Shard};
+use super::{Cx, Effect, Shard};
 use crate::ports::gateway::Target;
 use crate::rpc::Envelope;
 use crate::upstream::{Caller, Upstream};
-use crate::{Fault, Rejection, Timestamp, UpstreamFault};
+use crate::{ExchangeId, Fault, Rejection, Timestamp, UpstreamFault};
 
 /// Whether a request may wait, or takes what there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Shard {
     /// Why an endpoint has nothing to say.
     pub(super) fn why_missing(&self, cx: &Cx<'_>, target: &Target) -> Fault {
         let Target::Server(name) = target else {
-            return Rejection::NotFound("no such server").into();
+            return Rejection::NotFound("no such project or server").into();
         };
         let Some(entry) = cx.snapshot.named(name) else {
             return UpstreamFault::Removed { server: name.clone() }.into();
@@ -80,6 +80,30 @@ impl Shard {
         )
     }
 
+    /// Requests whose answers nobody wants any more.
+    pub(super) fn drop_waiters(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Waiter) -> bool) {
+        let waiters = core::mem::take(&mut self.waiters);
+        let (gone, kept): (Vec<Waiter>, Vec<Waiter>) = waiters.into_iter().partition(which);
+        self.waiters = kept;
+        for Waiter { caller, .. } in gone {
+            if caller.ends && self.exchanges.remove(&caller.exchange).is_some() {
+                cx.effect(Effect::Finish { exchange: caller.exchange });
+            }
+        }
+    }
+
+    /// The client of a request that waits has gone. A session that it was about to open is not opened.
+    pub(super) fn on_waiter_gone(&mut self, exchange: ExchangeId) {
+        let waiters = self.waiters.extract_if(.., |waiter| waiter.caller.exchange == exchange);
+        for Waiter { caller, .. } in waiters {
+            if let Some(session) = caller.session
+                && self.sessions.get(session).is_some_and(|session| session.revision.is_none())
+            {
+                self.sessions.remove(session);
+            }
+        }
+    }
+
     /// Asks again what can be answered now.
     pub(super) fn retry_waiters(&mut self, cx: &mut Cx<'_>) {
         let waiters = core::mem::take(&mut self.waiters);
@@ -87,7 +111,9 @@ impl Shard {
             if waiter.until > cx.now && self.waits_for(cx, &waiter.caller.target) {
                 self.waiters.push(waiter);
             } else {
-                self.exchanges.remove(&waiter.caller.exchange);
+                if waiter.caller.ends {
+                    self.exchanges.remove(&waiter.caller.exchange);
+                }
                 self.dispatch(cx, waiter.caller, waiter.body, Patience::Ended);
             }
         }
