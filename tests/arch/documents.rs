@@ -39,6 +39,23 @@ fn every_invariant_names_a_test_that_exists() {
     assert_none("an invariant that no test holds is a wish:", &broken);
 }
 
+#[test]
+fn every_limit_stands_in_the_table_of_limits() {
+    let source = required("core/src/limits.rs");
+    let fields = source
+        .split_once("pub struct Limits {")
+        .and_then(|(_, rest)| rest.split_once("\n}"))
+        .expect("the struct")
+        .0;
+    let names = fields
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':').map(|(name, _)| name));
+    let table = required("docs/limits.md");
+    let missing: Vec<String> =
+        names.filter(|name| !table.contains(&format!("| `{name}` |"))).map(ToOwned::to_owned).collect();
+    assert_none("a limit that is not in docs/limits.md is one that nobody knows:", &missing);
+}
+
 /// Whether `file.rs::name` is a function of that file. Its modules may stand between the two.
 fn test_exists(test: &str) -> bool {
     let Some((file, name)) = test.split_once("::") else { return false };

@@ -6,39 +6,26 @@ use alloc::string::String;
 use crate::snapshot::{Instance, Snapshot};
 
 /// How to connect a client. The key is never in it: it is shown once, when it is made.
-pub(super) fn connect(snapshot: &Snapshot, client: Option<&str>, server: Option<&str>) -> String {
+pub(super) fn connect(snapshot: &Snapshot, server: Option<&str>) -> String {
     let base = &snapshot.instance.base_url;
     let slug = &snapshot.project.slug;
     let path = server.map_or_else(
-        || format!("/projects/{slug}/unified/mcp"),
-        |name| format!("/projects/{slug}/servers/{name}/mcp"),
+        || format!("{base}/projects/{slug}/unified"),
+        |name| format!("{base}/projects/{slug}/servers/{name}"),
     );
-    let url = format!("{base}{path}");
     let name = server.unwrap_or("mcp-orch");
-    let how = match client {
-        Some("claude-code") => {
-            format!(
-                "claude mcp add --transport http {name} {url} --header \"Authorization: Bearer YOUR_KEY\""
-            )
-        }
-        Some("cline") => entry("mcpServers", "streamableHttp", name, &url),
-        Some("vscode") => entry("servers", "http", name, &url),
-        Some("cursor") => format!(
-            "{{\n  \"mcpServers\": {{\n    \"{name}\": {{\n      \"url\": \"{url}\",\n      \"headers\": {{ \"Authorization\": \"Bearer YOUR_KEY\" }}\n    }}\n  }}\n}}"
-        ),
-        Some(_) | None => {
-            format!(
-                "Streamable HTTP at {url}\nHTTP+SSE at {}/sse\nwith the header Authorization: Bearer YOUR_KEY",
-                url.trim_end_matches("/mcp")
-            )
-        }
-    };
-    format!("{how}\n\nA key: mcp-orch keys create --project {slug} --name MY_CLIENT")
-}
-
-fn entry(map: &str, kind: &str, name: &str, url: &str) -> String {
     format!(
-        "{{\n  \"{map}\": {{\n    \"{name}\": {{\n      \"type\": \"{kind}\",\n      \"url\": \"{url}\",\n      \"headers\": {{ \"Authorization\": \"Bearer YOUR_KEY\" }}\n    }}\n  }}\n}}"
+        "Streamable HTTP: {path}/mcp\n\
+         HTTP+SSE: {path}/sse\n\
+         Header: Authorization: Bearer KEY\n\
+         \n\
+         Claude Code: claude mcp add --transport http {name} {path}/mcp --header \"Authorization: Bearer KEY\"\n\
+         Cline: an entry with \"type\": \"streamableHttp\", \"url\" and \"headers\"\n\
+         VS Code: an entry of \"servers\" with \"type\": \"http\", \"url\" and \"headers\"\n\
+         Cursor: an entry with \"url\" and \"headers\"\n\
+         The whole text for each: mcp-orch client-config --help\n\
+         \n\
+         A key: mcp-orch keys create --project {slug} --name MY_CLIENT"
     )
 }
 

@@ -40,7 +40,7 @@ const TOOLS: [(&str, &str); 5] = [
     ),
     (
         "connect_client",
-        r#"{"name":"connect_client","title":"Connect a client","description":"How to connect an MCP client (Claude Code, Cline, Cursor, VS Code, any other) to this project.","inputSchema":{"type":"object","properties":{"client":{"type":"string","enum":["claude-code","cline","cursor","vscode","generic"]},"server":{"type":"string","description":"Only this server; all servers when absent."}},"additionalProperties":false},"annotations":{"readOnlyHint":true,"openWorldHint":false}}"#,
+        r#"{"name":"connect_client","title":"Connect a client","description":"How to connect an MCP client (Claude Code, Cline, Cursor, VS Code, any other) to this project.","inputSchema":{"type":"object","properties":{"server":{"type":"string","description":"Only this server; all servers when absent."}},"additionalProperties":false},"annotations":{"readOnlyHint":true,"openWorldHint":false}}"#,
     ),
     (
         "add_server",
@@ -126,8 +126,6 @@ struct Arguments {
     server: Option<String>,
     #[serde(default)]
     name: Option<String>,
-    #[serde(default)]
-    client: Option<String>,
 }
 
 /// Calls a tool of the built-in server. The result is the raw JSON of a `CallToolResult`; `None` for a tool that
@@ -140,9 +138,7 @@ pub fn call(snapshot: &Snapshot, tool: &str, arguments: &[u8], servers: &[Server
         "list_servers" => answer(&ServerList { servers }),
         "list_tools" => list_tools(snapshot, arguments.server.as_deref()),
         "describe_tool" => describe_tool(snapshot, arguments.name.as_deref()),
-        "connect_client" => {
-            text(&guide::connect(snapshot, arguments.client.as_deref(), arguments.server.as_deref()))
-        }
+        "connect_client" => text(&guide::connect(snapshot, arguments.server.as_deref())),
         "add_server" => text(&guide::add_server(&snapshot.instance)),
         _ => return None,
     })
