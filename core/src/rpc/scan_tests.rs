@@ -1,8 +1,8 @@
 //! What the scanner accepts, refuses and finds.
 
 use super::*;
+use alloc::format;
 use alloc::string::String;
-use alloc::{format, vec};
 
 fn limits() -> JsonLimits {
     JsonLimits::of_clients(&Limits::default())
@@ -39,7 +39,7 @@ fn an_escaped_key_is_the_key_that_it_spells() {
 #[test]
 fn duplicate_keys_are_refused_at_every_depth_and_number() {
     assert!(refusal(r#"{"params":{"arguments":{"a":1,"a":2}}}"#).contains("same key twice"));
-    let many: vec::Vec<String> = (0..40).map(|n| format!("\"k{}\":0", n % 39)).collect();
+    let many: Vec<String> = (0..40).map(|n| format!("\"k{}\":0", n % 39)).collect();
     assert!(refusal(&format!("{{{}}}", many.join(","))).contains("same key twice"));
     assert_eq!(find(r#"{"params":[{"a":1},{"a":2}],"id":3}"#, Field::Id), Some("3"));
 }

@@ -6,12 +6,13 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
+use super::legacy::removal;
 use super::session::{Session, Transport};
 use super::wait::{Patience, Waiter};
-use super::{Cx, Effect, Posted, Shard, Token};
+use super::{Cx, Effect, Exchange, Posted, Shard, Token};
 use crate::hub;
 use crate::mcp::Revision;
-use crate::ports::gateway::{Admission, Target, Verb};
+use crate::ports::gateway::{Admission, Target};
 use crate::ports::store::{Change, Expect};
 use crate::record::{self, Record};
 use crate::rpc::{Envelope, Field, Message, write};
@@ -29,7 +30,8 @@ impl Shard {
         let proposed =
             proposed.ok_or_else(|| Rejection::InvalidParams("protocolVersion is required".into()))?;
         let revision = Revision::agree(&proposed);
-        let open = posted.head.session.as_deref().and_then(|id| self.sessions.of(id, &posted.admission));
+        let open = posted.head.session.as_deref();
+        let open = open.and_then(|id| self.sessions.of(id, &posted.admission, posted.head.verb));
         let (exchange, ends, session) =
             match open.map(|session| (session.transport, session.revision, session.id)) {
                 None => (posted.exchange, true, SessionId::mint(cx.entropy)),
@@ -46,12 +48,11 @@ impl Shard {
             progress: None,
             log_level: None,
         };
-        if posted.head.verb == Verb::PostMessage {
-            cx.answer(posted.exchange, 202, None);
-        }
         if ends {
             self.make_room(cx);
             self.sessions.insert(Session::new(session, &posted.admission, Transport::Http, cx.now));
+        } else {
+            cx.answer(posted.exchange, 202, None);
         }
         self.initialize(cx, caller, posted.body, Patience::Waits);
         Ok(())
@@ -85,6 +86,7 @@ impl Shard {
             created_at: cx.now,
         });
         let token = self.mint_token();
+        self.exchanges.insert(caller.exchange, Exchange::Store);
         self.unstored.insert(token, (caller, id));
         let changes = Vec::from([Change::Put(record, Expect::Anything)]);
         cx.effect(Effect::Persist { token: Some(token), changes });
@@ -92,15 +94,16 @@ impl Shard {
 
     /// A change is durable, or it is not: the answer that waited for it.
     pub(super) fn on_stored(&mut self, cx: &mut Cx<'_>, token: Token, ok: bool) {
-        if let Some(exchange) = self.deletions.remove(&token) {
+        if let Some(exchange) = self.deletions.remove(&token)
+            && self.exchanges.remove(&exchange).is_some()
+        {
             cx.answer(exchange, if ok { 204 } else { 503 }, None);
         }
         let Some((caller, session)) = self.unstored.remove(&token) else { return };
-        let face = self.face(cx, &caller.target);
-        match face {
-            Some(face) if ok && self.sessions.get(session).is_some() => {
+        let waits = self.exchanges.remove(&caller.exchange).is_some();
+        match self.face(cx, &caller.target) {
+            Some(face) if ok && waits && self.sessions.get(session).is_some() => {
                 let body = write::result(&caller.id, &face.handshake(caller.revision));
-                self.exchanges.remove(&caller.exchange);
                 cx.effect(Effect::Answer {
                     exchange: caller.exchange,
                     status: 200,
@@ -109,8 +112,15 @@ impl Shard {
                 });
             }
             Some(_) | None => {
+                // Nobody knows of this session; the store must not either.
                 self.sessions.remove(session);
-                self.fail(cx, &caller, &Bug::NotStored.into());
+                if ok {
+                    let changes = Vec::from([removal(cx, session)]);
+                    cx.effect(Effect::Persist { token: None, changes });
+                }
+                if waits {
+                    self.fail(cx, &caller, &Bug::NotStored.into());
+                }
             }
         }
     }
@@ -141,7 +151,7 @@ impl Shard {
     pub(super) fn wait(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope) {
         let waiter = Waiter::new(cx, caller, body);
         if waiter.caller.ends {
-            self.exchanges.insert(waiter.caller.exchange, super::Exchange::Waiter);
+            self.exchanges.insert(waiter.caller.exchange, Exchange::Waiter);
         }
         self.waiters.push(waiter);
     }

@@ -36,7 +36,8 @@ impl Shard {
         }
         let (now, most) = (cx.now, cx.limits().session_in_flight);
         let id = posted.head.session.as_deref().ok_or(Rejection::SessionRequired)?;
-        let session = self.sessions.of(id, &posted.admission).ok_or(Rejection::SessionNotFound)?;
+        let session =
+            self.sessions.of(id, &posted.admission, posted.head.verb).ok_or(Rejection::SessionNotFound)?;
         check_version(posted.head.headers.version.as_deref())?;
         session.last_active = now;
         if begins {
@@ -90,7 +91,7 @@ impl Shard {
             return refuse(cx, opened.exchange, Rejection::VerbNotAllowed);
         };
         let (now, most) = (cx.now, cx.limits().session_streams);
-        let Some(session) = self.sessions.of(id, &opened.admission) else {
+        let Some(session) = self.sessions.of(id, &opened.admission, opened.head.verb) else {
             return refuse(cx, opened.exchange, Rejection::SessionNotFound);
         };
         if session.revision.is_none() {
@@ -125,11 +126,14 @@ impl Shard {
         let Some(id) = opened.head.session.as_deref() else {
             return refuse(cx, opened.exchange, Rejection::SessionRequired);
         };
-        let Some(session) = self.sessions.of(id, &opened.admission).map(|session| session.id) else {
+        let Some(session) =
+            self.sessions.of(id, &opened.admission, opened.head.verb).map(|session| session.id)
+        else {
             return refuse(cx, opened.exchange, Rejection::SessionNotFound);
         };
         self.end_session(cx, session);
         let token = self.mint_token();
+        self.exchanges.insert(opened.exchange, Exchange::Store);
         self.deletions.insert(token, opened.exchange);
         let changes = Vec::from([removal(cx, session)]);
         cx.effect(Effect::Persist { token: Some(token), changes });
@@ -152,7 +156,6 @@ impl Shard {
                 cx.effect(Effect::Finish { exchange: stream });
             }
         }
-        self.waiters.retain(|waiter| waiter.caller.session != Some(id));
         self.cancel_all(cx, id);
     }
 
@@ -175,7 +178,7 @@ impl Shard {
     }
 }
 
-fn removal(cx: &Cx<'_>, session: SessionId) -> Change {
+pub(super) fn removal(cx: &Cx<'_>, session: SessionId) -> Change {
     Change::Remove(RecordId::Session(cx.snapshot.project.id, session))
 }
 

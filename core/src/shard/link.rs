@@ -31,9 +31,7 @@ impl Shard {
             match frame {
                 Ok(envelope) => self.on_frame(cx, link, &envelope),
                 Err(fault) => {
-                    let Some(name) = self.upstream_of(link).map(|upstream| upstream.name.clone()) else {
-                        return;
-                    };
+                    let Some(name) = self.name_of(link).map(ToOwned::to_owned) else { return };
                     let words =
                         format!("a line on standard output is not a message and was dropped: {fault}");
                     cx.report(&name, Severity::Warning, words);
@@ -119,25 +117,24 @@ impl Shard {
     }
 
     pub(super) fn on_link_logged(&mut self, cx: &mut Cx<'_>, link: LinkId, words: String) {
-        let Some(upstream) = self.upstream_of(link) else { return };
-        upstream.log(words.clone());
-        let name = upstream.name.clone();
+        if let Some(upstream) = self.upstream_of(link) {
+            upstream.log(words.clone());
+        }
+        let Some(name) = self.name_of(link).map(ToOwned::to_owned) else { return };
         cx.report(&name, Severity::Output, words);
     }
 
     pub(super) fn on_link_closed(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: &CloseReason) {
-        if self.retired.contains_key(&link) {
-            self.lose(cx, link, "it was removed or changed");
-            self.retired.remove(&link);
-        } else if let Some(upstream) =
-            self.upstream_of(link).filter(|upstream| upstream.process.link() == Some(link))
-        {
-            if let State::Closing { .. } = upstream.process.state {
-                upstream.process.stop();
-            } else {
-                let cause = describe(reason);
-                self.lose(cx, link, &cause);
+        if let Some((upstream, _)) = self.retired.get(&link) {
+            // Its end is no failure, but for those that still wait for it.
+            if upstream.calls.has_clients() {
+                self.lose(cx, link, "it was removed or changed");
             }
+            self.retired.remove(&link);
+            self.drop_homeless(cx);
+        } else if self.upstream_of(link).is_some() {
+            let cause = describe(reason);
+            self.lose(cx, link, &cause);
         }
         self.links.remove(&link);
         self.retry_waiters(cx);

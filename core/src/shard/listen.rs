@@ -20,7 +20,7 @@ pub(super) struct Listener {
     pub key: KeyId,
     /// Raw JSON of the request's id, which names the subscription.
     id: Box<str>,
-    target: Target,
+    pub target: Target,
     filter: Filter,
 }
 

@@ -72,6 +72,8 @@ enum Exchange {
     Call(ServerId, CallId),
     /// A stream of the 2026 era.
     Listener,
+    /// It waits until a change is durable.
+    Store,
     /// A stream of a session.
     Stream(SessionId),
     /// It waits for servers to be seen.
@@ -150,10 +152,22 @@ impl Shard {
         if let Some((upstream, _)) = self.retired.get_mut(&link) {
             return Some(upstream);
         }
-        self.upstreams.get_mut(self.links.get(&link)?)
+        let upstream = self.upstreams.get_mut(self.links.get(&link)?)?;
+        // A link that was given up may still have something to say; its server lives on over another one.
+        (upstream.process.link() == Some(link)).then_some(upstream)
+    }
+
+    /// The server's name, whatever has become of the link.
+    fn name_of(&self, link: LinkId) -> Option<&str> {
+        let retired = self.retired.get(&link).map(|(upstream, _)| upstream);
+        let upstream = retired.or_else(|| self.upstreams.get(self.links.get(&link)?))?;
+        Some(&upstream.name)
     }
 }
 
 fn grace(limits: &crate::Limits) -> Grace {
     Grace { stdin: limits.stop_stdin, term: limits.stop_term }
 }
+
+#[cfg(test)]
+mod tests;

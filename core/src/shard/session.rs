@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::mcp::Revision;
-use crate::ports::gateway::{Admission, Target};
+use crate::ports::gateway::{Admission, Target, Verb};
 use crate::record;
 use crate::upstream::Level;
 use crate::{ExchangeId, KeyId, Limits, SessionId, Timestamp};
@@ -17,6 +17,16 @@ pub(crate) enum Transport {
     Http,
     /// HTTP+SSE: all messages go on this one stream, and the session ends with it.
     Sse(ExchangeId),
+}
+
+impl Transport {
+    /// Whether a client of this transport does this.
+    fn has(self, verb: Verb) -> bool {
+        match self {
+            Self::Http => matches!(verb, Verb::Delete | Verb::Listen | Verb::Post),
+            Self::Sse(_) => matches!(verb, Verb::OpenSse | Verb::PostMessage),
+        }
+    }
 }
 
 /// One session.
@@ -128,10 +138,12 @@ impl Sessions {
         self.table.len()
     }
 
-    /// The session that a caller may use: it exists, and was opened at this endpoint with this key.
-    pub(crate) fn of(&mut self, id: &str, admission: &Admission) -> Option<&mut Session> {
+    /// The session that a caller may use: it exists, and was opened at this endpoint, with this key, over this
+    /// transport.
+    pub(crate) fn of(&mut self, id: &str, admission: &Admission, verb: Verb) -> Option<&mut Session> {
         let session = self.table.get_mut(&SessionId::parse(id)?)?;
-        (session.key == admission.key && session.target == admission.target).then_some(session)
+        let same = session.key == admission.key && session.target == admission.target;
+        (same && session.transport.has(verb)).then_some(session)
     }
 
     /// The sessions whose time is up.

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::session::{Session, Transport};
 use super::{Cx, Effect, Shard, grace};
 use crate::snapshot::Changes;
 use crate::upstream::{Purpose, State};
@@ -36,6 +37,7 @@ impl Shard {
         let Some(upstream) = self.upstreams.get_mut(&id) else { return false };
         let Some(server) = config.filter(|_| !self.stopping) else {
             upstream.process.stop();
+            self.refuse_unsent(cx, id);
             return false;
         };
         let deadline = cx.now.after(Duration::from_secs(u64::from(server.spec.timeout_s)));
@@ -51,37 +53,46 @@ impl Shard {
         for id in &changes.ended {
             self.retire(cx, *id);
         }
-        let homeless: Vec<_> = self
-            .sessions
-            .iter()
-            .filter(|session| !cx.snapshot.has(&session.target))
-            .map(|session| session.id)
-            .collect();
-        for session in homeless {
-            self.drop_session(cx, session);
-        }
+        let snapshot = cx.snapshot;
         for upstream in self.upstreams.values_mut() {
-            upstream.publishing = false;
+            upstream.publishing &= snapshot.entry(upstream.id).is_some_and(|entry| entry.offer.is_none());
         }
         self.tell_changes(cx, changes);
         self.retry_waiters(cx);
+        self.drop_homeless(cx);
+        self.end_listeners(cx, |listener| !snapshot.has(&listener.target));
+    }
+
+    /// Ends the sessions of endpoints that are gone. One that waits for answers ends when it has them.
+    pub(super) fn drop_homeless(&mut self, cx: &mut Cx<'_>) {
+        let homeless = |session: &&Session| session.in_flight == 0 && !cx.snapshot.has(&session.target);
+        let homeless: Vec<_> = self.sessions.iter().filter(homeless).map(|session| session.id).collect();
+        for session in homeless {
+            self.drop_session(cx, session);
+        }
     }
 
     /// Takes a server out of use. Calls that it has may end; calls that it has not get an answer now.
     fn retire(&mut self, cx: &mut Cx<'_>, id: ServerId) {
+        self.refuse_unsent(cx, id);
         let Some(mut upstream) = self.upstreams.remove(&id) else { return };
-        let unsent: Vec<_> = upstream.calls.take_unsent_calls();
-        for call in unsent {
-            let Purpose::Client(caller, _) = call.purpose else { continue };
-            self.settle(caller.session);
-            let fault = UpstreamFault::Removed { server: upstream.name.clone() };
-            self.fail(cx, &caller, &fault.into());
-        }
         if let Some(link) = upstream.process.link() {
             upstream.relearn_at = None;
             let until = cx.now.after(cx.limits().drain);
             self.retired.insert(link, (upstream, until));
             self.end_if_drained(cx, link);
+        }
+    }
+
+    /// Answers the calls that a server was not sent and will not be.
+    fn refuse_unsent(&mut self, cx: &mut Cx<'_>, id: ServerId) {
+        let Some(upstream) = self.upstreams.get_mut(&id) else { return };
+        let (server, unsent) = (upstream.name.clone(), upstream.calls.take_unsent_calls());
+        for call in unsent {
+            let Purpose::Client(caller, _) = call.purpose else { continue };
+            self.settle(caller.session);
+            let fault = UpstreamFault::Removed { server: server.clone() };
+            self.fail(cx, &caller, &fault.into());
         }
     }
 
@@ -104,6 +115,11 @@ impl Shard {
     pub(super) fn on_stopping(&mut self, cx: &mut Cx<'_>) {
         self.stopping = true;
         self.end_listeners(cx, |_| true);
+        let oldest = |session: &&Session| session.transport != Transport::Http;
+        let oldest: Vec<_> = self.sessions.iter().filter(oldest).map(|session| session.id).collect();
+        for session in oldest {
+            self.drop_session(cx, session);
+        }
         for session in self.sessions.iter_mut() {
             for stream in session.streams.drain(..) {
                 self.exchanges.remove(&stream);
@@ -113,10 +129,14 @@ impl Shard {
         for link in self.links.keys() {
             cx.effect(Effect::CloseLink { link: *link, grace: grace(cx.snapshot.limits()) });
         }
-        for upstream in self.upstreams.values_mut() {
-            if upstream.process.state == State::Queued {
+        let idle = self.upstreams.values_mut().filter(|upstream| upstream.process.link().is_none());
+        let idle: Vec<ServerId> = idle.map(|upstream| upstream.id).collect();
+        for id in idle {
+            if let Some(upstream) = self.upstreams.get_mut(&id) {
                 upstream.process.stop();
             }
+            self.refuse_unsent(cx, id);
         }
+        self.retry_waiters(cx);
     }
 }

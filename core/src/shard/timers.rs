@@ -74,9 +74,9 @@ impl Shard {
             | State::Running { .. }
             | State::Stopped => {}
         }
-        let relearn = upstream.relearn_at.is_some_and(|at| at <= cx.now);
-        if relearn {
-            upstream.relearn_at = None;
+        if upstream.relearn_at.is_some_and(|at| at <= cx.now) {
+            // What is being learnt right now may be older than the change: once more when that is done.
+            upstream.relearn_at = upstream.is_learning().then(|| cx.now.after(cx.limits().debounce));
             if upstream.may_relearn()
                 && let Some(link) = link
             {
@@ -94,7 +94,8 @@ impl Shard {
         while let Some(id) = self.upstream_of(link).and_then(|upstream| upstream.calls.expired(cx.now)) {
             let Some(upstream) = self.upstream_of(link) else { return };
             let Some(call) = upstream.calls.remove(id) else { return };
-            let (server, sent) = (upstream.name.clone(), call.unsent.is_none());
+            let (server, sent, unsent) =
+                (upstream.name.clone(), call.unsent.is_none(), upstream.unavailable());
             if sent {
                 cx.effect(Effect::SendFrame { link, frame: cancellation(id, "timed out") });
             }
@@ -102,7 +103,8 @@ impl Shard {
             match call.purpose {
                 Purpose::Client(caller, _) => {
                     self.settle(caller.session);
-                    self.fail(cx, &caller, &UpstreamFault::TimedOut { server, seconds }.into());
+                    let fault = if sent { UpstreamFault::TimedOut { server, seconds } } else { unsent };
+                    self.fail(cx, &caller, &fault.into());
                 }
                 Purpose::Learn(kind) => self.on_page(cx, link, kind, None),
                 Purpose::Forgotten | Purpose::Handshake | Purpose::SetLevel => {}
@@ -132,13 +134,13 @@ impl Shard {
                 self.listeners.remove(&exchange);
             }
             Some(Exchange::Stream(session)) => self.on_stream_gone(cx, session, exchange),
-            Some(Exchange::Waiter) => self.waiters.retain(|waiter| waiter.caller.exchange != exchange),
-            None => {}
+            Some(Exchange::Waiter) => self.on_waiter_gone(exchange),
+            Some(Exchange::Store) | None => {}
         }
     }
 
     fn on_caller_gone(&mut self, cx: &mut Cx<'_>, server: ServerId, call: CallId) {
-        let Some(upstream) = self.upstreams.get_mut(&server) else { return };
+        let Some(upstream) = self.holder(server, call) else { return };
         let Some(caller) = upstream.calls.caller(call) else { return };
         let session = caller.session;
         if caller.revision.is_modern() {

@@ -66,7 +66,7 @@ mod tests {
         let name = "a_tool_with_a_name_that_is_far_longer_than_any_model_takes_1";
         let one = wire_name("server", "__", name, 48);
         let two = wire_name("server", "__", &name.replace('1', "2"), 48);
-        assert_eq!(one.len(), 48);
+        assert!(one.len() <= 48, "{one}");
         assert_eq!(one, wire_name("server", "__", name, 48));
         assert_ne!(one, two);
     }

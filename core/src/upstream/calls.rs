@@ -86,6 +86,10 @@ impl Calls {
         Some(call)
     }
 
+    pub(crate) fn contains(&self, id: CallId) -> bool {
+        self.table.contains_key(&id)
+    }
+
     /// The caller of a call, for messages before its answer.
     pub(crate) fn caller(&self, id: CallId) -> Option<&Caller> {
         match &self.table.get(&id)?.purpose {

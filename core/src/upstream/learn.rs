@@ -39,7 +39,9 @@ impl Draft {
         now: Timestamp,
     ) -> Option<Self> {
         let revision = response.text(Field::ProtocolVersion)?.into_owned();
-        let capabilities = response.raw_str(Field::Capabilities).unwrap_or("{}").to_owned();
+        let object = |field| response.raw_str(field).filter(|raw| raw.starts_with('{')).unwrap_or("{}");
+        let instructions = response.raw_str(Field::Instructions).filter(|raw| raw.starts_with('"'));
+        let capabilities = object(Field::Capabilities).to_owned();
         let abilities = Capabilities::parse(&capabilities);
         let definitions = Definitions {
             server,
@@ -47,9 +49,9 @@ impl Draft {
             spec_digest,
             fetched_at: now,
             revision,
-            server_info: response.raw_str(Field::ServerInfo).unwrap_or("{}").to_owned(),
+            server_info: object(Field::ServerInfo).to_owned(),
             capabilities,
-            instructions: response.raw_str(Field::Instructions).map(ToOwned::to_owned),
+            instructions: instructions.map(ToOwned::to_owned),
             tools: Vec::new(),
             prompts: Vec::new(),
             resources: Vec::new(),

@@ -83,7 +83,7 @@ impl Upstream {
 
     /// Whether it may be asked for its lists again.
     pub(crate) fn may_relearn(&self) -> bool {
-        self.draft.is_none() && self.process.ready_link().is_some()
+        self.process.ready_link().is_some() && !self.is_learning()
     }
 
     /// Whether its offer may still come: it starts, waits for its start, or is being asked.

@@ -46,6 +46,7 @@ pub(super) struct Wire {
     pub server: String,
     pub sent: Vec<String>,
     pub closing: bool,
+    pub closed: bool,
 }
 
 pub(super) struct World {
@@ -174,6 +175,9 @@ impl World {
     pub(super) fn feed(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
+            if let Input::LinkClosed { link, .. } = &input {
+                self.links.get_mut(link).expect("a link that is there").closed = true;
+            }
             let mut out = Effects::new();
             let (snapshot, entropy) = (&self.snapshot, &mut self.entropy);
             self.shard.handle(&mut Cx { now: self.now, snapshot, entropy, out: &mut out }, input);
@@ -209,7 +213,8 @@ impl World {
             }
             Effect::Finish { exchange } => self.open_exchange(*exchange).ended = true,
             Effect::OpenLink { link, server } => {
-                let wire = Wire { server: server.name.clone(), sent: Vec::new(), closing: false };
+                let wire =
+                    Wire { server: server.name.clone(), sent: Vec::new(), closing: false, closed: false };
                 assert!(self.links.insert(*link, wire).is_none(), "{link} was opened before");
                 let opens = self.scripts.get(&server.name).is_some_and(|script| script.opens);
                 return opens.then_some(Input::LinkOpened { link: *link, pid: Some(4711) });
@@ -274,6 +279,7 @@ impl World {
 
     fn send(&mut self, link: LinkId, frame: &str) -> Option<Input> {
         let wire = self.links.get_mut(&link).expect("a link that is there");
+        assert!(!wire.closed, "{link} is gone");
         assert!(!frame.contains('\n'), "a frame is one line");
         let answers = self.scripts.get(&wire.server).map(|script| script.answers(frame)).unwrap_or_default();
         if answers.is_empty() {
@@ -298,13 +304,13 @@ impl World {
 
     /// The link of a server that was opened last and not told to close.
     pub(super) fn link(&self, server: &str) -> LinkId {
-        let mut links = self.links.iter().filter(|(_, wire)| wire.server == server && !wire.closing);
+        let mut links =
+            self.links.iter().filter(|(_, wire)| wire.server == server && !wire.closing && !wire.closed);
         links.next_back().map(|(link, _)| *link).expect("the server has a link")
     }
 
     pub(super) fn close(&mut self, link: LinkId, reason: CloseReason) {
         self.feed(Input::LinkClosed { link, reason });
-        self.links.remove(&link);
     }
 
     /// How many processes were started.
@@ -313,11 +319,11 @@ impl World {
     }
 
     pub(super) fn warnings(&self) -> Vec<String> {
-        let lines = self.log.iter().filter_map(|effect| match effect {
-            Effect::Report { server, severity: Severity::Warning, line } => Some(format!("{server}: {line}")),
-            _ => None,
-        });
-        lines.collect()
+        let warning = |effect: &Effect| {
+            let Effect::Report { server, severity: Severity::Warning, line } = effect else { return None };
+            Some(format!("{server}: {line}"))
+        };
+        self.log.iter().filter_map(warning).collect()
     }
 }
 
@@ -356,6 +362,6 @@ pub(super) fn read(text: &str) -> Envelope {
     Envelope::parse(bytes, Sender::Upstream, &Limits::default()).expect("a JSON-RPC message")
 }
 
-fn text(bytes: &bytes::Bytes) -> String {
+fn text(bytes: &[u8]) -> String {
     core::str::from_utf8(bytes).expect("UTF-8").to_owned()
 }

@@ -1,0 +1,8 @@
+//! The rules of a shard, each as a sentence. The world around it is in `world`, its clients in `clients`.
+
+mod clients;
+mod script;
+mod world;
+
+mod handshake;
+mod sessions;

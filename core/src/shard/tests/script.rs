@@ -1,0 +1,129 @@
+//! What a fake server does by itself: how it opens, what it answers to a handshake, and what it lists.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::world::read;
+use crate::mcp::ListKind;
+use crate::rpc::{Field, Message};
+
+/// What a server says to `initialize`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hello {
+    Agrees,
+    Refuses,
+    Silent,
+}
+
+/// A server.
+#[derive(Clone)]
+pub(super) struct Script {
+    pub opens: bool,
+    /// Whether its process ends when it is told to.
+    pub ends: bool,
+    pub hello: Hello,
+    pub lists: bool,
+    pub capabilities: String,
+    pub tools: Vec<String>,
+    pub prompts: Vec<String>,
+    pub resources: Vec<String>,
+    pub templates: Vec<String>,
+    /// Entries of one page.
+    pub page: usize,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            opens: true,
+            ends: true,
+            hello: Hello::Agrees,
+            lists: true,
+            capabilities: r#"{"tools":{"listChanged":true}}"#.to_string(),
+            tools: named(&["echo"]),
+            prompts: Vec::new(),
+            resources: Vec::new(),
+            templates: Vec::new(),
+            page: 100,
+        }
+    }
+}
+
+fn named(names: &[&str]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
+}
+
+impl Script {
+    /// A server with these tools and no others.
+    pub(super) fn tools(names: &[&str]) -> Self {
+        Self { tools: named(names), ..Self::default() }
+    }
+
+    /// A server with something of everything.
+    pub(super) fn full(resources: &[&str], templates: &[&str]) -> Self {
+        Self {
+            capabilities: r#"{"tools":{},"prompts":{},"resources":{},"completions":{},"logging":{}}"#.into(),
+            prompts: named(&["greet"]),
+            resources: named(resources),
+            templates: named(templates),
+            ..Self::default()
+        }
+    }
+
+    /// A server that never opens.
+    pub(super) fn stuck() -> Self {
+        Self { opens: false, ..Self::default() }
+    }
+
+    /// A server that opens and says nothing.
+    pub(super) fn silent() -> Self {
+        Self { hello: Hello::Silent, ..Self::default() }
+    }
+
+    /// What it answers to a message; nothing to what the test itself is to answer.
+    pub(super) fn answers(&self, frame: &str) -> Vec<String> {
+        let frame = read(frame);
+        let Message::Request { id, method } = frame.message() else { return Vec::new() };
+        if method == "initialize" {
+            return self.greeting(id).into_iter().collect();
+        }
+        let kind = ListKind::ALL.into_iter().find(|kind| kind.method() == method);
+        let Some(kind) = kind.filter(|_| self.lists) else { return Vec::new() };
+        let from = frame.text(Field::Cursor).map_or(0, |cursor| cursor.parse().unwrap());
+        Vec::from([self.page(kind, id, from)])
+    }
+
+    fn greeting(&self, id: &str) -> Option<String> {
+        match self.hello {
+            Hello::Agrees => Some(format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"result":{{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{{"name":"fake","version":"1"}},"instructions":"Be brief."}}}}"#,
+                self.capabilities
+            )),
+            Hello::Refuses => Some(format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32602,"message":"no thanks"}}}}"#
+            )),
+            Hello::Silent => None,
+        }
+    }
+
+    fn page(&self, kind: ListKind, id: &str, from: usize) -> String {
+        let (names, member) = match kind {
+            ListKind::Prompts => (&self.prompts, "name"),
+            ListKind::Resources => (&self.resources, "uri"),
+            ListKind::Templates => (&self.templates, "uriTemplate"),
+            ListKind::Tools => (&self.tools, "name"),
+        };
+        let title = if member == "name" { "" } else { r#","name":"n""# };
+        let entries: Vec<String> = names
+            .iter()
+            .skip(from)
+            .take(self.page)
+            .map(|name| format!(r#"{{"{member}":"{name}"{title},"x-unknown":[1e400]}}"#))
+            .collect();
+        let next = from + self.page;
+        let cursor = if next < names.len() { format!(r#","nextCursor":"{next}""#) } else { String::new() };
+        let (list, member) = (entries.join(","), kind.member());
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"{member}":[{list}]{cursor}}}}}"#)
+    }
+}
