@@ -22,8 +22,8 @@ use crate::exchange::Face;
 use crate::guarded::Guarded;
 use crate::pace::{Lapse, Pacer};
 
-/// The most that is read ahead of a body, and written ahead of a client that reads slowly. More makes large
-/// bodies no faster.
+/// The most that is read ahead of a body, and written ahead of a client that reads slowly. It grows to that only
+/// for a connection with large bodies.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// The least that hyper accepts for its buffer.

@@ -88,7 +88,7 @@ impl<G: Gateway + ?Sized> Connections<G> {
                     Err(error) => {
                         let pause = backoff.failed(&error);
                         tracing::warn!(%error, ?pause, "a connection could not be accepted");
-                        // The error may tell of a stop that is under way, or outlast it.
+                        // A stop does not wait for the pause.
                         let _ = timeout(pause, stop.cancelled()).await;
                     }
                 },

@@ -113,8 +113,8 @@ async fn the_client_of_an_unauthenticated_upload_sees_its_401() {
 }
 
 #[tokio::test]
-async fn other_methods_are_405_with_those_that_are_allowed() {
-    let hub = hub().await;
+async fn other_methods_are_405_with_those_that_are_allowed_to_who_has_a_key() {
+    let hub = Hub::start(locked(), Limits::default()).await;
     for (line, allow) in [
         ("OPTIONS /mcp", "GET, POST, DELETE"),
         ("PUT /servers/a/mcp", "GET, POST, DELETE"),
@@ -125,11 +125,14 @@ async fn other_methods_are_405_with_those_that_are_allowed() {
         ("GET /messages", "POST"),
         ("DELETE /servers/a/messages", "POST"),
     ] {
-        let response = hub.connect().await.exchange(hub.request(line, "content-length: 0\r\n\r\n")).await;
+        let keyless = hub.connect().await.exchange(hub.request(line, "content-length: 0\r\n\r\n")).await;
+        assert_eq!(keyless.status, 401, "{line}");
+        let rest = "authorization: Bearer good\r\ncontent-length: 0\r\n\r\n";
+        let response = hub.connect().await.exchange(hub.request(line, rest)).await;
         response.assert_refusal(405);
         assert_eq!(response.header("allow"), allow, "{line}");
     }
-    assert_eq!(hub.gateway.admissions(), 0);
+    assert_eq!(hub.gateway.submissions(), 0);
 }
 
 #[tokio::test]
