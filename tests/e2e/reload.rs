@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
-use tokio::time::{Instant, sleep};
+use serde_json::{Value, json};
 
 use crate::home::Home;
 use crate::hub::Hub;
 use crate::peers::Server;
-use crate::process::{eventually, eventually_told};
+use crate::process::{eventually, eventually_told, text};
 use crate::wire::Wire;
 
 /// How long a change may take to be applied.
@@ -73,7 +72,7 @@ async fn broken_configuration_changes_nothing_and_its_repair_is_applied() {
     assert_eq!(home.processes_of("everything"), processes);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn removed_server_drains_its_calls() {
     let home = Home::new();
     home.configure(&[("everything", Server::everything()), ("memory", memory(&home, "a.jsonl"))]);
@@ -82,25 +81,33 @@ async fn removed_server_drains_its_calls() {
     let wire = Wire::legacy(hub.at("/servers/everything/mcp"), &key, "2025-11-25").await;
     wire.call_for_text("echo", json!({ "message": "x" })).await;
 
-    let started = Instant::now();
-    let slow = wire.call_for_text("trigger-long-running-operation", json!({ "duration": 4, "steps": 4 }));
-    let remove = async {
-        // The call has to be under way, and nothing tells that but its own progress.
-        sleep(Duration::from_millis(500)).await;
-        home.configure(&[("memory", memory(&home, "a.jsonl"))]);
-        eventually_told("the server is gone", APPLIED, async || {
-            !can_initialize(&hub, &key, "everything").await
-        })
+    let mut call = wire.post(&slow_call()).await;
+    let under_way = call.chunk().await.expect("an answer that begins").expect("its beginning");
+    assert!(text(&under_way).contains("notifications/progress"), "{}", text(&under_way));
+    home.configure(&[("memory", memory(&home, "a.jsonl"))]);
+    eventually_told("the server is gone", APPLIED, async || !can_initialize(&hub, &key, "everything").await)
         .await;
-        started.elapsed()
-    };
-    let (text, removed) = tokio::join!(slow, remove);
-    assert!(text.starts_with("Long running operation completed"), "{text}");
-    assert!(removed < Duration::from_secs(4), "it was gone for others while the call went on: {removed:?}");
+    let rest = call.text().await.expect("the rest of the answer");
+    assert!(rest.contains("\"progress\":6"), "it was gone for others while the call went on: {rest}");
+    assert!(rest.contains("Long running operation completed"), "{rest}");
     eventually("its process has ended", Duration::from_secs(10), || {
         home.processes_of("everything").is_empty()
     })
     .await;
+}
+
+/// A call of some seconds, which says when it has begun.
+fn slow_call() -> Value {
+    json!({
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {
+            "name": "trigger-long-running-operation",
+            "arguments": { "duration": 3, "steps": 6 },
+            "_meta": { "progressToken": "slow" },
+        },
+    })
 }
 
 /// Whether a server has an endpoint that shakes hands.
