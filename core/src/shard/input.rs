@@ -14,6 +14,8 @@ use crate::{ExchangeId, Fault, KeyId, LinkId};
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, and most are requests")]
 pub enum Input {
+    /// The instance is about to stop: streams that have no end of their own end now, calls may go on.
+    Draining,
     /// The client of an exchange has gone.
     ExchangeClosed(ExchangeId),
     /// Messages came over a link, read and checked; what could not be read is the fault.

@@ -93,6 +93,7 @@ impl Shard {
     /// Takes one input. All that follows from it is in `cx.out` afterwards.
     pub fn handle(&mut self, cx: &mut Cx<'_>, input: Input) {
         match input {
+            Input::Draining => self.on_draining(cx),
             Input::ExchangeClosed(exchange) => self.on_exchange_closed(cx, exchange),
             Input::FramesReceived { link, frames } => self.on_frames(cx, link, frames),
             Input::KeyRevoked(key) => self.on_key_revoked(cx, &key),

@@ -111,9 +111,8 @@ impl Shard {
         self.is_missing(cx, &crate::ports::gateway::Target::Unified);
     }
 
-    /// The hub stops: streams end, links close.
-    pub(super) fn on_stopping(&mut self, cx: &mut Cx<'_>) {
-        self.stopping = true;
+    /// The hub is about to stop: what would never end by itself ends.
+    pub(super) fn on_draining(&mut self, cx: &mut Cx<'_>) {
         self.end_listeners(cx, |_| true);
         let oldest = |session: &&Session| session.transport != Transport::Http;
         let oldest: Vec<_> = self.sessions.iter().filter(oldest).map(|session| session.id).collect();
@@ -126,6 +125,12 @@ impl Shard {
                 cx.effect(Effect::Finish { exchange: stream });
             }
         }
+    }
+
+    /// The hub stops: streams end, links close, and what waits is answered.
+    pub(super) fn on_stopping(&mut self, cx: &mut Cx<'_>) {
+        self.stopping = true;
+        self.on_draining(cx);
         for link in self.links.keys() {
             cx.effect(Effect::CloseLink { link: *link, grace: grace(cx.snapshot.limits()) });
         }

@@ -120,7 +120,14 @@ impl Driver {
         }
     }
 
-    /// Ends streams and links in order. Returns when all is done, or after `patience`.
+    /// Ends the streams that have no end of their own, so that faces can drain.
+    pub fn drain(&self) {
+        for cell in self.cells().values() {
+            cell.feed(Input::Draining);
+        }
+    }
+
+    /// Ends links in order. Returns when all is done, or after `patience`.
     pub async fn stop(&self, patience: Duration) {
         for cell in self.cells().values() {
             cell.feed(Input::Stopping);

@@ -68,6 +68,7 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
         tracing::info!(signal = signal.as_ref().ok(), "stopping: calls that are under way may end");
         serving.store(false, Ordering::Relaxed);
         stop.cancel();
+        instance.driver.drain();
     };
     let (cut, socket, ()) = tokio::join!(http, socket, signal);
     socket?;
