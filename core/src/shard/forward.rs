@@ -16,7 +16,7 @@ use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, write};
 use crate::snapshot::{Entry, Place, Snapshot};
 use crate::upstream::{Call, Caller, Purpose, State, Upstream};
-use crate::{CallId, Exceeded, Fault, Limit, Rejection, ServerId, SessionId};
+use crate::{CallId, Exceeded, Fault, Limit, Rejection, ServerId, SessionId, UpstreamFault};
 
 /// A server that fails is not started again at once; a call waits for it if that is soon.
 const WORTH_WAITING: Duration = Duration::from_secs(2);
@@ -71,6 +71,9 @@ impl Shard {
         edits: &mut Edits<'_>,
     ) {
         if entry.config.is_none() {
+            if method != Method::ToolsCall.name() {
+                return self.fail(cx, &caller, &Rejection::UnknownMethod(method.to_owned()).into());
+            }
             return self.call_hub(cx, &caller, body, edits);
         }
         if let Err(fault) = self.admit_call(cx, entry, body.bytes().len()) {
@@ -98,6 +101,10 @@ impl Shard {
         if self.in_flight >= limits.project_in_flight {
             let (limit, value) = (Limit::ProjectInFlight, limits.project_in_flight as u64);
             return Err(Exceeded { limit, value, hint: "try again when calls have ended" }.into());
+        }
+        if self.stopping {
+            let (server, cause) = (entry.name.clone(), "the hub stops".to_owned());
+            return Err(UpstreamFault::Unavailable { server, cause }.into());
         }
         let most = limits.link_in_flight_bytes;
         let upstream = self.upstreams.entry(entry.id).or_insert_with(|| Upstream::new(entry));

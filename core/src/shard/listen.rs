@@ -6,9 +6,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Deserialize;
 
+use super::notify::changed_lists;
 use super::{Cx, Effect, Exchange, Posted, Shard};
 use crate::ports::gateway::Target;
 use crate::rpc::{Field, write};
+use crate::snapshot::Changes;
 use crate::upstream::Caller;
 use crate::{ExchangeId, KeyId, Rejection};
 
@@ -78,13 +80,13 @@ impl Shard {
         cx.emit(exchange, ack.into());
     }
 
-    pub(super) fn tell_listeners(&mut self, cx: &mut Cx<'_>, server: &str, method: &str) {
+    pub(super) fn tell_listeners(&mut self, cx: &mut Cx<'_>, changes: &Changes) {
         for (exchange, listener) in &self.listeners {
-            let sees = match &listener.target {
+            let methods = changed_lists(changes, |server| match &listener.target {
                 Target::Server(name) => name == server,
                 Target::Unified => true,
-            };
-            if sees && listener.filter.wants(method) {
+            });
+            for method in methods.into_iter().filter(|method| listener.filter.wants(method)) {
                 let params = format!("{{\"_meta\":{{\"{SUBSCRIPTION}\":{}}}}}", listener.id);
                 cx.emit(*exchange, write::request(None, method, Some(params.as_bytes())).into());
             }

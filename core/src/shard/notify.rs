@@ -1,11 +1,12 @@
 //! Notifications of servers on their way to the clients that they concern.
 
 use alloc::borrow::Cow;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::session::{Transport, bare_notification};
-use super::{Cx, Effect, Shard};
+use super::{Cx, Shard};
 use crate::mcp::{ListKind, Revision};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, write};
@@ -69,7 +70,8 @@ impl Shard {
         let streams: Vec<ExchangeId> = self
             .sessions
             .iter()
-            .filter(|session| session.sees(&name) && session.level.is_none_or(|wanted| level >= wanted))
+            .filter(|session| session.revision.is_some() && session.sees(&name))
+            .filter(|session| session.level.is_none_or(|wanted| level >= wanted))
             .filter_map(super::session::Session::stream)
             .collect();
         for stream in streams {
@@ -77,38 +79,21 @@ impl Shard {
         }
     }
 
-    /// Tells the sessions and streams that a list has changed.
+    /// Tells the sessions and streams that lists have changed: each list once, however many servers it is of.
     pub(super) fn tell_changes(&mut self, cx: &mut Cx<'_>, changes: &Changes) {
-        for (server, lists) in &changes.lists {
-            let methods: alloc::collections::BTreeSet<&'static str> =
-                lists.iter().map(|kind| kind.changed()).collect();
-            for method in methods {
-                self.tell(cx, server, method);
-            }
-        }
-    }
-
-    fn tell(&mut self, cx: &mut Cx<'_>, server: &str, method: &'static str) {
-        for session in
-            self.sessions.iter_mut().filter(|session| session.revision.is_some() && session.sees(server))
-        {
+        for session in self.sessions.iter_mut().filter(|session| session.revision.is_some()) {
+            let methods = changed_lists(changes, |server| session.sees(server));
             match session.stream() {
                 Some(stream) => {
-                    cx.effect(Effect::Emit {
-                        exchange: stream,
-                        event: crate::ports::gateway::Event::Message {
-                            id: None,
-                            data: bare_notification(method),
-                        },
-                    });
+                    for method in methods {
+                        cx.emit(stream, bare_notification(method));
+                    }
                 }
-                None if session.transport == Transport::Http => {
-                    session.unsaid.insert(method);
-                }
+                None if session.transport == Transport::Http => session.unsaid.extend(methods),
                 None => {}
             }
         }
-        self.tell_listeners(cx, server, method);
+        self.tell_listeners(cx, changes);
     }
 
     /// Makes the servers behind an endpoint log from `level` on.
@@ -144,4 +129,10 @@ impl Shard {
             self.send_internal(cx, link, Purpose::SetLevel, "logging/setLevel", Some(params.as_bytes()));
         }
     }
+}
+
+/// The notifications that an endpoint hears, of the servers that it sees.
+pub(super) fn changed_lists(changes: &Changes, sees: impl Fn(&str) -> bool) -> BTreeSet<&'static str> {
+    let seen = changes.lists.iter().filter(|(server, _)| sees(server));
+    seen.flat_map(|(_, lists)| lists.iter().map(|kind| kind.changed())).collect()
 }

@@ -4,5 +4,8 @@ mod clients;
 mod script;
 mod world;
 
+mod calls;
+mod endings;
 mod handshake;
 mod sessions;
+mod sse;
