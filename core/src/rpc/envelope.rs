@@ -92,6 +92,10 @@ impl Envelope {
         if self.raw(Field::Params).is_some_and(|params| !params.starts_with(b"{")) {
             return refuse("\"params\" must be an object");
         }
+        // Else the members of `params` could be taken for those of the result.
+        if self.has(Field::Params) && !self.has(Field::Method) {
+            return refuse("a response has no \"params\"");
+        }
         Ok(())
     }
 
@@ -203,6 +207,7 @@ mod tests {
         assert!(refusal(r#"{"jsonrpc":"2.0","id":1,"result":1,"error":{}}"#).contains("exactly one"));
         assert!(refusal(r#"{"jsonrpc":"2.0","id":1,"method":"x","params":[1]}"#).contains("params"));
         assert!(refusal(r#"{"jsonrpc":"2.0","result":1}"#).contains("needs an \"id\""));
+        assert!(refusal(r#"{"jsonrpc":"2.0","id":1,"result":{},"params":{}}"#).contains("no \"params\""));
     }
 
     #[test]
