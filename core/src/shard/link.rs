@@ -98,7 +98,8 @@ impl Shard {
             return self.break_link(cx, link, &format!("it did not accept initialize: {said}"));
         };
         upstream.process.run(link, cx.now);
-        upstream.draft = Some(draft);
+        let before = cx.snapshot.entry(upstream.id).and_then(|entry| entry.offer.as_ref());
+        upstream.draft = Some(draft.after(before.map(|offer| offer.definitions())));
         upstream.level = None;
         let waiting = upstream.calls.take_unsent();
         let hello = write::request(None, "notifications/initialized", None);
@@ -210,7 +211,7 @@ impl Shard {
         let Some(draft) = &mut upstream.draft else { return };
         let next = match page {
             Some(page) => draft.page(kind, page, limits),
-            None => draft.skip(),
+            None => draft.fail(kind),
         };
         match next {
             Some(next) => self.learn_next(cx, link, Some(next)),

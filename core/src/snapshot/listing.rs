@@ -39,9 +39,15 @@ impl Listing {
 
     fn paged(kind: ListKind, entries: &[Definition], page_entries: usize, cursor_key: &[u8; 32]) -> Self {
         let chunks: Vec<&[Definition]> = entries.chunks(page_entries.max(1)).collect();
+        let mut starts: BTreeMap<&str, u32> = BTreeMap::new();
         let cursors: Vec<String> = chunks
             .iter()
-            .map(|chunk| cursor(kind, chunk.first().map_or("", |first| &first.name), cursor_key))
+            .map(|chunk| {
+                let first = chunk.first().map_or("", |first| first.name.as_str());
+                // Two servers may list the same template: the first entries of two pages may be named alike.
+                let before = starts.entry(first).and_modify(|before| *before += 1).or_insert(0);
+                cursor(kind, first, *before, cursor_key)
+            })
             .collect();
         let mut pages: Vec<Page> = chunks
             .iter()
@@ -98,10 +104,10 @@ fn page(kind: ListKind, entries: &[Definition], next: Option<&str>) -> Page {
 }
 
 /// Opaque and unforgeable: a keyed hash of the list and of the entry that the page starts with.
-fn cursor(kind: ListKind, first: &str, key: &[u8; 32]) -> String {
+fn cursor(kind: ListKind, first: &str, before: u32, key: &[u8; 32]) -> String {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return first.to_owned() };
     mac.update(kind.member().as_bytes());
-    mac.update(&[0]);
+    mac.update(&before.to_be_bytes());
     mac.update(first.as_bytes());
     let tag: [u8; 32] = mac.finalize().into_bytes().into();
     URL_SAFE_NO_PAD.encode(tag.get(..18).unwrap_or_default())

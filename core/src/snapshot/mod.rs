@@ -22,6 +22,7 @@ mod unified;
 pub use diff::{Changes, diff};
 pub use directory::Directory;
 pub use listing::{Listing, Page};
+pub(crate) use offer::entries;
 pub use offer::{Capabilities, Offer, spec_digest};
 pub use unified::{Place, Unified};
 

@@ -15,23 +15,30 @@ const HASH_DIGITS: usize = 8;
 
 /// The wire name of `name` of `server`.
 pub(super) fn wire_name(server: &str, separator: &str, name: &str, max: usize) -> String {
-    let dots = separator.contains('.');
-    let clean = |text: &str| -> String {
-        text.chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() || c == '_' || c == '-' || (dots && c == '.') { c } else { '_' }
-            })
-            .collect()
-    };
     let exact = format!("{server}{separator}{name}");
-    let cleaned = format!("{}{separator}{}", clean(server), clean(name));
+    let cleaned = cleaned(server, separator, name);
     if cleaned == exact && cleaned.len() <= max {
         return cleaned;
     }
     // A cleaned name could be that of another tool, so it is marked as well as a cut one.
+    marked_name(server, separator, name, max)
+}
+
+/// The wire name with its hash: for names that are cut, cleaned, or already another tool's (`a` + `b__c` and
+/// `a__b` + `c`).
+pub(super) fn marked_name(server: &str, separator: &str, name: &str, max: usize) -> String {
     let room = max.saturating_sub(HASH_DIGITS + 1);
-    let cut: String = cleaned.chars().take(room).collect();
-    format!("{}_{}", cut.trim_end_matches('_'), hash(&exact))
+    let cut: String = cleaned(server, separator, name).chars().take(room).collect();
+    // No name holds the character between the two, so no other pair is hashed like this one.
+    format!("{}_{}", cut.trim_end_matches('_'), hash(&format!("{server}\0{name}")))
+}
+
+fn cleaned(server: &str, separator: &str, name: &str) -> String {
+    let dots = separator.contains('.');
+    let clean = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '_' || c == '-' || (dots && c == '.') { c } else { '_' }
+    };
+    format!("{server}{separator}{name}").chars().map(clean).collect()
 }
 
 fn hash(text: &str) -> String {
@@ -39,11 +46,11 @@ fn hash(text: &str) -> String {
     format!("{:08x}", u32::from_be_bytes([a, b, c, d]))
 }
 
-/// Every spelling that a call may use for `name` of `server`, the wire name first.
-pub(super) fn spellings(server: &str, separator: &str, name: &str, max: usize) -> Vec<String> {
-    let mut all = Vec::from([wire_name(server, separator, name, max)]);
-    for other in [separator, "__", ".", "/", ":"] {
-        let spelling = format!("{server}{other}{name}");
+/// Every spelling that a call may use for `name` of `server`, beside the wire name.
+pub(super) fn spellings(server: &str, separator: &str, name: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for between in [separator, "__", ".", "/", ":"] {
+        let spelling = format!("{server}{between}{name}");
         if !all.contains(&spelling) {
             all.push(spelling);
         }
@@ -80,7 +87,7 @@ mod tests {
 
     #[test]
     fn every_common_spelling_is_known() {
-        let all = spellings("github", "__", "create_issue", 48);
+        let all = spellings("github", "__", "create_issue");
         for spelling in ["github__create_issue", "github.create_issue", "github/create_issue"] {
             assert!(all.contains(&spelling.into()), "{spelling}");
         }

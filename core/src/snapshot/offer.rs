@@ -55,7 +55,8 @@ impl Offer {
     }
 }
 
-pub(super) fn entries(definitions: &Definitions, kind: ListKind) -> &[Definition] {
+/// The entries of a list, in the server's order.
+pub(crate) fn entries(definitions: &Definitions, kind: ListKind) -> &[Definition] {
     match kind {
         ListKind::Tools => &definitions.tools,
         ListKind::Prompts => &definitions.prompts,

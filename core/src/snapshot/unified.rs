@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::names::spellings;
+use super::names::{marked_name, spellings, wire_name};
 use super::{Capabilities, Entry, Instance, Listing};
 use crate::ServerId;
 use crate::mcp::ListKind;
@@ -151,8 +151,10 @@ impl Merge<'_> {
 impl Merged {
     fn add_named(&mut self, entry: &Entry, definition: &Definition, separator: &str, max: usize) {
         let place = Place { server: entry.id, name: definition.name.clone() };
-        let mut spellings = spellings(&entry.name, separator, &definition.name, max).into_iter();
-        let Some(wire) = spellings.next() else { return };
+        let mut wire = wire_name(&entry.name, separator, &definition.name, max);
+        if self.wire.contains(&wire) {
+            wire = marked_name(&entry.name, separator, &definition.name, max);
+        }
         if !self.wire.insert(wire.clone()) {
             return;
         }
@@ -160,7 +162,7 @@ impl Merged {
         self.entries.push(Definition { name: wire.clone(), json });
         // A wire name always leads to its own tool, whatever other spellings collide with it.
         self.places.insert(wire, place.clone());
-        for spelling in spellings {
+        for spelling in spellings(&entry.name, separator, &definition.name) {
             if !self.wire.contains(&spelling) {
                 self.places.entry(spelling).or_insert_with(|| place.clone());
             }
@@ -176,7 +178,9 @@ impl Merged {
             return;
         }
         let wrapped = format!("mcp-orch://{}/{}", entry.name, definition.name);
-        if let Some(json) = renamed(&definition.json, "uri", &wrapped) {
+        if let Some(json) = renamed(&definition.json, "uri", &wrapped)
+            && !self.places.contains_key(&wrapped)
+        {
             self.entries.push(Definition { name: wrapped.clone(), json });
             self.places.insert(wrapped, place);
         }

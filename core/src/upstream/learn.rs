@@ -3,6 +3,7 @@
 use alloc::borrow::ToOwned;
 use alloc::collections::VecDeque;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -10,13 +11,15 @@ use serde_json::value::RawValue;
 use crate::mcp::ListKind;
 use crate::record::{Definition, Definitions};
 use crate::rpc::{Envelope, Field, write};
-use crate::snapshot::Capabilities;
+use crate::snapshot::{Capabilities, entries};
 use crate::{Limits, ProjectId, ServerId, Timestamp};
 
 /// What is known so far, and what is still to be asked.
 #[derive(Debug)]
 pub(crate) struct Draft {
     definitions: Definitions,
+    /// What the server offered when it was last asked: stays where it does not answer now.
+    before: Option<Arc<Definitions>>,
     pending: VecDeque<ListKind>,
     pages: usize,
 }
@@ -58,19 +61,23 @@ impl Draft {
             templates: Vec::new(),
         };
         let pending = ListKind::ALL.into_iter().filter(|kind| abilities.has(*kind)).collect();
-        Some(Self { definitions, pending, pages: 0 })
+        Some(Self { definitions, before: None, pending, pages: 0 })
+    }
+
+    /// Keeps what was known, for lists that the server does not answer this time.
+    pub(crate) fn after(self, before: Option<&Arc<Definitions>>) -> Self {
+        Self { before: before.cloned(), ..self }
     }
 
     /// Begins again with a handshake that is known.
-    pub(crate) fn again(known: &Definitions, now: Timestamp) -> Self {
+    pub(crate) fn again(known: &Arc<Definitions>, now: Timestamp) -> Self {
         let abilities = Capabilities::parse(&known.capabilities);
-        let mut definitions = Definitions { fetched_at: now, ..known.clone() };
-        definitions.tools.clear();
-        definitions.prompts.clear();
-        definitions.resources.clear();
-        definitions.templates.clear();
+        let mut definitions = Definitions { fetched_at: now, ..(**known).clone() };
+        for kind in ListKind::ALL {
+            list(&mut definitions, kind).clear();
+        }
         let pending = ListKind::ALL.into_iter().filter(|kind| abilities.has(*kind)).collect();
-        Self { definitions, pending, pages: 0 }
+        Self { definitions, before: Some(Arc::clone(known)), pending, pages: 0 }
     }
 
     /// What to ask first; `None` when there is nothing to ask.
@@ -78,9 +85,12 @@ impl Draft {
         self.pending.front().map(|kind| NextPage { kind: *kind, params: None })
     }
 
-    /// Takes one page. `None` when all lists are complete. A list that the server refuses, or that is not a list,
-    /// ends where it is.
+    /// Takes one page. `None` when all lists are complete. A list that the server does not have, or that is not a
+    /// list, ends where it is.
     pub(crate) fn page(&mut self, kind: ListKind, response: &Envelope, limits: &Limits) -> Option<NextPage> {
+        if response.has(Field::Error) && response.raw(Field::Code) != Some(b"-32601") {
+            return self.fail(kind);
+        }
         self.pages = self.pages.saturating_add(1);
         let field = match kind {
             ListKind::Prompts => Field::Prompts,
@@ -98,12 +108,20 @@ impl Draft {
                 let params = [b"{\"cursor\":", cursor.as_bytes(), b"}"].concat();
                 Some(NextPage { kind, params: Some(params) })
             }
-            Some(_) | None => self.skip(),
+            Some(_) | None => self.next(),
         }
     }
 
-    /// Gives up the present list and goes on with the next.
-    pub(crate) fn skip(&mut self) -> Option<NextPage> {
+    /// The present list cannot be had now: what was known of it stays.
+    pub(crate) fn fail(&mut self, kind: ListKind) -> Option<NextPage> {
+        if let Some(before) = &self.before {
+            let before = entries(before, kind).to_vec();
+            *list(&mut self.definitions, kind) = before;
+        }
+        self.next()
+    }
+
+    fn next(&mut self) -> Option<NextPage> {
         self.pending.pop_front();
         self.pages = 0;
         self.first()
@@ -116,17 +134,26 @@ impl Draft {
 
     fn add(&mut self, kind: ListKind, json: &str, limits: &Limits) {
         let Ok(named) = serde_json::from_str::<Named>(json) else { return };
-        let (list, name) = match kind {
-            ListKind::Prompts => (&mut self.definitions.prompts, named.name),
-            ListKind::Resources => (&mut self.definitions.resources, named.uri),
-            ListKind::Templates => (&mut self.definitions.templates, named.uri_template),
-            ListKind::Tools => (&mut self.definitions.tools, named.name),
+        let name = match kind {
+            ListKind::Prompts | ListKind::Tools => named.name,
+            ListKind::Resources => named.uri,
+            ListKind::Templates => named.uri_template,
         };
         let Some(name) = name else { return };
+        let list = list(&mut self.definitions, kind);
         let fits = list.len() < limits.definitions && json.len() <= limits.definition_bytes;
         if fits && !list.iter().any(|known| known.name == name) {
             list.push(Definition { name, json: json.to_owned() });
         }
+    }
+}
+
+fn list(definitions: &mut Definitions, kind: ListKind) -> &mut Vec<Definition> {
+    match kind {
+        ListKind::Prompts => &mut definitions.prompts,
+        ListKind::Resources => &mut definitions.resources,
+        ListKind::Templates => &mut definitions.templates,
+        ListKind::Tools => &mut definitions.tools,
     }
 }
 

@@ -7,5 +7,7 @@ mod world;
 mod calls;
 mod endings;
 mod handshake;
+mod lists;
 mod sessions;
 mod sse;
+mod unified;
