@@ -133,6 +133,6 @@ impl Shard {
 
 /// The notifications that an endpoint hears, of the servers that it sees.
 pub(super) fn changed_lists(changes: &Changes, sees: impl Fn(&str) -> bool) -> BTreeSet<&'static str> {
-    let seen = changes.lists.iter().filter(|(server, _)| sees(server));
-    seen.flat_map(|(_, lists)| lists.iter().map(|kind| kind.changed())).collect()
+    let lists = changes.lists.iter().filter(|(server, _)| sees(server));
+    lists.flat_map(|(_, lists)| lists.iter().map(|kind| kind.changed())).collect()
 }

@@ -195,7 +195,7 @@ fn a_cancellation_reaches_the_server_under_its_own_id_and_the_late_answer_is_dro
             assert_eq!(read(&frames[0].1).raw_str(Field::RequestId), Some(&*sent.id));
             world.reply(&sent, "{}");
             assert!(world.take(&client, exchange).is_empty());
-            assert_eq!(world.seen(exchange).ended, true);
+            assert!(world.seen(exchange).ended);
             assert_eq!(world.seen(other).ended, era == Era::Sse, "only that one ends");
         }
     }

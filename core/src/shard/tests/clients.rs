@@ -253,8 +253,8 @@ impl World {
     }
 
     /// A server writes a line.
-    pub(super) fn says(&mut self, link: LinkId, line: &str) {
-        let frame = Envelope::parse(line.to_owned().into(), Sender::Upstream, &Limits::default());
+    pub(super) fn says(&mut self, link: LinkId, words: &str) {
+        let frame = Envelope::parse(words.to_owned().into(), Sender::Upstream, &Limits::default());
         self.feed(Input::FramesReceived { link, frames: Vec::from([frame]) });
     }
 

@@ -223,7 +223,7 @@ fn a_call_that_waits_for_one_start_after_another_was_never_sent() {
     world.crash("a");
     world.scripts.insert("a".into(), Script { hello: Hello::Silent, ..Script::default() });
     let call = world.call(&client, "1");
-    world.advance(Duration::from_secs(60));
+    world.advance(MINUTE);
     let answer = world.answer(&client, call);
     assert_eq!(answer.raw_str(Field::Code), Some("-31001"), "nothing was done: {answer:?}");
 }

@@ -169,7 +169,7 @@ fn a_server_that_failed_at_first_is_started_again_by_the_next_client() {
         world.advance(Duration::from_secs(30));
         assert_eq!(world.code(&client, first), "-31001");
         world.scripts.insert("a".into(), Script::default());
-        world.advance(Duration::from_secs(60));
+        world.advance(Duration::from_mins(1));
         assert_eq!(world.starts(), 1, "nobody needs it");
         let second = ask(&mut world);
         assert!(world.answer(&client, second).has(Field::Result), "{era:?}");

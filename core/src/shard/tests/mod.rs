@@ -5,9 +5,13 @@ mod script;
 mod world;
 
 mod calls;
+mod configuration;
 mod endings;
 mod handshake;
 mod lists;
+mod modern;
+mod news;
+mod replay;
 mod sessions;
 mod sse;
 mod unified;

@@ -1,5 +1,6 @@
 //! What a fake server does by itself: how it opens, what it answers to a handshake, and what it lists.
 
+use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -40,7 +41,7 @@ impl Default for Script {
             ends: true,
             hello: Hello::Agrees,
             lists: true,
-            capabilities: r#"{"tools":{"listChanged":true}}"#.to_string(),
+            capabilities: r#"{"tools":{"listChanged":true}}"#.to_owned(),
             tools: named(&["echo"]),
             prompts: Vec::new(),
             resources: Vec::new(),

@@ -126,10 +126,10 @@ fn every_revision_with_sessions_is_served_over_streamable_http() {
 fn an_idle_session_expires_and_is_removed_from_the_store() {
     let mut world = World::running(&["a"]);
     let client = world.client(HTTP, at("a"));
-    world.advance(Duration::from_secs(29 * 60));
+    world.advance(Duration::from_mins(29));
     let exchange = world.request(&client, "1", "ping", "");
     assert_eq!(world.seen(exchange).status, Some(200));
-    world.advance(Duration::from_secs(29 * 60));
+    world.advance(Duration::from_mins(29));
     assert_eq!((world.shard.session_count(), stored(&world)), (1, 1), "it was not idle for long enough");
     world.advance(Duration::from_secs(90));
     assert_eq!((world.shard.session_count(), stored(&world)), (0, 0));
@@ -257,7 +257,7 @@ fn what_waits_in_a_session_ends_with_it() {
         let exchange = world.request(&client, "1", "tools/list", "");
         world.feed(Input::KeyRevoked(KeyId("key".into())));
         assert!(world.seen(client.stream.unwrap_or(exchange)).ended, "{era:?}");
-        world.advance(Duration::from_secs(60));
+        world.advance(Duration::from_mins(1));
     }
 }
 

@@ -152,10 +152,6 @@ impl World {
         self
     }
 
-    pub(super) fn limits(&self) -> &Limits {
-        &self.instance.limits
-    }
-
     pub(super) fn project(&self) -> ProjectId {
         self.project.id
     }
@@ -358,7 +354,7 @@ pub(super) fn spec(command: &str) -> ServerSpec {
 }
 
 pub(super) fn read(text: &str) -> Envelope {
-    let bytes = bytes::Bytes::from(text.to_string());
+    let bytes = bytes::Bytes::from(text.to_owned());
     Envelope::parse(bytes, Sender::Upstream, &Limits::default()).expect("a JSON-RPC message")
 }
 
