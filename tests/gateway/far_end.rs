@@ -35,7 +35,9 @@ pub(crate) fn serve(hub: Arc<dyn Gateway>, mut up: Receiver<Vec<u8>>, down: Send
                 Up::Submit { exchange, admission, head, body } => {
                     let work = async move {
                         let reply = hub.submit(admission, head, body.into()).await;
-                        drop(down.send(bytes(&Down::Replied { exchange, reply: WireReply::of(&reply) })).await);
+                        drop(
+                            down.send(bytes(&Down::Replied { exchange, reply: WireReply::of(&reply) })).await,
+                        );
                         if let ReplyBody::Events(stream) = reply.body {
                             forward(exchange, stream, &down).await;
                         }

@@ -6,10 +6,20 @@ use serde::{Deserialize, Serialize};
 /// From the front to the hub.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Up {
-    Admit { exchange: u64, head: Head },
-    Submit { exchange: u64, admission: Admission, head: Head, body: Vec<u8> },
+    Admit {
+        exchange: u64,
+        head: Head,
+    },
+    Submit {
+        exchange: u64,
+        admission: Admission,
+        head: Head,
+        body: Vec<u8>,
+    },
     /// The client has gone.
-    Left { exchange: u64 },
+    Left {
+        exchange: u64,
+    },
 }
 
 /// From the hub to the front.

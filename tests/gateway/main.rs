@@ -111,7 +111,10 @@ async fn a_linked_front_answers_as_the_driver_does() {
     let call = &expected[6];
     assert_eq!(call.events.len(), 2, "progress, then the answer: {call:?}");
     assert!(call.events[0].contains(r#""progressToken":"p""#), "{call:?}");
-    assert!(call.events[1].contains(r#""id":"é""#) && call.events[1].contains("12345678901234567890123"), "{call:?}");
+    assert!(
+        call.events[1].contains(r#""id":"é""#) && call.events[1].contains("12345678901234567890123"),
+        "{call:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,7 +137,10 @@ async fn a_client_that_leaves_a_linked_front_leaves_the_driver() {
     let first = std::future::poll_fn(|cx| stream.poll_event(cx)).await;
     let Some(Event::Endpoint(path)) = first else { panic!("the endpoint comes first, not {first:?}") };
     client.session = path.split("sessionId=").nth(1).map(ToOwned::to_owned);
-    assert_eq!(client.exchange(Verb::PostMessage, "echo", r#"{"jsonrpc":"2.0","method":"x"}"#).await.status, 400);
+    assert_eq!(
+        client.exchange(Verb::PostMessage, "echo", r#"{"jsonrpc":"2.0","method":"x"}"#).await.status,
+        400
+    );
     drop(stream);
     for _ in 0..200 {
         let seen = client.exchange(Verb::PostMessage, "echo", r#"{"jsonrpc":"2.0","method":"x"}"#).await;

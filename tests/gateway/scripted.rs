@@ -111,7 +111,10 @@ fn answer(request: &Request<'_>) -> Vec<String> {
             let progress = format!(
                 r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{id},"progress":1}}}}"#
             );
-            vec![progress, result(&format!(r#"{{"content":[],"structuredContent":{}}}"#, call.arguments.get()))]
+            vec![
+                progress,
+                result(&format!(r#"{{"content":[],"structuredContent":{}}}"#, call.arguments.get())),
+            ]
         }
         _ => vec![format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32601,"message":"no"}}}}"#)],
     }
