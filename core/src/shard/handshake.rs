@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::legacy::removal;
 use super::session::{Session, Transport};
-use super::wait::{Patience, Waiter};
+use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Posted, Shard, Token};
 use crate::hub;
 use crate::mcp::Revision;
@@ -146,14 +146,6 @@ impl Shard {
     fn face<'a>(&self, cx: &Cx<'a>, target: &Target) -> Option<Face<'a>> {
         let unseen = self.waits_for(cx, target);
         Face::of(cx.snapshot, target, unseen)
-    }
-
-    pub(super) fn wait(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope) {
-        let waiter = Waiter::new(cx, caller, body);
-        if waiter.caller.ends {
-            self.exchanges.insert(waiter.caller.exchange, Exchange::Waiter);
-        }
-        self.waiters.push(waiter);
     }
 }
 

@@ -13,6 +13,7 @@ use crate::upstream::{Caller, Upstream};
 use crate::{CallId, Deadline, ExchangeId, LinkId, ServerId, SessionId, Timestamp};
 
 mod answer;
+mod audit;
 mod cx;
 mod effect;
 mod forward;
@@ -32,6 +33,7 @@ mod timers;
 mod view;
 mod wait;
 
+pub use audit::Gauges;
 pub use cx::Cx;
 pub use effect::{Effect, Effects, Severity, Token};
 pub use input::{Input, Opened, Posted};

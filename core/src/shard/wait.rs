@@ -4,11 +4,11 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Cx, Effect, Shard};
+use super::{Cx, Effect, Exchange, Shard};
 use crate::ports::gateway::Target;
 use crate::rpc::Envelope;
 use crate::upstream::{Caller, Upstream};
-use crate::{ExchangeId, Fault, Rejection, Timestamp, UpstreamFault};
+use crate::{Exceeded, ExchangeId, Fault, Limit, Rejection, Timestamp, UpstreamFault};
 
 /// Whether a request may wait, or takes what there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,42 @@ impl Shard {
         )
     }
 
+    /// Lets a request wait.
+    pub(super) fn wait(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope) {
+        if let Err(exceeded) = self.admit_waiter(cx, body.bytes().len()) {
+            self.forget_unopened(&caller);
+            return self.fail(cx, &caller, &exceeded.into());
+        }
+        let waiter = Waiter::new(cx, caller, body);
+        if waiter.caller.ends {
+            self.exchanges.insert(waiter.caller.exchange, Exchange::Waiter);
+        }
+        self.waiters.push(waiter);
+    }
+
+    /// What waits is bounded like what is on its way.
+    fn admit_waiter(&self, cx: &Cx<'_>, bytes: usize) -> Result<(), Exceeded> {
+        let (most, most_bytes) = (cx.limits().project_in_flight, cx.limits().link_in_flight_bytes);
+        let waiting: usize = self.waiters.iter().map(|waiter| waiter.body.bytes().len()).sum();
+        let hint = "servers are being seen for the first time; try again in a moment";
+        if self.waiters.len() >= most {
+            return Err(Exceeded { limit: Limit::ProjectInFlight, value: most as u64, hint });
+        }
+        if waiting.saturating_add(bytes) > most_bytes {
+            return Err(Exceeded { limit: Limit::LinkInFlightBytes, value: most_bytes as u64, hint });
+        }
+        Ok(())
+    }
+
+    /// A session whose `initialize` comes to nothing is not opened.
+    fn forget_unopened(&mut self, caller: &Caller) {
+        if let Some(session) = caller.session.filter(|_| caller.ends)
+            && self.sessions.get(session).is_some_and(|session| session.revision.is_none())
+        {
+            self.sessions.remove(session);
+        }
+    }
+
     /// Requests whose answers nobody wants any more.
     pub(super) fn drop_waiters(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Waiter) -> bool) {
         let waiters = core::mem::take(&mut self.waiters);
@@ -94,13 +130,10 @@ impl Shard {
 
     /// The client of a request that waits has gone. A session that it was about to open is not opened.
     pub(super) fn on_waiter_gone(&mut self, exchange: ExchangeId) {
-        let waiters = self.waiters.extract_if(.., |waiter| waiter.caller.exchange == exchange);
-        for Waiter { caller, .. } in waiters {
-            if let Some(session) = caller.session
-                && self.sessions.get(session).is_some_and(|session| session.revision.is_none())
-            {
-                self.sessions.remove(session);
-            }
+        let waiters: Vec<Waiter> =
+            self.waiters.extract_if(.., |waiter| waiter.caller.exchange == exchange).collect();
+        for waiter in waiters {
+            self.forget_unopened(&waiter.caller);
         }
     }
 

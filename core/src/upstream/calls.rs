@@ -98,6 +98,18 @@ impl Calls {
         }
     }
 
+    /// The calls that clients wait for.
+    pub(crate) fn clients(&self) -> impl Iterator<Item = (CallId, &Caller)> {
+        self.table.keys().filter_map(|id| Some((*id, self.caller(*id)?)))
+    }
+
+    /// Whether deadlines and bytes are those of the calls.
+    pub(crate) fn is_sound(&self) -> bool {
+        let timed = |(id, call): (&CallId, &Call)| self.deadlines.contains(&(call.deadline, *id));
+        let bytes: usize = self.table.values().map(|call| call.bytes).sum();
+        self.deadlines.len() == self.table.len() && self.table.iter().all(timed) && bytes == self.bytes
+    }
+
     /// Lets a call live until `deadline`, at most to its hard one.
     pub(crate) fn extend(&mut self, id: CallId, deadline: Timestamp) {
         if let Some(call) = self.table.get_mut(&id) {
@@ -128,7 +140,7 @@ impl Calls {
 
     /// Whether a client still waits for one of them.
     pub(crate) fn has_clients(&self) -> bool {
-        self.table.keys().any(|id| self.caller(*id).is_some())
+        self.clients().next().is_some()
     }
 
     /// All calls, leaving none.
@@ -151,8 +163,8 @@ impl Calls {
 
     /// The caller of the only client's call in flight, if there is exactly one.
     pub(crate) fn only_caller(&self) -> Option<&Caller> {
-        let mut callers = self.table.keys().filter_map(|id| self.caller(*id));
-        let first = callers.next()?;
+        let mut callers = self.clients();
+        let (_, first) = callers.next()?;
         if callers.next().is_some() { None } else { Some(first) }
     }
 

@@ -306,6 +306,23 @@ fn responses_and_notifications_of_clients_are_accepted_without_a_body() {
 }
 
 #[test]
+fn what_waits_for_servers_is_bounded_too() {
+    for (name, limits) in [
+        ("project_in_flight", Limits { project_in_flight: 1, ..Limits::default() }),
+        ("link_in_flight_bytes", Limits { link_in_flight_bytes: 250, ..Limits::default() }),
+    ] {
+        let mut world = World::scripted(limits, [("a", Script::stuck())]);
+        let client = Client::new(HTTP, at("a"));
+        let first = world.initialize(&client, "2025-11-25");
+        let second = world.initialize(&client, "2025-11-25");
+        let refused = world.answer(&client, second);
+        assert!(refused.raw_str(Field::Error).unwrap().contains(name), "{refused:?}");
+        assert!(!world.seen(first).ended);
+        assert_eq!(world.shard.session_count(), 1);
+    }
+}
+
+#[test]
 fn limits_are_kept_with_their_names() {
     let cases = [
         ("session_in_flight", Limits { session_in_flight: 2, ..Limits::default() }),

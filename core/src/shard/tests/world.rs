@@ -177,6 +177,7 @@ impl World {
             let mut out = Effects::new();
             let (snapshot, entropy) = (&self.snapshot, &mut self.entropy);
             self.shard.handle(&mut Cx { now: self.now, snapshot, entropy, out: &mut out }, input);
+            assert_eq!(self.shard.audit(), Ok(()));
             for effect in &out {
                 inputs.extend(self.carry_out(effect));
             }

@@ -1,0 +1,103 @@
+//! Whether a shard's counters and tables agree with each other: what a simulation asks after every step.
+
+use alloc::collections::BTreeMap;
+
+use super::{Exchange, Shard};
+use crate::upstream::{Caller, Upstream};
+use crate::{Bug, CallId, ServerId, SessionId};
+
+/// How much a shard holds at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Exchanges that are not answered, streams among them.
+    pub exchanges: usize,
+    /// Clients' calls that are not answered.
+    pub in_flight: usize,
+    /// Links, from their opening to their end.
+    pub links: usize,
+    /// Open streams of the 2026 era.
+    pub listeners: usize,
+    /// Sessions.
+    pub sessions: usize,
+    /// Servers on their way to running.
+    pub starting: usize,
+    /// Requests that wait for servers to be seen.
+    pub waiting: usize,
+}
+
+impl Shard {
+    /// Counts what there is.
+    pub fn gauges(&self) -> Gauges {
+        Gauges {
+            exchanges: self.exchanges.len(),
+            in_flight: self.in_flight,
+            links: self.links.len(),
+            listeners: self.listeners.len(),
+            sessions: self.sessions.len(),
+            starting: self.upstreams.values().filter(|upstream| upstream.process.is_starting()).count(),
+            waiting: self.waiters.len(),
+        }
+    }
+
+    /// Checks the shard's own invariants. Takes time in proportion to everything that is open.
+    pub fn audit(&self) -> Result<(), Bug> {
+        let mut per_session: BTreeMap<SessionId, usize> = BTreeMap::new();
+        let (mut calls, mut ends) = (0_usize, 0_usize);
+        for (server, id, caller) in self.client_calls() {
+            calls = calls.saturating_add(1);
+            if let Some(session) = caller.session {
+                let count = per_session.entry(session).or_default();
+                *count = count.saturating_add(1);
+            }
+            if caller.ends {
+                ends = ends.saturating_add(1);
+                let known = self.exchanges.get(&caller.exchange) == Some(&Exchange::Call(server, id));
+                hold(known, "a call's exchange does not lead to it")?;
+            }
+        }
+        hold(self.in_flight == calls, "in_flight is not the number of calls")?;
+        for session in self.sessions.iter() {
+            let calls = per_session.get(&session.id).copied().unwrap_or_default();
+            hold(session.in_flight == calls, "a session's in_flight is not the number of its calls")?;
+            let led = |stream| self.exchanges.get(stream) == Some(&Exchange::Stream(session.id));
+            hold(session.streams.iter().all(led), "a session's stream does not lead to it")?;
+        }
+        self.audit_exchanges(ends)?;
+        self.audit_links()
+    }
+
+    fn client_calls(&self) -> impl Iterator<Item = (ServerId, CallId, &Caller)> {
+        let retired = self.retired.values().map(|(upstream, _)| upstream);
+        let all = self.upstreams.values().chain(retired);
+        all.flat_map(|upstream| upstream.calls.clients().map(|(id, caller)| (upstream.id, id, caller)))
+    }
+
+    fn audit_exchanges(&self, calls: usize) -> Result<(), Bug> {
+        let waiters = self.waiters.iter().filter(|waiter| waiter.caller.ends);
+        let waits = |exchange| self.exchanges.get(exchange) == Some(&Exchange::Waiter);
+        hold(waiters.clone().all(|waiter| waits(&waiter.caller.exchange)), "a waiter's exchange is not one")?;
+        let listens = |exchange| self.exchanges.get(exchange) == Some(&Exchange::Listener);
+        hold(self.listeners.keys().all(listens), "a listener's exchange is not one")?;
+        let streams: usize = self.sessions.iter().map(|session| session.streams.len()).sum();
+        let stores =
+            self.unstored.values().map(|(caller, _)| &caller.exchange).chain(self.deletions.values());
+        let stores = stores.filter(|exchange| self.exchanges.get(*exchange) == Some(&Exchange::Store));
+        let all = [calls, waiters.count(), self.listeners.len(), streams, stores.count()];
+        hold(self.exchanges.len() == all.into_iter().sum::<usize>(), "an exchange is of nothing that is open")
+    }
+
+    fn audit_links(&self) -> Result<(), Bug> {
+        let current = self.upstreams.values().filter_map(|up| Some((up.process.link()?, up)));
+        let retired = self.retired.iter().map(|(link, (upstream, _))| (*link, upstream));
+        for (link, upstream) in current.chain(retired) {
+            hold(self.links.get(&link) == Some(&upstream.id), "a link does not lead to its server")?;
+        }
+        let retired = self.retired.values().map(|(upstream, _)| upstream);
+        let sound = |upstream: &Upstream| upstream.calls.is_sound();
+        hold(self.upstreams.values().chain(retired).all(sound), "a table of calls disagrees with itself")
+    }
+}
+
+fn hold(it: bool, otherwise: &'static str) -> Result<(), Bug> {
+    if it { Ok(()) } else { Err(Bug::Invariant(otherwise)) }
+}
