@@ -14,6 +14,7 @@ use crate::{CallId, Deadline, ExchangeId, LinkId, ServerId, SessionId, Timestamp
 
 mod answer;
 mod audit;
+mod cancel;
 mod cx;
 mod effect;
 mod forward;

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::forward::cancellation;
+use super::cancel::cancellation;
 use super::{Cx, Effect, Exchange, Shard};
 use crate::upstream::{Purpose, State};
 use crate::{CallId, Deadline, ExchangeId, LinkId, ServerId, SessionId, UpstreamFault};

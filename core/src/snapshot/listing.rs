@@ -15,6 +15,27 @@ use crate::Rejection;
 use crate::mcp::ListKind;
 use crate::record::Definition;
 
+/// The four lists of an endpoint.
+#[derive(Debug)]
+pub(super) struct Lists([Listing; 4]);
+
+impl Lists {
+    /// Prepares each list from its entries.
+    pub(super) fn build<'a>(entries: impl Fn(ListKind) -> &'a [Definition], instance: &Instance) -> Self {
+        Self(ListKind::ALL.map(|kind| Listing::build(kind, entries(kind), instance)))
+    }
+
+    pub(super) fn of(&self, kind: ListKind) -> &Listing {
+        let [tools, prompts, resources, templates] = &self.0;
+        match kind {
+            ListKind::Prompts => prompts,
+            ListKind::Resources => resources,
+            ListKind::Templates => templates,
+            ListKind::Tools => tools,
+        }
+    }
+}
+
 /// One list of an endpoint.
 #[derive(Debug)]
 pub struct Listing {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
+use super::listing::Lists;
 use super::{Instance, Listing};
 use crate::mcp::{ListKind, Revision};
 use crate::record::{Definition, Definitions, ServerSpec};
@@ -17,13 +18,13 @@ pub struct Offer {
     definitions: Arc<Definitions>,
     /// What it can do.
     pub capabilities: Capabilities,
-    lists: [Listing; 4],
+    lists: Lists,
 }
 
 impl Offer {
     /// Prepares the lists.
     pub fn build(definitions: Arc<Definitions>, instance: &Instance) -> Self {
-        let lists = ListKind::ALL.map(|kind| Listing::build(kind, entries(&definitions, kind), instance));
+        let lists = Lists::build(|kind| entries(&definitions, kind), instance);
         let capabilities = Capabilities::parse(&definitions.capabilities);
         Self { definitions, capabilities, lists }
     }
@@ -40,13 +41,7 @@ impl Offer {
 
     /// A list, ready to be sent.
     pub fn listing(&self, kind: ListKind) -> &Listing {
-        let [tools, prompts, resources, templates] = &self.lists;
-        match kind {
-            ListKind::Tools => tools,
-            ListKind::Prompts => prompts,
-            ListKind::Resources => resources,
-            ListKind::Templates => templates,
-        }
+        self.lists.of(kind)
     }
 
     /// The revision that was agreed with the server.

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::listing::Lists;
 use super::names::{marked_name, spellings, wire_name};
 use super::{Capabilities, Entry, Instance, Listing};
 use crate::ServerId;
@@ -19,7 +20,7 @@ use crate::rpc::write;
 /// The unified endpoint of a project.
 #[derive(Debug)]
 pub struct Unified {
-    lists: [Listing; 4],
+    lists: Lists,
     tools: BTreeMap<String, Place>,
     prompts: BTreeMap<String, Place>,
     resources: BTreeMap<String, Place>,
@@ -57,14 +58,14 @@ impl Unified {
         for entry in servers.filter(|entry| entry.enabled()) {
             merge.add(entry);
         }
-        let list = |kind, entries: &[Definition]| Listing::build(kind, entries, instance);
+        let entries = |kind| match kind {
+            ListKind::Prompts => &*merge.prompts.entries,
+            ListKind::Resources => &*merge.resources.entries,
+            ListKind::Templates => &*merge.template_entries,
+            ListKind::Tools => &*merge.tools.entries,
+        };
         Self {
-            lists: [
-                list(ListKind::Tools, &merge.tools.entries),
-                list(ListKind::Prompts, &merge.prompts.entries),
-                list(ListKind::Resources, &merge.resources.entries),
-                list(ListKind::Templates, &merge.template_entries),
-            ],
+            lists: Lists::build(entries, instance),
             tools: merge.tools.places,
             prompts: merge.prompts.places,
             resources: merge.resources.places,
@@ -75,13 +76,7 @@ impl Unified {
 
     /// A list, ready to be sent.
     pub fn listing(&self, kind: ListKind) -> &Listing {
-        let [tools, prompts, resources, templates] = &self.lists;
-        match kind {
-            ListKind::Tools => tools,
-            ListKind::Prompts => prompts,
-            ListKind::Resources => resources,
-            ListKind::Templates => templates,
-        }
+        self.lists.of(kind)
     }
 
     /// Where a tool is, by any of its spellings.

@@ -1,0 +1,78 @@
+//! Giving up calls: by their client, by the end of their session, by the clock.
+
+use alloc::format;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use super::{Cx, Effect, Shard};
+use crate::mcp::Method;
+use crate::rpc::write;
+use crate::upstream::{Caller, Purpose, Upstream};
+use crate::{CallId, ServerId, SessionId};
+
+impl Shard {
+    /// Cancels a session's request: the server is told, and its answer, should it still come, is dropped.
+    pub(super) fn cancel(&mut self, cx: &mut Cx<'_>, session: SessionId, request: &str) {
+        self.cancel_calls(cx, session, Some(request), "cancelled by the client");
+        self.drop_waiters(cx, |waiter| {
+            waiter.caller.session == Some(session) && *waiter.caller.id == *request
+        });
+    }
+
+    /// Cancels all requests of a session.
+    pub(super) fn cancel_all(&mut self, cx: &mut Cx<'_>, session: SessionId) {
+        self.cancel_calls(cx, session, None, "the session has ended");
+        self.drop_waiters(cx, |waiter| waiter.caller.session == Some(session));
+    }
+
+    fn cancel_calls(&mut self, cx: &mut Cx<'_>, session: SessionId, request: Option<&str>, why: &str) {
+        let retired = self.retired.values().map(|(upstream, _)| upstream);
+        let calls: Vec<(ServerId, CallId)> = retired
+            .chain(self.upstreams.values())
+            .flat_map(|up| up.calls.of_session(session, request).into_iter().map(|id| (up.id, id)))
+            .collect();
+        for (server, call) in calls {
+            if let Some(caller) = self.abandon(cx, server, call, why)
+                && caller.ends
+            {
+                self.exchanges.remove(&caller.exchange);
+                cx.effect(Effect::Finish { exchange: caller.exchange });
+            }
+        }
+    }
+
+    /// Forgets a call and tells its server to stop. Returns its caller.
+    pub(super) fn abandon(
+        &mut self,
+        cx: &mut Cx<'_>,
+        server: ServerId,
+        call: CallId,
+        why: &str,
+    ) -> Option<Caller> {
+        let upstream = self.holder(server, call)?;
+        let taken = upstream.calls.remove(call)?;
+        let link = upstream.process.ready_link();
+        if let Some(link) = link.filter(|_| taken.unsent.is_none()) {
+            cx.effect(Effect::SendFrame { link, frame: cancellation(call, why) });
+        }
+        if let Some(link) = link {
+            self.end_if_drained(cx, link);
+        }
+        let Purpose::Client(caller, _) = taken.purpose else { return None };
+        self.settle(caller.session);
+        Some(caller)
+    }
+
+    /// A server may be there twice: as it is, and as it was before its configuration changed.
+    pub(super) fn holder(&mut self, server: ServerId, call: CallId) -> Option<&mut Upstream> {
+        let retired = self.retired.values_mut().map(|(upstream, _)| upstream);
+        let mut all = retired.chain(self.upstreams.get_mut(&server));
+        all.find(|upstream| upstream.id == server && upstream.calls.contains(call))
+    }
+}
+
+/// Tells a server to give up a call.
+pub(super) fn cancellation(call: CallId, why: &str) -> Bytes {
+    let params = format!("{{\"requestId\":{call},\"reason\":\"{why}\"}}");
+    write::request(None, Method::Cancelled.name(), Some(params.as_bytes())).into()
+}
