@@ -10,9 +10,13 @@ use tokio::time::timeout;
 
 use crate::hub::Hub;
 use crate::peers::Server;
+use crate::process::{eventually_told, text};
 use crate::wire::Wire;
 
 const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+
+const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2024-11-05",
+    "capabilities":{},"clientInfo":{"name":"doorway","version":"1"}}}"#;
 
 const ENDPOINTS: [&str; 12] = [
     "/mcp",
@@ -122,6 +126,39 @@ async fn every_spelling_of_an_address_leads_to_the_same_server() {
             assert_eq!(wire.call_for_text(echo, json!({ "message": path })).await, format!("Echo: {path}"));
         }
     }
+}
+
+#[tokio::test]
+async fn every_spelling_of_a_stream_begins_with_where_to_post() {
+    let (hub, key) = Hub::with(&[("everything", Server::everything())]).await;
+    let single = ["/servers/everything/sse", "/sse/everything", "/projects/default/servers/everything/sse"];
+    let unified = ["/sse", "/projects/default/sse", "/projects/default/unified/sse"];
+    for path in single.into_iter().chain(unified) {
+        let mut stream = knock_for_stream(&hub, &key, path).await;
+        assert_eq!(stream.status(), 200, "{path}");
+        let beginning = stream.chunk().await.expect("a stream").expect("its first event");
+        let beginning = text(&beginning);
+        let (event, data) = beginning.split_once('\n').expect("an event of two lines");
+        assert_eq!(event.trim_end(), "event: endpoint", "{path}");
+        let endpoint = data.trim().strip_prefix("data:").map(str::trim).unwrap_or_default();
+        assert!(endpoint.starts_with('/') && endpoint.contains("/messages?"), "{path}: {endpoint}");
+
+        let post = |to: String| {
+            let post = Client::new().post(hub.at(&to)).bearer_auth(&key);
+            post.header("content-type", "application/json").body(INITIALIZE).send()
+        };
+        assert_eq!(post(endpoint.to_owned()).await.expect("a response").status(), 202, "{path}");
+        drop(stream);
+        eventually_told("the session ends with its stream", Duration::from_secs(5), async || {
+            post(endpoint.to_owned()).await.is_ok_and(|response| response.status() == 404)
+        })
+        .await;
+    }
+}
+
+async fn knock_for_stream(hub: &Hub, key: &str, path: &str) -> Response {
+    let get = Client::new().get(hub.at(path)).bearer_auth(key).header("accept", "text/event-stream");
+    get.send().await.expect("a response")
 }
 
 #[tokio::test]

@@ -57,7 +57,9 @@ async fn without_a_configuration_the_hub_itself_can_be_called() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_that_come_before_a_server_was_seen_wait_for_it() {
-    let (hub, key) = Hub::with(&[("everything", Server::everything())]).await;
+    // What one of them offers is known a moment before what the other does, and must not be taken for it.
+    let thinking = Server::node("server-sequential-thinking");
+    let (hub, key) = Hub::with(&[("everything", Server::everything()), ("thinking", thinking)]).await;
     let url = hub.at("/servers/everything/mcp");
     let mut clients = JoinSet::new();
     for client in 0..32 {
