@@ -43,7 +43,10 @@ impl Shard {
         if begins {
             return self.on_initialize(cx, posted);
         }
-        let revision = session.revision.ok_or(Rejection::OutOfOrder("send initialize first"))?;
+        // A ping is allowed at any time (2025-11-25, lifecycle).
+        let ping = matches!(posted.body.message(), Message::Request { method: "ping", .. });
+        let revision = session.revision.or_else(|| ping.then_some(Revision::ASSUMED));
+        let revision = revision.ok_or(Rejection::OutOfOrder("send initialize first"))?;
         let caller = match posted.body.message() {
             Message::Request { id, .. } if session.in_flight < most => caller(&posted, session, id, revision),
             Message::Request { .. } => {

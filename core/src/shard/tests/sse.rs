@@ -54,6 +54,15 @@ fn a_request_before_initialize_is_out_of_order() {
 }
 
 #[test]
+fn a_ping_is_answered_before_initialize_too() {
+    let mut world = World::running(&["a"]);
+    let mut client = Client::new(Era::Sse, at("a"));
+    let stream = world.open_sse(&mut client);
+    let exchange = world.request(&client, "1", "ping", "");
+    assert_eq!((world.seen(exchange).status, world.seen(stream).messages.len()), (Some(202), 1));
+}
+
+#[test]
 fn the_session_ends_with_its_stream_and_its_calls_are_cancelled() {
     let mut world = World::running(&["a"]);
     let client = world.client(Era::Sse, at("a"));
