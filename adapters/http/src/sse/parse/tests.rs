@@ -1,3 +1,5 @@
+//! What the parser of event streams accepts, and what it makes of it.
+
 use super::*;
 use crate::sse::write_event;
 use bytes::Bytes;

@@ -1,1 +1,0 @@
-//! Micro-benchmarks of the hot path and a load generator that checks every answer.
