@@ -1,0 +1,166 @@
+//! The books: who asked what where, and whether each effect is one that may be.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use orch_core::rpc::{Envelope, Field, Message, Sender};
+use orch_core::{ExchangeId, Limits};
+
+/// What an exchange is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A POST that waits for the answer to its request.
+    Post,
+    /// A stream for what no request asked for, or of HTTP+SSE.
+    Stream,
+    /// A stream of the 2026 era.
+    Listen,
+    /// A DELETE.
+    Delete,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Exchange {
+    pub client: usize,
+    pub kind: Kind,
+    /// For a POST of HTTP+SSE: the stream that its request is answered on, its id and its nonce.
+    pub post: Option<(ExchangeId, String, u64)>,
+}
+
+/// Requests with the same id on the same exchange. There is more than one only on a stream of HTTP+SSE, whose client
+/// uses an id twice.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    pub outstanding: usize,
+    /// What the answers of servers must carry.
+    pub nonces: Vec<u64>,
+    pub tokens: Vec<String>,
+    pub initializes: bool,
+}
+
+/// What the books say of a message.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// A good answer to `initialize`.
+    Handshake,
+    Other,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Books {
+    /// Exchanges that are open on both sides.
+    pub exchanges: BTreeMap<ExchangeId, Exchange>,
+    /// Open requests by the exchange that their answer goes to, and their raw id.
+    pub asked: BTreeMap<(ExchangeId, String), Asked>,
+    pub answered: u64,
+}
+
+impl Books {
+    /// A request is about to be posted on `exchange`; over HTTP+SSE its answer comes on `stream`.
+    pub(crate) fn ask(&mut self, exchange: ExchangeId, stream: Option<ExchangeId>, id: &str, nonce: u64) -> &mut Asked {
+        if let Some(stream) = stream {
+            let post = self.exchanges.get_mut(&exchange).expect("an exchange that was begun");
+            post.post = Some((stream, id.to_owned(), nonce));
+        }
+        let asked = self.asked.entry((stream.unwrap_or(exchange), id.to_owned())).or_default();
+        asked.outstanding += 1;
+        asked.nonces.push(nonce);
+        asked
+    }
+
+    /// Requests that wait for an answer.
+    pub(crate) fn open_requests(&self) -> usize {
+        let listens = |exchange| self.exchanges[exchange].kind == Kind::Listen;
+        let requests = self.asked.iter().filter(|((exchange, _), _)| !listens(exchange));
+        requests.map(|(_, asked)| asked.outstanding).sum()
+    }
+
+    /// An exchange ends without a message: it was for none.
+    pub(crate) fn expect_no_answer(&self, exchange: ExchangeId) {
+        let asked = self.asked.keys().any(|(at, _)| *at == exchange);
+        assert!(!asked, "the request on exchange {exchange} gets no answer");
+    }
+
+    /// The exchange has ended, or its client has gone: nothing may be said on it any more.
+    pub(crate) fn close(&mut self, exchange: ExchangeId) {
+        self.exchanges.remove(&exchange).expect("an exchange is ended once");
+        self.asked.retain(|(at, _), _| *at != exchange);
+    }
+
+    /// A client takes its requests of this id back: no answer may come. An `initialize` cannot be taken back.
+    pub(crate) fn withdraw(&mut self, client: usize, id: &str) {
+        let exchanges = &self.exchanges;
+        self.asked.retain(|(exchange, own), asked| {
+            let mine = exchanges.get(exchange).is_some_and(|it| it.client == client);
+            !mine || own != id || asked.initializes
+        });
+    }
+
+    /// A message goes to a client.
+    pub(crate) fn enter(&mut self, exchange: ExchangeId, text: &Bytes) -> Entry {
+        let kind = self.exchanges.get(&exchange).map(|exchange| exchange.kind);
+        let kind = kind.unwrap_or_else(|| panic!("a message on exchange {exchange}, which is closed"));
+        let limits = Limits::default();
+        let message = Envelope::parse(text.clone(), Sender::Upstream, &limits).expect("clients get messages");
+        match message.message() {
+            Message::Response { id, .. } => self.answer(exchange, id, &message),
+            Message::Notification { method } => {
+                self.notify(exchange, kind, method, &message);
+                Entry::Other
+            }
+            Message::Request { .. } => panic!("a client was asked something: {text:?}"),
+        }
+    }
+
+    fn answer(&mut self, exchange: ExchangeId, id: &str, message: &Envelope) -> Entry {
+        let words = || String::from_utf8_lossy(message.bytes()).into_owned();
+        let it = &self.exchanges[&exchange];
+        if id == "null" {
+            let asked = self.asked.keys().any(|(at, _)| *at == exchange);
+            assert!(!asked && message.has(Field::Error), "an answer to nobody: {}", words());
+            return Entry::Other;
+        }
+        // A request that is refused at once is refused on the exchange that posted it.
+        let refused = it.post.clone();
+        let key = (refused.as_ref().map_or(exchange, |(stream, ..)| *stream), id.to_owned());
+        let Some(asked) = self.asked.get_mut(&key) else {
+            panic!("nobody on exchange {exchange} waits for {}", words())
+        };
+        if let Some(nonce) = refused.map(|(.., nonce)| nonce).or_else(|| nonce(message.bytes())) {
+            let mine = asked.nonces.iter().position(|own| *own == nonce);
+            asked.nonces.remove(mine.unwrap_or_else(|| panic!("another's answer, or a second: {}", words())));
+        }
+        asked.outstanding -= 1;
+        self.answered += 1;
+        if asked.outstanding == 0 {
+            self.asked.remove(&key);
+        }
+        if message.has(Field::ProtocolVersion) { Entry::Handshake } else { Entry::Other }
+    }
+
+    fn notify(&self, exchange: ExchangeId, kind: Kind, method: &str, message: &Envelope) {
+        let words = String::from_utf8_lossy(message.bytes());
+        match method {
+            "notifications/progress" => {
+                let token = message.raw_str(Field::ProgressToken).expect("a token");
+                let mut own = self.asked.iter().filter(|((at, _), _)| *at == exchange);
+                let known = own.any(|(_, asked)| asked.tokens.iter().any(|own| own == token));
+                assert!(known, "progress that nobody on exchange {exchange} waits for: {words}");
+            }
+            "notifications/message" => assert_ne!(kind, Kind::Delete, "{words}"),
+            _ if kind == Kind::Listen => {
+                let id = self.asked.keys().find(|(at, _)| *at == exchange).map(|(_, id)| id).expect("a listen");
+                let tag = format!("\"io.modelcontextprotocol/subscriptionId\":{id}");
+                assert!(words.contains(&tag), "a message of another subscription than {id}: {words}");
+            }
+            _ => assert_eq!(kind, Kind::Stream, "news on the exchange of a request: {words}"),
+        }
+    }
+}
+
+/// The nonce in a message, if there is one: it travels with a request to its server and back.
+pub(crate) fn nonce(text: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(text).expect("messages are UTF-8");
+    let (_, rest) = text.split_once("\"nonce\":\"")?;
+    rest.split('"').next()?.parse().ok()
+}

@@ -1,0 +1,231 @@
+//! Clients: three ways to speak, and what they do when the dice want it.
+
+use bytes::Bytes;
+use orch_core::ports::gateway::{Admission, Bearer, Head, ProtocolHeaders, Target, Verb};
+use orch_core::rpc::{Envelope, Field, Message, Sender};
+use orch_core::shard::{Input, Opened, Posted};
+use orch_core::{ExchangeId, Limits};
+
+use crate::books::Kind;
+use crate::hub::{Hub, KEYS, SERVERS};
+
+/// How a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Era {
+    Http,
+    Modern,
+    Sse,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pub era: Era,
+    pub admission: Admission,
+    pub session: Option<String>,
+    /// Whether its `initialize` was answered.
+    pub ready: bool,
+    /// The stream of HTTP+SSE.
+    pub stream: Option<ExchangeId>,
+}
+
+/// Ids that clients use, few enough to be used twice.
+const IDS: [&str; 6] = ["1", "2", "\"1\"", "\"\\u0061\"", "-9007199254740993", "\"é\""];
+const TOKENS: [&str; 3] = ["1", "\"t\"", "18446744073709551615"];
+const META: &str = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}"#;
+
+impl Client {
+    pub(crate) fn forget_session(&mut self) {
+        if self.era != Era::Sse {
+            self.session = None;
+            self.ready = false;
+        }
+    }
+
+    /// One of its exchanges has ended without an answer.
+    pub(crate) fn finished(&mut self, exchange: ExchangeId) {
+        if self.stream == Some(exchange) {
+            *self = Self { session: None, ready: false, stream: None, ..self.clone() };
+        }
+    }
+
+    fn head(&self, verb: Verb) -> Head {
+        Head {
+            verb,
+            project: None,
+            target: self.admission.target().clone(),
+            bearer: None,
+            session: self.session.clone(),
+            headers: ProtocolHeaders::default(),
+            messages_path: "/messages".into(),
+        }
+    }
+
+    fn post_head(&self, body: &Envelope) -> Head {
+        match self.era {
+            Era::Http => self.head(Verb::Post),
+            Era::Sse => self.head(Verb::PostMessage),
+            Era::Modern => {
+                let Message::Request { method, .. } = body.message() else { panic!("requests alone") };
+                let named = if method == "resources/read" { Field::Uri } else { Field::Name };
+                let mut head = self.head(Verb::Post);
+                head.headers.version = Some("2026-07-28".into());
+                head.headers.method = Some(method.to_owned());
+                head.headers.name = body.text(named).map(std::borrow::Cow::into_owned);
+                head
+            }
+        }
+    }
+}
+
+impl Hub {
+    /// A new client, or one that takes another's place.
+    pub(crate) fn connect(&mut self) {
+        let era = self.dice.weighted(&[(Era::Http, 4), (Era::Modern, 4), (Era::Sse, 2)]);
+        let server = SERVERS[self.dice.below(SERVERS.len())];
+        let target = if self.dice.chance(50) { Target::Unified } else { Target::Server(server.into()) };
+        let key = self.dice.below(KEYS);
+        let client = self.introduce(era, target, key);
+        if self.clients.len() < 24 {
+            self.clients.push(client);
+        } else {
+            let at = self.dice.below(self.clients.len());
+            self.vanish(at);
+            self.clients[at] = client;
+        }
+    }
+
+    pub(crate) fn introduce(&self, era: Era, target: Target, key: usize) -> Client {
+        let bearer = Some(Bearer(self.secrets[key].reveal().to_owned()));
+        let head = Head {
+            verb: Verb::Post,
+            project: None,
+            target,
+            bearer,
+            session: None,
+            headers: ProtocolHeaders::default(),
+            messages_path: String::new(),
+        };
+        let admission = self.directory.admit(&head, self.now).expect("a good key");
+        Client { era, admission, session: None, ready: false, stream: None }
+    }
+
+    /// A client goes on: it opens what it needs, and then asks for something.
+    pub(crate) fn ask(&mut self, at: usize) {
+        let client = self.clients[at].clone();
+        let hasty = self.dice.chance(3);
+        if client.era == Era::Sse && client.stream.is_none() {
+            let stream = self.open(at, Verb::OpenSse);
+            self.clients[at].stream = self.books.exchanges.contains_key(&stream).then_some(stream);
+        } else if client.era != Era::Modern && !client.ready && !hasty {
+            let members = r#""protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c"}"#;
+            self.request(at, "initialize", members);
+        } else {
+            let (method, members) = self.question(&client);
+            self.request(at, method, &members);
+        }
+    }
+
+    fn question(&mut self, client: &Client) -> (&'static str, String) {
+        let n = self.dice.below(SERVERS.len());
+        let (server, unified) = (SERVERS[n], *client.admission.target() == Target::Unified);
+        let between = *self.dice.pick(&["__", "."]).expect("some");
+        let tool = self.dice.below(3);
+        match self.dice.below(10) {
+            0 => ("tools/list", String::new()),
+            1 => ("resources/list", String::new()),
+            2 if unified => ("resources/read", format!(r#""uri":"t{n}://z""#)),
+            2 => ("resources/read", r#""uri":"file:///same""#.into()),
+            3 => (self.own_method(client.era), r#""level":"error""#.into()),
+            4 => ("tools/call", r#""name":"hub__list_servers","arguments":{}"#.into()),
+            5 => ("tools/call", format!(r#""name":"nobody's {n}""#)),
+            _ if unified => ("tools/call", format!(r#""name":"{server}{between}t{tool}","arguments":{{}}"#)),
+            _ => ("tools/call", format!(r#""name":"t{tool}""#)),
+        }
+    }
+
+    fn own_method(&mut self, era: Era) -> &'static str {
+        let own = match era {
+            Era::Http | Era::Sse => ["ping", "logging/setLevel", "vendor/method"],
+            Era::Modern => ["server/discover", "server/discover", "vendor/method"],
+        };
+        own[self.dice.below(3)]
+    }
+
+    /// Sends a request with a nonce, which comes back with its answer.
+    pub(crate) fn request(&mut self, at: usize, method: &str, members: &str) -> ExchangeId {
+        let (client, nonce) = (self.clients[at].clone(), self.number());
+        let id = IDS[self.dice.below(IDS.len())];
+        let token = self.dice.chance(40).then(|| TOKENS[self.dice.below(TOKENS.len())].to_owned());
+        let mut meta: Vec<String> = token.iter().map(|token| format!(r#""progressToken":{token}"#)).collect();
+        if client.era == Era::Modern {
+            meta.push(META.to_owned());
+        }
+        let comma = if members.is_empty() { "" } else { "," };
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{members}{comma}"nonce":"{nonce}","_meta":{{{}}}}}}}"#,
+            meta.join(",")
+        );
+        let kind = if method == "subscriptions/listen" { Kind::Listen } else { Kind::Post };
+        let exchange = self.begin(at, kind);
+        let asked = self.books.ask(exchange, client.stream, id, nonce);
+        asked.tokens.extend(token);
+        asked.initializes = method == "initialize" && client.era == Era::Http;
+        self.post(at, exchange, &text);
+        exchange
+    }
+
+    fn post(&mut self, at: usize, exchange: ExchangeId, text: &str) {
+        let bytes = Bytes::from(text.to_owned());
+        let body = Envelope::parse(bytes, Sender::Client, &Limits::default()).expect("a good message");
+        let (admission, head) = (self.clients[at].admission.clone(), self.clients[at].post_head(&body));
+        self.feed(Input::Posted(Posted { exchange, admission, head, body }));
+    }
+
+    pub(crate) fn cancel(&mut self, at: usize) {
+        let client = &self.clients[at];
+        if client.era == Era::Modern || !client.ready {
+            return;
+        }
+        let id = IDS[self.dice.below(IDS.len())];
+        self.books.withdraw(at, id);
+        let exchange = self.begin(at, Kind::Post);
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#
+        );
+        self.post(at, exchange, &text);
+    }
+
+    /// A GET.
+    pub(crate) fn open(&mut self, at: usize, verb: Verb) -> ExchangeId {
+        let exchange = self.begin(at, Kind::Stream);
+        let (admission, head) = (self.clients[at].admission.clone(), self.clients[at].head(verb));
+        self.feed(Input::StreamOpened(Opened { exchange, admission, head }));
+        exchange
+    }
+
+    pub(crate) fn delete(&mut self, at: usize) {
+        let exchange = self.begin(at, Kind::Delete);
+        let (admission, head) = (self.clients[at].admission.clone(), self.clients[at].head(Verb::Delete));
+        self.clients[at].forget_session();
+        self.feed(Input::SessionDeleted(Opened { exchange, admission, head }));
+    }
+
+    /// A client closes one of its exchanges.
+    pub(crate) fn leave(&mut self, exchange: ExchangeId) {
+        let client = self.books.exchanges[&exchange].client;
+        self.books.close(exchange);
+        self.clients[client].finished(exchange);
+        self.feed(Input::ExchangeClosed(exchange));
+    }
+
+    /// A client closes everything that it has.
+    pub(crate) fn vanish(&mut self, at: usize) {
+        let own = |(exchange, it): (&ExchangeId, &crate::books::Exchange)| (it.client == at).then_some(*exchange);
+        let all: Vec<ExchangeId> = self.books.exchanges.iter().filter_map(own).collect();
+        for exchange in all {
+            if self.books.exchanges.contains_key(&exchange) {
+                self.leave(exchange);
+            }
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! The hub under simulation: its shard, its snapshot, its store, and the one place where its effects are carried out.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use orch_core::key::{Pepper, Token as Secret};
+use orch_core::ports::gateway::Event;
+use orch_core::ports::store::Change;
+use orch_core::record::{self, Definitions, Key, Mode, Origin, Project, Record, RecordId, Server};
+use orch_core::record::{ServerSpec, Transport};
+use orch_core::shard::{Cx, Effect, Effects, Input, Shard, Token};
+use orch_core::snapshot::{Directory, Draft, Instance, Snapshot, diff};
+use orch_core::{Entropy, ExchangeId, Limits, ProjectId, ServerId, SessionId, Timestamp};
+
+use crate::books::{Books, Entry, Exchange, Kind};
+use crate::clients::Client;
+use crate::dice::Dice;
+use crate::servers::{Links, Stage};
+use crate::steps::{self, Op};
+
+pub(crate) const SERVERS: [&str; 5] = ["a", "b", "c", "d", "e"];
+pub(crate) const KEYS: usize = 3;
+
+/// Small bounds, so that they are hit.
+fn limits() -> Limits {
+    Limits {
+        session_in_flight: 5,
+        project_in_flight: 24,
+        link_in_flight_bytes: 3_000,
+        project_sessions: 10,
+        session_streams: 2,
+        starting: 2,
+        page_entries: 3,
+        call: Duration::from_secs(5),
+        call_hard: Duration::from_secs(20),
+        session_idle: Duration::from_mins(1),
+        drain: Duration::from_secs(6),
+        ..Limits::default()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Hub {
+    pub dice: Dice,
+    pub books: Books,
+    pub links: Links,
+    pub clients: Vec<Client>,
+    pub now: Timestamp,
+    pub trace: VecDeque<Op>,
+    pub steps: u64,
+    /// A hash of all effects, when it is wanted.
+    pub digest: Option<u64>,
+    /// Commits on their way.
+    pub store: VecDeque<(Option<Token>, Vec<Change>)>,
+    pub publishing: VecDeque<Definitions>,
+    /// The sessions that are durable.
+    pub durable: BTreeMap<SessionId, record::Session>,
+    pub weights: Vec<(Op, usize)>,
+    pub servers: Vec<Option<Server>>,
+    pub snapshot: Snapshot,
+    pub shard: Shard,
+    pub directory: Directory,
+    pub secrets: Vec<Secret>,
+    pub entropy: Entropy,
+    pub project: Project,
+    instance: Arc<Instance>,
+    definitions: Vec<Arc<Definitions>>,
+    effects: Effects,
+    next: u64,
+}
+
+impl Hub {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let mut entropy = Entropy::from_seed([u8::try_from(seed % 251).expect("small"); 32]);
+        let now = Timestamp(1_700_000_000_000);
+        let project = Project {
+            id: ProjectId::mint(now, &mut entropy),
+            slug: Directory::DEFAULT_SLUG.into(),
+            name: "Default".into(),
+            separator: "__".into(),
+            mode: Mode::Proxy,
+            created_at: now,
+        };
+        let instance = Arc::new(Instance {
+            limits: limits(),
+            cursor_key: [9; 32],
+            base_url: "http://127.0.0.1:8000".into(),
+            config_file: "mcp-config.json".into(),
+        });
+        let (directory, secrets) = directory(&project, now, &mut entropy);
+        let mut hub = Self {
+            weights: steps::weights(&mut dice),
+            dice,
+            books: Books::default(),
+            links: Links { tools: vec![1; SERVERS.len()], ..Links::default() },
+            clients: Vec::new(),
+            now,
+            trace: VecDeque::new(),
+            steps: 0,
+            digest: None,
+            store: VecDeque::new(),
+            publishing: VecDeque::new(),
+            durable: BTreeMap::new(),
+            servers: Vec::new(),
+            snapshot: Snapshot::build(draft(&project, &[], &[], &instance), None),
+            shard: Shard::default(),
+            directory,
+            secrets,
+            entropy,
+            project,
+            instance,
+            definitions: Vec::new(),
+            effects: Vec::new(),
+            next: 0,
+        };
+        let servers = SERVERS.iter().map(|name| Some(hub.new_server(name))).collect();
+        hub.servers = servers;
+        hub.rebuild();
+        hub
+    }
+
+    pub(crate) fn new_server(&mut self, name: &str) -> Server {
+        Server {
+            id: ServerId::mint(self.now, &mut self.entropy),
+            project: self.project.id,
+            name: name.to_owned(),
+            origin: Origin::ConfigFile,
+            spec: ServerSpec {
+                transport: Transport::Stdio {
+                    command: self.number().to_string(),
+                    args: Vec::new(),
+                    env: BTreeMap::new(),
+                    cwd: None,
+                },
+                disabled: false,
+                timeout_s: 4,
+                auto_approve: Vec::new(),
+                unknown: BTreeMap::new(),
+            },
+        }
+    }
+
+    /// A number that was never given out before.
+    pub(crate) fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.instance.limits
+    }
+
+    pub(crate) fn begin(&mut self, client: usize, kind: Kind) -> ExchangeId {
+        let exchange = ExchangeId(self.number());
+        self.books.exchanges.insert(exchange, Exchange { client, kind, post: None });
+        exchange
+    }
+
+    /// Gives the shard an input, carries out what follows, and checks the books.
+    pub(crate) fn feed(&mut self, input: Input) {
+        let mut effects = std::mem::take(&mut self.effects);
+        let (snapshot, entropy) = (&self.snapshot, &mut self.entropy);
+        self.shard.handle(&mut Cx { now: self.now, snapshot, entropy, out: &mut effects }, input);
+        if let Err(bug) = self.shard.audit() {
+            panic!("{bug}");
+        }
+        for effect in effects.drain(..) {
+            if let Some(digest) = &mut self.digest {
+                for byte in format!("{effect:?}").bytes() {
+                    *digest = (*digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+                }
+            }
+            self.carry_out(effect);
+        }
+        self.effects = effects;
+        self.balance();
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Answer { exchange, status, session, body } => {
+                if let Some(session) = session {
+                    assert!(self.durable.contains_key(&session), "a session was promised and is not stored");
+                    let client = self.books.exchanges[&exchange].client;
+                    self.clients[client].session = Some(session.to_string());
+                }
+                match body {
+                    Some(body) => self.enter(exchange, &body, status),
+                    None => self.books.expect_no_answer(exchange),
+                }
+                self.books.close(exchange);
+            }
+            Effect::CloseLink { link, .. } => {
+                let link = self.links.all.get_mut(&link).expect("a link that is there");
+                link.stage = Stage::Closing;
+            }
+            Effect::Emit { exchange, event: Event::Endpoint(path) } => {
+                let client = self.books.exchanges[&exchange].client;
+                self.clients[client].session = path.split("sessionId=").nth(1).map(str::to_owned);
+            }
+            Effect::Emit { exchange, event: Event::Message { data, .. } } => self.enter(exchange, &data, 200),
+            Effect::Finish { exchange } => {
+                self.clients.iter_mut().for_each(|client| client.finished(exchange));
+                self.books.close(exchange);
+            }
+            Effect::OpenLink { link, server } => {
+                let at = SERVERS.iter().position(|name| *name == server.name).expect("a configured server");
+                assert_eq!(self.servers[at].as_ref(), Some(&*server), "it is started as it is configured");
+                self.links.open(link, at);
+            }
+            Effect::OpenStream { exchange } => {
+                assert!(self.books.exchanges.contains_key(&exchange), "exchange {exchange} is closed");
+            }
+            Effect::Persist { token, changes } => self.store.push_back((token, changes)),
+            Effect::Publish { definitions } => self.publishing.push_back(*definitions),
+            Effect::Report { .. } => {}
+            Effect::SendFrame { link, frame } => self.links.send(link, &frame),
+        }
+    }
+
+    fn enter(&mut self, exchange: ExchangeId, text: &bytes::Bytes, status: u16) {
+        let entry = self.books.enter(exchange, text);
+        let client = &mut self.clients[self.books.exchanges[&exchange].client];
+        match entry {
+            Entry::Handshake => client.ready = true,
+            Entry::Other if status == 404 => client.forget_session(),
+            Entry::Other => {}
+        }
+    }
+
+    /// What must hold after every input.
+    fn balance(&self) {
+        let gauges = self.shard.gauges();
+        assert_eq!(gauges.exchanges, self.books.exchanges.len(), "exchanges that only one side knows of");
+        assert_eq!(gauges.links, self.links.all.len(), "links that only one side knows of");
+        let (counted, open) = (gauges.in_flight + gauges.waiting, self.books.open_requests());
+        assert!(counted <= open, "{counted} requests are counted, {open} are open");
+        assert!(open <= counted + self.store.len(), "{open} requests are open, {counted} are counted");
+        let mut links = [0; SERVERS.len()];
+        self.links.current().for_each(|link| links[link.server] += 1);
+        assert!(links.iter().all(|links| *links <= 1), "a server runs twice: {links:?}");
+        let starting = self.links.current().filter(|link| !link.greeted).count();
+        assert!(starting <= self.limits().starting, "{starting} servers start at once");
+        assert!(gauges.in_flight <= self.limits().project_in_flight);
+    }
+
+    /// The oldest commit is durable, or has failed.
+    pub(crate) fn stored(&mut self, ok: bool) {
+        let Some((token, changes)) = self.store.pop_front() else { return };
+        for change in changes.into_iter().filter(|_| ok) {
+            match change {
+                Change::Put(Record::Session(session), _) => drop(self.durable.insert(session.id, session)),
+                Change::Remove(RecordId::Session(_, id)) => drop(self.durable.remove(&id)),
+                change => panic!("the shard stores sessions alone: {change:?}"),
+            }
+        }
+        if let Some(token) = token {
+            self.feed(Input::Stored { token, ok });
+        }
+    }
+
+    /// The oldest publication is in the snapshot.
+    pub(crate) fn published(&mut self) {
+        let Some(learnt) = self.publishing.pop_front() else { return };
+        self.definitions.retain(|known| known.server != learnt.server);
+        self.definitions.push(Arc::new(learnt));
+        self.rebuild();
+    }
+
+    /// Builds the snapshot anew and lets the shard follow.
+    pub(crate) fn rebuild(&mut self) {
+        let servers: Vec<Server> = self.servers.iter().flatten().cloned().collect();
+        self.definitions.retain(|known| servers.iter().any(|server| server.id == known.server));
+        let draft = draft(&self.project, &servers, &self.definitions, &self.instance);
+        let new = Snapshot::build(draft, Some(&self.snapshot));
+        let changes = diff(&self.snapshot, &new);
+        let ended = |name: &str| self.snapshot.named(name).is_some_and(|old| changes.ended.contains(&old.id));
+        for link in self.links.all.values_mut() {
+            link.retired |= ended(SERVERS[link.server]);
+        }
+        self.snapshot = new;
+        self.feed(Input::SnapshotReplaced(changes));
+    }
+}
+
+fn directory(project: &Project, now: Timestamp, entropy: &mut Entropy) -> (Directory, Vec<Secret>) {
+    let pepper = Pepper::derive(&[3; 32]);
+    let secrets: Vec<Secret> = (0..KEYS).map(|_| Secret::mint(entropy)).collect();
+    let keys = secrets.iter().map(|secret| Key {
+        id: secret.id(),
+        project: project.id,
+        name: "k".into(),
+        mac: secret.mac(&pepper),
+        created_at: now,
+        expires_at: None,
+        revoked_at: None,
+    });
+    (Directory::build([project.clone()], keys.collect::<Vec<_>>(), pepper.clone()), secrets)
+}
+
+fn draft(
+    project: &Project,
+    servers: &[Server],
+    definitions: &[Arc<Definitions>],
+    instance: &Arc<Instance>,
+) -> Draft {
+    Draft {
+        project: project.clone(),
+        servers: servers.to_vec(),
+        definitions: definitions.to_vec(),
+        instance: Arc::clone(instance),
+    }
+}
