@@ -1,10 +1,12 @@
 //! MCP's own vocabulary: revisions, methods, headers, and what revisions add to results.
 
+mod asking;
 mod headers;
 mod method;
 mod result;
 mod revision;
 
+pub use asking::{Abilities, Asking};
 pub use headers::{check_headers, decode_header, is_envelope_key};
 pub use method::{ListKind, Method, Route, Row, TABLE};
 pub use result::{Lifetime, complete};

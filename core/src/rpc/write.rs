@@ -46,6 +46,22 @@ pub fn error(id: Option<&str>, code: i32, message: &str, data: Option<&str>) -> 
     out
 }
 
+/// An error response with a raw `error` object.
+pub fn raw_error(id: &str, error: &[u8]) -> Vec<u8> {
+    [b"{\"jsonrpc\":\"2.0\",\"id\":", id.as_bytes(), b",\"error\":", error, b"}"].concat()
+}
+
+/// The same JSON text on one line, for transports on which a line is a message: white space between tokens may hold
+/// line ends, strings cannot.
+pub fn one_line(mut text: Vec<u8>) -> Vec<u8> {
+    for byte in &mut text {
+        if matches!(*byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
+    }
+    text
+}
+
 /// A request; a notification without an id. `params` is raw JSON.
 pub fn request(id: Option<u64>, method: &str, params: Option<&[u8]>) -> Vec<u8> {
     let mut out = Vec::with_capacity(params.map_or(0, <[u8]>::len).saturating_add(80));

@@ -37,7 +37,7 @@ impl Shard {
         if let Some(error) = response.raw(Field::Error) {
             let error = if modern { modern_error(response) } else { Cow::Borrowed(error) };
             let status = if modern && response.raw(Field::Code) == Some(b"-32601") { 404 } else { 200 };
-            return self.deliver(cx, caller, status, error_frame(&caller.id, &error));
+            return self.deliver(cx, caller, status, write::raw_error(&caller.id, &error));
         }
         let body = if modern {
             write::result(&caller.id, &complete(response, lifetime, server_info))
@@ -65,8 +65,4 @@ fn modern_error(response: &Envelope) -> Cow<'_, [u8]> {
     } else {
         Cow::Borrowed(error)
     }
-}
-
-fn error_frame(id: &str, error: &[u8]) -> Vec<u8> {
-    [b"{\"jsonrpc\":\"2.0\",\"id\":", id.as_bytes(), b",\"error\":", error, b"}"].concat()
 }

@@ -177,14 +177,7 @@ fn request(id: CallId, method: &str, body: &Envelope, edits: &mut Edits<'_>) -> 
     all.extend(edits.iter().cloned());
     all.extend(meta(id, body));
     let params = body.has(Field::Params).then(|| body.spliced(Field::Params, &mut all));
-    let mut frame = write::request(Some(id.0), method, params.as_deref());
-    // A line is a message: white space between tokens may hold line ends, strings cannot.
-    for byte in &mut frame {
-        if matches!(*byte, b'\n' | b'\r') {
-            *byte = b' ';
-        }
-    }
-    frame.into()
+    write::one_line(write::request(Some(id.0), method, params.as_deref())).into()
 }
 
 /// What changes in `_meta`: the progress token is ours, and the envelope of the stateless era ends here.

@@ -11,7 +11,7 @@ use super::session::{Session, Transport};
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Posted, Shard, Token};
 use crate::hub;
-use crate::mcp::Revision;
+use crate::mcp::{Abilities, Revision};
 use crate::ports::gateway::{Admission, Target};
 use crate::ports::store::{Change, Expect};
 use crate::record::{self, Record};
@@ -72,6 +72,8 @@ impl Shard {
         };
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.revision = Some(caller.revision);
+        session.abilities =
+            body.raw_str(Field::Capabilities).map_or_else(Abilities::default, Abilities::parse);
         if !caller.ends {
             return self.respond(cx, &caller, &face.handshake(caller.revision));
         }

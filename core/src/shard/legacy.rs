@@ -60,7 +60,9 @@ impl Shard {
                 return Ok(());
             }
             Message::Response { .. } => {
+                let session = session.id;
                 cx.answer(posted.exchange, 202, None);
+                self.on_client_answer(cx, session, &posted.body);
                 return Ok(());
             }
         };
@@ -82,6 +84,8 @@ impl Shard {
             && let Some(request) = posted.body.raw_str(Field::RequestId)
         {
             self.cancel(cx, session, request);
+        } else if method == Some(Method::Progress) {
+            self.on_client_progress(cx, session, &posted.body);
         }
     }
 
@@ -159,6 +163,7 @@ impl Shard {
                 cx.effect(Effect::Finish { exchange: stream });
             }
         }
+        self.refuse_questions(cx, id);
         self.cancel_all(cx, id);
     }
 

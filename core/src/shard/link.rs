@@ -52,14 +52,7 @@ impl Shard {
                 }
                 self.end_if_drained(cx, link);
             }
-            Message::Request { id, method } => {
-                let frame = if method == "ping" {
-                    write::result(id, b"{}")
-                } else {
-                    write::error(Some(id), -32_601, "this client has no such capability", None)
-                };
-                cx.effect(Effect::SendFrame { link, frame: frame.into() });
-            }
+            Message::Request { .. } => self.on_asked(cx, link, frame),
             Message::Notification { method } => self.on_news(cx, link, method, frame),
         }
     }
@@ -151,6 +144,7 @@ impl Shard {
         upstream.draft = None;
         upstream.relearn_at = None;
         let calls = upstream.calls.drain();
+        self.forget_questions(cx, link);
         cx.report(
             &server,
             Severity::Warning,

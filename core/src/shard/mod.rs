@@ -27,6 +27,7 @@ mod lists;
 mod modern;
 mod notify;
 mod own;
+mod reverse;
 mod session;
 mod start;
 mod survey;
@@ -40,6 +41,7 @@ pub use effect::{Effect, Effects, Severity, Token};
 pub use input::{Input, Opened, Posted};
 
 use listen::Listener;
+use reverse::Asked;
 use session::Sessions;
 use wait::Waiter;
 
@@ -56,6 +58,8 @@ pub struct Shard {
     exchanges: HashMap<ExchangeId, Exchange>,
     waiters: Vec<Waiter>,
     listeners: BTreeMap<ExchangeId, Listener>,
+    /// What servers have asked of clients, by the id that the clients see.
+    asked: BTreeMap<u64, Asked>,
     /// Answers that wait until a change is durable.
     unstored: BTreeMap<Token, (Caller, SessionId)>,
     deletions: BTreeMap<Token, ExchangeId>,

@@ -19,6 +19,7 @@ impl Shard {
         match method {
             "notifications/progress" => self.on_progress(cx, link, frame),
             "notifications/message" => self.on_message(cx, link, frame),
+            "notifications/cancelled" => self.on_asked_cancelled(cx, link, frame),
             changed if ListKind::ALL.iter().any(|kind| kind.changed() == changed) => {
                 let at = cx.now.after(cx.limits().debounce);
                 if let Some(upstream) = self.upstream_of(link) {
@@ -51,7 +52,7 @@ impl Shard {
         let Some(upstream) = self.upstream_of(link) else { return };
         let name = upstream.name.clone();
         let only =
-            upstream.calls.only_caller().map(|caller| (caller.exchange, caller.session, caller.log_level));
+            upstream.calls.only_call().map(|(_, caller)| (caller.exchange, caller.session, caller.log_level));
         if let Some((exchange, session, own)) = only {
             let wanted = match session {
                 Some(session) => {

@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use crate::mcp::Revision;
+use crate::mcp::{Abilities, Revision};
 use crate::ports::gateway::{Admission, Target, Verb};
 use crate::record;
 use crate::upstream::Level;
@@ -38,6 +38,8 @@ pub(crate) struct Session {
     pub transport: Transport,
     /// `None` until `initialize`.
     pub revision: Option<Revision>,
+    /// What its client can be asked for.
+    pub abilities: Abilities,
     /// From which level on log messages are wanted.
     pub level: Option<Level>,
     /// Open streams for what no request asked for, the newest last.
@@ -60,6 +62,7 @@ impl Session {
             key: admission.key.clone(),
             transport,
             revision: None,
+            abilities: Abilities::default(),
             level: None,
             streams,
             in_flight: 0,
@@ -76,6 +79,7 @@ impl Session {
             key: record.key,
             transport: Transport::Http,
             revision: Some(Revision::agree(&record.revision)),
+            abilities: Abilities::parse(&record.capabilities),
             level: None,
             streams: Vec::new(),
             in_flight: 0,

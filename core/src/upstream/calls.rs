@@ -161,11 +161,18 @@ impl Calls {
         self.table.iter().filter(|(_, call)| matches(call)).map(|(id, _)| *id).collect()
     }
 
-    /// The caller of the only client's call in flight, if there is exactly one.
-    pub(crate) fn only_caller(&self) -> Option<&Caller> {
-        let mut callers = self.clients();
-        let (_, first) = callers.next()?;
-        if callers.next().is_some() { None } else { Some(first) }
+    /// The only client's call in flight, if there is exactly one.
+    pub(crate) fn only_call(&self) -> Option<(CallId, &Caller)> {
+        let mut calls = self.clients();
+        let first = calls.next()?;
+        if calls.next().is_some() { None } else { Some(first) }
+    }
+
+    /// Lets a call live as long as any may: its server waits for people.
+    pub(crate) fn extend_fully(&mut self, id: CallId) {
+        if let Some(hard) = self.table.get(&id).map(|call| call.hard_deadline) {
+            self.extend(id, hard);
+        }
     }
 
     /// The first call whose time is up.

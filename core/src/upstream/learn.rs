@@ -165,9 +165,15 @@ struct Named {
     uri_template: Option<String>,
 }
 
+/// What the hub says that it can do for a server: what any client may be able to. Each request is answered by what the
+/// client that it is for can really do.
+const CAPABILITIES: &[u8] = b"{\"roots\":{},\"sampling\":{},\"elicitation\":{}}";
+
 /// The params of the `initialize` that the hub sends to a server.
 pub(crate) fn handshake_params() -> Vec<u8> {
-    let mut out = Vec::from(b"{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},\"clientInfo\":");
+    let mut out = Vec::from(b"{\"protocolVersion\":\"2025-11-25\",\"capabilities\":");
+    out.extend_from_slice(CAPABILITIES);
+    out.extend_from_slice(b",\"clientInfo\":");
     out.extend_from_slice(b"{\"name\":\"mcp-orch\",\"version\":");
     write::string(&mut out, env!("CARGO_PKG_VERSION"));
     out.extend_from_slice(b"}}");

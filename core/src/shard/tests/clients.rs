@@ -37,6 +37,8 @@ pub(super) struct Client {
     pub session: Option<String>,
     /// The stream of an HTTP+SSE session.
     pub stream: Option<ExchangeId>,
+    /// Raw JSON.
+    pub capabilities: &'static str,
 }
 
 pub(super) fn at(server: &str) -> Target {
@@ -46,7 +48,7 @@ pub(super) fn at(server: &str) -> Target {
 impl Client {
     /// A client that has not said anything yet.
     pub(super) fn new(era: Era, target: Target) -> Self {
-        Self { era, target, key: "key", session: None, stream: None }
+        Self { era, target, key: "key", session: None, stream: None, capabilities: "{}" }
     }
 
     pub(super) fn admission(&self, world: &World) -> Admission {
@@ -125,7 +127,12 @@ pub(super) struct Sent {
 impl World {
     /// A client that is ready: with a session in the eras that have them.
     pub(super) fn client(&mut self, era: Era, target: Target) -> Client {
-        let mut client = Client::new(era, target);
+        self.able_client(era, target, "{}")
+    }
+
+    /// The same, with capabilities.
+    pub(super) fn able_client(&mut self, era: Era, target: Target, capabilities: &'static str) -> Client {
+        let mut client = Client { capabilities, ..Client::new(era, target) };
         if era == Era::Sse {
             self.open_sse(&mut client);
         }
@@ -154,7 +161,8 @@ impl World {
             Era::Http(_) | Era::Modern | Era::Sse => version,
         };
         let members = format!(
-            r#""protocolVersion":"{version}","capabilities":{{}},"clientInfo":{{"name":"c","version":"1"}}"#
+            r#""protocolVersion":"{version}","capabilities":{},"clientInfo":{{"name":"c","version":"1"}}"#,
+            client.capabilities
         );
         self.request(client, "0", "initialize", &members)
     }

@@ -12,6 +12,7 @@ mod lists;
 mod modern;
 mod news;
 mod replay;
+mod reverse;
 mod sessions;
 mod sse;
 mod unified;

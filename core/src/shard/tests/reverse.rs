@@ -1,0 +1,163 @@
+//! What servers ask of clients.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use core::time::Duration;
+
+use super::clients::{Client, Era, HTTP, at};
+use super::world::{World, read};
+use crate::mcp::Revision;
+use crate::rpc::{Field, Message};
+use crate::{ExchangeId, LinkId};
+
+const ABLE: &str = r#"{"sampling":{},"elicitation":{},"roots":{}}"#;
+const ERAS: [Era; 2] = [Era::Sse, HTTP];
+
+/// A server asks while a call is in flight; returns what the client is shown: the id and the whole message.
+fn ask(world: &mut World, client: &Client, call: ExchangeId, method: &str) -> (LinkId, String, String) {
+    let link = world.link("a");
+    let words = r#""params":{"message":"?","_meta":{"progressToken":"own"}}"#;
+    world.says(link, &format!(r#"{{"jsonrpc":"2.0","id":"q\u0031","method":"{method}",{words}}}"#));
+    let shown = world.take(client, call);
+    let [only] = shown.as_slice() else { panic!("one question is expected: {shown:?}") };
+    let id = read(only).raw_str(Field::Id).unwrap().to_owned();
+    (link, id, only.clone())
+}
+
+fn asked(world: &mut World, era: Era) -> (Client, ExchangeId, LinkId, String, String) {
+    let client = world.able_client(era, at("a"), ABLE);
+    let call = world.call(&client, "1");
+    world.frames("a");
+    let (link, id, shown) = ask(world, &client, call, "elicitation/create");
+    (client, call, link, id, shown)
+}
+
+/// What the server was told, taken.
+fn told(world: &mut World) -> String {
+    let frames = world.frames("a");
+    let [(_, only)] = frames.as_slice() else { panic!("one frame is expected: {frames:?}") };
+    only.clone()
+}
+
+#[test]
+fn a_question_goes_to_the_client_that_calls_under_an_id_of_ours_and_the_answer_back_under_the_server_s() {
+    for era in ERAS {
+        for (member, value) in
+            [("result", r#"{"action":"accept"}"#), ("error", r#"{"code":-1,"message":"no"}"#)]
+        {
+            let mut world = World::running(&["a"]);
+            let (client, call, _, id, shown) = asked(&mut world, era);
+            assert!(shown.contains(r#""method":"elicitation/create""#) && !shown.contains("own"), "{shown}");
+            assert!(shown.contains(&format!(r#""progressToken":{id}"#)), "{shown}");
+            let post = world.post(&client, &format!(r#"{{"jsonrpc":"2.0","id":{id},"{member}":{value}}}"#));
+            assert_eq!(world.seen(post).status, Some(202));
+            assert_eq!(told(&mut world), format!(r#"{{"jsonrpc":"2.0","id":"q\u0031","{member}":{value}}}"#));
+            // A second answer is nobody's.
+            world.post(&client, &format!(r#"{{"jsonrpc":"2.0","id":{id},"{member}":{value}}}"#));
+            assert!(world.frames("a").is_empty());
+            assert!(world.take(&client, call).is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_client_is_asked_only_what_it_can_answer_in_a_revision_that_has_it() {
+    for (era, capabilities, method) in [
+        (HTTP, "{}", "elicitation/create"),
+        (HTTP, r#"{"roots":{}}"#, "sampling/createMessage"),
+        (Era::Http(Revision::V2025_03_26), ABLE, "elicitation/create"),
+        (Era::Modern, ABLE, "roots/list"),
+        (HTTP, ABLE, "tools/call"),
+    ] {
+        let mut world = World::running(&["a"]);
+        let client = world.able_client(era, at("a"), capabilities);
+        let call = world.call(&client, "1");
+        world.frames("a");
+        let link = world.link("a");
+        world.says(link, &format!(r#"{{"jsonrpc":"2.0","id":7,"method":"{method}"}}"#));
+        assert!(
+            told(&mut world).starts_with(r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32601"#),
+            "{method}"
+        );
+        assert!(world.take(&client, call).is_empty());
+    }
+}
+
+#[test]
+fn with_several_calls_in_flight_nobody_is_asked() {
+    let mut world = World::running(&["a"]);
+    let clients = [(); 2].map(|()| world.able_client(HTTP, at("a"), ABLE));
+    let calls = [0, 1].map(|n: usize| world.call(&clients[n], "1"));
+    world.frames("a");
+    let link = world.link("a");
+    world.says(link, r#"{"jsonrpc":"2.0","id":7,"method":"roots/list"}"#);
+    assert!(told(&mut world).contains("-32601"));
+    assert!((0..2).all(|n| world.take(&clients[n], calls[n]).is_empty()));
+}
+
+#[test]
+fn another_session_cannot_answer_for_the_one_that_was_asked() {
+    let mut world = World::running(&["a"]);
+    let (_, _, _, id, _) = asked(&mut world, HTTP);
+    let other = world.able_client(HTTP, at("a"), ABLE);
+    world.post(&other, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
+    assert!(world.frames("a").is_empty());
+}
+
+#[test]
+fn a_call_whose_server_waits_for_people_has_all_the_time_there_is() {
+    let mut world = World::running(&["a"]);
+    let (client, call, ..) = asked(&mut world, HTTP);
+    world.advance(Duration::from_mins(14));
+    assert!(world.take(&client, call).is_empty());
+    world.advance(Duration::from_mins(2));
+    assert_eq!(world.code(&client, call), "-31002");
+}
+
+#[test]
+fn a_question_that_is_taken_back_is_taken_back_from_the_client() {
+    for era in ERAS {
+        let mut world = World::running(&["a"]);
+        let (client, call, link, id, _) = asked(&mut world, era);
+        world.says(
+            link,
+            r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"q\u0031"}}"#,
+        );
+        let shown = world.take(&client, call);
+        assert!(shown.len() == 1 && shown[0].contains(&format!(r#""requestId":{id}"#)), "{shown:?}");
+        world.post(&client, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
+        assert!(world.frames("a").is_empty());
+    }
+}
+
+#[test]
+fn progress_on_a_question_reaches_the_server_with_its_own_token() {
+    let mut world = World::running(&["a"]);
+    let (client, _, _, id, _) = asked(&mut world, HTTP);
+    let params = format!(r#""params":{{"progressToken":{id},"progress":1}}"#);
+    world.post(&client, &format!(r#"{{"jsonrpc":"2.0","method":"notifications/progress",{params}}}"#));
+    assert!(told(&mut world).contains(r#""progressToken":"own","progress":1"#));
+}
+
+#[test]
+fn a_server_whose_client_has_gone_gets_an_error_and_waits_for_nothing() {
+    let mut world = World::running(&["a"]);
+    let (client, ..) = asked(&mut world, HTTP);
+    world.delete(&client);
+    let frames = world.frames("a");
+    let refused =
+        frames.iter().any(|(_, text)| text.starts_with(r#"{"jsonrpc":"2.0","id":"q\u0031","error""#));
+    assert!(refused, "{frames:?}");
+}
+
+#[test]
+fn questions_of_a_server_that_ended_are_taken_back_before_the_call_is_answered() {
+    let mut world = World::running(&["a"]);
+    let (client, call, ..) = asked(&mut world, HTTP);
+    world.crash("a");
+    let shown = world.take(&client, call);
+    assert_eq!(shown.len(), 2, "{shown:?}");
+    assert!(matches!(read(&shown[0]).message(), Message::Notification { method: "notifications/cancelled" }));
+    assert_eq!(read(&shown[1]).raw_str(Field::Code), Some("-31003"));
+}
