@@ -76,6 +76,9 @@ impl Shard {
             }
             return self.call_hub(cx, &caller, body, edits);
         }
+        if !entry.enabled() {
+            return self.fail(cx, &caller, &UpstreamFault::Removed { server: entry.name.clone() }.into());
+        }
         if let Err(fault) = self.admit_call(cx, entry, body.bytes().len()) {
             return self.fail(cx, &caller, &fault);
         }

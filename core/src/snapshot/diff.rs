@@ -21,8 +21,8 @@ pub struct Changes {
 pub fn diff(old: &Snapshot, new: &Snapshot) -> Changes {
     let mut changes = Changes::default();
     for entry in old.servers() {
-        let same = new.entry(entry.id).is_some_and(|now| now.enabled() && now.digest == entry.digest);
-        if entry.enabled() && !same {
+        let goes_on = |now: &Arc<Entry>| now.enabled() || !entry.enabled();
+        if !new.entry(entry.id).is_some_and(|now| goes_on(now) && now.digest == entry.digest) {
             changes.ended.insert(entry.id);
         }
     }

@@ -191,6 +191,17 @@ fn a_disabled_server_ends_and_is_not_listed_and_comes_back() {
 }
 
 #[test]
+fn a_server_that_changes_while_it_is_disabled_is_learnt_as_it_is_now() {
+    let mut world = World::running(&["a"]);
+    let client = Client::new(Era::Modern, at("a"));
+    world.configure(|servers| servers[0].spec.disabled = true);
+    world.call(&client, "1");
+    change(&mut world, "a");
+    let exchange = world.request(&client, "2", "tools/list", "");
+    assert!(world.answer(&client, exchange).has(Field::Result), "and listed");
+}
+
+#[test]
 fn a_server_that_changes_while_it_starts_starts_again_as_it_is_now() {
     for script in [Script::stuck(), Script::silent()] {
         let mut world = World::scripted(Limits::default(), [("a", script)]).surveyed();
