@@ -291,7 +291,8 @@ impl Exceeded {
             | Limit::ProjectInFlight
             | Limit::LinkInFlightBytes
             | Limit::StreamBytes
-            | Limit::ProjectServers => (429, own::LIMIT, data),
+            | Limit::ProjectServers
+            | Limit::Subscriptions => (429, own::LIMIT, data),
         }
     }
 }

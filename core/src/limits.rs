@@ -34,6 +34,8 @@ pub struct Limits {
     pub stream_bytes: usize,
     /// Streams that one session may hold open.
     pub session_streams: usize,
+    /// Resources that one session or stream may be subscribed to.
+    pub subscriptions: usize,
     /// Sessions of one project; the one idle longest makes room.
     pub project_sessions: usize,
     /// Servers of one project.
@@ -119,6 +121,7 @@ impl Default for Limits {
             link_queue_bytes: 80 * MIB,
             stream_bytes: MIB,
             session_streams: 4,
+            subscriptions: 1_000,
             project_sessions: 20_000,
             project_servers: 200,
             definitions: 5_000,
@@ -176,6 +179,8 @@ pub enum Limit {
     LinkInFlightBytes,
     /// [`Limits::stream_bytes`].
     StreamBytes,
+    /// [`Limits::subscriptions`].
+    Subscriptions,
     /// [`Limits::project_servers`].
     ProjectServers,
     /// [`Limits::uri_bytes`].
@@ -197,6 +202,7 @@ impl Limit {
             Self::ProjectInFlight => "project_in_flight",
             Self::LinkInFlightBytes => "link_in_flight_bytes",
             Self::StreamBytes => "stream_bytes",
+            Self::Subscriptions => "subscriptions",
             Self::ProjectServers => "project_servers",
             Self::UriBytes => "uri_bytes",
             Self::Connections => "connections",

@@ -8,13 +8,13 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
 
+use super::locate::locate;
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Shard};
 use crate::hub;
 use crate::mcp::{Lifetime, Method, Route, Row, is_envelope_key};
-use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, write};
-use crate::snapshot::{Entry, Place, Snapshot};
+use crate::snapshot::Entry;
 use crate::upstream::{Call, Caller, Purpose, State, Upstream};
 use crate::{CallId, Exceeded, Fault, Limit, Rejection, UpstreamFault};
 
@@ -34,12 +34,7 @@ impl Shard {
         row: &'static Row,
         patience: Patience,
     ) {
-        let found = match &caller.target {
-            Target::Server(name) => cx.snapshot.named(name).cloned().map(|entry| (entry, None)),
-            Target::Unified => place(cx.snapshot, row.route, &body)
-                .and_then(|place| Some((cx.snapshot.entry(place.server)?.clone(), Some(place.name)))),
-        };
-        let Some((entry, name)) = found else {
+        let Some((entry, name)) = locate(cx.snapshot, &caller.target, row.route, &body) else {
             if patience == Patience::Waits && self.is_missing(cx, &caller.target) {
                 return self.wait(cx, caller, body);
             }
@@ -199,34 +194,6 @@ fn meta(id: CallId, body: &Envelope) -> Option<(Field, Cow<'static, [u8]>)> {
         return Some((Field::Meta, Cow::Owned(kept)));
     }
     body.has(Field::MetaProgressToken).then_some((Field::MetaProgressToken, Cow::Owned(token)))
-}
-
-/// Where a name leads on the unified endpoint.
-fn place(snapshot: &Snapshot, route: Route, body: &Envelope) -> Option<Place> {
-    let unified = &snapshot.unified;
-    match route {
-        Route::ByTool => unified.tool(&body.text(Field::Name)?).cloned(),
-        Route::ByPrompt => unified.prompt(&body.text(Field::Name)?).cloned(),
-        Route::ByUri => {
-            unified.resource(&body.text(Field::Uri)?).or_else(|| only_with_resources(snapshot, body))
-        }
-        Route::ByReference => match body.text(Field::RefName) {
-            Some(name) => unified.prompt(&name).cloned(),
-            None => {
-                let uri = body.text(Field::RefUri)?;
-                unified.template(&uri).cloned().or_else(|| unified.resource(&uri))
-            }
-        },
-        Route::List(_) | Route::Own => None,
-    }
-}
-
-/// A URI that nothing lists can still be of the only server that has resources.
-fn only_with_resources(snapshot: &Snapshot, body: &Envelope) -> Option<Place> {
-    let able = |entry: &&Arc<Entry>| entry.offer.as_ref().is_some_and(|offer| offer.capabilities.resources);
-    let mut servers = snapshot.behind(&Target::Unified).filter(able);
-    let server = servers.next().filter(|_| servers.next().is_none())?.id;
-    Some(Place { server, name: body.text(Field::Uri)?.into_owned() })
 }
 
 fn unknown(route: Route, body: &Envelope) -> Fault {

@@ -163,6 +163,7 @@ impl Shard {
                 cx.effect(Effect::Finish { exchange: stream });
             }
         }
+        self.drop_subscriber(cx, super::Subscriber::Session(id));
         self.refuse_questions(cx, id);
         self.cancel_all(cx, id);
     }

@@ -76,7 +76,7 @@ impl Shard {
                 };
                 self.relay(cx, &caller, response, lifetime, info);
             }
-            Purpose::Forgotten | Purpose::SetLevel => {}
+            Purpose::Forgotten | Purpose::Housekeeping => {}
             Purpose::Handshake => self.on_handshake(cx, link, response),
             Purpose::Learn(kind) => self.on_page(cx, link, kind, Some(response)),
         }
@@ -102,6 +102,7 @@ impl Shard {
         }
         self.learn_next(cx, link, None);
         self.restore_level(cx, link);
+        self.restore_subscriptions(cx, link);
     }
 
     /// Ends a link that does not do what it must. Its server counts as failed from now on.

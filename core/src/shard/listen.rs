@@ -27,16 +27,17 @@ pub(super) struct Listener {
 }
 
 /// What a client wants to hear of.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Filter {
     tools_list_changed: bool,
     prompts_list_changed: bool,
     resources_list_changed: bool,
+    resource_subscriptions: Vec<String>,
 }
 
 impl Filter {
-    fn wants(self, method: &str) -> bool {
+    fn wants(&self, method: &str) -> bool {
         match method {
             "notifications/tools/list_changed" => self.tools_list_changed,
             "notifications/prompts/list_changed" => self.prompts_list_changed,
@@ -45,14 +46,19 @@ impl Filter {
         }
     }
 
-    fn json(self) -> String {
+    fn json(&self) -> String {
         let members = [
             (self.tools_list_changed, "\"toolsListChanged\":true"),
             (self.prompts_list_changed, "\"promptsListChanged\":true"),
             (self.resources_list_changed, "\"resourcesListChanged\":true"),
         ];
-        let there: Vec<&str> =
-            members.into_iter().filter(|(there, _)| *there).map(|(_, text)| text).collect();
+        let there = members.into_iter().filter(|(there, _)| *there).map(|(_, text)| text.into());
+        let mut there: Vec<String> = there.collect();
+        if !self.resource_subscriptions.is_empty() {
+            // A list of strings always has a JSON form.
+            let uris = serde_json::to_string(&self.resource_subscriptions).unwrap_or_default();
+            there.push(format!("\"resourceSubscriptions\":{uris}"));
+        }
         format!("{{{}}}", there.join(","))
     }
 }
@@ -61,11 +67,13 @@ impl Shard {
     /// Opens the stream; the first message says which part of the filter is honoured.
     pub(super) fn listen(&mut self, cx: &mut Cx<'_>, caller: &Caller, posted: &Posted) {
         let wanted = posted.body.raw(Field::Notifications);
-        let Some(Ok(filter)) = wanted.map(serde_json::from_slice::<Filter>) else {
+        let Some(Ok(mut filter)) = wanted.map(serde_json::from_slice::<Filter>) else {
             let fault = Rejection::InvalidParams("notifications, the filter, is required".into());
             return self.fail(cx, caller, &fault.into());
         };
         let exchange = caller.exchange;
+        let wanted = core::mem::take(&mut filter.resource_subscriptions);
+        filter.resource_subscriptions = self.subscribe_listener(cx, exchange, &caller.target, &wanted);
         let tagged =
             format!("{{\"notifications\":{},\"_meta\":{{\"{SUBSCRIPTION}\":{}}}}}", filter.json(), caller.id);
         let ack = write::request(None, "notifications/subscriptions/acknowledged", Some(tagged.as_bytes()));
@@ -93,6 +101,14 @@ impl Shard {
         }
     }
 
+    /// A resource has changed that a stream asked for. `uri` is raw JSON.
+    pub(super) fn tell_listener_of(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId, uri: &[u8]) {
+        let Some(listener) = self.listeners.get(&exchange) else { return };
+        let meta = format!(",\"_meta\":{{\"{SUBSCRIPTION}\":{}}}}}", listener.id);
+        let params = [b"{\"uri\":", uri, meta.as_bytes()].concat();
+        cx.emit(exchange, write::request(None, "notifications/resources/updated", Some(&params)).into());
+    }
+
     /// Ends streams in order: each gets the result of its request.
     pub(super) fn end_listeners(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Listener) -> bool) {
         let ended: Vec<ExchangeId> = self
@@ -104,6 +120,7 @@ impl Shard {
         for exchange in ended {
             self.exchanges.remove(&exchange);
             let Some(listener) = self.listeners.remove(&exchange) else { continue };
+            self.drop_subscriber(cx, super::Subscriber::Listener(exchange));
             let result =
                 format!("{{\"resultType\":\"complete\",\"_meta\":{{\"{SUBSCRIPTION}\":{}}}}}", listener.id);
             let body = write::result(&listener.id, result.as_bytes());

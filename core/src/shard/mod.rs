@@ -24,12 +24,14 @@ mod legacy;
 mod link;
 mod listen;
 mod lists;
+mod locate;
 mod modern;
 mod notify;
 mod own;
 mod reverse;
 mod session;
 mod start;
+mod subscribe;
 mod survey;
 mod timers;
 mod view;
@@ -43,6 +45,7 @@ pub use input::{Input, Opened, Posted};
 use listen::Listener;
 use reverse::Asked;
 use session::Sessions;
+use subscribe::{Subscriber, Subscriptions};
 use wait::Waiter;
 
 /// The live state of one project.
@@ -58,6 +61,7 @@ pub struct Shard {
     exchanges: HashMap<ExchangeId, Exchange>,
     waiters: Vec<Waiter>,
     listeners: BTreeMap<ExchangeId, Listener>,
+    subscriptions: Subscriptions,
     /// What servers have asked of clients, by the id that the clients see.
     asked: BTreeMap<u64, Asked>,
     /// Answers that wait until a change is durable.

@@ -19,6 +19,7 @@ impl Shard {
         match method {
             "notifications/progress" => self.on_progress(cx, link, frame),
             "notifications/message" => self.on_message(cx, link, frame),
+            "notifications/resources/updated" => self.on_resource_updated(cx, link, frame),
             "notifications/cancelled" => self.on_asked_cancelled(cx, link, frame),
             changed if ListKind::ALL.iter().any(|kind| kind.changed() == changed) => {
                 let at = cx.now.after(cx.limits().debounce);
@@ -127,7 +128,7 @@ impl Shard {
         if logs && upstream.level.is_none_or(|told| level < told) {
             upstream.level = Some(level);
             let params = ["{\"level\":\"", level.name(), "\"}"].concat();
-            self.send_internal(cx, link, Purpose::SetLevel, "logging/setLevel", Some(params.as_bytes()));
+            self.send_internal(cx, link, Purpose::Housekeeping, "logging/setLevel", Some(params.as_bytes()));
         }
     }
 }

@@ -31,6 +31,9 @@ impl Shard {
             Method::Discover => self.discover(cx, caller, body, patience),
             Method::Initialize => self.initialize(cx, caller, body, patience),
             Method::Ping => self.respond(cx, &caller, b"{}"),
+            Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => {
+                self.subscribe(cx, caller, body, method, patience);
+            }
             Method::SetLevel => self.set_level(cx, &caller, &body),
             Method::Cancelled
             | Method::Complete
@@ -41,8 +44,6 @@ impl Shard {
             | Method::PromptsList
             | Method::ResourcesList
             | Method::ResourcesRead
-            | Method::ResourcesSubscribe
-            | Method::ResourcesUnsubscribe
             | Method::RootsChanged
             | Method::TemplatesList
             | Method::ToolsCall

@@ -107,7 +107,7 @@ impl Shard {
                     self.fail(cx, &caller, &fault.into());
                 }
                 Purpose::Learn(kind) => self.on_page(cx, link, kind, None),
-                Purpose::Forgotten | Purpose::Handshake | Purpose::SetLevel => {}
+                Purpose::Forgotten | Purpose::Handshake | Purpose::Housekeeping => {}
             }
         }
     }
@@ -132,6 +132,7 @@ impl Shard {
             Some(Exchange::Call(server, call)) => self.on_caller_gone(cx, server, call),
             Some(Exchange::Listener) => {
                 self.listeners.remove(&exchange);
+                self.drop_subscriber(cx, super::Subscriber::Listener(exchange));
             }
             Some(Exchange::Stream(session)) => self.on_stream_gone(cx, session, exchange),
             Some(Exchange::Waiter) => self.on_waiter_gone(exchange),

@@ -70,6 +70,8 @@ pub struct Capabilities {
     pub prompts: bool,
     /// `resources`.
     pub resources: bool,
+    /// `resources.subscribe`.
+    pub subscribe: bool,
     /// `completions`.
     pub completions: bool,
     /// `logging`.
@@ -80,15 +82,27 @@ pub struct Capabilities {
 struct Wire {
     tools: Option<IgnoredAny>,
     prompts: Option<IgnoredAny>,
-    resources: Option<IgnoredAny>,
+    resources: Option<Resources>,
     completions: Option<IgnoredAny>,
     logging: Option<IgnoredAny>,
 }
 
+#[derive(Deserialize)]
+struct Resources {
+    #[serde(default)]
+    subscribe: bool,
+}
+
 impl Capabilities {
     /// All of them: what the unified endpoint says while a server behind it was never seen.
-    pub const ALL: Self =
-        Self { tools: true, prompts: true, resources: true, completions: true, logging: true };
+    pub const ALL: Self = Self {
+        tools: true,
+        prompts: true,
+        resources: true,
+        subscribe: true,
+        completions: true,
+        logging: true,
+    };
 
     /// Reads a `capabilities` object; what is not understood is not there.
     pub fn parse(json: &str) -> Self {
@@ -97,6 +111,7 @@ impl Capabilities {
             |wire| Self {
                 tools: wire.tools.is_some(),
                 prompts: wire.prompts.is_some(),
+                subscribe: wire.resources.as_ref().is_some_and(|resources| resources.subscribe),
                 resources: wire.resources.is_some(),
                 completions: wire.completions.is_some(),
                 logging: wire.logging.is_some(),
@@ -111,6 +126,7 @@ impl Capabilities {
             tools: self.tools || other.tools,
             prompts: self.prompts || other.prompts,
             resources: self.resources || other.resources,
+            subscribe: self.subscribe || other.subscribe,
             completions: self.completions || other.completions,
             logging: self.logging || other.logging,
         }
@@ -138,7 +154,8 @@ impl Capabilities {
         };
         member(self.tools, "\"tools\":{\"listChanged\":true}");
         member(self.prompts, "\"prompts\":{\"listChanged\":true}");
-        member(self.resources, "\"resources\":{\"listChanged\":true}");
+        member(self.resources && !self.subscribe, "\"resources\":{\"listChanged\":true}");
+        member(self.subscribe, "\"resources\":{\"listChanged\":true,\"subscribe\":true}");
         member(self.completions, "\"completions\":{}");
         member(self.logging, "\"logging\":{}");
         out.push('}');

@@ -43,8 +43,8 @@ pub(crate) enum Purpose {
     Handshake,
     /// A page of a list, for the catalogue.
     Learn(ListKind),
-    /// `logging/setLevel`.
-    SetLevel,
+    /// A level or a subscription; its answer changes nothing.
+    Housekeeping,
 }
 
 /// A request without its answer.
@@ -94,7 +94,7 @@ impl Calls {
     pub(crate) fn caller(&self, id: CallId) -> Option<&Caller> {
         match &self.table.get(&id)?.purpose {
             Purpose::Client(caller, _) => Some(caller),
-            Purpose::Forgotten | Purpose::Handshake | Purpose::Learn(_) | Purpose::SetLevel => None,
+            Purpose::Forgotten | Purpose::Handshake | Purpose::Learn(_) | Purpose::Housekeeping => None,
         }
     }
 
@@ -156,7 +156,7 @@ impl Calls {
             Purpose::Client(caller, _) => {
                 caller.session == Some(session) && request.is_none_or(|id| *caller.id == *id)
             }
-            Purpose::Forgotten | Purpose::Handshake | Purpose::Learn(_) | Purpose::SetLevel => false,
+            Purpose::Forgotten | Purpose::Handshake | Purpose::Learn(_) | Purpose::Housekeeping => false,
         };
         self.table.iter().filter(|(_, call)| matches(call)).map(|(id, _)| *id).collect()
     }

@@ -15,4 +15,5 @@ mod replay;
 mod reverse;
 mod sessions;
 mod sse;
+mod subscriptions;
 mod unified;

@@ -1,0 +1,193 @@
+//! Subscriptions to resources: many clients, one subscription at the server, made again when the server is.
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::locate::{locate, locate_resource};
+use super::wait::Patience;
+use super::{Cx, Shard};
+use crate::mcp::{Method, Route};
+use crate::ports::gateway::Target;
+use crate::rpc::{Envelope, Field, write};
+use crate::snapshot::{Entry, Snapshot};
+use crate::upstream::{Caller, Purpose};
+use crate::{Exceeded, ExchangeId, Limit, LinkId, Rejection, ServerId, SessionId};
+
+/// Who wants to hear of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Subscriber {
+    /// A stream of the 2026 era.
+    Listener(ExchangeId),
+    /// A session of the 2025 eras.
+    Session(SessionId),
+}
+
+/// Who wants to hear of what, by the server and its own name for the resource; with the name that the client uses.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    table: BTreeMap<(ServerId, String), BTreeMap<Subscriber, String>>,
+}
+
+impl Subscriptions {
+    /// Whether this is the first subscription to the resource.
+    fn add(&mut self, server: ServerId, uri: &str, who: Subscriber, known_as: &str) -> bool {
+        let subscribers = self.table.entry((server, uri.to_owned())).or_default();
+        let first = subscribers.is_empty();
+        subscribers.insert(who, known_as.to_owned());
+        first
+    }
+
+    /// Whether this was the last subscription to the resource.
+    fn remove(&mut self, server: ServerId, uri: &str, who: Subscriber) -> bool {
+        let key = (server, uri.to_owned());
+        let Some(subscribers) = self.table.get_mut(&key) else { return false };
+        let last = subscribers.remove(&who).is_some() && subscribers.is_empty();
+        if last {
+            self.table.remove(&key);
+        }
+        last
+    }
+
+    fn of(&self, who: Subscriber) -> Vec<(ServerId, String)> {
+        let theirs = self.table.iter().filter(|(_, subscribers)| subscribers.contains_key(&who));
+        theirs.map(|(key, _)| key.clone()).collect()
+    }
+
+    fn at(&self, server: ServerId) -> Vec<String> {
+        self.table.keys().filter(|(at, _)| *at == server).map(|(_, uri)| uri.clone()).collect()
+    }
+
+    /// Who hears of a change, under the name that each uses. A change can be of a part of what was subscribed to
+    /// (2025-11-25, resources).
+    fn hearing(&self, server: ServerId, changed: &str) -> Vec<(Subscriber, String)> {
+        let concerns = |uri: &str| changed == uri || (uri.ends_with('/') && changed.starts_with(uri));
+        let places = self.table.iter().filter(|((at, uri), _)| *at == server && concerns(uri));
+        places
+            .flat_map(|((_, uri), subscribers)| {
+                let named = move |known_as: &str| if uri == changed { known_as } else { changed }.to_owned();
+                subscribers.iter().map(move |(who, known_as)| (*who, named(known_as)))
+            })
+            .collect()
+    }
+}
+
+impl Shard {
+    /// `resources/subscribe` and `resources/unsubscribe`: the server hears of the first and of the last.
+    pub(super) fn subscribe(
+        &mut self,
+        cx: &mut Cx<'_>,
+        caller: Caller,
+        body: Envelope,
+        method: Method,
+        patience: Patience,
+    ) {
+        let Some((entry, uri)) = locate(cx.snapshot, &caller.target, Route::ByUri, &body) else {
+            if patience == Patience::Waits && self.is_missing(cx, &caller.target) {
+                return self.wait(cx, caller, body);
+            }
+            let uri = body.text(Field::Uri).unwrap_or_default().into_owned();
+            return self.fail(cx, &caller, &Rejection::UnknownResource(uri).into());
+        };
+        if entry.offer.as_ref().is_some_and(|offer| !offer.capabilities.subscribe) {
+            let fault = Rejection::UnknownMethod(method.name().to_owned()).into();
+            return self.fail(cx, &caller, &fault);
+        }
+        let Some(session) = caller.session else { return };
+        let known_as = body.text(Field::Uri).unwrap_or_default().into_owned();
+        let (uri, who) = (uri.unwrap_or_else(|| known_as.clone()), Subscriber::Session(session));
+        let most = cx.limits().subscriptions;
+        if method == Method::ResourcesSubscribe && self.subscriptions.of(who).len() >= most {
+            let hint = "unsubscribe from what is not needed any more";
+            let fault = Exceeded { limit: Limit::Subscriptions, value: most as u64, hint }.into();
+            return self.fail(cx, &caller, &fault);
+        }
+        let tell = if method == Method::ResourcesSubscribe {
+            self.subscriptions.add(entry.id, &uri, who, &known_as)
+        } else {
+            self.subscriptions.remove(entry.id, &uri, who)
+        };
+        if !tell {
+            return self.respond(cx, &caller, b"{}");
+        }
+        let mut raw = Vec::new();
+        write::string(&mut raw, &uri);
+        self.forward(cx, caller, &entry, method.name(), &body, &mut [(Field::Uri, Cow::Owned(raw))]);
+    }
+
+    /// Subscribes a stream of the 2026 era to resources. Returns those that can be heard of.
+    pub(super) fn subscribe_listener(
+        &mut self,
+        cx: &mut Cx<'_>,
+        exchange: ExchangeId,
+        target: &Target,
+        uris: &[String],
+    ) -> Vec<String> {
+        let mut heard = Vec::new();
+        for known_as in uris.iter().take(cx.limits().subscriptions) {
+            let Some((entry, uri)) = place_of(cx.snapshot, target, known_as) else { continue };
+            if self.subscriptions.add(entry.id, &uri, Subscriber::Listener(exchange), known_as) {
+                self.tell_server(cx, entry.id, Method::ResourcesSubscribe, &uri);
+            }
+            heard.push(known_as.clone());
+        }
+        heard
+    }
+
+    /// A subscriber is gone: servers stop to tell what nobody hears.
+    pub(super) fn drop_subscriber(&mut self, cx: &mut Cx<'_>, who: Subscriber) {
+        for (server, uri) in self.subscriptions.of(who) {
+            if self.subscriptions.remove(server, &uri, who) {
+                self.tell_server(cx, server, Method::ResourcesUnsubscribe, &uri);
+            }
+        }
+    }
+
+    /// A server has started: what its clients have subscribed to, it does not know.
+    pub(super) fn restore_subscriptions(&mut self, cx: &mut Cx<'_>, link: LinkId) {
+        let Some(server) = self.upstream_of(link).map(|upstream| upstream.id) else { return };
+        for uri in self.subscriptions.at(server) {
+            self.tell_server(cx, server, Method::ResourcesSubscribe, &uri);
+        }
+    }
+
+    /// A server that does not run is told when it starts.
+    fn tell_server(&mut self, cx: &mut Cx<'_>, server: ServerId, method: Method, uri: &str) {
+        let link = self.upstreams.get(&server).and_then(|upstream| upstream.process.ready_link());
+        let Some(link) = link else { return };
+        let mut params = Vec::from(b"{\"uri\":");
+        write::string(&mut params, uri);
+        params.push(b'}');
+        self.send_internal(cx, link, Purpose::Housekeeping, method.name(), Some(&params));
+    }
+
+    /// A resource has changed: each subscriber hears of it under the name that it uses.
+    pub(super) fn on_resource_updated(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) {
+        let Some(changed) = frame.text(Field::Uri) else { return };
+        let Some(server) = self.upstream_of(link).map(|upstream| upstream.id) else { return };
+        for (who, known_as) in self.subscriptions.hearing(server, &changed) {
+            let mut uri = Vec::new();
+            write::string(&mut uri, &known_as);
+            match who {
+                Subscriber::Listener(exchange) => self.tell_listener_of(cx, exchange, &uri),
+                Subscriber::Session(session) => {
+                    let stream = self.sessions.get(session).and_then(super::session::Session::stream);
+                    let params = frame.spliced(Field::Params, &mut [(Field::Uri, Cow::Owned(uri))]);
+                    if let Some(stream) = stream {
+                        let message = write::request(None, "notifications/resources/updated", Some(&params));
+                        cx.emit(stream, message.into());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The server of a resource that can be subscribed to, and the server's own name for it.
+fn place_of(snapshot: &Snapshot, target: &Target, uri: &str) -> Option<(Arc<Entry>, String)> {
+    let (entry, own) = locate_resource(snapshot, target, uri)?;
+    let able = entry.offer.as_ref().is_some_and(|offer| offer.capabilities.subscribe);
+    able.then(|| (entry, own.unwrap_or_else(|| uri.to_owned())))
+}

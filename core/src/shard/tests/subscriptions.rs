@@ -1,0 +1,136 @@
+//! Subscriptions to resources: one at the server for all of its clients.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::clients::{Client, Era, HTTP, at};
+use super::script::Script;
+use super::world::World;
+use crate::ExchangeId;
+use crate::Limits;
+use crate::ports::gateway::{Target, Verb};
+
+fn subscribable() -> Script {
+    Script { capabilities: r#"{"resources":{"subscribe":true}}"#.to_owned(), ..Script::full(&["u:1"], &[]) }
+}
+
+fn world() -> World {
+    World::scripted(Limits::default(), [("a", subscribable()), ("b", subscribable())]).surveyed()
+}
+
+fn ask(world: &mut World, client: &Client, method: &str, uri: &str) -> ExchangeId {
+    world.request(client, "1", method, &format!(r#""uri":"{uri}""#))
+}
+
+/// What server `a` was asked, taken: methods with their URIs.
+fn told(world: &mut World) -> Vec<String> {
+    world.requests("a").iter().map(|sent| format!("{} {}", sent.method, sent.params)).collect()
+}
+
+fn updated(world: &mut World, uri: &str) {
+    let link = world.link("a");
+    let params = format!(r#""params":{{"uri":"{uri}","title":"t"}}"#);
+    world.says(link, &format!(r#"{{"jsonrpc":"2.0","method":"notifications/resources/updated",{params}}}"#));
+}
+
+#[test]
+fn the_server_hears_of_the_first_and_of_the_last_subscription_and_each_client_of_the_change() {
+    let mut world = world();
+    let clients = [world.client(HTTP, at("a")), world.client(HTTP, Target::Unified)];
+    let streams = [0, 1].map(|n: usize| world.open(&clients[n], Verb::Listen));
+    let first = ask(&mut world, &clients[0], "resources/subscribe", "u:1");
+    let sent = world.requested("a");
+    assert_eq!((&*sent.method, &*sent.params), ("resources/subscribe", r#"{"uri":"u:1"}"#));
+    world.reply(&sent, "{}");
+    ask(&mut world, &clients[1], "resources/subscribe", "u:1");
+    assert!(told(&mut world).is_empty());
+    assert_eq!(world.take(&clients[0], first).len(), 1);
+    updated(&mut world, "u:1");
+    updated(&mut world, "u:2");
+    for (client, stream) in clients.iter().zip(streams) {
+        let heard = world.take(client, stream);
+        assert_eq!(
+            heard,
+            [
+                r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"u:1","title":"t"}}"#
+            ]
+        );
+    }
+    ask(&mut world, &clients[0], "resources/unsubscribe", "u:1");
+    assert!(told(&mut world).is_empty());
+    ask(&mut world, &clients[1], "resources/unsubscribe", "u:1");
+    assert_eq!(told(&mut world), [r#"resources/unsubscribe {"uri":"u:1"}"#]);
+}
+
+#[test]
+fn a_session_that_ends_and_a_stream_that_closes_are_subscribed_no_more() {
+    let mut world = world();
+    let client = world.client(HTTP, at("a"));
+    ask(&mut world, &client, "resources/subscribe", "u:1");
+    let modern = Client::new(Era::Modern, at("a"));
+    let filter = r#""notifications":{"resourceSubscriptions":["u:1"]}"#;
+    let listen = world.request(&modern, "7", "subscriptions/listen", filter);
+    assert!(world.take(&modern, listen)[0].contains(r#"{"resourceSubscriptions":["u:1"]}"#));
+    updated(&mut world, "u:1");
+    let heard = world.take(&modern, listen);
+    assert!(
+        heard[0].contains(r#""uri":"u:1","_meta":{"io.modelcontextprotocol/subscriptionId":7}"#),
+        "{heard:?}"
+    );
+    world.delete(&client);
+    told(&mut world);
+    world.leave(listen);
+    assert_eq!(told(&mut world), [r#"resources/unsubscribe {"uri":"u:1"}"#]);
+}
+
+#[test]
+fn a_server_that_was_started_again_is_told_of_its_subscriptions() {
+    let mut world = world();
+    let client = world.client(HTTP, at("a"));
+    ask(&mut world, &client, "resources/subscribe", "u:1");
+    told(&mut world);
+    world.crash("a");
+    world.call(&client, "2");
+    world.advance(core::time::Duration::from_secs(1));
+    let told = told(&mut world);
+    assert!(told.contains(&r#"resources/subscribe {"uri":"u:1"}"#.to_owned()), "{told:?}");
+}
+
+#[test]
+fn a_resource_that_two_servers_have_is_heard_of_under_the_name_that_was_subscribed_to() {
+    let mut world = world();
+    let client = world.client(HTTP, Target::Unified);
+    let stream = world.open(&client, Verb::Listen);
+    ask(&mut world, &client, "resources/subscribe", "mcp-orch://b/u:1");
+    let sent = world.requested("b");
+    assert_eq!(sent.params, r#"{"uri":"u:1"}"#);
+    world.says(
+        sent.link,
+        r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"u:1"}}"#,
+    );
+    assert!(world.take(&client, stream)[0].contains(r#""uri":"mcp-orch://b/u:1""#));
+}
+
+#[test]
+fn a_server_that_has_no_subscriptions_is_not_asked_for_one() {
+    let mut world = World::scripted(Limits::default(), [("a", Script::full(&["u:1"], &[]))]).surveyed();
+    let client = world.client(HTTP, at("a"));
+    let exchange = ask(&mut world, &client, "resources/subscribe", "u:1");
+    assert_eq!(world.code(&client, exchange), "-32601");
+    assert!(told(&mut world).is_empty());
+}
+
+#[test]
+fn a_session_has_so_many_subscriptions_and_no_more() {
+    let limits = Limits { subscriptions: 2, ..Limits::default() };
+    let mut world = World::scripted(limits, [("a", subscribable())]).surveyed();
+    let client = world.client(HTTP, at("a"));
+    for uri in ["u:1", "u:2"] {
+        ask(&mut world, &client, "resources/subscribe", uri);
+    }
+    let exchange = ask(&mut world, &client, "resources/subscribe", "u:3");
+    let answer = world.take(&client, exchange);
+    assert!(answer[0].contains("limit subscriptions reached (2)"), "{answer:?}");
+}
