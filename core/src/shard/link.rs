@@ -120,6 +120,8 @@ impl Shard {
     }
 
     pub(super) fn on_link_closed(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: &CloseReason) {
+        // First: nothing may be said over it any more, and what follows can end sessions that it has asked.
+        self.forget_questions(cx, link);
         if let Some((upstream, _)) = self.retired.get(&link) {
             // Its end is no failure, but for those that still wait for it.
             if upstream.calls.has_clients() {
