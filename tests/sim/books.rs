@@ -43,6 +43,8 @@ pub(crate) struct Asked {
 pub(crate) enum Entry {
     /// A good answer to `initialize`.
     Handshake,
+    /// A server's question: its id, and what it is known by.
+    Question(String, u64),
     Other,
 }
 
@@ -108,7 +110,11 @@ impl Books {
                 self.notify(exchange, kind, method, &message);
                 Entry::Other
             }
-            Message::Request { .. } => panic!("a client was asked something: {text:?}"),
+            Message::Request { id, .. } => {
+                let asked = self.asked.keys().any(|(at, _)| *at == exchange);
+                assert!(asked || kind == Kind::Stream, "a question without a call: {text:?}");
+                Entry::Question(id.to_owned(), nonce(text).expect("the fake servers' mark"))
+            }
         }
     }
 

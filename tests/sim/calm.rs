@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use orch_core::ExchangeId;
+use orch_core::mcp::ListKind;
 use orch_core::ports::gateway::Target;
 use orch_core::ports::upstream::CloseReason;
+use orch_core::{ExchangeId, LinkId};
 
 use crate::books::Kind;
 use crate::clients::Era;
 use crate::hub::{Hub, SERVERS};
-use crate::servers::{Request, Stage};
+use crate::servers::{Link, Request, Stage};
+use crate::steps::CHANGED;
 
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -17,6 +19,7 @@ impl Hub {
     /// Lets everything come to rest, and checks that it does.
     pub(crate) fn settle(&mut self) {
         self.enable_all();
+        self.everything_changes();
         for _ in 0..240 {
             self.do_all_that_waits();
             self.pass(PAUSE, false);
@@ -27,6 +30,18 @@ impl Hub {
         assert_eq!((self.shard.gauges().in_flight, self.shard.gauges().waiting), (0, 0));
         self.every_server_answers();
         self.everybody_leaves();
+    }
+
+    /// Servers that run say that they have other tools, whatever they are asked at the moment.
+    fn everything_changes(&mut self) {
+        let runs = |(link, it): (&LinkId, &Link)| {
+            (it.greeted && !it.retired && it.stage == Stage::Open).then_some((*link, it.server))
+        };
+        let links: Vec<(LinkId, usize)> = self.links.all.iter().filter_map(runs).collect();
+        for (link, server) in links {
+            self.links.tools[server] += 3;
+            self.say(link, CHANGED);
+        }
     }
 
     fn do_all_that_waits(&mut self) {
@@ -80,6 +95,10 @@ impl Hub {
         }
         let down = self.shard.views(&self.snapshot).into_iter().filter(|view| view.health != "ok");
         assert_eq!(down.count(), 0);
+        for (name, tools) in SERVERS.iter().zip(&self.links.tools) {
+            let offer = self.snapshot.named(name).and_then(|entry| entry.offer.as_ref()).expect("it was seen");
+            assert_eq!(offer.entries(ListKind::Tools).len(), *tools, "what {name} has and what is listed");
+        }
     }
 
     /// When nobody is left, nothing is left.
@@ -96,6 +115,6 @@ impl Hub {
         let left = [gauges.exchanges, gauges.in_flight, gauges.listeners, gauges.sessions, gauges.waiting];
         assert_eq!(left, [0; 5], "{gauges:?}");
         assert_eq!(gauges.links, SERVERS.len());
-        assert!(self.shard.deadline().is_none(), "{:?}", self.shard.deadline());
+        assert!(self.shard.deadline().is_none(), "{:?} at {:?}: {:#?}", self.shard.deadline(), self.now, self.shard);
     }
 }

@@ -26,6 +26,10 @@ pub(crate) struct Client {
     pub ready: bool,
     /// The stream of HTTP+SSE.
     pub stream: Option<ExchangeId>,
+    /// Whether servers may ask it for its roots.
+    pub able: bool,
+    /// What it was asked: the id, and the server's mark.
+    pub questions: Vec<(String, u64)>,
 }
 
 /// Ids that clients use, few enough to be used twice.
@@ -35,6 +39,7 @@ const META: &str = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io
 
 impl Client {
     pub(crate) fn forget_session(&mut self) {
+        self.questions.clear();
         if self.era != Era::Sse {
             self.session = None;
             self.ready = false;
@@ -44,7 +49,7 @@ impl Client {
     /// One of its exchanges has ended without an answer.
     pub(crate) fn finished(&mut self, exchange: ExchangeId) {
         if self.stream == Some(exchange) {
-            *self = Self { session: None, ready: false, stream: None, ..self.clone() };
+            *self = Self { session: None, ready: false, stream: None, questions: Vec::new(), ..self.clone() };
         }
     }
 
@@ -106,7 +111,8 @@ impl Hub {
             messages_path: String::new(),
         };
         let admission = self.directory.admit(&head, self.now).expect("a good key");
-        Client { era, admission, session: None, ready: false, stream: None }
+        let able = era != Era::Modern && key != 0;
+        Client { era, admission, session: None, ready: false, stream: None, able, questions: Vec::new() }
     }
 
     /// A client goes on: it opens what it needs, and then asks for something.
@@ -117,8 +123,10 @@ impl Hub {
             let stream = self.open(at, Verb::OpenSse);
             self.clients[at].stream = self.books.exchanges.contains_key(&stream).then_some(stream);
         } else if client.era != Era::Modern && !client.ready && !hasty {
-            let members = r#""protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c"}"#;
-            self.request(at, "initialize", members);
+            let able = if client.able { r#""roots":{}"# } else { "" };
+            let members =
+                format!(r#""protocolVersion":"2025-06-18","capabilities":{{{able}}},"clientInfo":{{"name":"c"}}"#);
+            self.request(at, "initialize", &members);
         } else {
             let (method, members) = self.question(&client);
             self.request(at, method, &members);
@@ -179,6 +187,19 @@ impl Hub {
         let body = Envelope::parse(bytes, Sender::Client, &Limits::default()).expect("a good message");
         let (admission, head) = (self.clients[at].admission.clone(), self.clients[at].post_head(&body));
         self.feed(Input::Posted(Posted { exchange, admission, head, body }));
+    }
+
+    /// A client answers what a server has asked.
+    pub(crate) fn reply(&mut self, at: usize) {
+        let client = &mut self.clients[at];
+        if client.questions.is_empty() || !client.ready {
+            return;
+        }
+        let which = self.dice.below(client.questions.len());
+        let (id, mark) = client.questions.remove(which);
+        let exchange = self.begin(at, Kind::Post);
+        let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"roots":[],"nonce":"{mark}"}}}}"#);
+        self.post(at, exchange, &text);
     }
 
     pub(crate) fn cancel(&mut self, at: usize) {

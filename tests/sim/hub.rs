@@ -94,7 +94,7 @@ impl Hub {
             weights: steps::weights(&mut dice),
             dice,
             books: Books::default(),
-            links: Links { tools: vec![1; SERVERS.len()], ..Links::default() },
+            links: Links::new(SERVERS.len()),
             clients: Vec::new(),
             now,
             trace: VecDeque::new(),
@@ -184,7 +184,7 @@ impl Hub {
                 if let Some(session) = session {
                     assert!(self.durable.contains_key(&session), "a session was promised and is not stored");
                     let client = self.books.exchanges[&exchange].client;
-                    self.clients[client].session = Some(session.to_string());
+                    self.clients[client].session.get_or_insert_with(|| session.to_string());
                 }
                 match body {
                     Some(body) => self.enter(exchange, &body, status),
@@ -225,6 +225,10 @@ impl Hub {
         let client = &mut self.clients[self.books.exchanges[&exchange].client];
         match entry {
             Entry::Handshake => client.ready = true,
+            Entry::Question(id, mark) => {
+                assert!(client.able, "a client is asked what it cannot answer");
+                client.questions.push((id, mark));
+            }
             Entry::Other if status == 404 => client.forget_session(),
             Entry::Other => {}
         }

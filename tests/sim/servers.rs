@@ -25,6 +25,8 @@ pub(crate) struct Link {
     /// Whether it has answered `initialize`.
     pub greeted: bool,
     pub requests: Vec<Request>,
+    /// What it has asked its client and was not told.
+    pub questions: BTreeSet<u64>,
     /// Every id that it was ever sent.
     ids: BTreeSet<u64>,
 }
@@ -50,9 +52,20 @@ pub(crate) struct Links {
 }
 
 impl Links {
+    pub(crate) fn new(servers: usize) -> Self {
+        Self { tools: vec![1; servers], ..Self::default() }
+    }
+
     pub(crate) fn open(&mut self, link: LinkId, server: usize) {
-        let (requests, ids) = (Vec::new(), BTreeSet::new());
-        let new = Link { server, stage: Stage::Opening, retired: false, greeted: false, requests, ids };
+        let new = Link {
+            server,
+            stage: Stage::Opening,
+            retired: false,
+            greeted: false,
+            requests: Vec::new(),
+            questions: BTreeSet::new(),
+            ids: BTreeSet::new(),
+        };
         assert!(self.all.insert(link, new).is_none(), "link {link} is opened twice");
     }
 
@@ -87,7 +100,12 @@ impl Links {
                 let id = message.raw_str(Field::RequestId).and_then(|id| id.parse().ok());
                 assert!(it.ids.contains(&id.expect("an id")), "a cancellation of what was never sent");
             }
-            Message::Notification { .. } | Message::Response { .. } => {}
+            Message::Notification { .. } => {}
+            Message::Response { id, ok } => {
+                let id: u64 = id.parse().expect("the id of a question");
+                assert!(it.questions.remove(&id), "{id} was not asked, or answered before");
+                assert!(!ok || nonce(frame) == Some(id), "the answer to another question: {message:?}");
+            }
         }
     }
 

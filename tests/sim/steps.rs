@@ -14,6 +14,8 @@ use crate::dice::Dice;
 use crate::hub::{Hub, KEYS, SERVERS};
 use crate::servers::{Request, Stage};
 
+pub(crate) const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+
 /// A happening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
@@ -39,6 +41,7 @@ pub(crate) enum Op {
     Publish,
     Query,
     Refuse,
+    Reply,
     Restart,
     Revoke,
     Store,
@@ -50,7 +53,8 @@ pub(crate) enum Op {
 
 /// How often each thing happens when nothing goes wrong, and how often it happens when it is among the faults of a
 /// seed.
-const USUAL: [(Op, usize); 11] = [
+const USUAL: [(Op, usize); 12] = [
+    (Op::Reply, 10),
     (Op::Ask, 120),
     (Op::Answer, 110),
     (Op::Wait, 60),
@@ -76,7 +80,7 @@ const FAULTS: [(Op, usize); 18] = [
     (Op::Leave, 15),
     (Op::Log, 10),
     (Op::Oversleep, 6),
-    (Op::Query, 6),
+    (Op::Query, 16),
     (Op::Refuse, 6),
     (Op::Restart, 1),
     (Op::Revoke, 2),
@@ -100,7 +104,7 @@ impl Hub {
             self.trace.pop_front();
         }
         match op {
-            Op::Ask | Op::Cancel | Op::Delete | Op::Listen | Op::Stream | Op::Vanish => self.on_client(op),
+            Op::Ask | Op::Cancel | Op::Delete | Op::Listen | Op::Reply | Op::Stream | Op::Vanish => self.on_client(op),
             Op::Connect => self.connect(),
             Op::Leave => {
                 let open: Vec<ExchangeId> = self.books.exchanges.keys().copied().collect();
@@ -146,6 +150,7 @@ impl Hub {
         let client = &self.clients[at];
         match (op, client.era) {
             (Op::Cancel, _) => self.cancel(at),
+            (Op::Reply, _) => self.reply(at),
             (Op::Delete, Era::Http) => self.delete(at),
             (Op::Listen, Era::Modern) => {
                 let filter = r#""notifications":{"toolsListChanged":true,"resourcesListChanged":true}"#;
@@ -218,7 +223,7 @@ impl Hub {
             Op::Changed => {
                 let server = self.links.all[&link].server;
                 self.links.tools[server] = 1 + self.dice.below(7);
-                r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#.to_owned()
+                CHANGED.to_owned()
             }
             Op::Garbage => (*self.dice.pick(&["oops", "{", "[]", "{\"jsonrpc\":\"2.0\"}"]).expect("some")).to_owned(),
             Op::Invent => {
@@ -226,10 +231,14 @@ impl Hub {
                 format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#)
             }
             Op::Progress => return self.progress(link),
-            Op::Query => r#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#.to_owned(),
+            Op::Query => {
+                let mark = self.number();
+                self.links.all.get_mut(&link).expect("a link").questions.insert(mark);
+                format!(r#"{{"jsonrpc":"2.0","id":{mark},"method":"roots/list","params":{{"nonce":"{mark}"}}}}"#)
+            }
             _ => r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":1}}"#.to_owned(),
         };
-        self.say(link, &[line]);
+        self.say(link, &line);
     }
 
     pub(crate) fn open_link(&mut self, link: LinkId) {
@@ -252,7 +261,7 @@ impl Hub {
         let request = if op == Op::AnswerTwice { it.requests[at].clone() } else { it.requests.remove(at) };
         if op == Op::Refuse {
             let line = format!(r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-32603,"message":"no"}}}}"#, request.id);
-            return self.say(link, &[line]);
+            return self.say(link, &line);
         }
         self.answer_well(link, &request);
     }
@@ -262,7 +271,7 @@ impl Hub {
             self.links.all.get_mut(&link).expect("a link").greeted = true;
         }
         let line = self.links.answer(link, request);
-        self.say(link, &[line]);
+        self.say(link, &line);
     }
 
     fn progress(&mut self, link: LinkId) {
@@ -272,13 +281,12 @@ impl Hub {
         let line = format!(
             r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{id},"progress":1}}}}"#
         );
-        self.say(link, &[line]);
+        self.say(link, &line);
     }
 
-    fn say(&mut self, link: LinkId, lines: &[String]) {
-        let limits = Limits::default();
-        let read = |line: &String| Envelope::parse(line.clone().into(), Sender::Upstream, &limits);
-        let frames = lines.iter().map(read).collect();
+    pub(crate) fn say(&mut self, link: LinkId, line: &str) {
+        let frame = Envelope::parse(line.to_owned().into(), Sender::Upstream, &Limits::default());
+        let frames = Vec::from([frame]);
         self.feed(Input::FramesReceived { link, frames });
     }
 
