@@ -28,6 +28,7 @@ pub mod record;
 pub mod rpc;
 pub mod shard;
 pub mod snapshot;
+pub mod sse;
 pub mod time;
 mod upstream;
 

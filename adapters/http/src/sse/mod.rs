@@ -1,9 +1,6 @@
-//! Server-sent events as WHATWG HTML defines them: writing, reading, and a response body made of them.
+//! Server-sent events: a response body made of them. How they are read and written is the core's.
 
-mod parse;
 mod stream;
-mod write;
 
-pub use parse::{Overlong, Parsed, Parser};
+pub use orch_core::sse::{COMMENT, Overlong, Parsed, Parser, write_event};
 pub(crate) use stream::Events;
-pub use write::{COMMENT, write_event};

@@ -2,12 +2,11 @@
 
 use bytes::{Bytes, BytesMut};
 use orch_core::ports::gateway::{Event, EventStream};
+use orch_core::sse::{COMMENT, write_event};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
-
-use super::write::{COMMENT, write_event};
 
 /// Polls the gateway's stream directly. Each event is one piece of the body.
 pub(crate) struct Events {

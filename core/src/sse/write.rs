@@ -1,7 +1,8 @@
 //! The writer: no value can end its line, so no value can forge a field or an event.
 
 use bytes::{BufMut, BytesMut};
-use orch_core::ports::gateway::Event;
+
+use crate::ports::gateway::Event;
 
 /// A comment: says that the connection lives.
 pub const COMMENT: &[u8] = b": keep-alive\n\n";
@@ -45,13 +46,14 @@ fn put_line(out: &mut BytesMut, value: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::borrow::ToOwned;
     use bytes::Bytes;
 
     #[track_caller]
     fn check(event: &Event, expected: &str) {
         let mut out = BytesMut::new();
         write_event(&mut out, event);
-        assert_eq!(std::str::from_utf8(&out), Ok(expected));
+        assert_eq!(core::str::from_utf8(&out), Ok(expected));
     }
 
     fn message(id: Option<&str>, data: &'static str) -> Event {

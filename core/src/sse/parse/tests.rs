@@ -1,9 +1,10 @@
 //! What the parser of event streams accepts, and what it makes of it.
 
 use super::*;
+use crate::ports::gateway::Event;
 use crate::sse::write_event;
+use alloc::format;
 use bytes::Bytes;
-use orch_core::ports::gateway::Event;
 use proptest::prelude::*;
 
 /// Everything that comes out of a stream which arrives in these pieces.
@@ -24,7 +25,7 @@ fn parse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Parsed> {
 fn check(stream: &str, expected: &[&str]) {
     let line = |event: &Parsed| {
         let id = event.id.as_deref().unwrap_or("-");
-        format!("{}|{id}|{}", event.event, String::from_utf8_lossy(&event.data))
+        format!("{}|{id}|{}", event.event, core::str::from_utf8(&event.data).unwrap())
     };
     let whole: Vec<_> = parse([stream.as_bytes()]).iter().map(line).collect();
     assert_eq!(whole, expected, "{stream:?} in one piece");

@@ -1,7 +1,12 @@
 //! The reader: bytes in, in any pieces; events out. Its memory is bounded by the longest event it accepts.
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
 use bytes::{Buf, BytesMut};
-use std::time::Duration;
+use core::fmt;
+use core::mem;
+use core::time::Duration;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -23,13 +28,13 @@ pub struct Overlong {
     pub limit: usize,
 }
 
-impl std::fmt::Display for Overlong {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Overlong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "an event of more than {} bytes", self.limit)
     }
 }
 
-impl std::error::Error for Overlong {}
+impl core::error::Error for Overlong {}
 
 /// Takes a `text/event-stream` apart.
 ///
@@ -145,7 +150,7 @@ impl Parser {
             }
             b"id" if !value.contains(&0) => self.id = Some(value.to_owned()),
             b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
-                let digits = std::str::from_utf8(value).ok();
+                let digits = core::str::from_utf8(value).ok();
                 self.retry =
                     digits.and_then(|digits| digits.parse().ok()).map(Duration::from_millis).or(self.retry);
             }
@@ -156,14 +161,14 @@ impl Parser {
 
     /// Ends an event. One without data is none.
     fn dispatch(&mut self) -> Option<Parsed> {
-        let (mut data, event, id) =
-            (std::mem::take(&mut self.data), std::mem::take(&mut self.event), self.id.take());
+        let (mut data, event, id) = (mem::take(&mut self.data), mem::take(&mut self.event), self.id.take());
         data.pop()?;
         let event = if event.is_empty() { "message".to_owned() } else { text(&event) };
         Some(Parsed { event, id: id.as_deref().map(text), data })
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the standard has what is no UTF-8 replaced, not refused")]
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
