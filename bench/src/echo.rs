@@ -1,0 +1,134 @@
+//! The server behind the hub: MCP of the 2025 era over stdio, pipelined, as cheap as one can be.
+//!
+//! It reads what there is, answers all of it, and writes the answers at once. Its one tool, `echo`, gives back its
+//! `text`, longer by `pad` bytes if asked.
+
+use std::borrow::Cow;
+use std::io::{self, Read, Write};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+const CHUNK: usize = 256 * 1024;
+
+const TOOLS: &str = r#"{"tools":[{"name":"echo","description":"Gives its text back","inputSchema":{"type":"object","properties":{"text":{"type":"string"},"pad":{"type":"integer"}},"required":["text"]}}]}"#;
+
+#[derive(Deserialize)]
+struct Request<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    method: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    params: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Call<'a> {
+    #[serde(borrow)]
+    arguments: Arguments<'a>,
+}
+
+#[derive(Deserialize)]
+struct Arguments<'a> {
+    #[serde(borrow)]
+    text: &'a RawValue,
+    #[serde(default)]
+    pad: usize,
+}
+
+#[derive(Deserialize)]
+struct Hello<'a> {
+    #[serde(borrow, rename = "protocolVersion")]
+    revision: Cow<'a, str>,
+}
+
+/// Serves until its input ends.
+pub(crate) fn serve() -> io::Result<()> {
+    let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
+    let (mut chunk, mut pending, mut answers) = (vec![0; CHUNK], Vec::new(), Vec::new());
+    loop {
+        let count = input.read(&mut chunk)?;
+        if count == 0 {
+            return Ok(());
+        }
+        let unseen = pending.len();
+        pending.extend_from_slice(chunk.get(..count).unwrap_or_default());
+        let Some(last) = memchr::memrchr(b'\n', pending.get(unseen..).unwrap_or_default()) else { continue };
+        let rest = pending.split_off(unseen + last + 1);
+        for line in pending.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            answer(line, &mut answers);
+        }
+        pending = rest;
+        output.write_all(&answers)?;
+        output.flush()?;
+        answers.clear();
+    }
+}
+
+/// Appends the answer to a message, if it wants one.
+fn answer(line: &[u8], out: &mut Vec<u8>) {
+    let Ok(Request { id: Some(id), method: Some(method), params }) = serde_json::from_slice(line) else {
+        return;
+    };
+    let params = params.map_or("{}", RawValue::get);
+    out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
+    out.extend_from_slice(id.get().as_bytes());
+    match &*method {
+        "initialize" => initialize(params, out),
+        "ping" => out.extend_from_slice(b",\"result\":{}"),
+        "tools/list" => {
+            out.extend_from_slice(b",\"result\":");
+            out.extend_from_slice(TOOLS.as_bytes());
+        }
+        "tools/call" => echo(params, out),
+        _ => out.extend_from_slice(br#","error":{"code":-32601,"message":"no such method"}"#),
+    }
+    out.extend_from_slice(b"}\n");
+}
+
+fn initialize(params: &str, out: &mut Vec<u8>) {
+    let revision = serde_json::from_str::<Hello<'_>>(params).map(|hello| hello.revision);
+    out.extend_from_slice(br#","result":{"protocolVersion":""#);
+    out.extend_from_slice(revision.as_deref().unwrap_or("2025-11-25").as_bytes());
+    out.extend_from_slice(
+        br#"","capabilities":{"tools":{}},"serverInfo":{"name":"echo","version":"1.0.0"}}"#,
+    );
+}
+
+fn echo(params: &str, out: &mut Vec<u8>) {
+    let Ok(Call { arguments: Arguments { text, pad } }) = serde_json::from_str(params) else {
+        out.extend_from_slice(br#","error":{"code":-32602,"message":"text is required"}"#);
+        return;
+    };
+    // The text is given back as it was written, its closing quote behind the padding.
+    let text = text.get().strip_suffix('"').unwrap_or("\"");
+    out.extend_from_slice(br#","result":{"content":[{"type":"text","text":"#);
+    out.extend_from_slice(text.as_bytes());
+    out.resize(out.len() + pad, b'x');
+    out.extend_from_slice(b"\"}]}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, expected: &str) {
+        let mut out = Vec::new();
+        answer(line.as_bytes(), &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_call_is_answered_with_its_text_and_the_padding() {
+        check(
+            r#"{"jsonrpc":"2.0","id":"7","method":"tools/call","params":{"name":"echo","arguments":{"text":"a\"b","pad":3}}}"#,
+            "{\"jsonrpc\":\"2.0\",\"id\":\"7\",\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"a\\\"bxxx\"}]}}\n",
+        );
+    }
+
+    #[test]
+    fn a_notification_is_not_answered() {
+        check(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, "");
+    }
+}
