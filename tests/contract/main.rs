@@ -1,0 +1,10 @@
+//! The ports' contracts: one suite per port, written against its trait, run on every implementation.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot read on may panic anywhere")]
+
+mod kill;
+mod link;
+mod peers;
+mod records;
+mod samples;
+mod store;
+mod upstream;

@@ -1,0 +1,58 @@
+//! The bytes of stored records: what any release wrote, every later one reads.
+//!
+//! `fixtures/vN` holds one record of each kind as the release with format N wrote it. A fixture is never changed: a
+//! new shape gets a new version byte, a new directory, and the old records must still read.
+
+use std::path::PathBuf;
+
+use orch_core::record::{Record, decode, encode};
+
+use crate::samples::{definitions, key, project, remote, server, session};
+
+/// The format that is written today.
+const CURRENT: u8 = 1;
+
+fn samples() -> [(&'static str, Record); 6] {
+    [
+        ("project", project(1, "Default")),
+        ("server-stdio", server(1, 2, "everything")),
+        ("server-remote", remote(1, 3)),
+        ("key", key(1, "0123456789ab")),
+        ("definitions", definitions(1, 2)),
+        ("session", session(1, 0xC3)),
+    ]
+}
+
+fn fixture(version: u8, name: &str) -> PathBuf {
+    let contract: PathBuf = [env!("CARGO_MANIFEST_DIR"), "contract", "fixtures"].iter().collect();
+    contract.join(format!("v{version}")).join(format!("{name}.bin"))
+}
+
+#[test]
+fn a_record_is_written_as_its_fixture() {
+    for (name, record) in samples() {
+        let expected = std::fs::read(fixture(CURRENT, name)).unwrap();
+        assert_eq!(encode(&record), expected, "the format of {name} changed: give it a new version byte");
+    }
+}
+
+#[test]
+fn every_fixture_of_every_version_reads_as_the_record_of_today() {
+    for version in 1..=CURRENT {
+        for (name, record) in samples() {
+            let bytes = std::fs::read(fixture(version, name)).unwrap();
+            assert_eq!(bytes.first(), Some(&version), "{name}");
+            assert_eq!(decode(&bytes), Ok(record), "{name} of format {version}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "writes the fixtures of a new format; never run it on a released one"]
+fn write_the_fixtures_of_the_current_format() {
+    for (name, record) in samples() {
+        let path = fixture(CURRENT, name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, encode(&record)).unwrap();
+    }
+}

@@ -1,0 +1,116 @@
+//! One record of each kind, the same in every run.
+
+use std::collections::BTreeMap;
+
+use orch_core::ports::gateway::Target;
+use orch_core::record::{
+    Definition, Definitions, Key, Mode, Origin, Project, Record, RemoteKind, Server, ServerSpec, Session,
+    Transport,
+};
+use orch_core::{KeyId, ProjectId, ServerId, SessionId, Timestamp};
+use uuid::Uuid;
+
+const NOW: Timestamp = Timestamp(1_763_700_000_123);
+
+pub(crate) fn project_id(number: u128) -> ProjectId {
+    ProjectId(Uuid::from_u128(number))
+}
+
+pub(crate) fn server_id(number: u128) -> ServerId {
+    ServerId(Uuid::from_u128(number))
+}
+
+pub(crate) fn project(number: u128, name: &str) -> Record {
+    Record::Project(Project {
+        id: project_id(number),
+        slug: format!("project-{number}"),
+        name: name.into(),
+        separator: "__".into(),
+        mode: Mode::Proxy,
+        created_at: NOW,
+    })
+}
+
+pub(crate) fn server(project: u128, number: u128, name: &str) -> Record {
+    let transport = Transport::Stdio {
+        command: "npx".into(),
+        args: vec!["-y".into(), "@modelcontextprotocol/server-everything".into()],
+        env: BTreeMap::from([("TOKEN".into(), "${EVERYTHING_TOKEN}".into())]),
+        cwd: Some("/srv/it".into()),
+    };
+    Record::Server(Server {
+        id: server_id(number),
+        project: project_id(project),
+        name: name.into(),
+        origin: Origin::ConfigFile,
+        spec: spec(transport),
+    })
+}
+
+pub(crate) fn remote(project: u128, number: u128) -> Record {
+    let transport = Transport::Remote {
+        kind: RemoteKind::Sse,
+        url: "https://example.org/sse".into(),
+        headers: BTreeMap::from([("Authorization".into(), "Bearer ${REMOTE}".into())]),
+    };
+    Record::Server(Server {
+        id: server_id(number),
+        project: project_id(project),
+        name: "remote".into(),
+        origin: Origin::ConfigFile,
+        spec: ServerSpec { disabled: true, ..spec(transport) },
+    })
+}
+
+fn spec(transport: Transport) -> ServerSpec {
+    ServerSpec {
+        transport,
+        disabled: false,
+        timeout_s: 30,
+        auto_approve: vec!["echo".into()],
+        unknown: BTreeMap::from([("icon".into(), "\"🧰\"".into())]),
+    }
+}
+
+pub(crate) fn key(project: u128, id: &str) -> Record {
+    Record::Key(Key {
+        id: KeyId(id.into()),
+        project: project_id(project),
+        name: "laptop".into(),
+        mac: [0xA5; 32],
+        created_at: NOW,
+        expires_at: None,
+        revoked_at: Some(Timestamp(NOW.0 + 1)),
+    })
+}
+
+pub(crate) fn definitions(project: u128, server: u128) -> Record {
+    let definition = |name: &str, json: &str| Definition { name: name.into(), json: json.into() };
+    Record::Definitions(Definitions {
+        server: server_id(server),
+        project: project_id(project),
+        spec_digest: [0x5A; 32],
+        fetched_at: NOW,
+        revision: "2025-11-25".into(),
+        server_info: r#"{"name":"everything","version":"1.0.0"}"#.into(),
+        capabilities: r#"{"tools":{"listChanged":true}}"#.into(),
+        instructions: Some(r#""Use with care.""#.into()),
+        tools: vec![definition("echo", r#"{"name":"echo","inputSchema":{"type":"object"}}"#)],
+        prompts: vec![definition("greet", r#"{"name":"greet"}"#)],
+        resources: vec![definition("file:///a", r#"{"uri":"file:///a","name":"a"}"#)],
+        templates: vec![definition("file:///{name}", r#"{"uriTemplate":"file:///{name}","name":"any"}"#)],
+    })
+}
+
+pub(crate) fn session(project: u128, byte: u8) -> Record {
+    Record::Session(Session {
+        id: SessionId([byte; 32]),
+        project: project_id(project),
+        target: Target::Unified,
+        key: KeyId("0123456789ab".into()),
+        revision: "2025-06-18".into(),
+        client_info: r#"{"name":"inspector","version":"0.1"}"#.into(),
+        capabilities: r#"{"sampling":{}}"#.into(),
+        created_at: NOW,
+    })
+}
