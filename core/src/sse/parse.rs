@@ -54,6 +54,7 @@ pub struct Parser {
     /// Lines of data, each followed by a line feed.
     data: Vec<u8>,
     retry: Option<Duration>,
+    last_id: Option<String>,
     limit: usize,
 }
 
@@ -69,6 +70,7 @@ impl Parser {
             id: None,
             data: Vec::new(),
             retry: None,
+            last_id: None,
             limit,
         }
     }
@@ -100,6 +102,11 @@ impl Parser {
     /// How long the sender asks to wait before a new connection, when it said so.
     pub fn retry(&self) -> Option<Duration> {
         self.retry
+    }
+
+    /// The last id that an event carried, one without data among them: where a new connection can go on.
+    pub fn last_id(&self) -> Option<&str> {
+        self.last_id.as_deref()
     }
 
     fn check(&self, held: usize) -> Result<(), Overlong> {
@@ -162,9 +169,13 @@ impl Parser {
     /// Ends an event. One without data is none.
     fn dispatch(&mut self) -> Option<Parsed> {
         let (mut data, event, id) = (mem::take(&mut self.data), mem::take(&mut self.event), self.id.take());
+        let id = id.as_deref().map(text);
+        if id.is_some() {
+            self.last_id.clone_from(&id);
+        }
         data.pop()?;
         let event = if event.is_empty() { "message".to_owned() } else { text(&event) };
-        Some(Parsed { event, id: id.as_deref().map(text), data })
+        Some(Parsed { event, id, data })
     }
 }
 

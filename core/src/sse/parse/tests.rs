@@ -97,6 +97,19 @@ fn retry_is_milliseconds_in_digits() {
 }
 
 #[test]
+fn the_last_id_stays_until_there_is_another() {
+    let mut parser = Parser::new(100);
+    let mut seen = Vec::new();
+    for piece in ["data: a\n\n", "id: 1\ndata: a\n\n", "data: b\n\n", "id: 2\n\n", "id: 3\ndata: c"] {
+        parser.push(piece.as_bytes());
+        parser.pop().unwrap();
+        seen.push(parser.last_id().map(ToOwned::to_owned));
+    }
+    let expected = [None, Some("1"), Some("1"), Some("2"), Some("2")];
+    assert_eq!(seen, expected.map(|id| id.map(ToOwned::to_owned)));
+}
+
+#[test]
 fn an_event_is_bounded_however_it_is_spread() {
     for stream in ["data: 0123456789".to_owned(), "data: 0\n".repeat(6), format!(":{}", "x".repeat(11))] {
         let mut parser = Parser::new(10);
