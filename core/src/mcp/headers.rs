@@ -21,18 +21,33 @@ pub fn decode_header(value: &str) -> Option<Cow<'_, str>> {
     String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
+/// A header value that says `text`: as it is where a header can carry that, else in its base64 form.
+pub fn encode_header(text: &str) -> Cow<'_, str> {
+    let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let trimmed = !text.is_empty() && !text.starts_with(' ') && !text.ends_with(' ');
+    if plain && trimmed && !text.starts_with("=?") {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(format!("=?base64?{}?=", STANDARD.encode(text)))
+    }
+}
+
+/// What `Mcp-Name` says of a request: the tool, the prompt or the resource that it is about.
+pub fn header_name<'a>(method: &str, body: &'a Envelope) -> Option<Cow<'a, str>> {
+    match Row::find(method, Revision::V2026_07_28)?.route {
+        Route::ByTool | Route::ByPrompt => body.text(Field::Name),
+        Route::ByUri => body.text(Field::Uri),
+        Route::ByReference | Route::List(_) | Route::Own => None,
+    }
+}
+
 /// Checks the headers of a 2026-07-28 request against its body: a peer that decides by the headers alone must
 /// decide as one that reads the body. Then the version, and what every request must say of its client.
 pub fn check_headers(method: &str, body: &Envelope, headers: &ProtocolHeaders) -> Result<(), Rejection> {
     let version = body.text(Field::MetaVersion).ok_or_else(|| missing_meta("protocolVersion"))?;
     same("MCP-Protocol-Version", headers.version.as_deref(), &version)?;
     same("Mcp-Method", headers.method.as_deref(), method)?;
-    let named = match Row::find(method, Revision::V2026_07_28).map(|row| row.route) {
-        Some(Route::ByTool | Route::ByPrompt) => body.text(Field::Name),
-        Some(Route::ByUri) => body.text(Field::Uri),
-        Some(Route::ByReference | Route::List(_) | Route::Own) | None => None,
-    };
-    if let Some(named) = named {
+    if let Some(named) = header_name(method, body) {
         same("Mcp-Name", headers.name.as_deref(), &named)?;
     }
     if !Revision::parse(&version).is_some_and(Revision::is_modern) {
@@ -100,6 +115,18 @@ mod tests {
         let ok = |name| check(Some("2026-07-28"), Some("tools/call"), Some(name), BODY);
         assert_eq!(ok("é"), Ok(()));
         assert_eq!(ok("=?base64?w6k=?="), Ok(()));
+    }
+
+    #[test]
+    fn a_header_can_say_any_text_and_says_safe_text_as_it_is() {
+        for plain in ["get-sum", "test://a b/{id}", "~!", "a=?base64?Yg==?="] {
+            assert_eq!(encode_header(plain), plain);
+        }
+        for text in ["", " a", "a ", "\t", "a\nb", "é", "\u{7f}", "=?base64?YQ==?=", "=?base64?!?="] {
+            let value = encode_header(text);
+            assert!(value.starts_with("=?base64?"), "{text:?}: {value}");
+            assert_eq!(decode_header(&value).as_deref(), Some(text));
+        }
     }
 
     #[test]
