@@ -58,6 +58,9 @@ pub enum Rejection {
     /// A cursor that this hub did not make, or whose list is gone.
     #[error("invalid cursor: ask for the list again without a cursor")]
     InvalidCursor,
+    /// A `requestState` that was altered, is too old, is another's, or names a call that has ended.
+    #[error("requestState is not valid any more: send the request again without it")]
+    BadRequestState,
     /// No `Mcp-Session-Id` where one is needed.
     #[error(
         "Mcp-Session-Id header required: send initialize first, and the id of its answer with every request"
@@ -132,6 +135,16 @@ pub enum UpstreamFault {
         /// Its name.
         server: String,
         /// Why.
+        cause: String,
+    },
+    /// It was reached over HTTP, and did not take the request: nothing has happened.
+    #[error("server {server} did not take the request: {cause}")]
+    Refused {
+        /// Its name.
+        server: String,
+        /// The HTTP status that it answered with.
+        status: u16,
+        /// Why, and what to do.
         cause: String,
     },
     /// It ended after it was sent the request: nobody knows what has happened.
@@ -233,7 +246,7 @@ impl Rejection {
             Self::NotRpc(_) | Self::Batch | Self::OutOfOrder(_) | Self::Malformed(_) => (400, -32_600, None),
             Self::UnknownMethod(_) => (404, -32_601, None),
             Self::InvalidParams(_) => (400, -32_602, None),
-            Self::InvalidCursor
+            Self::BadRequestState | Self::InvalidCursor
             | Self::UnknownPrompt(_)
             | Self::UnknownResource(_)
             | Self::UnknownTool(_) => (200, -32_602, None),
@@ -270,6 +283,11 @@ impl UpstreamFault {
         match self {
             Self::Unavailable { .. } | Self::NotSent { .. } | Self::Removed { .. } => {
                 (200, own::UNAVAILABLE, retryable(true))
+            }
+            Self::Refused { status, .. } => {
+                let again = matches!(status, 408 | 425 | 429 | 503);
+                let data = format!("{{\"retryable\":{again},\"status\":{status}}}");
+                (200, own::UNAVAILABLE, Some(data))
             }
             Self::TimedOut { .. } => (200, own::TIMED_OUT, retryable(false)),
             Self::OutcomeUnknown { .. } => (200, own::OUTCOME_UNKNOWN, retryable(false)),

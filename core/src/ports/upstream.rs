@@ -82,6 +82,14 @@ pub struct QueueFull;
 pub enum CloseReason {
     /// The process ended by itself with this exit code.
     Exited(i32),
+    /// A remote server no longer knows its session; a new one may be opened at once.
+    Expired {
+        /// The ids, as they were sent, of the requests that nothing was done for: refused because of that, or not
+        /// sent any more. What became of the others that wait for an answer is unknown.
+        refused: Vec<String>,
+    },
+    /// A remote server was reached, and then no more: words that are fit for a user.
+    Lost(String),
     /// A message was longer than the bound.
     MessageTooLong,
     /// It could not be started: the operating system's words, made fit for a user.

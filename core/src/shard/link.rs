@@ -77,6 +77,7 @@ impl Shard {
                 self.relay(cx, &caller, response, lifetime, info);
             }
             Purpose::Forgotten | Purpose::Housekeeping => {}
+            Purpose::Parked => self.keep_answer(link, id, response),
             Purpose::Handshake => self.on_handshake(cx, link, response),
             Purpose::Learn(kind) => self.on_page(cx, link, kind, Some(response)),
         }
@@ -226,8 +227,9 @@ fn internal_call(cx: &Cx<'_>, purpose: Purpose, patience: Duration) -> Call {
 fn describe(reason: &CloseReason) -> String {
     match reason {
         CloseReason::Exited(code) => format!("its process ended with exit code {code}"),
+        CloseReason::Expired { .. } => "it no longer knows its session".to_owned(),
         CloseReason::MessageTooLong => "it sent a message over the limit message_bytes".to_owned(),
-        CloseReason::NotStarted(why) => why.clone(),
+        CloseReason::Lost(why) | CloseReason::NotStarted(why) => why.clone(),
         CloseReason::Signalled(signal) => format!("its process was ended by signal {signal}"),
         CloseReason::Stopped => "it was stopped".to_owned(),
     }
