@@ -45,6 +45,8 @@ pub(crate) enum Entry {
     Handshake,
     /// A server's question: its id, and what it is known by.
     Question(String, u64),
+    /// A server has taken the question with this id back.
+    Withdrawn(String),
     Other,
 }
 
@@ -59,7 +61,13 @@ pub(crate) struct Books {
 
 impl Books {
     /// A request is about to be posted on `exchange`; over HTTP+SSE its answer comes on `stream`.
-    pub(crate) fn ask(&mut self, exchange: ExchangeId, stream: Option<ExchangeId>, id: &str, nonce: u64) -> &mut Asked {
+    pub(crate) fn ask(
+        &mut self,
+        exchange: ExchangeId,
+        stream: Option<ExchangeId>,
+        id: &str,
+        nonce: u64,
+    ) -> &mut Asked {
         if let Some(stream) = stream {
             let post = self.exchanges.get_mut(&exchange).expect("an exchange that was begun");
             post.post = Some((stream, id.to_owned(), nonce));
@@ -106,6 +114,9 @@ impl Books {
         let message = Envelope::parse(text.clone(), Sender::Upstream, &limits).expect("clients get messages");
         match message.message() {
             Message::Response { id, .. } => self.answer(exchange, id, &message),
+            Message::Notification { method: "notifications/cancelled" } => {
+                Entry::Withdrawn(message.raw_str(Field::RequestId).expect("an id").to_owned())
+            }
             Message::Notification { method } => {
                 self.notify(exchange, kind, method, &message);
                 Entry::Other
@@ -155,7 +166,8 @@ impl Books {
             }
             "notifications/message" => assert_ne!(kind, Kind::Delete, "{words}"),
             _ if kind == Kind::Listen => {
-                let id = self.asked.keys().find(|(at, _)| *at == exchange).map(|(_, id)| id).expect("a listen");
+                let id =
+                    self.asked.keys().find(|(at, _)| *at == exchange).map(|(_, id)| id).expect("a listen");
                 let tag = format!("\"io.modelcontextprotocol/subscriptionId\":{id}");
                 assert!(words.contains(&tag), "a message of another subscription than {id}: {words}");
             }

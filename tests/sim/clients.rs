@@ -7,7 +7,8 @@ use orch_core::shard::{Input, Opened, Posted};
 use orch_core::{ExchangeId, Limits};
 
 use crate::books::Kind;
-use crate::hub::{Hub, KEYS, SERVERS};
+use crate::hub::Hub;
+use crate::project::{KEYS, SERVERS};
 
 /// How a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,18 @@ pub(crate) struct Client {
     pub able: bool,
     /// What it was asked: the id, and the server's mark.
     pub questions: Vec<(String, u64)>,
+}
+
+/// What a client does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    Ask,
+    Cancel,
+    Delete,
+    Listen,
+    Reply,
+    Stream,
+    Vanish,
 }
 
 /// Ids that clients use, few enough to be used twice.
@@ -83,6 +96,25 @@ impl Client {
 }
 
 impl Hub {
+    pub(crate) fn on_client(&mut self, deed: Deed) {
+        if self.clients.is_empty() {
+            return;
+        }
+        let at = self.dice.below(self.clients.len());
+        match (deed, self.clients[at].era) {
+            (Deed::Cancel, _) => self.cancel(at),
+            (Deed::Delete, Era::Http) => self.delete(at),
+            (Deed::Listen, Era::Modern) => {
+                let filter = r#""notifications":{"toolsListChanged":true,"resourcesListChanged":true}"#;
+                self.request(at, "subscriptions/listen", filter);
+            }
+            (Deed::Reply, _) => self.reply(at),
+            (Deed::Stream, Era::Http) => drop(self.open(at, Verb::Listen)),
+            (Deed::Vanish, _) => self.vanish(at),
+            (Deed::Ask | Deed::Delete | Deed::Listen | Deed::Stream, _) => self.ask(at),
+        }
+    }
+
     /// A new client, or one that takes another's place.
     pub(crate) fn connect(&mut self) {
         let era = self.dice.weighted(&[(Era::Http, 4), (Era::Modern, 4), (Era::Sse, 2)]);
@@ -124,8 +156,9 @@ impl Hub {
             self.clients[at].stream = self.books.exchanges.contains_key(&stream).then_some(stream);
         } else if client.era != Era::Modern && !client.ready && !hasty {
             let able = if client.able { r#""roots":{}"# } else { "" };
-            let members =
-                format!(r#""protocolVersion":"2025-06-18","capabilities":{{{able}}},"clientInfo":{{"name":"c"}}"#);
+            let members = format!(
+                r#""protocolVersion":"2025-06-18","capabilities":{{{able}}},"clientInfo":{{"name":"c"}}"#
+            );
             self.request(at, "initialize", &members);
         } else {
             let (method, members) = self.question(&client);
@@ -241,7 +274,8 @@ impl Hub {
 
     /// A client closes everything that it has.
     pub(crate) fn vanish(&mut self, at: usize) {
-        let own = |(exchange, it): (&ExchangeId, &crate::books::Exchange)| (it.client == at).then_some(*exchange);
+        let own =
+            |(exchange, it): (&ExchangeId, &crate::books::Exchange)| (it.client == at).then_some(*exchange);
         let all: Vec<ExchangeId> = self.books.exchanges.iter().filter_map(own).collect();
         for exchange in all {
             if self.books.exchanges.contains_key(&exchange) {

@@ -1,6 +1,6 @@
 //! Where a simulation's chance comes from: a seed, and nothing else.
 
-/// SplitMix64.
+/// `SplitMix64`.
 #[derive(Clone, Debug)]
 pub(crate) struct Dice(u64);
 

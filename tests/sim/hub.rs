@@ -2,43 +2,21 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
-use orch_core::key::{Pepper, Token as Secret};
+use orch_core::key::Token as Secret;
 use orch_core::ports::gateway::Event;
 use orch_core::ports::store::Change;
-use orch_core::record::{self, Definitions, Key, Mode, Origin, Project, Record, RecordId, Server};
-use orch_core::record::{ServerSpec, Transport};
+use orch_core::record::{self, Definitions, Mode, Project, Record, RecordId, Server};
 use orch_core::shard::{Cx, Effect, Effects, Input, Shard, Token};
-use orch_core::snapshot::{Directory, Draft, Instance, Snapshot, diff};
-use orch_core::{Entropy, ExchangeId, Limits, ProjectId, ServerId, SessionId, Timestamp};
+use orch_core::snapshot::{Directory, Instance, Snapshot};
+use orch_core::{Entropy, ExchangeId, Limits, ProjectId, SessionId, Timestamp};
 
 use crate::books::{Books, Entry, Exchange, Kind};
 use crate::clients::Client;
 use crate::dice::Dice;
+use crate::project::{SERVERS, directory, draft, limits};
 use crate::servers::{Links, Stage};
 use crate::steps::{self, Op};
-
-pub(crate) const SERVERS: [&str; 5] = ["a", "b", "c", "d", "e"];
-pub(crate) const KEYS: usize = 3;
-
-/// Small bounds, so that they are hit.
-fn limits() -> Limits {
-    Limits {
-        session_in_flight: 5,
-        project_in_flight: 24,
-        link_in_flight_bytes: 3_000,
-        project_sessions: 10,
-        session_streams: 2,
-        starting: 2,
-        page_entries: 3,
-        call: Duration::from_secs(5),
-        call_hard: Duration::from_secs(20),
-        session_idle: Duration::from_mins(1),
-        drain: Duration::from_secs(6),
-        ..Limits::default()
-    }
-}
 
 #[derive(Debug)]
 pub(crate) struct Hub {
@@ -64,8 +42,8 @@ pub(crate) struct Hub {
     pub secrets: Vec<Secret>,
     pub entropy: Entropy,
     pub project: Project,
-    instance: Arc<Instance>,
-    definitions: Vec<Arc<Definitions>>,
+    pub instance: Arc<Instance>,
+    pub definitions: Vec<Arc<Definitions>>,
     effects: Effects,
     next: u64,
 }
@@ -119,27 +97,6 @@ impl Hub {
         hub.servers = servers;
         hub.rebuild();
         hub
-    }
-
-    pub(crate) fn new_server(&mut self, name: &str) -> Server {
-        Server {
-            id: ServerId::mint(self.now, &mut self.entropy),
-            project: self.project.id,
-            name: name.to_owned(),
-            origin: Origin::ConfigFile,
-            spec: ServerSpec {
-                transport: Transport::Stdio {
-                    command: self.number().to_string(),
-                    args: Vec::new(),
-                    env: BTreeMap::new(),
-                    cwd: None,
-                },
-                disabled: false,
-                timeout_s: 4,
-                auto_approve: Vec::new(),
-                unknown: BTreeMap::new(),
-            },
-        }
     }
 
     /// A number that was never given out before.
@@ -225,6 +182,7 @@ impl Hub {
         let client = &mut self.clients[self.books.exchanges[&exchange].client];
         match entry {
             Entry::Handshake => client.ready = true,
+            Entry::Withdrawn(id) => client.questions.retain(|(own, _)| *own != id),
             Entry::Question(id, mark) => {
                 assert!(client.able, "a client is asked what it cannot answer");
                 client.questions.push((id, mark));
@@ -257,7 +215,7 @@ impl Hub {
             match change {
                 Change::Put(Record::Session(session), _) => drop(self.durable.insert(session.id, session)),
                 Change::Remove(RecordId::Session(_, id)) => drop(self.durable.remove(&id)),
-                change => panic!("the shard stores sessions alone: {change:?}"),
+                Change::Put(..) | Change::Remove(_) => panic!("the shard stores sessions alone"),
             }
         }
         if let Some(token) = token {
@@ -271,49 +229,5 @@ impl Hub {
         self.definitions.retain(|known| known.server != learnt.server);
         self.definitions.push(Arc::new(learnt));
         self.rebuild();
-    }
-
-    /// Builds the snapshot anew and lets the shard follow.
-    pub(crate) fn rebuild(&mut self) {
-        let servers: Vec<Server> = self.servers.iter().flatten().cloned().collect();
-        self.definitions.retain(|known| servers.iter().any(|server| server.id == known.server));
-        let draft = draft(&self.project, &servers, &self.definitions, &self.instance);
-        let new = Snapshot::build(draft, Some(&self.snapshot));
-        let changes = diff(&self.snapshot, &new);
-        let ended = |name: &str| self.snapshot.named(name).is_some_and(|old| changes.ended.contains(&old.id));
-        for link in self.links.all.values_mut() {
-            link.retired |= ended(SERVERS[link.server]);
-        }
-        self.snapshot = new;
-        self.feed(Input::SnapshotReplaced(changes));
-    }
-}
-
-fn directory(project: &Project, now: Timestamp, entropy: &mut Entropy) -> (Directory, Vec<Secret>) {
-    let pepper = Pepper::derive(&[3; 32]);
-    let secrets: Vec<Secret> = (0..KEYS).map(|_| Secret::mint(entropy)).collect();
-    let keys = secrets.iter().map(|secret| Key {
-        id: secret.id(),
-        project: project.id,
-        name: "k".into(),
-        mac: secret.mac(&pepper),
-        created_at: now,
-        expires_at: None,
-        revoked_at: None,
-    });
-    (Directory::build([project.clone()], keys.collect::<Vec<_>>(), pepper.clone()), secrets)
-}
-
-fn draft(
-    project: &Project,
-    servers: &[Server],
-    definitions: &[Arc<Definitions>],
-    instance: &Arc<Instance>,
-) -> Draft {
-    Draft {
-        project: project.clone(),
-        servers: servers.to_vec(),
-        definitions: definitions.to_vec(),
-        instance: Arc::clone(instance),
     }
 }

@@ -7,7 +7,6 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::unwrap_used,
     reason = "a simulation that meets what cannot be shall panic"
 )]
 
@@ -16,8 +15,10 @@ mod calm;
 mod clients;
 mod dice;
 mod hub;
+mod project;
 mod servers;
 mod steps;
+mod talk;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -47,6 +47,8 @@ pub(crate) struct Links {
     pub all: BTreeMap<LinkId, Link>,
     /// How many tools each server has.
     pub tools: Vec<usize>,
+    /// Servers that did not let their tools be listed when the list was asked for last.
+    pub excused: BTreeSet<usize>,
     /// Every request of a client that any server was ever sent.
     delivered: BTreeSet<u64>,
 }
@@ -71,11 +73,13 @@ impl Links {
 
     /// A message to a server.
     pub(crate) fn send(&mut self, link: LinkId, frame: &bytes::Bytes) {
-        let it = self.all.get_mut(&link).unwrap_or_else(|| panic!("a message over link {link}, which is gone"));
+        let it =
+            self.all.get_mut(&link).unwrap_or_else(|| panic!("a message over link {link}, which is gone"));
         assert_ne!(it.stage, Stage::Opening, "a message over a link that is not open");
         assert!(!frame.contains(&b'\n'), "a message is one line");
         let limits = orch_core::Limits::default();
-        let message = Envelope::parse(frame.clone(), Sender::Upstream, &limits).expect("servers get messages");
+        let message =
+            Envelope::parse(frame.clone(), Sender::Upstream, &limits).expect("servers get messages");
         match message.message() {
             Message::Request { id, method } => {
                 let id: u64 = id.parse().expect("the hub's ids are numbers");
@@ -98,7 +102,11 @@ impl Links {
             }
             Message::Notification { method: "notifications/cancelled" } => {
                 let id = message.raw_str(Field::RequestId).and_then(|id| id.parse().ok());
-                assert!(it.ids.contains(&id.expect("an id")), "a cancellation of what was never sent");
+                let id = id.expect("an id");
+                assert!(it.ids.contains(&id), "a cancellation of what was never sent");
+                if it.requests.iter().any(|request| request.id == id && request.method == "tools/list") {
+                    self.excused.insert(it.server);
+                }
             }
             Message::Notification { .. } => {}
             Message::Response { id, ok } => {

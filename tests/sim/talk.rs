@@ -1,0 +1,133 @@
+//! What servers say and do, in their turn and out of it.
+
+use orch_core::ports::upstream::CloseReason;
+use orch_core::rpc::{Envelope, Sender};
+use orch_core::shard::Input;
+use orch_core::{Limits, LinkId};
+
+use crate::hub::Hub;
+use crate::servers::{Request, Stage};
+
+pub(crate) const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+
+/// What a server does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    Answer,
+    AnswerTwice,
+    Change,
+    Close,
+    Crash,
+    Garbage,
+    Invent,
+    Log,
+    Open,
+    Progress,
+    Query,
+    Refuse,
+}
+
+impl Hub {
+    pub(crate) fn on_link(&mut self, act: Act) {
+        let fits = |stage| match stage {
+            Stage::Closing => act != Act::Open,
+            Stage::Open => !matches!(act, Act::Close | Act::Open),
+            Stage::Opening => matches!(act, Act::Crash | Act::Open),
+        };
+        let links = self.links.all.iter().filter(|(_, it)| fits(it.stage)).map(|(link, _)| *link);
+        let links: Vec<LinkId> = links.collect();
+        let Some(link) = self.dice.pick(&links).copied() else { return };
+        match act {
+            Act::Answer | Act::AnswerTwice | Act::Refuse => self.answer(link, act),
+            Act::Change => self.change(link),
+            Act::Close => self.end_link(link, CloseReason::Stopped),
+            Act::Crash => self.end_link(link, CloseReason::Exited(1)),
+            Act::Garbage => {
+                let words = *self.dice.pick(&["oops", "{", "[]", "{\"jsonrpc\":\"2.0\"}"]).expect("some");
+                self.say(link, words);
+            }
+            Act::Invent => {
+                let id = self.dice.below(200);
+                self.links.excused.insert(self.links.all[&link].server);
+                self.say(link, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
+            }
+            Act::Log => self.say(
+                link,
+                r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":1}}"#,
+            ),
+            Act::Open => self.open_link(link),
+            Act::Progress => self.progress(link),
+            Act::Query => {
+                let mark = self.number();
+                self.links.all.get_mut(&link).expect("a link").questions.insert(mark);
+                self.say(
+                    link,
+                    &format!(r#"{{"jsonrpc":"2.0","id":{mark},"method":"roots/list","params":{{"nonce":"{mark}"}}}}"#),
+                );
+            }
+        }
+    }
+
+    /// A server that runs has other tools, and says so; what a server on its way out says changes nothing.
+    fn change(&mut self, link: LinkId) {
+        let it = &self.links.all[&link];
+        if it.greeted && !it.retired && it.stage == Stage::Open {
+            self.links.tools[it.server] = 1 + self.dice.below(7);
+            self.links.excused.remove(&it.server);
+        }
+        self.say(link, CHANGED);
+    }
+
+    pub(crate) fn open_link(&mut self, link: LinkId) {
+        self.links.all.get_mut(&link).expect("a link").stage = Stage::Open;
+        self.feed(Input::LinkOpened { link, pid: None });
+    }
+
+    pub(crate) fn end_link(&mut self, link: LinkId, reason: CloseReason) {
+        self.links.all.remove(&link);
+        self.feed(Input::LinkClosed { link, reason });
+    }
+
+    fn answer(&mut self, link: LinkId, act: Act) {
+        let it = self.links.all.get_mut(&link).expect("a link");
+        if it.requests.is_empty() {
+            return;
+        }
+        // The handshake comes first: a server says nothing before.
+        let at = if it.greeted { self.dice.below(it.requests.len()) } else { 0 };
+        let request = if act == Act::AnswerTwice { it.requests[at].clone() } else { it.requests.remove(at) };
+        if act == Act::Refuse {
+            self.links.excused.insert(self.links.all[&link].server);
+            let words = format!(
+                r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-32603,"message":"no"}}}}"#,
+                request.id
+            );
+            return self.say(link, &words);
+        }
+        self.answer_well(link, &request);
+    }
+
+    pub(crate) fn answer_well(&mut self, link: LinkId, request: &Request) {
+        if request.method == "initialize" {
+            self.links.all.get_mut(&link).expect("a link").greeted = true;
+        }
+        let words = self.links.answer(link, request);
+        self.say(link, &words);
+    }
+
+    fn progress(&mut self, link: LinkId) {
+        let wanted = self.links.all[&link].requests.iter().filter(|request| request.token);
+        let wanted: Vec<u64> = wanted.map(|request| request.id).collect();
+        let id = self.dice.pick(&wanted).copied().unwrap_or(7);
+        let words = format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{id},"progress":1}}}}"#
+        );
+        self.say(link, &words);
+    }
+
+    pub(crate) fn say(&mut self, link: LinkId, words: &str) {
+        let frame = Envelope::parse(words.to_owned().into(), Sender::Upstream, &Limits::default());
+        let frames = Vec::from([frame]);
+        self.feed(Input::FramesReceived { link, frames });
+    }
+}
