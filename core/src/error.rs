@@ -246,7 +246,8 @@ impl Rejection {
             Self::NotRpc(_) | Self::Batch | Self::OutOfOrder(_) | Self::Malformed(_) => (400, -32_600, None),
             Self::UnknownMethod(_) => (404, -32_601, None),
             Self::InvalidParams(_) => (400, -32_602, None),
-            Self::BadRequestState | Self::InvalidCursor
+            Self::BadRequestState
+            | Self::InvalidCursor
             | Self::UnknownPrompt(_)
             | Self::UnknownResource(_)
             | Self::UnknownTool(_) => (200, -32_602, None),

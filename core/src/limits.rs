@@ -58,6 +58,8 @@ pub struct Limits {
     pub call: Duration,
     /// How long a call may take however much progress it reports.
     pub call_hard: Duration,
+    /// How long a call waits for its client to come back with what its server has asked for.
+    pub parked: Duration,
     /// How long a list or a handshake of the unified endpoint waits for servers that were never seen.
     pub discover_wait: Duration,
     /// How long a POST waits for its first message before its answer becomes a stream.
@@ -133,6 +135,7 @@ impl Default for Limits {
             session_idle: s(30 * 60),
             call: s(60),
             call_hard: s(15 * 60),
+            parked: s(10 * 60),
             discover_wait: s(3),
             first_message: s(15),
             debounce: ms(250),

@@ -102,6 +102,10 @@ fields! {
     Instructions = Body "instructions",
     /// `notifications` of a listen: the filter.
     Notifications = Body "notifications",
+    /// `inputResponses` of a request's next try.
+    InputResponses = Body "inputResponses",
+    /// `requestState` of a request's next try.
+    RequestState = Body "requestState",
     /// `resultType` of a result.
     ResultType = Body "resultType",
     /// `ttlMs` of a result.

@@ -47,6 +47,8 @@ impl Shard {
             target: posted.admission.target.clone(),
             progress: None,
             log_level: None,
+            abilities: Abilities::default(),
+            key: None,
         };
         if ends {
             self.make_room(cx);
@@ -239,5 +241,10 @@ pub(super) fn stateless_caller(
         target: admission.target.clone(),
         progress: posted.body.raw_str(Field::MetaProgressToken).map(Into::into),
         log_level,
+        abilities: posted
+            .body
+            .raw_str(Field::MetaCapabilities)
+            .map_or_else(Abilities::default, Abilities::parse),
+        key: Some(admission.key.clone()),
     }
 }

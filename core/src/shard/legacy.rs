@@ -236,5 +236,7 @@ fn caller(posted: &Posted, session: &Session, id: &str, revision: Revision) -> C
         target: session.target.clone(),
         progress: posted.body.raw_str(Field::MetaProgressToken).map(Into::into),
         log_level: None,
+        abilities: session.abilities,
+        key: None,
     }
 }

@@ -48,7 +48,7 @@ impl Shard {
                 let server = upstream.id;
                 // Unknown ids are late answers to calls that were given up, or the server's invention.
                 if let Some(call) = upstream.calls.remove(id) {
-                    self.on_response(cx, link, server, call, frame);
+                    self.on_response(cx, link, server, (id, call), frame);
                 }
                 self.end_if_drained(cx, link);
             }
@@ -62,7 +62,7 @@ impl Shard {
         cx: &mut Cx<'_>,
         link: LinkId,
         server: ServerId,
-        call: Call,
+        (id, call): (CallId, Call),
         response: &Envelope,
     ) {
         match call.purpose {

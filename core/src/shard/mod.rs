@@ -28,6 +28,7 @@ mod locate;
 mod modern;
 mod notify;
 mod own;
+mod park;
 mod reverse;
 mod session;
 mod start;
@@ -43,6 +44,7 @@ pub use effect::{Effect, Effects, Severity, Token};
 pub use input::{Input, Opened, Posted};
 
 use listen::Listener;
+use park::Parked;
 use reverse::Asked;
 use session::Sessions;
 use subscribe::{Subscriber, Subscriptions};
@@ -61,6 +63,8 @@ pub struct Shard {
     exchanges: HashMap<ExchangeId, Exchange>,
     waiters: Vec<Waiter>,
     listeners: BTreeMap<ExchangeId, Listener>,
+    /// Calls that wait for their client's next try, by the number in `requestState`.
+    parked: BTreeMap<u64, Parked>,
     subscriptions: Subscriptions,
     /// What servers have asked of clients, by the id that the clients see.
     asked: BTreeMap<u64, Asked>,

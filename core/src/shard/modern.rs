@@ -29,6 +29,8 @@ impl Shard {
         let caller = stateless_caller(&posted, &posted.admission, id, level);
         if row.method == Method::Listen {
             self.listen(cx, &caller, &posted);
+        } else if posted.body.has(Field::RequestState) {
+            self.resume(cx, caller, &posted.body);
         } else {
             self.dispatch(cx, caller, posted.body, Patience::Waits);
         }

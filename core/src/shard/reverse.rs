@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use super::{Cx, Effect, Shard};
 use crate::mcp::Asking;
 use crate::rpc::{Envelope, Field, Message, write};
-use crate::{ExchangeId, LinkId, SessionId};
+use crate::{CallId, ExchangeId, LinkId, SessionId};
 
 /// A server's request that a client has not answered.
 #[derive(Debug)]
@@ -33,9 +33,12 @@ impl Shard {
             let pong = write::result(id, b"{}");
             return cx.effect(Effect::SendFrame { link, frame: pong.into() });
         }
-        let Some((session, exchange)) = self.asked_client(link, method) else {
+        let Some((call, session, exchange)) = self.asked_client(link, method) else {
             let refusal = write::error(Some(id), -32_601, "no client that can do this is calling", None);
             return cx.effect(Effect::SendFrame { link, frame: refusal.into() });
+        };
+        let Some(session) = session else {
+            return self.park(cx, link, call, id, method, frame.raw(Field::Params).unwrap_or(b"{}"));
         };
         let number = self.mint_call().0;
         let asked = Asked {
@@ -51,14 +54,20 @@ impl Shard {
         cx.emit(exchange, write::request(Some(number), method, params.as_deref()).into());
     }
 
-    /// The client of the only call in flight, if it said that it can answer. The call may wait for it.
-    fn asked_client(&mut self, link: LinkId, method: &str) -> Option<(SessionId, ExchangeId)> {
+    /// The only call in flight, if its client said that it can answer; with the session, in the eras that have them.
+    /// The call may wait for it.
+    fn asked_client(
+        &mut self,
+        link: LinkId,
+        method: &str,
+    ) -> Option<(CallId, Option<SessionId>, ExchangeId)> {
         let upstream = self.upstream_of(link)?;
         let (call, caller) = upstream.calls.only_call()?;
-        let (session, exchange, revision) = (caller.session?, caller.exchange, caller.revision);
+        let asking = Asking::find(method, caller.revision).filter(|asking| caller.abilities.can(*asking));
+        let (session, exchange) = (caller.session, caller.exchange);
+        asking?;
         upstream.calls.extend_fully(call);
-        let able = self.sessions.get(session)?.abilities;
-        Asking::find(method, revision).is_some_and(|asking| able.can(asking)).then_some((session, exchange))
+        Some((call, session, exchange))
     }
 
     /// A client answers what a server has asked; an answer to anything else is dropped.
@@ -98,6 +107,7 @@ impl Shard {
     /// A link is gone: its questions need no answer.
     pub(super) fn forget_questions(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         self.take_back(cx, |asked| asked.link == link);
+        self.drop_parked(cx, Some(link));
     }
 
     fn take_back(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Asked) -> bool) {

@@ -23,6 +23,7 @@ impl Shard {
             (upstreams, "a server or a call"),
             (drained.min(), "a retired server"),
             (waiters, "a waiting request"),
+            (self.parked_deadline(), "a parked call"),
             (sweep, "idle sessions"),
         ]
         .into_iter()
@@ -37,6 +38,7 @@ impl Shard {
                 self.drop_session(cx, session);
             }
         }
+        self.drop_parked(cx, None);
         let links: Vec<(ServerId, Option<LinkId>)> =
             self.upstreams.values().map(|upstream| (upstream.id, upstream.process.link())).collect();
         for (server, link) in links {
@@ -107,7 +109,7 @@ impl Shard {
                     self.fail(cx, &caller, &fault.into());
                 }
                 Purpose::Learn(kind) => self.on_page(cx, link, kind, None),
-                Purpose::Forgotten | Purpose::Handshake | Purpose::Housekeeping => {}
+                Purpose::Forgotten | Purpose::Handshake | Purpose::Housekeeping | Purpose::Parked => {}
             }
         }
     }

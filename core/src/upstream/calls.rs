@@ -5,9 +5,9 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use crate::mcp::{Lifetime, ListKind, Revision};
+use crate::mcp::{Abilities, Lifetime, ListKind, Revision};
 use crate::ports::gateway::Target;
-use crate::{CallId, ExchangeId, SessionId, Timestamp};
+use crate::{CallId, ExchangeId, KeyId, SessionId, Timestamp};
 
 use super::Level;
 
@@ -30,6 +30,10 @@ pub(crate) struct Caller {
     pub progress: Option<Box<str>>,
     /// From which level on log messages are wanted, where a request says so itself.
     pub log_level: Option<Level>,
+    /// What the client can be asked for.
+    pub abilities: Abilities,
+    /// Whose request it is, in the era without sessions.
+    pub key: Option<KeyId>,
 }
 
 /// Why a request was sent.
@@ -41,6 +45,8 @@ pub(crate) enum Purpose {
     Forgotten,
     /// `initialize`.
     Handshake,
+    /// Its client was asked for something, and will come back.
+    Parked,
     /// A page of a list, for the catalogue.
     Learn(ListKind),
     /// A level or a subscription; its answer changes nothing.
@@ -94,7 +100,11 @@ impl Calls {
     pub(crate) fn caller(&self, id: CallId) -> Option<&Caller> {
         match &self.table.get(&id)?.purpose {
             Purpose::Client(caller, _) => Some(caller),
-            Purpose::Forgotten | Purpose::Handshake | Purpose::Learn(_) | Purpose::Housekeeping => None,
+            Purpose::Forgotten
+            | Purpose::Handshake
+            | Purpose::Learn(_)
+            | Purpose::Housekeeping
+            | Purpose::Parked => None,
         }
     }
 
@@ -117,6 +127,12 @@ impl Calls {
             call.deadline = deadline.min(call.hard_deadline).max(call.deadline);
             self.deadlines.insert((call.deadline, id));
         }
+    }
+
+    /// Gives a call another purpose. Returns the one that it had.
+    pub(crate) fn replace(&mut self, id: CallId, purpose: Purpose) -> Option<Purpose> {
+        let call = self.table.get_mut(&id)?;
+        Some(core::mem::replace(&mut call.purpose, purpose))
     }
 
     /// Keeps a call in flight but drops its answer.
@@ -156,7 +172,11 @@ impl Calls {
             Purpose::Client(caller, _) => {
                 caller.session == Some(session) && request.is_none_or(|id| *caller.id == *id)
             }
-            Purpose::Forgotten | Purpose::Handshake | Purpose::Learn(_) | Purpose::Housekeeping => false,
+            Purpose::Forgotten
+            | Purpose::Handshake
+            | Purpose::Learn(_)
+            | Purpose::Housekeeping
+            | Purpose::Parked => false,
         };
         self.table.iter().filter(|(_, call)| matches(call)).map(|(id, _)| *id).collect()
     }

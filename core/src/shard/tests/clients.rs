@@ -100,12 +100,13 @@ impl Client {
     /// A request as this client writes it: `members` are those of `params`, `meta` those of its `_meta`.
     pub(super) fn write(&self, id: &str, method: &str, members: &str, meta: &str) -> String {
         let version = match self.era {
-            Era::Modern => {
-                r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}"#
-            }
-            Era::Sse | Era::Http(_) => "",
+            Era::Modern => format!(
+                r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}"#,
+                self.capabilities
+            ),
+            Era::Sse | Era::Http(_) => String::new(),
         };
-        let all: Vec<&str> = [version, meta].into_iter().filter(|text| !text.is_empty()).collect();
+        let all: Vec<&str> = [&*version, meta].into_iter().filter(|text| !text.is_empty()).collect();
         let meta = if all.is_empty() { String::new() } else { format!(r#""_meta":{{{}}}"#, all.join(",")) };
         let all: Vec<&str> = [members, &meta].into_iter().filter(|text| !text.is_empty()).collect();
         let params =

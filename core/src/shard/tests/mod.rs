@@ -11,6 +11,7 @@ mod handshake;
 mod lists;
 mod modern;
 mod news;
+mod parking;
 mod replay;
 mod reverse;
 mod sessions;
