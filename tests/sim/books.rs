@@ -45,9 +45,21 @@ pub(crate) enum Entry {
     Handshake,
     /// A server's question: its id, and what it is known by.
     Question(String, u64),
+    /// A server's question to a client of the 2026 era, who is to ask once more.
+    Parked(Retry),
     /// A server has taken the question with this id back.
     Withdrawn(String),
     Other,
+}
+
+/// What a client needs to ask once more: `requestState`, the name of the question, the server's mark, and the nonce of
+/// what was asked first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Retry {
+    pub state: String,
+    pub question: String,
+    pub mark: u64,
+    pub nonce: u64,
 }
 
 #[derive(Debug, Default)]
@@ -143,6 +155,20 @@ impl Books {
         let Some(asked) = self.asked.get_mut(&key) else {
             panic!("nobody on exchange {exchange} waits for {}", words())
         };
+        if let Some(state) = message.text(Field::RequestState) {
+            let question = words();
+            let question =
+                question.split("\"inputRequests\":{\"").nth(1).and_then(|rest| rest.split('"').next());
+            let retry = Retry {
+                state: state.into_owned(),
+                question: question.expect("a question").to_owned(),
+                mark: nonce(message.bytes()).expect("the fake servers' mark"),
+                nonce: asked.nonces[0],
+            };
+            self.asked.remove(&key);
+            self.answered += 1;
+            return Entry::Parked(retry);
+        }
         if let Some(nonce) = refused.map(|(.., nonce)| nonce).or_else(|| nonce(message.bytes())) {
             let mine = asked.nonces.iter().position(|own| *own == nonce);
             asked.nonces.remove(mine.unwrap_or_else(|| panic!("another's answer, or a second: {}", words())));

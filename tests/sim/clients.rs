@@ -6,7 +6,7 @@ use orch_core::rpc::{Envelope, Field, Message, Sender};
 use orch_core::shard::{Input, Opened, Posted};
 use orch_core::{ExchangeId, Limits};
 
-use crate::books::Kind;
+use crate::books::{Kind, Retry};
 use crate::hub::Hub;
 use crate::project::{KEYS, SERVERS};
 
@@ -31,6 +31,8 @@ pub(crate) struct Client {
     pub able: bool,
     /// What it was asked: the id, and the server's mark.
     pub questions: Vec<(String, u64)>,
+    /// Its requests that wait for it to ask once more.
+    pub parked: Vec<Retry>,
 }
 
 /// What a client does.
@@ -45,10 +47,12 @@ pub(crate) enum Deed {
     Vanish,
 }
 
+const ROOTS: &str = r#""roots":{}"#;
 /// Ids that clients use, few enough to be used twice.
 const IDS: [&str; 6] = ["1", "2", "\"1\"", "\"\\u0061\"", "-9007199254740993", "\"é\""];
 const TOKENS: [&str; 3] = ["1", "\"t\"", "18446744073709551615"];
-const META: &str = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}"#;
+const META: &str =
+    r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities""#;
 
 impl Client {
     pub(crate) fn forget_session(&mut self) {
@@ -100,7 +104,11 @@ impl Hub {
         if self.clients.is_empty() {
             return;
         }
-        let at = self.dice.below(self.clients.len());
+        let mut at = self.dice.below(self.clients.len());
+        if deed == Deed::Reply {
+            let asked = |client: &Client| !client.questions.is_empty() || !client.parked.is_empty();
+            at = self.clients.iter().position(asked).unwrap_or(at);
+        }
         match (deed, self.clients[at].era) {
             (Deed::Cancel, _) => self.cancel(at),
             (Deed::Delete, Era::Http) => self.delete(at),
@@ -143,8 +151,8 @@ impl Hub {
             messages_path: String::new(),
         };
         let admission = self.directory.admit(&head, self.now).expect("a good key");
-        let able = era != Era::Modern && key != 0;
-        Client { era, admission, session: None, ready: false, stream: None, able, questions: Vec::new() }
+        let (able, questions, parked) = (key != 0, Vec::new(), Vec::new());
+        Client { era, admission, session: None, ready: false, stream: None, able, questions, parked }
     }
 
     /// A client goes on: it opens what it needs, and then asks for something.
@@ -155,7 +163,7 @@ impl Hub {
             let stream = self.open(at, Verb::OpenSse);
             self.clients[at].stream = self.books.exchanges.contains_key(&stream).then_some(stream);
         } else if client.era != Era::Modern && !client.ready && !hasty {
-            let able = if client.able { r#""roots":{}"# } else { "" };
+            let able = if client.able { ROOTS } else { "" };
             let members = format!(
                 r#""protocolVersion":"2025-06-18","capabilities":{{{able}}},"clientInfo":{{"name":"c"}}"#
             );
@@ -171,7 +179,7 @@ impl Hub {
         let (server, unified) = (SERVERS[n], *client.admission.target() == Target::Unified);
         let between = *self.dice.pick(&["__", "."]).expect("some");
         let tool = self.dice.below(3);
-        match self.dice.below(10) {
+        match self.dice.below(16) {
             0 => ("tools/list", String::new()),
             1 => ("resources/list", String::new()),
             2 if unified => ("resources/read", format!(r#""uri":"t{n}://z""#)),
@@ -194,12 +202,17 @@ impl Hub {
 
     /// Sends a request with a nonce, which comes back with its answer.
     pub(crate) fn request(&mut self, at: usize, method: &str, members: &str) -> ExchangeId {
-        let (client, nonce) = (self.clients[at].clone(), self.number());
+        let nonce = self.number();
+        self.request_of(at, method, members, nonce)
+    }
+
+    fn request_of(&mut self, at: usize, method: &str, members: &str, nonce: u64) -> ExchangeId {
+        let client = self.clients[at].clone();
         let id = IDS[self.dice.below(IDS.len())];
         let token = self.dice.chance(40).then(|| TOKENS[self.dice.below(TOKENS.len())].to_owned());
         let mut meta: Vec<String> = token.iter().map(|token| format!(r#""progressToken":{token}"#)).collect();
         if client.era == Era::Modern {
-            meta.push(META.to_owned());
+            meta.push(format!("{META}:{{{}}}", if client.able { ROOTS } else { "" }));
         }
         let comma = if members.is_empty() { "" } else { "," };
         let text = format!(
@@ -224,6 +237,9 @@ impl Hub {
 
     /// A client answers what a server has asked.
     pub(crate) fn reply(&mut self, at: usize) {
+        if self.clients[at].era == Era::Modern {
+            return self.retry(at);
+        }
         let client = &mut self.clients[at];
         if client.questions.is_empty() || !client.ready {
             return;
@@ -233,6 +249,24 @@ impl Hub {
         let exchange = self.begin(at, Kind::Post);
         let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"roots":[],"nonce":"{mark}"}}}}"#);
         self.post(at, exchange, &text);
+    }
+
+    /// A client asks once more, with an answer to what its server wanted to know; sometimes it does so twice.
+    fn retry(&mut self, at: usize) {
+        let which = self.clients[at].parked.len();
+        if which == 0 {
+            return;
+        }
+        let (which, again) = (self.dice.below(which), self.dice.chance(20));
+        let retry = self.clients[at].parked[which].clone();
+        if !again {
+            self.clients[at].parked.remove(which);
+        }
+        let Retry { state, question, mark, nonce } = retry;
+        let members = format!(
+            r#""name":"t0","inputResponses":{{"{question}":{{"roots":[],"nonce":"{mark}"}}}},"requestState":"{state}""#
+        );
+        self.request_of(at, "tools/call", &members, nonce);
     }
 
     pub(crate) fn cancel(&mut self, at: usize) {

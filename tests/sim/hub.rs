@@ -182,6 +182,10 @@ impl Hub {
         let client = &mut self.clients[self.books.exchanges[&exchange].client];
         match entry {
             Entry::Handshake => client.ready = true,
+            Entry::Parked(retry) => {
+                assert!(client.able, "a client is asked what it cannot answer");
+                client.parked.push(retry);
+            }
             Entry::Withdrawn(id) => client.questions.retain(|(own, _)| *own != id),
             Entry::Question(id, mark) => {
                 assert!(client.able, "a client is asked what it cannot answer");

@@ -29,6 +29,7 @@ pub(crate) fn limits() -> Limits {
         call_hard: Duration::from_secs(20),
         session_idle: Duration::from_mins(1),
         drain: Duration::from_secs(6),
+        parked: Duration::from_secs(8),
         ..Limits::default()
     }
 }

@@ -55,7 +55,7 @@ pub(crate) struct Links {
 
 impl Links {
     pub(crate) fn new(servers: usize) -> Self {
-        Self { tools: vec![1; servers], ..Self::default() }
+        Self { tools: vec![3; servers], ..Self::default() }
     }
 
     pub(crate) fn open(&mut self, link: LinkId, server: usize) {
