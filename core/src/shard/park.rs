@@ -99,7 +99,9 @@ impl Shard {
     pub(super) fn resume(&mut self, cx: &mut Cx<'_>, caller: Caller, body: &Envelope) {
         let state = body.text(Field::RequestState);
         let state = state.and_then(|text| State::open(cx, &text, caller.key.as_ref()?, &caller.target));
-        let found = state.filter(|state| state.until > cx.now);
+        // Numbers begin again with every life of the hub; an expiry is that of one parked call.
+        let same = |state: &State| self.parked.get(&state.number).is_some_and(|it| it.until == state.until);
+        let found = state.filter(|state| state.until > cx.now && same(state));
         let Some(mut parked) = found.as_ref().and_then(|state| self.parked.remove(&state.number)) else {
             let fault: Fault = Rejection::BadRequestState.into();
             return self.fail(cx, &caller, &fault);

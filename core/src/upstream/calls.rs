@@ -181,11 +181,14 @@ impl Calls {
         self.table.iter().filter(|(_, call)| matches(call)).map(|(id, _)| *id).collect()
     }
 
-    /// The only client's call in flight, if there is exactly one.
+    /// The only client's call that the server works on, if there is exactly one: what it says may also be of a call
+    /// whose client has gone, or has still to come back.
     pub(crate) fn only_call(&self) -> Option<(CallId, &Caller)> {
-        let mut calls = self.clients();
-        let first = calls.next()?;
-        if calls.next().is_some() { None } else { Some(first) }
+        let of_clients =
+            |call: &Call| matches!(call.purpose, Purpose::Client(..) | Purpose::Forgotten | Purpose::Parked);
+        let mut calls = self.table.iter().filter(|(_, call)| of_clients(call));
+        let (id, _) = calls.next()?;
+        if calls.next().is_some() { None } else { Some((*id, self.caller(*id)?)) }
     }
 
     /// Lets a call live as long as any may: its server waits for people.

@@ -193,6 +193,19 @@ fn a_log_message_with_one_call_in_flight_is_of_that_call() {
 }
 
 #[test]
+fn a_log_message_that_may_be_of_a_call_that_was_left_is_of_no_call() {
+    let mut world = logging();
+    let left = world.client(HTTP, at("a"));
+    let exchange = world.call(&left, "1");
+    world.leave(exchange);
+    let client = Client::new(Era::Modern, at("a"));
+    let exchange = world.call_with(&client, "1", r#""io.modelcontextprotocol/logLevel":"debug""#);
+    let link = world.link("a");
+    world.says(link, &log("error", "whose?"));
+    assert!(world.take(&client, exchange).is_empty());
+}
+
+#[test]
 fn a_stateless_request_that_asks_for_no_log_gets_none() {
     let mut world = logging();
     let client = Client::new(Era::Modern, at("a"));

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 
-use super::clients::{Client, Era, at};
+use super::clients::{Client, Era, HTTP, at};
 use super::world::{World, read};
 use crate::LinkId;
 use crate::rpc::{Field, Members};
@@ -159,4 +159,44 @@ fn a_parked_call_ends_with_its_server() {
     world.crash("a");
     let again = come_back(&mut world, &client, &question, &accepted(&question));
     assert_eq!(world.code(&client, again), "-32602");
+}
+
+#[test]
+fn a_question_that_may_be_of_a_parked_call_is_not_put_to_another_client() {
+    let mut world = World::running(&["a"]);
+    let parked = client();
+    asked(&mut world, &parked);
+    let other = world.able_client(HTTP, at("a"), ABLE);
+    let call = world.call(&other, "1");
+    let sent = world.requested("a");
+    world.says(
+        sent.link,
+        r#"{"jsonrpc":"2.0","id":"t","method":"elicitation/create","params":{"message":"!"}}"#,
+    );
+    assert!(world.take(&other, call).is_empty());
+    let (_, told) = world.frames("a").pop().unwrap();
+    assert!(told.contains(r#""id":"t","error":{"code":-32601"#), "{told}");
+}
+
+#[test]
+fn a_state_of_another_life_of_the_hub_names_no_call_of_this_one() {
+    // Numbers begin again with every life: somewhere among these the parked call has the old number.
+    for calls in 0..8 {
+        let mut world = World::running(&["a"]);
+        let client = client();
+        let old = asked(&mut world, &client);
+        let mut world = world.restarted();
+        world.advance(Duration::from_secs(1));
+        for _ in 0..calls {
+            let call = world.call(&client, "9");
+            let sent = world.requested("a");
+            world.reply(&sent, "{}");
+            world.take(&client, call);
+        }
+        let new = asked(&mut world, &client);
+        let exchange = come_back(&mut world, &client, &old, &accepted(&old));
+        assert_eq!(world.code(&client, exchange), "-32602");
+        let exchange = come_back(&mut world, &client, &new, &accepted(&new));
+        assert!(!world.seen(exchange).ended, "it goes on");
+    }
 }
