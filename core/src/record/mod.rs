@@ -273,3 +273,6 @@ impl RecordId {
         [project.0.as_bytes(), own].concat()
     }
 }
+
+#[cfg(test)]
+mod properties;

@@ -15,3 +15,6 @@ pub use field::{Field, Fields, Span};
 pub use members::Members;
 pub use scan::{JsonLimits, scan};
 pub use string::decode_string;
+
+#[cfg(test)]
+mod properties;

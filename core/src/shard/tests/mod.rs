@@ -17,4 +17,5 @@ mod reverse;
 mod sessions;
 mod sse;
 mod subscriptions;
+mod table;
 mod unified;

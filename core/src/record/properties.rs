@@ -1,0 +1,150 @@
+//! Records of any content survive being stored, and what is not a record is refused.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::{
+    Definition, Definitions, Key, Mode, Origin, Project, Record, RemoteKind, Server, ServerSpec, Session,
+    Transport, decode, encode,
+};
+use crate::ports::gateway::Target;
+use crate::{KeyId, ProjectId, ServerId, SessionId, Timestamp};
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z_]{0,8}", any::<String>()]
+}
+
+fn project_id() -> impl Strategy<Value = ProjectId> {
+    any::<u128>().prop_map(|bits| ProjectId(Uuid::from_u128(bits)))
+}
+
+fn server_id() -> impl Strategy<Value = ServerId> {
+    any::<u128>().prop_map(|bits| ServerId(Uuid::from_u128(bits)))
+}
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    any::<u64>().prop_map(Timestamp)
+}
+
+fn project() -> impl Strategy<Value = Record> {
+    let mode = prop_oneof![Just(Mode::Batch), Just(Mode::Proxy)];
+    (project_id(), text(), text(), text(), mode, time()).prop_map(
+        |(id, slug, name, separator, mode, created_at)| {
+            Record::Project(Project { id, slug, name, separator, mode, created_at })
+        },
+    )
+}
+
+fn transport() -> impl Strategy<Value = Transport> {
+    let stdio = (text(), vec(text(), 0..4), btree_map(text(), text(), 0..4), prop::option::of(text()));
+    let kind = prop_oneof![Just(RemoteKind::Http), Just(RemoteKind::Sse)];
+    prop_oneof![
+        stdio.prop_map(|(command, args, env, cwd)| Transport::Stdio { command, args, env, cwd }),
+        (kind, text(), btree_map(text(), text(), 0..4)).prop_map(|(kind, url, headers)| Transport::Remote {
+            kind,
+            url,
+            headers
+        }),
+    ]
+}
+
+fn server() -> impl Strategy<Value = Record> {
+    let rest = (any::<bool>(), any::<u32>(), vec(text(), 0..4), btree_map(text(), text(), 0..4));
+    (server_id(), project_id(), text(), transport(), rest).prop_map(|(id, project, name, transport, rest)| {
+        let (disabled, timeout_s, auto_approve, unknown) = rest;
+        let spec = ServerSpec { transport, disabled, timeout_s, auto_approve, unknown };
+        Record::Server(Server { id, project, name, origin: Origin::ConfigFile, spec })
+    })
+}
+
+fn key() -> impl Strategy<Value = Record> {
+    let times = (time(), prop::option::of(time()), prop::option::of(time()));
+    (text(), project_id(), text(), any::<[u8; 32]>(), times).prop_map(|(id, project, name, mac, times)| {
+        let (created_at, expires_at, revoked_at) = times;
+        Record::Key(Key { id: KeyId(id), project, name, mac, created_at, expires_at, revoked_at })
+    })
+}
+
+fn definitions() -> impl Strategy<Value = Record> {
+    let one = (text(), text()).prop_map(|(name, json)| Definition { name, json });
+    let list = vec(one, 0..4).boxed();
+    let ids = (server_id(), project_id(), any::<[u8; 32]>(), time());
+    let said = (text(), text(), text(), prop::option::of(text()));
+    let lists = [list.clone(), list.clone(), list.clone(), list];
+    (ids, said, lists).prop_map(|(ids, said, [tools, prompts, resources, templates])| {
+        let (server, project, spec_digest, fetched_at) = ids;
+        let (revision, server_info, capabilities, instructions) = said;
+        Record::Definitions(Definitions {
+            server,
+            project,
+            spec_digest,
+            fetched_at,
+            revision,
+            server_info,
+            capabilities,
+            instructions,
+            tools,
+            prompts,
+            resources,
+            templates,
+        })
+    })
+}
+
+fn session() -> impl Strategy<Value = Record> {
+    let target = prop_oneof![Just(Target::Unified), text().prop_map(Target::Server)];
+    let ids = (any::<[u8; 32]>(), project_id(), target, text(), time());
+    (ids, text(), text(), text()).prop_map(|(ids, revision, client_info, capabilities)| {
+        let (id, project, target, key, created_at) = ids;
+        Record::Session(Session {
+            id: SessionId(id),
+            project,
+            target,
+            key: KeyId(key),
+            revision,
+            client_info,
+            capabilities,
+            created_at,
+        })
+    })
+}
+
+fn record() -> impl Strategy<Value = Record> {
+    prop_oneof![project(), server(), key(), definitions(), session()]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_record_is_read_as_it_was_written(record in record()) {
+        let read = decode(&encode(&record)).unwrap();
+        prop_assert_eq!(read.id(), record.id());
+        prop_assert_eq!(read.id().kind(), record.id().kind());
+        prop_assert_eq!(read, record);
+    }
+
+    #[test]
+    fn a_part_of_a_record_is_none(record in record(), at in any::<prop::sample::Index>()) {
+        let bytes = encode(&record);
+        prop_assert!(decode(&bytes[..at.index(bytes.len())]).is_err());
+    }
+
+    #[test]
+    fn bytes_that_are_no_record_are_refused_or_are_one_that_is_written_again(bytes in vec(any::<u8>(), 0..80)) {
+        let bytes = [&[1], bytes.as_slice()].concat();
+        if let Ok(record) = decode(&bytes) {
+            prop_assert_eq!(decode(&encode(&record)), Ok(record));
+        }
+    }
+
+    #[test]
+    fn ids_sort_by_project_first(records in vec(record(), 2)) {
+        let keys: Vec<Vec<u8>> = records.iter().map(|record| record.id().sort_key()).collect();
+        prop_assert!(keys.iter().all(|key| key.len() >= 16));
+        prop_assert_eq!(keys[0] == keys[1] && records[0].id().kind() == records[1].id().kind(), records[0].id() == records[1].id());
+    }
+}
