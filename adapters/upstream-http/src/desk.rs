@@ -1,0 +1,218 @@
+//! The requests of one link that are under way.
+//!
+//! Requests run side by side. Notifications go one after the other, replies whenever they come. What follows
+//! `notifications/initialized` waits until the server took it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+
+use crate::exchange::{self, Ending};
+use crate::follow;
+use crate::message::{Kind, Message, Request};
+use crate::open::Stream;
+use crate::queue::Queue;
+use crate::wires::Wires;
+
+/// Requests of one link that are under way at the same time: each takes a connection.
+const REQUESTS: usize = 128;
+
+/// Where messages are handed in, and the ends of their requests come out.
+pub(crate) struct Desk {
+    wires: Arc<Wires>,
+    tasks: JoinSet<Ending>,
+    roles: HashMap<Id, Role>,
+    /// Requests under way, by the raw JSON of their id.
+    requests: HashMap<String, Flight>,
+    /// Requests that wait for one of those to end.
+    waiting: VecDeque<(Request, Message)>,
+    notes: VecDeque<Message>,
+    note_is_out: bool,
+    /// `notifications/initialized` is out.
+    gate_is_shut: bool,
+}
+
+struct Flight {
+    task: AbortHandle,
+    /// Of the stateless era: it is cancelled by closing its stream.
+    stateless: bool,
+    listens: bool,
+}
+
+/// What a task was for.
+enum Role {
+    Gate,
+    /// A notification; the request that it cancels ends with it.
+    Note {
+        cancels: Option<String>,
+    },
+    Reply,
+    Request(String),
+    Stream,
+}
+
+/// A task that has ended: what it means, and the request that it was for.
+pub(crate) struct End {
+    pub(crate) ending: Ending,
+    pub(crate) request: Option<String>,
+}
+
+impl Desk {
+    pub(crate) fn new(wires: Arc<Wires>) -> Self {
+        Self {
+            wires,
+            tasks: JoinSet::new(),
+            roles: HashMap::new(),
+            requests: HashMap::new(),
+            waiting: VecDeque::new(),
+            notes: VecDeque::new(),
+            note_is_out: false,
+            gate_is_shut: false,
+        }
+    }
+
+    /// Whether messages may be handed in.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.gate_is_shut
+    }
+
+    /// Whether anything is under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.tasks.is_empty()
+    }
+
+    /// Reads the one stream of a link of 2024-11-05.
+    pub(crate) fn read(&mut self, stream: Stream) {
+        let wires = Arc::clone(&self.wires);
+        self.start(Role::Stream, stream.run(wires));
+    }
+
+    /// Sends a message.
+    pub(crate) fn take(&mut self, message: Message) {
+        match message.kind.clone() {
+            Kind::Initialized => {
+                self.gate_is_shut = true;
+                self.tell(Role::Gate, message);
+            }
+            Kind::Cancel(id) => self.cancel(&id, message),
+            Kind::Note => self.note(message),
+            Kind::Reply => self.tell(Role::Reply, message),
+            Kind::Request(request) if self.requests.len() >= REQUESTS => {
+                self.waiting.push_back((request, message));
+            }
+            Kind::Request(request) => self.ask(request, message),
+        }
+    }
+
+    /// The next task that ends. To be asked for only while the desk is busy.
+    pub(crate) async fn ended(&mut self) -> End {
+        match self.tasks.join_next_with_id().await {
+            Some(joined) => self.on_joined(joined),
+            None => End { ending: Ending::Done, request: None },
+        }
+    }
+
+    /// Ends the requests that do not end by themselves.
+    pub(crate) fn hush(&mut self) {
+        for flight in self.requests.values().filter(|flight| flight.listens) {
+            flight.task.abort();
+        }
+    }
+
+    /// Whether anything is under way that ends by itself.
+    pub(crate) fn is_calm(&self) -> bool {
+        let streams = self.roles.values().filter(|role| matches!(role, Role::Stream)).count();
+        self.tasks.len() <= streams
+    }
+
+    /// Ends everything. Nothing is reported any more when this is ready. The ids of requests that were never sent.
+    pub(crate) async fn shut(&mut self, queue: &Arc<Queue>) -> Vec<String> {
+        self.tasks.shutdown().await;
+        let unread = std::iter::from_fn(|| queue.pop());
+        let unread = unread.map(|parcel| Message::read(parcel, &self.wires.outlet.limits));
+        let unread: Vec<String> = unread.filter_map(|message| Some(message.request()?.id.clone())).collect();
+        self.waiting.drain(..).map(|(request, _)| request.id).chain(unread).collect()
+    }
+
+    fn start(&mut self, role: Role, task: impl Future<Output = Ending> + Send + 'static) -> AbortHandle {
+        let handle = self.tasks.spawn(task);
+        self.roles.insert(handle.id(), role);
+        handle
+    }
+
+    fn ask(&mut self, request: Request, message: Message) {
+        let (id, listens, stateless) = (request.id.clone(), request.listens, message.repeated.is_some());
+        let asked = exchange::ask(Arc::clone(&self.wires), request, message);
+        let task = self.start(Role::Request(id.clone()), asked);
+        self.requests.insert(id, Flight { task, stateless, listens });
+    }
+
+    fn tell(&mut self, role: Role, message: Message) {
+        let told = exchange::tell(Arc::clone(&self.wires), message);
+        self.start(role, told);
+    }
+
+    fn note(&mut self, message: Message) {
+        self.notes.push_back(message);
+        self.next_note();
+    }
+
+    fn next_note(&mut self) {
+        if !self.note_is_out
+            && let Some(message) = self.notes.pop_front()
+        {
+            self.note_is_out = true;
+            let cancels = if let Kind::Cancel(id) = &message.kind { Some(id.clone()) } else { None };
+            self.tell(Role::Note { cancels }, message);
+        }
+    }
+
+    /// A request that is not known is answered, or was never sent: there is nothing to cancel. But over HTTP+SSE,
+    /// where the answer comes elsewhere.
+    fn cancel(&mut self, id: &str, message: Message) {
+        self.waiting.retain(|(request, _)| request.id != id);
+        match self.requests.get(id) {
+            Some(flight) if flight.stateless => flight.task.abort(),
+            Some(_) => self.note(message),
+            None if self.wires.one_stream => self.note(message),
+            None => {}
+        }
+    }
+
+    fn on_joined(&mut self, joined: Result<(Id, Ending), JoinError>) -> End {
+        let (task, ending) = joined.unwrap_or_else(|error| (error.id(), Ending::Done));
+        let mut request = None;
+        match self.roles.remove(&task) {
+            Some(Role::Gate) => self.open_gate(),
+            Some(Role::Note { cancels }) => self.on_noted(cancels),
+            Some(Role::Request(id)) => {
+                self.requests.remove(&id);
+                if let Some((next, message)) = self.waiting.pop_front() {
+                    self.ask(next, message);
+                }
+                request = Some(id);
+            }
+            Some(Role::Reply | Role::Stream) | None => {}
+        }
+        End { ending, request }
+    }
+
+    /// The session has begun: its own stream may be asked for, and the rest may go out.
+    fn open_gate(&mut self) {
+        self.gate_is_shut = false;
+        if !self.wires.one_stream {
+            let wires = Arc::clone(&self.wires);
+            self.start(Role::Stream, async move { follow::session(&wires).await });
+        }
+    }
+
+    /// The server knows that a request is cancelled, so nothing of it is waited for.
+    fn on_noted(&mut self, cancels: Option<String>) {
+        if let Some(flight) = cancels.and_then(|id| self.requests.get(&id)) {
+            flight.task.abort();
+        }
+        self.note_is_out = false;
+        self.next_note();
+    }
+}

@@ -1,0 +1,179 @@
+//! One message, posted, and whatever comes of it.
+//!
+//! Each request that is asked gets exactly one answer: the server's, or an error that says what is known of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use hyper::body::Incoming;
+use orch_core::rpc::{Envelope, Field, Message as Rpc, Sender, write};
+use tokio::time::timeout;
+
+use crate::client::Unanswered;
+use crate::follow;
+use crate::frames::{self, Cut, Events};
+use crate::head::{Media, media, words};
+use crate::message::{Message, Request};
+use crate::wires::Wires;
+
+/// How long a server may take over a message that wants no answer.
+const TELLING: Duration = Duration::from_secs(30);
+
+/// What the end of a task means for its link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Nothing.
+    Done,
+    /// The server does not know the session any more.
+    Expired,
+    /// The link's one stream has ended: words for people.
+    Lost(String),
+    /// A message was over the bound.
+    TooLong,
+}
+
+/// Posts a request and hands on its answer.
+pub(crate) async fn ask(wires: Arc<Wires>, request: Request, message: Message) -> Ending {
+    let in_session = message.repeated.is_none() && !request.opens && wires.session.has_id();
+    let response = match wires.post(message).await {
+        Ok(response) => response,
+        Err(why) => {
+            wires.outlet.unanswered(&request.id, why);
+            return Ending::Done;
+        }
+    };
+    if !response.status().is_success() {
+        return on_refusal(&wires, &request, in_session, response).await;
+    }
+    if request.opens {
+        wires.session.on_head(response.headers());
+    }
+    match media(&response) {
+        _ if wires.one_stream => frames::pass_over(response.into_body()).await,
+        Media::Events => {
+            follow::answer(&wires, &request, Events::new(response.into_body(), wires.limit)).await
+        }
+        Media::Json => on_json(&wires, &request, response.into_body()).await,
+        Media::None | Media::Other => {
+            wires.outlet.unanswered(&request.id, Unanswered::Unknown(words(wires.to(), &response)));
+            Ending::Done
+        }
+    }
+}
+
+/// Posts a message that wants no answer. What the server says nevertheless is handed on.
+pub(crate) async fn tell(wires: Arc<Wires>, message: Message) -> Ending {
+    let in_session = wires.session.has_id();
+    let told = async {
+        let response = wires.post(message).await.map_err(|why| why.words().to_owned())?;
+        let status = response.status();
+        if status == StatusCode::NOT_FOUND && in_session && !wires.one_stream {
+            return Ok(Ending::Expired);
+        }
+        if !status.is_success() {
+            return Err(words(wires.to(), &response));
+        }
+        match media(&response) {
+            _ if wires.one_stream => return Ok(frames::pass_over(response.into_body()).await),
+            Media::Json => match frames::whole(response.into_body(), wires.limit).await {
+                Ok(body) => wires.outlet.received(frames::messages(&body)),
+                Err(Cut::TooLong) => return Ok(Ending::TooLong),
+                Err(Cut::Broken | Cut::Ended) => {}
+            },
+            Media::Events => return Ok(follow::all(&wires, response.into_body()).await),
+            Media::None | Media::Other => return Ok(frames::pass_over(response.into_body()).await),
+        }
+        Ok(Ending::Done)
+    };
+    match timeout(TELLING, told).await {
+        Ok(Ok(ending)) => ending,
+        Ok(Err(words)) => {
+            wires.outlet.logged(format!("a notification or an answer was not taken: {words}"));
+            Ending::Done
+        }
+        Err(_late) => {
+            wires.outlet.logged(format!("{} did not take a notification or an answer in time", wires.to()));
+            Ending::Done
+        }
+    }
+}
+
+async fn on_json(wires: &Wires, request: &Request, body: Incoming) -> Ending {
+    let lost = match frames::whole(body, wires.limit).await {
+        Ok(body) if hand_on(wires, request, frames::messages(&body)) => return Ending::Done,
+        Ok(_) => format!("{} answered without the answer", wires.to()),
+        Err(Cut::TooLong) => return Ending::TooLong,
+        Err(Cut::Broken | Cut::Ended) => format!("{} closed the connection in its answer", wires.to()),
+    };
+    wires.outlet.unanswered(&request.id, Unanswered::Unknown(lost));
+    Ending::Done
+}
+
+/// Hands messages on; whether the answer to the request is among them.
+pub(crate) fn hand_on(wires: &Wires, request: &Request, messages: Vec<Bytes>) -> bool {
+    let answers = |message: &Bytes| {
+        let Ok(read) = Envelope::parse(message.clone(), Sender::Upstream, &wires.outlet.limits) else {
+            return false;
+        };
+        let is_it = matches!(read.message(), Rpc::Response { id, .. } if id == request.id);
+        if is_it && request.opens {
+            wires.session.on_answer(&read);
+        }
+        is_it
+    };
+    // Each is looked at: what the handshake says is known before anybody can act on it.
+    let answered = messages.iter().filter(|message| answers(message)).count() > 0;
+    wires.outlet.received(messages);
+    answered
+}
+
+async fn on_refusal(
+    wires: &Wires,
+    request: &Request,
+    in_session: bool,
+    response: Response<Incoming>,
+) -> Ending {
+    let status = response.status();
+    if status == StatusCode::NOT_FOUND && in_session && !wires.one_stream {
+        return Ending::Expired;
+    }
+    let (why, kind) = (words(wires.to(), &response), media(&response));
+    // A refusal of credentials tells nothing of MCP, whatever stands in its body.
+    let speaks = !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) && kind == Media::Json;
+    let body = if speaks { frames::whole(response.into_body(), wires.limit).await.ok() } else { None };
+    match body.and_then(|body| error_in(wires, body)) {
+        // What many servers say instead of 404.
+        Some(error) if in_session && status == StatusCode::BAD_REQUEST && error.is_of_session() => {
+            return Ending::Expired;
+        }
+        Some(error) => wires.outlet.received(vec![error.addressed_to(request)]),
+        None if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE => {
+            wires.outlet.unanswered(&request.id, Unanswered::Unknown(why));
+        }
+        None => wires.outlet.refused(&request.id, status.as_u16(), why),
+    }
+    Ending::Done
+}
+
+/// A JSON-RPC error in the body of a refusal.
+struct RpcError(Envelope);
+
+fn error_in(wires: &Wires, body: Bytes) -> Option<RpcError> {
+    let read = Envelope::parse(body, Sender::Upstream, &wires.outlet.limits).ok()?;
+    read.has(Field::Error).then_some(RpcError(read))
+}
+
+impl RpcError {
+    fn is_of_session(&self) -> bool {
+        let message = self.0.text(Field::ErrorMessage).unwrap_or_default();
+        message.to_ascii_lowercase().contains("session")
+    }
+
+    /// The error as the answer to the request: a server that refuses a message early may not know its id.
+    fn addressed_to(&self, request: &Request) -> Bytes {
+        let error = self.0.raw(Field::Error).unwrap_or_default();
+        write::one_line(write::raw_error(&request.id, error)).into()
+    }
+}

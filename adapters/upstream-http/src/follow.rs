@@ -1,0 +1,163 @@
+//! Event streams: the answer to a request among other messages, and the streams that belong to no request.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use hyper::body::Incoming;
+use tokio::time::{sleep, timeout};
+
+use crate::client::Unanswered;
+use crate::exchange::{Ending, hand_on};
+use crate::frames::{self, Cut, Events};
+use crate::head::{Media, media, words};
+use crate::message::Request;
+use crate::pause::Pause;
+use crate::wires::Wires;
+
+/// How long a stream may stay open after its answer. Where it ends by itself, the connection is used again.
+const LINGER: Duration = Duration::from_secs(1);
+/// A stream that cannot be resumed so many times in a row is given up.
+const RESUMES: u32 = 5;
+
+/// Reads a stream to the answer of a request. A stream that breaks before is resumed where its server gave ids.
+pub(crate) async fn answer(wires: &Wires, request: &Request, mut events: Events) -> Ending {
+    let mut place = Place::default();
+    loop {
+        let cut = match read_on(wires, request, &mut events, &mut place).await {
+            Ok(()) => return linger(wires, events).await,
+            Err(Cut::TooLong) => return Ending::TooLong,
+            Err(cut) => cut,
+        };
+        let again = match &place.cursor {
+            Some(cursor) => resume(wires, cursor, place.retry).await,
+            None => Err(None),
+        };
+        events = match again {
+            Ok(events) => events,
+            Err(Some(ending)) => return ending,
+            Err(None) => {
+                let how = if cut == Cut::Ended { "ended the stream" } else { "closed the connection" };
+                let words = format!("{} {how} before the answer", wires.to());
+                wires.outlet.unanswered(&request.id, Unanswered::Unknown(words));
+                return Ending::Done;
+            }
+        };
+    }
+}
+
+/// Where a stream can go on.
+#[derive(Debug, Default)]
+struct Place {
+    cursor: Option<String>,
+    retry: Option<Duration>,
+}
+
+impl Place {
+    fn note(&mut self, events: &Events) {
+        let parser = events.parser();
+        if let Some(id) = parser.last_id() {
+            self.cursor = Some(id.to_owned());
+        }
+        self.retry = parser.retry().or(self.retry);
+    }
+}
+
+/// Reads until the answer has come.
+async fn read_on(
+    wires: &Wires,
+    request: &Request,
+    events: &mut Events,
+    place: &mut Place,
+) -> Result<(), Cut> {
+    loop {
+        let batch = events.next().await;
+        place.note(events);
+        if hand_on(wires, request, frames::of_events(&batch?)) {
+            return Ok(());
+        }
+    }
+}
+
+/// Reads what comes after the answer, which should be nothing.
+async fn linger(wires: &Wires, mut events: Events) -> Ending {
+    let rest = async {
+        loop {
+            match events.next().await {
+                Ok(batch) => wires.outlet.received(frames::of_events(&batch)),
+                Err(Cut::TooLong) => return Ending::TooLong,
+                Err(Cut::Broken | Cut::Ended) => return Ending::Done,
+            }
+        }
+    };
+    timeout(LINGER, rest).await.unwrap_or(Ending::Done)
+}
+
+/// The rest of a broken stream; else the end of the link, or nothing.
+async fn resume(wires: &Wires, cursor: &str, retry: Option<Duration>) -> Result<Events, Option<Ending>> {
+    let mut pause = Pause::default();
+    while pause.failures() < RESUMES {
+        sleep(pause.next(retry)).await;
+        let Ok(response) = wires.get(Some(cursor)).await else { continue };
+        match response.status() {
+            StatusCode::OK if media(&response) == Media::Events => {
+                return Ok(Events::new(response.into_body(), wires.limit));
+            }
+            StatusCode::NOT_FOUND if wires.session.has_id() => return Err(Some(Ending::Expired)),
+            status if is_passing(status) => {}
+            _ => break,
+        }
+    }
+    Err(None)
+}
+
+/// Hands on everything of a stream that answers no request.
+pub(crate) async fn all(wires: &Wires, body: Incoming) -> Ending {
+    let mut events = Events::new(body, wires.limit);
+    loop {
+        match events.next().await {
+            Ok(batch) => wires.outlet.received(frames::of_events(&batch)),
+            Err(Cut::TooLong) => return Ending::TooLong,
+            Err(Cut::Broken | Cut::Ended) => return Ending::Done,
+        }
+    }
+}
+
+/// Keeps the session's own stream open, as long as the server has one.
+pub(crate) async fn session(wires: &Wires) -> Ending {
+    let (mut place, mut pause) = (Place::default(), Pause::default());
+    loop {
+        match wires.get(place.cursor.as_deref()).await {
+            Err(_unreached) => {}
+            Ok(response) => match response.status() {
+                StatusCode::OK if media(&response) == Media::Events => {
+                    let mut events = Events::new(response.into_body(), wires.limit);
+                    while let Ok(batch) = events.next().await {
+                        pause.reset();
+                        place.note(&events);
+                        wires.outlet.received(frames::of_events(&batch));
+                    }
+                    place.note(&events);
+                    if events.end() == Some(Cut::TooLong) {
+                        return Ending::TooLong;
+                    }
+                }
+                StatusCode::METHOD_NOT_ALLOWED => return Ending::Done,
+                StatusCode::NOT_FOUND if wires.session.has_id() => return Ending::Expired,
+                status if is_passing(status) => {}
+                _ => {
+                    wires
+                        .outlet
+                        .logged(format!("there is no stream for its news: {}", words(wires.to(), &response)));
+                    return Ending::Done;
+                }
+            },
+        }
+        sleep(pause.next(place.retry)).await;
+    }
+}
+
+/// Whether a refusal may pass by itself.
+fn is_passing(status: StatusCode) -> bool {
+    status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED
+        || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
+}

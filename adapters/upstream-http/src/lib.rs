@@ -1,0 +1,113 @@
+//! Remote servers that speak MCP over HTTP: [`Upstreams`] for [`Transport::Remote`].
+//!
+//! Streamable HTTP of every revision, and HTTP+SSE of 2024-11-05, as pipes of whole messages. The core decides what is
+//! said; this crate knows what HTTP adds: one request for each message, answers on streams, sessions, resumption, and
+//! who may be reached at all (`guard`). Every request that was sent is answered, by the server or by an error that says
+//! what is known of it; nothing is ever sent twice.
+//!
+//! [`Transport::Remote`]: orch_core::record::Transport::Remote
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use orch_core::ports::upstream::{Grace, LaunchSpec, LinkSink, QueueFull, UpstreamLink, Upstreams};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+mod client;
+mod connect;
+mod desk;
+mod exchange;
+mod follow;
+mod frames;
+mod guard;
+mod head;
+mod life;
+mod message;
+mod open;
+mod outlet;
+mod pause;
+mod pipe;
+mod queue;
+mod session;
+mod tls;
+mod wires;
+
+pub use guard::{Allowed, BadEntry};
+pub use tls::BadRoots;
+
+use guard::Guard;
+use life::{Life, NOW};
+use open::Way;
+use queue::Queue;
+
+/// Reaches remote servers.
+#[derive(Debug)]
+pub struct HttpUpstreams {
+    way: Way,
+    runtime: Handle,
+}
+
+impl HttpUpstreams {
+    /// Links run on `runtime`. Public servers are reached over HTTPS at port 443; others only when `allowed` names
+    /// them. `own_roots` are certificates in PEM of authorities that are trusted beside the public ones, or nothing.
+    pub fn new(allowed: Allowed, own_roots: &[u8], runtime: Handle) -> Result<Self, BadRoots> {
+        let (guard, tls) = (Arc::new(Guard { allowed }), tls::config(own_roots)?);
+        Ok(Self { way: Way { guard, tls, tasks: TaskTracker::new() }, runtime })
+    }
+
+    /// Ready when every `closed` was reported and no connection is left. It ends no link: drop or close them.
+    pub async fn drained(&self) {
+        self.way.tasks.close();
+        self.way.tasks.wait().await;
+    }
+}
+
+impl Upstreams for HttpUpstreams {
+    fn open(&self, spec: LaunchSpec, sink: Arc<dyn LinkSink>) -> Box<dyn UpstreamLink> {
+        let queue = Arc::new(Queue::new(spec.queue_bytes));
+        let (stop, stopped) = watch::channel(None);
+        let life =
+            Life { launch: spec, sink, queue: Arc::clone(&queue), stop: stopped, way: self.way.clone() };
+        self.way.tasks.spawn_on(life.live(), &self.runtime);
+        Box::new(HttpLink { queue, stop })
+    }
+}
+
+/// The writing end of one link.
+struct HttpLink {
+    queue: Arc<Queue>,
+    stop: watch::Sender<Option<Grace>>,
+}
+
+impl UpstreamLink for HttpLink {
+    fn send(&self, frame: Bytes) -> Result<(), QueueFull> {
+        self.queue.push(frame)
+    }
+
+    fn close(&self, grace: Grace) {
+        self.stop.send_if_modified(|asked| {
+            let shortens = asked.is_none() || grace == NOW;
+            if shortens {
+                *asked = Some(grace);
+            }
+            shortens
+        });
+    }
+}
+
+impl Drop for HttpLink {
+    fn drop(&mut self) {
+        if self.stop.borrow().is_none() {
+            self.close(NOW);
+        }
+    }
+}
+
+impl fmt::Debug for HttpLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpLink").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,66 @@
+//! What a link reports of its requests: messages as they came, and errors of its own making for requests that nobody
+//! else will answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use orch_core::ports::upstream::LinkSink;
+use orch_core::{Fault, Limits, UpstreamFault};
+
+use crate::client::Unanswered;
+
+/// The reporting end of one link.
+pub(crate) struct Outlet {
+    sink: Arc<dyn LinkSink>,
+    server: String,
+    /// The bounds of JSON.
+    pub(crate) limits: Limits,
+}
+
+impl Outlet {
+    pub(crate) fn new(sink: Arc<dyn LinkSink>, server: String) -> Self {
+        Self { sink, server, limits: Limits::default() }
+    }
+
+    pub(crate) fn opened(&self) {
+        self.sink.opened(None);
+    }
+
+    pub(crate) fn received(&self, frames: Vec<Bytes>) {
+        if !frames.is_empty() {
+            self.sink.received(frames);
+        }
+    }
+
+    pub(crate) fn logged(&self, line: String) {
+        self.sink.logged(line);
+    }
+
+    /// No answer came to a request.
+    pub(crate) fn unanswered(&self, id: &str, why: Unanswered) {
+        let server = self.server();
+        let fault = match why {
+            Unanswered::NotSent(cause) => UpstreamFault::Unavailable { server, cause },
+            Unanswered::Unknown(cause) => UpstreamFault::OutcomeUnknown { server, cause },
+        };
+        self.fail(id, fault);
+    }
+
+    /// A request was not sent before the link ended.
+    pub(crate) fn unsent(&self, id: &str, cause: &str) {
+        self.fail(id, UpstreamFault::NotSent { server: self.server(), cause: cause.to_owned() });
+    }
+
+    /// The server did not take a request.
+    pub(crate) fn refused(&self, id: &str, status: u16, cause: String) {
+        self.fail(id, UpstreamFault::Refused { server: self.server(), status, cause });
+    }
+
+    fn fail(&self, id: &str, fault: UpstreamFault) {
+        self.sink.received(vec![Fault::from(fault).frame(Some(id)).into()]);
+    }
+
+    fn server(&self) -> String {
+        self.server.clone()
+    }
+}
