@@ -55,6 +55,8 @@ impl Shard {
                 hold(known, "a call's exchange does not lead to it")?;
             }
         }
+        let asked_for = |call: CallId| self.client_calls().any(|(_, id, _)| id == call);
+        hold(self.asked.values().all(|asked| asked_for(asked.call)), "a question outlives its call")?;
         hold(self.in_flight == calls, "in_flight is not the number of calls")?;
         for session in self.sessions.iter() {
             let calls = per_session.get(&session.id).copied().unwrap_or_default();

@@ -55,6 +55,7 @@ impl Shard {
         if let Some(link) = link.filter(|_| taken.unsent.is_none()) {
             cx.effect(Effect::SendFrame { link, frame: cancellation(call, why) });
         }
+        self.end_questions(cx, call);
         if let Some(link) = link {
             self.end_if_drained(cx, link);
         }

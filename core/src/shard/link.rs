@@ -68,6 +68,7 @@ impl Shard {
         match call.purpose {
             Purpose::Client(caller, lifetime) => {
                 self.settle(caller.session);
+                self.end_questions(cx, id);
                 let info = match cx.snapshot.entry(server) {
                     Some(entry) if caller.revision.is_modern() => {
                         server_info(cx.snapshot, &crate::ports::gateway::Target::Server(entry.name.clone()))

@@ -17,6 +17,7 @@ use crate::{CallId, ExchangeId, LinkId, SessionId};
 #[derive(Debug)]
 pub(super) struct Asked {
     link: LinkId,
+    pub call: CallId,
     /// Raw JSON of the server's own id.
     id: Box<str>,
     /// Raw JSON of the server's own progress token.
@@ -43,6 +44,7 @@ impl Shard {
         let number = self.mint_call().0;
         let asked = Asked {
             link,
+            call,
             id: id.into(),
             progress: frame.raw_str(Field::MetaProgressToken).map(Into::into),
             session,
@@ -112,11 +114,25 @@ impl Shard {
 
     fn take_back(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Asked) -> bool) {
         for (number, asked) in self.take_asked(which) {
-            let params = format!("{{\"requestId\":{number}}}");
-            let message = write::request(None, "notifications/cancelled", Some(params.as_bytes()));
-            if self.exchanges.contains_key(&asked.exchange) {
-                cx.emit(asked.exchange, message.into());
-            }
+            self.withdraw(cx, number, &asked);
+        }
+    }
+
+    /// Tells a client that is still there that it need not answer.
+    fn withdraw(&self, cx: &mut Cx<'_>, number: u64, asked: &Asked) {
+        let params = format!("{{\"requestId\":{number}}}");
+        let message = write::request(None, "notifications/cancelled", Some(params.as_bytes()));
+        if self.exchanges.contains_key(&asked.exchange) {
+            cx.emit(asked.exchange, message.into());
+        }
+    }
+
+    /// A call has ended, one way or another: what was asked because of it is moot on both sides.
+    pub(super) fn end_questions(&mut self, cx: &mut Cx<'_>, call: CallId) {
+        for (number, asked) in self.take_asked(|asked| asked.call == call) {
+            let refusal = write::error(Some(&asked.id), -32_603, "the call has ended", None);
+            cx.effect(Effect::SendFrame { link: asked.link, frame: refusal.into() });
+            self.withdraw(cx, number, &asked);
         }
     }
 

@@ -105,6 +105,7 @@ impl Shard {
             match call.purpose {
                 Purpose::Client(caller, _) => {
                     self.settle(caller.session);
+                    self.end_questions(cx, id);
                     let fault = if sent { UpstreamFault::TimedOut { server, seconds } } else { unsent };
                     self.fail(cx, &caller, &fault.into());
                 }
@@ -151,6 +152,7 @@ impl Shard {
         } else {
             upstream.calls.forget(call);
             self.settle(session);
+            self.end_questions(cx, call);
         }
     }
 

@@ -97,6 +97,39 @@ fn with_several_calls_in_flight_nobody_is_asked() {
 }
 
 #[test]
+fn a_question_ends_with_the_call_that_caused_it() {
+    let refused = |frames: &[(LinkId, String)]| {
+        frames.iter().any(|(_, text)| text.starts_with(r#"{"jsonrpc":"2.0","id":"q\u0031","error""#))
+    };
+    for era in ERAS {
+        for end in ["answer", "cancel", "leave", "time"] {
+            let mut world = World::running(&["a"]);
+            let client = world.able_client(era, at("a"), ABLE);
+            let call = world.call(&client, "1");
+            let sent = world.requested("a");
+            let (_, id, _) = ask(&mut world, &client, call, "elicitation/create");
+            match end {
+                "answer" => world.reply(&sent, "{}"),
+                "cancel" => drop(world.post(
+                    &client,
+                    r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#,
+                )),
+                "leave" => world.leave(client.stream.unwrap_or(call)),
+                _ => world.advance(Duration::from_mins(16)),
+            }
+            assert!(refused(&world.frames("a")), "{era:?} {end}");
+            let shown = world.take(&client, call);
+            let told = shown.first().is_some_and(|text| text.contains("notifications/cancelled"));
+            assert_eq!(told, end != "leave", "{era:?} {end}: {shown:?}");
+            if end != "leave" {
+                world.post(&client, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
+                assert!(world.frames("a").is_empty(), "{era:?} {end}");
+            }
+        }
+    }
+}
+
+#[test]
 fn another_session_cannot_answer_for_the_one_that_was_asked() {
     let mut world = World::running(&["a"]);
     let (_, _, _, id, _) = asked(&mut world, HTTP);
@@ -112,7 +145,8 @@ fn a_call_whose_server_waits_for_people_has_all_the_time_there_is() {
     world.advance(Duration::from_mins(14));
     assert!(world.take(&client, call).is_empty());
     world.advance(Duration::from_mins(2));
-    assert_eq!(world.code(&client, call), "-31002");
+    let last = world.take(&client, call).pop().unwrap();
+    assert_eq!(read(&last).raw_str(Field::Code), Some("-31002"));
 }
 
 #[test]
