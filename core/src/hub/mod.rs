@@ -86,6 +86,9 @@ pub struct ServerView {
     /// Why it failed last.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cause: Option<String>,
+    /// What it wrote to its error output before it failed. Shown to operators, never to clients.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_output: Option<String>,
     /// The process, while there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pid: Option<u32>,

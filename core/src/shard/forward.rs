@@ -150,7 +150,10 @@ impl Shard {
         let renamed = edits.iter().find(|(field, _)| *field == Field::Name).map(|(_, raw)| &**raw);
         let name = renamed.or_else(|| body.raw(Field::Name)).and_then(crate::rpc::decode_string);
         let arguments = body.raw(Field::Arguments).unwrap_or(b"{}");
-        let servers = self.views(cx.snapshot);
+        let mut servers = self.views(cx.snapshot);
+        for server in &mut servers {
+            server.last_output = None;
+        }
         let result = name.as_deref().and_then(|name| hub::call(cx.snapshot, name, arguments, &servers));
         match result {
             Some(result) => {

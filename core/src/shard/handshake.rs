@@ -148,7 +148,7 @@ impl Shard {
 
     /// What an endpoint says of itself; `None` while the one server behind it was never seen.
     fn face<'a>(&self, cx: &Cx<'a>, target: &Target) -> Option<Face<'a>> {
-        let unseen = self.waits_for(cx, target);
+        let unseen = self.being_seen(cx, target).count() > 0;
         Face::of(cx.snapshot, target, unseen)
     }
 }

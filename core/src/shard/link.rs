@@ -143,9 +143,11 @@ impl Shard {
     fn lose(&mut self, cx: &mut Cx<'_>, link: LinkId, cause: &str) {
         let limits = cx.snapshot.limits();
         let Some(upstream) = self.upstream_of(link) else { return };
-        let cause = upstream.explain(cause);
+        let last_output = upstream.take_last_output();
+        let cause = cause.to_owned();
         let (server, ran) = (upstream.name.clone(), matches!(upstream.process.state, State::Running { .. }));
         upstream.process.fail(cause.clone(), cx.now, limits, cx.entropy);
+        upstream.process.last_output.clone_from(&last_output);
         upstream.draft = None;
         upstream.relearn_at = None;
         let calls = upstream.calls.drain();
@@ -153,7 +155,7 @@ impl Shard {
         cx.report(
             &server,
             Severity::Warning,
-            format!("{}: {cause}", if ran { "stopped" } else { "did not start" }),
+            format!("{}: {cause}{}", if ran { "stopped" } else { "did not start" }, said(last_output)),
         );
         for (_, call) in calls {
             let Purpose::Client(caller, _) = call.purpose else { continue };
@@ -222,6 +224,10 @@ impl Shard {
 fn internal_call(cx: &Cx<'_>, purpose: Purpose, patience: Duration) -> Call {
     let deadline = cx.now.after(patience);
     Call { purpose, deadline, hard_deadline: deadline, unsent: None, bytes: 0, since: cx.now }
+}
+
+fn said(last_output: Option<String>) -> String {
+    last_output.map_or_else(String::new, |words| format!("; its last output: {words}"))
 }
 
 /// A cause for people.

@@ -45,13 +45,14 @@ impl Shard {
         cx.emit(exchange, write::request(None, "notifications/progress", Some(&params)).into());
     }
 
-    /// A log message names no request. With one call in flight it is of that call; else it goes to the sessions
-    /// that see the server and want its level.
+    /// A log message names no request. With one call in flight it is of that call; with several it is of nobody knows
+    /// which, and dropped; with none it goes to the sessions that see the server and want its level.
     fn on_message(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) {
         let level = frame.text(Field::Level).and_then(|text| Level::parse(&text)).unwrap_or(Level::Info);
         let message: Bytes = write::request(None, "notifications/message", frame.raw(Field::Params)).into();
         let Some(upstream) = self.upstream_of(link) else { return };
         let name = upstream.name.clone();
+        let upstream_is_busy = upstream.calls.has_clients();
         let only =
             upstream.calls.only_call().map(|(_, caller)| (caller.exchange, caller.session, caller.log_level));
         if let Some((exchange, session, own)) = only {
@@ -67,6 +68,9 @@ impl Shard {
             if level >= wanted {
                 cx.emit(exchange, message);
             }
+            return;
+        }
+        if upstream_is_busy {
             return;
         }
         let streams: Vec<ExchangeId> = self

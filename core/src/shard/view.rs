@@ -9,7 +9,7 @@ use crate::snapshot::Snapshot;
 
 impl Shard {
     /// Three separate facts about every server: how it is configured, what its process does, how it was last
-    /// heard of.
+    /// heard of. For operators: what a server wrote before it failed is in it.
     pub fn views(&self, snapshot: &Snapshot) -> Vec<ServerView> {
         snapshot
             .servers()
@@ -26,6 +26,7 @@ impl Shard {
                     state: state.to_owned(),
                     health: health.to_owned(),
                     cause: process.and_then(|process| process.cause.clone()),
+                    last_output: process.and_then(|process| process.last_output.clone()),
                     pid: process.and_then(|process| process.pid),
                     counts: entry.offer.as_deref().map(Counts::of),
                 }

@@ -52,17 +52,20 @@ impl Shard {
         self.waits_for(cx, target)
     }
 
-    /// Whether a server behind the endpoint is being seen for the first time right now. Of several servers, one that
-    /// has failed before is tried again in the background, and keeps nobody waiting.
+    /// The servers behind the endpoint that are being seen for the first time right now.
+    pub(super) fn being_seen(&self, cx: &Cx<'_>, target: &Target) -> impl Iterator<Item = &Upstream> {
+        let unseen = cx.snapshot.behind(target).filter(|entry| entry.offer.is_none());
+        unseen.filter_map(|entry| self.upstreams.get(&entry.id)).filter(|upstream| upstream.is_learning())
+    }
+
+    /// Whether one of them is worth waiting for. Of several servers, one that has failed before, or takes its time,
+    /// keeps nobody waiting.
     pub(super) fn waits_for(&self, cx: &Cx<'_>, target: &Target) -> bool {
-        cx.snapshot
-            .behind(target)
-            .filter(|entry| entry.offer.is_none())
-            .filter_map(|entry| self.upstreams.get(&entry.id))
-            .any(|upstream| {
-                let worth_it = *target != Target::Unified || upstream.process.cause.is_none();
-                worth_it && upstream.is_learning()
-            })
+        let patience = cx.limits().discover_wait;
+        self.being_seen(cx, target).any(|upstream| {
+            let late = cx.now.since(upstream.process.wanted_at) >= patience;
+            *target != Target::Unified || (upstream.process.cause.is_none() && !late)
+        })
     }
 
     /// Why an endpoint has nothing to say.

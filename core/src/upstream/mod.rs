@@ -64,15 +64,11 @@ impl Upstream {
         self.tail.push_back(line);
     }
 
-    /// A cause with the last words of the server, which often say more than its exit code.
-    pub(crate) fn explain(&mut self, cause: &str) -> String {
+    /// Takes the last words of the server, which often say more than its exit code. They are for operators alone:
+    /// what a server writes there is not meant for clients.
+    pub(crate) fn take_last_output(&mut self) -> Option<String> {
         let last: Vec<String> = self.tail.drain(..).filter(|line| !line.trim().is_empty()).collect();
-        let mut text = String::from(cause);
-        if !last.is_empty() {
-            text.push_str("; its last output: ");
-            text.push_str(&last.join(" | "));
-        }
-        text
+        (!last.is_empty()).then(|| last.join(" | "))
     }
 
     /// The fault of a request that cannot be sent.

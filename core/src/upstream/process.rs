@@ -41,17 +41,29 @@ pub(crate) enum State {
 pub(crate) struct Process {
     pub state: State,
     pub pid: Option<u32>,
+    /// When it was last asked for.
+    pub wanted_at: Timestamp,
     /// Failures in a row.
     failures: u32,
     /// Why it failed last; cleared when it runs again.
     pub cause: Option<String>,
+    /// What it wrote to its error output before it failed last.
+    pub last_output: Option<String>,
     /// Whether it has ever answered.
     pub answered: bool,
 }
 
 impl Process {
     pub(crate) fn new() -> Self {
-        Self { state: State::Stopped, pid: None, failures: 0, cause: None, answered: false }
+        Self {
+            state: State::Stopped,
+            pid: None,
+            wanted_at: Timestamp(0),
+            failures: 0,
+            cause: None,
+            last_output: None,
+            answered: false,
+        }
     }
 
     /// The link, from its opening to its end.
@@ -88,6 +100,7 @@ impl Process {
         };
         if may {
             self.state = State::Queued;
+            self.wanted_at = now;
         }
     }
 
@@ -95,6 +108,7 @@ impl Process {
     pub(crate) fn run(&mut self, link: LinkId, now: Timestamp) {
         self.state = State::Running { link, since: now };
         self.cause = None;
+        self.last_output = None;
         self.answered = true;
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use orch_core::ports::gateway::Event;
 use orch_core::ports::store::{Change, Expect};
 use orch_core::ports::upstream::{CloseReason, LaunchSpec};
-use orch_core::record::{Definitions, Record, Server, Transport, resolve};
+use orch_core::record::{Definitions, Record, Server, ServerSpec, Transport, resolve};
 use orch_core::shard::{Effect, Input, Severity, Token};
 use orch_core::{ExchangeId, LinkId};
 
@@ -76,6 +76,7 @@ fn open_link(cell: &Arc<Cell>, live: &mut Live, link: LinkId, server: &Server) {
             );
         }
     };
+    let secrets = secrets(&server.spec, &spec);
     let limits = cell.limits();
     let launch = LaunchSpec {
         server: server.name.clone(),
@@ -83,8 +84,22 @@ fn open_link(cell: &Arc<Cell>, live: &mut Live, link: LinkId, server: &Server) {
         message_bytes: limits.message_bytes,
         queue_bytes: limits.link_queue_bytes,
     };
-    let handle = upstreams.open(launch, Arc::new(CellSink::new(cell, link)));
+    let handle = upstreams.open(launch, Arc::new(CellSink::new(cell, link, secrets)));
     live.links.insert(link, handle);
+}
+
+/// The shortest value that is hidden: shorter ones are no secrets, and would tear words apart.
+const SHORTEST_SECRET: usize = 4;
+
+/// The values that variables have given to a server.
+fn secrets(written: &ServerSpec, resolved: &ServerSpec) -> Vec<String> {
+    let (Transport::Stdio { env: before, .. }, Transport::Stdio { env: after, .. }) =
+        (&written.transport, &resolved.transport)
+    else {
+        return Vec::new();
+    };
+    let filled = after.iter().filter(|(name, value)| before.get(*name) != Some(*value));
+    filled.map(|(_, value)| value.clone()).filter(|value| value.len() >= SHORTEST_SECRET).collect()
 }
 
 fn send_frame(live: &mut Live, link: LinkId, frame: Bytes) {

@@ -15,11 +15,13 @@ use crate::cell::Cell;
 pub(crate) struct CellSink {
     cell: Weak<Cell>,
     link: LinkId,
+    /// Values that must not appear in what the server writes to its error output.
+    secrets: Vec<String>,
 }
 
 impl CellSink {
-    pub(crate) fn new(cell: &Arc<Cell>, link: LinkId) -> Self {
-        Self { cell: Arc::downgrade(cell), link }
+    pub(crate) fn new(cell: &Arc<Cell>, link: LinkId, secrets: Vec<String>) -> Self {
+        Self { cell: Arc::downgrade(cell), link, secrets }
     }
 
     fn feed(&self, input: Input) {
@@ -43,6 +45,8 @@ impl LinkSink for CellSink {
     }
 
     fn logged(&self, line: String) {
+        let hide = |line: String, secret: &String| line.replace(secret.as_str(), "[secret]");
+        let line = self.secrets.iter().fold(line, hide);
         self.feed(Input::LinkLogged { link: self.link, line });
     }
 

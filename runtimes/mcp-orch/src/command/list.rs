@@ -25,6 +25,9 @@ pub(crate) async fn servers(args: ListServers) -> anyhow::Result<ExitCode> {
     for server in &servers {
         if let Some(cause) = &server.cause {
             terminal::line(&format!("\n{}: {cause}", server.name));
+            if let Some(words) = &server.last_output {
+                terminal::line(&format!("  its last output: {words}"));
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -72,6 +75,9 @@ async fn note_failures(
     for server in servers.iter().filter(|server| only.is_none_or(|name| name == server.name)) {
         if let Some(cause) = &server.cause {
             terminal::note(&format!("\n{} failed: {cause}", server.name));
+            if let Some(words) = &server.last_output {
+                terminal::note(&format!("  its last output: {words}"));
+            }
             code = if only.is_some() { ExitCode::FAILURE } else { code };
         }
     }
