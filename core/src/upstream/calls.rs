@@ -186,7 +186,7 @@ impl Calls {
     pub(crate) fn only_call(&self) -> Option<(CallId, &Caller)> {
         let of_clients =
             |call: &Call| matches!(call.purpose, Purpose::Client(..) | Purpose::Forgotten | Purpose::Parked);
-        let mut calls = self.table.iter().filter(|(_, call)| of_clients(call));
+        let mut calls = self.table.iter().filter(|(_, call)| call.unsent.is_none() && of_clients(call));
         let (id, _) = calls.next()?;
         if calls.next().is_some() { None } else { Some((*id, self.caller(*id)?)) }
     }

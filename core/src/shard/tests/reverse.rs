@@ -130,6 +130,20 @@ fn a_question_ends_with_the_call_that_caused_it() {
 }
 
 #[test]
+fn a_call_that_the_server_was_not_sent_is_not_what_it_asks_about() {
+    let mut world = World::running(&["a"]);
+    let client = world.able_client(HTTP, at("a"), ABLE);
+    world.crash("a");
+    world.scripts.insert("a".into(), super::script::Script::silent());
+    let call = world.call(&client, "1");
+    world.advance(Duration::from_millis(500));
+    let hello = world.requested("a");
+    world.says(hello.link, r#"{"jsonrpc":"2.0","id":7,"method":"roots/list"}"#);
+    assert!(told(&mut world).contains("-32601"));
+    assert!(world.take(&client, call).is_empty());
+}
+
+#[test]
 fn another_session_cannot_answer_for_the_one_that_was_asked() {
     let mut world = World::running(&["a"]);
     let (_, _, _, id, _) = asked(&mut world, HTTP);
