@@ -6,14 +6,21 @@ use bytes::Bytes;
 
 use super::{Cx, Effect, Shard};
 use crate::mcp::Method;
-use crate::rpc::write;
+use crate::rpc::{Envelope, Field, write};
 use crate::upstream::{Caller, Purpose, Upstream};
 use crate::{CallId, ServerId, SessionId};
 
 impl Shard {
     /// Cancels a session's request: the server is told, and its answer, should it still come, is dropped.
-    pub(super) fn cancel(&mut self, cx: &mut Cx<'_>, session: SessionId, request: &str) {
-        self.cancel_calls(cx, session, Some(request), "cancelled by the client");
+    /// The client's own words go along.
+    pub(super) fn cancel(&mut self, cx: &mut Cx<'_>, session: SessionId, notice: &Envelope) {
+        let Some(request) = notice.raw_str(Field::RequestId) else { return };
+        let passed_on = |call: CallId| {
+            let id = (Field::RequestId, format!("{call}").into_bytes().into());
+            let params = notice.spliced(Field::Params, &mut [id]);
+            write::one_line(write::request(None, Method::Cancelled.name(), Some(&params))).into()
+        };
+        self.cancel_calls(cx, session, Some(request), passed_on);
         self.drop_waiters(cx, |waiter| {
             waiter.caller.session == Some(session) && *waiter.caller.id == *request
         });
@@ -21,18 +28,24 @@ impl Shard {
 
     /// Cancels all requests of a session.
     pub(super) fn cancel_all(&mut self, cx: &mut Cx<'_>, session: SessionId) {
-        self.cancel_calls(cx, session, None, "the session has ended");
+        self.cancel_calls(cx, session, None, |call| cancellation(call, "the session has ended"));
         self.drop_waiters(cx, |waiter| waiter.caller.session == Some(session));
     }
 
-    fn cancel_calls(&mut self, cx: &mut Cx<'_>, session: SessionId, request: Option<&str>, why: &str) {
+    fn cancel_calls(
+        &mut self,
+        cx: &mut Cx<'_>,
+        session: SessionId,
+        request: Option<&str>,
+        notice: impl Fn(CallId) -> Bytes,
+    ) {
         let retired = self.retired.values().map(|(upstream, _)| upstream);
         let calls: Vec<(ServerId, CallId)> = retired
             .chain(self.upstreams.values())
             .flat_map(|up| up.calls.of_session(session, request).into_iter().map(|id| (up.id, id)))
             .collect();
         for (server, call) in calls {
-            if let Some(caller) = self.abandon(cx, server, call, why)
+            if let Some(caller) = self.abandon(cx, server, call, &notice)
                 && caller.ends
             {
                 self.exchanges.remove(&caller.exchange);
@@ -47,13 +60,13 @@ impl Shard {
         cx: &mut Cx<'_>,
         server: ServerId,
         call: CallId,
-        why: &str,
+        notice: impl Fn(CallId) -> Bytes,
     ) -> Option<Caller> {
         let upstream = self.holder(server, call)?;
         let taken = upstream.calls.remove(call)?;
         let link = upstream.process.ready_link();
         if let Some(link) = link.filter(|_| taken.unsent.is_none()) {
-            cx.effect(Effect::SendFrame { link, frame: cancellation(call, why) });
+            cx.effect(Effect::SendFrame { link, frame: notice(call) });
         }
         self.end_questions(cx, call);
         if let Some(link) = link {

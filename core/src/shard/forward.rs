@@ -13,6 +13,7 @@ use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Shard};
 use crate::hub;
 use crate::mcp::{Lifetime, Method, Route, Row, is_envelope_key};
+use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, write};
 use crate::snapshot::Entry;
 use crate::upstream::{Call, Caller, Purpose, State, Upstream};
@@ -38,7 +39,8 @@ impl Shard {
             if patience == Patience::Waits && self.is_missing(cx, &caller.target) {
                 return self.wait(cx, caller, body);
             }
-            return self.fail(cx, &caller, &unknown(row.route, &body));
+            let fault = self.of_unseen(cx, &body).unwrap_or_else(|| unknown(row.route, &body));
+            return self.fail(cx, &caller, &fault);
         };
         let field = match row.route {
             Route::ByUri => Field::Uri,
@@ -53,6 +55,17 @@ impl Shard {
             edits.push((field, Cow::Owned(raw)));
         }
         self.forward(cx, caller, &entry, row.name, &body, &mut edits);
+    }
+
+    /// A name that begins with that of a server that was never seen: not unknown, but out of reach, and here is why.
+    fn of_unseen(&self, cx: &Cx<'_>, body: &Envelope) -> Option<Fault> {
+        let name = body.text(Field::Name)?;
+        let unseen = cx.snapshot.behind(&Target::Unified).filter(|entry| entry.offer.is_none());
+        let mut named = unseen.filter(|entry| {
+            let rest = name.strip_prefix(&entry.name);
+            rest.is_some_and(|rest| rest.starts_with(['.', '/', ':', '_']))
+        });
+        Some(self.upstreams.get(&named.next()?.id)?.unavailable().into())
     }
 
     /// Sends a request to a server, or queues it while the server starts.

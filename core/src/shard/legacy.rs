@@ -80,10 +80,8 @@ impl Shard {
         method: Option<Method>,
         posted: &Posted,
     ) {
-        if method == Some(Method::Cancelled)
-            && let Some(request) = posted.body.raw_str(Field::RequestId)
-        {
-            self.cancel(cx, session, request);
+        if method == Some(Method::Cancelled) {
+            self.cancel(cx, session, &posted.body);
         } else if method == Some(Method::Progress) {
             self.on_client_progress(cx, session, &posted.body);
         }

@@ -1,6 +1,7 @@
 //! From what a server says to what its clients see.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use super::{Cx, Effect, Severity, Shard};
 use crate::LinkId;
@@ -15,6 +16,11 @@ impl Shard {
         let Some(upstream) = self.upstream_of(link) else { return };
         let Some(draft) = upstream.draft.take() else { return };
         let (id, name) = (upstream.id, upstream.name.clone());
+        let cut_at: Vec<&str> = draft.cut_at().iter().copied().collect();
+        if !cut_at.is_empty() {
+            let words = format!("its lists were cut at the limits {}", cut_at.join(", "));
+            cx.report(&name, Severity::Warning, words);
+        }
         let learnt = draft.finish();
         let known =
             cx.snapshot.entry(id).and_then(|entry| entry.offer.as_ref()).map(|offer| offer.definitions());

@@ -148,7 +148,7 @@ impl Shard {
         let Some(caller) = upstream.calls.caller(call) else { return };
         let session = caller.session;
         if caller.revision.is_modern() {
-            self.abandon(cx, server, call, "the client has gone");
+            self.abandon(cx, server, call, |call| cancellation(call, "the client has gone"));
         } else {
             upstream.calls.forget(call);
             self.settle(session);

@@ -1,7 +1,7 @@
 //! Learning what a server offers: its handshake, then each list, page by page.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -22,6 +22,8 @@ pub(crate) struct Draft {
     before: Option<Arc<Definitions>>,
     pending: VecDeque<ListKind>,
     pages: usize,
+    /// The limits at which something was left out.
+    cut_at: BTreeSet<&'static str>,
 }
 
 /// The next request of a survey.
@@ -61,7 +63,7 @@ impl Draft {
             templates: Vec::new(),
         };
         let pending = ListKind::ALL.into_iter().filter(|kind| abilities.has(*kind)).collect();
-        Some(Self { definitions, before: None, pending, pages: 0 })
+        Some(Self { definitions, before: None, pending, pages: 0, cut_at: BTreeSet::new() })
     }
 
     /// Keeps what was known, for lists that the server does not answer this time.
@@ -77,7 +79,7 @@ impl Draft {
             list(&mut definitions, kind).clear();
         }
         let pending = ListKind::ALL.into_iter().filter(|kind| abilities.has(*kind)).collect();
-        Self { definitions, before: Some(Arc::clone(known)), pending, pages: 0 }
+        Self { definitions, before: Some(Arc::clone(known)), pending, pages: 0, cut_at: BTreeSet::new() }
     }
 
     /// What to ask first; `None` when there is nothing to ask.
@@ -108,7 +110,11 @@ impl Draft {
                 let params = [b"{\"cursor\":", cursor.as_bytes(), b"}"].concat();
                 Some(NextPage { kind, params: Some(params) })
             }
-            Some(_) | None => self.next(),
+            Some(_) => {
+                self.cut_at.insert("list_pages");
+                self.next()
+            }
+            None => self.next(),
         }
     }
 
@@ -127,6 +133,11 @@ impl Draft {
         self.first()
     }
 
+    /// The limits at which something was left out.
+    pub(crate) fn cut_at(&self) -> &BTreeSet<&'static str> {
+        &self.cut_at
+    }
+
     /// What was learnt.
     pub(crate) fn finish(self) -> Definitions {
         self.definitions
@@ -141,8 +152,11 @@ impl Draft {
         };
         let Some(name) = name else { return };
         let list = list(&mut self.definitions, kind);
-        let fits = list.len() < limits.definitions && json.len() <= limits.definition_bytes;
-        if fits && !list.iter().any(|known| known.name == name) {
+        if list.len() >= limits.definitions {
+            self.cut_at.insert("definitions");
+        } else if json.len() > limits.definition_bytes {
+            self.cut_at.insert("definition_bytes");
+        } else if !name.is_empty() && !list.iter().any(|known| known.name == name) {
             list.push(Definition { name, json: json.to_owned() });
         }
     }

@@ -55,11 +55,16 @@ impl Instance {
         Ok(Self { driver: Driver::start(parts, options).await?, children })
     }
 
-    /// Ends everything: streams, links, children.
-    pub(crate) async fn close(self) {
+    /// Ends all servers; calls that wait for them are answered.
+    pub(crate) async fn stop_servers(&self) {
         let limits = &self.driver.instance().limits;
         let patience = limits.stop_stdin + limits.stop_term + Duration::from_secs(1);
         self.driver.stop(patience).await;
+    }
+
+    /// Ends everything: streams, links, children.
+    pub(crate) async fn close(self) {
+        self.stop_servers().await;
         drop(self.driver);
         if tokio::time::timeout(Duration::from_secs(1), self.children.drained()).await.is_err() {
             tracing::warn!("some children did not end in time");

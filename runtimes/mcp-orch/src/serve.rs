@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use orch_config::cli::Serve;
@@ -63,18 +64,39 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
     let _watching = follow(&args, config, &instance.driver)?;
     welcome::print(bound, &base_url, &instance.driver.servers(DEFAULT_PROJECT)?, key.as_deref());
 
-    let signal = async {
-        let signal = signals::stop_asked().await;
-        tracing::info!(signal = signal.as_ref().ok(), "stopping: calls that are under way may end");
+    let mut signals = signals::Signals::new()?;
+    let patience = instance.driver.instance().limits.drain.saturating_sub(GOODBYE);
+    let stopping = async {
+        let signal = signals.next().await;
+        tracing::info!(signal, "stopping: calls that are under way may end; another signal ends them now");
         serving.store(false, Ordering::Relaxed);
         stop.cancel();
         instance.driver.drain();
+        tokio::select! {
+            _ = signals.next() => {}
+            () = tokio::time::sleep(patience) => {}
+        }
+        // What still waits for a server gets an answer before its connection is cut.
+        instance.stop_servers().await;
     };
-    let (cut, socket, ()) = tokio::join!(http, socket, signal);
+    let (faces, socket) = (finish_first(http, stopping), socket);
+    let (cut, socket) = tokio::join!(faces, socket);
     socket?;
     instance.close().await;
     tracing::info!(cut, "stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// How long before the end of the drain time servers are stopped, so that their calls are still answered.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Runs both until the first is done.
+async fn finish_first<T>(first: impl Future<Output = T>, meanwhile: impl Future<Output = ()>) -> T {
+    let mut first = std::pin::pin!(first);
+    tokio::select! {
+        done = &mut first => done,
+        () = meanwhile => first.await,
+    }
 }
 
 /// Binds the address; beside 127.0.0.1 also `[::1]` where there is one, since `localhost` may mean either.

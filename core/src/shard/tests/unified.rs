@@ -5,11 +5,12 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::clients::{Client, ERAS, Era, Sent, at};
+use super::clients::{Client, ERAS, Era, HTTP, Sent, at};
 use super::script::Script;
 use super::world::World;
 use crate::Limits;
 use crate::ports::gateway::Target;
+use crate::ports::upstream::CloseReason;
 use crate::rpc::{Envelope, Field, Sender};
 
 fn world() -> World {
@@ -226,5 +227,17 @@ fn two_servers_whose_names_run_into_each_other_are_both_reached() {
     for (name, (server, own)) in names.iter().zip([("a", "b__c"), ("a__b", "c")]) {
         let sent = routed(&mut world, "tools/call", &format!(r#""name":"{name}""#), server);
         assert_eq!(member(&sent, Field::Name), own);
+    }
+}
+
+#[test]
+fn a_tool_of_a_server_that_was_never_seen_is_out_of_reach_and_not_unknown() {
+    let mut world =
+        World::scripted(Limits::default(), [("a", Script::default()), ("b", Script::stuck())]).surveyed();
+    world.close(world.link("b"), CloseReason::NotStarted("no such program".into()));
+    let client = world.client(HTTP, Target::Unified);
+    for (name, code) in [("b__x", "-31001"), ("b.x", "-31001"), ("bx", "-32602"), ("a__x", "-32602")] {
+        let exchange = world.request(&client, "1", "tools/call", &format!(r#""name":"{name}""#));
+        assert_eq!(world.code(&client, exchange), code, "{name}");
     }
 }

@@ -80,6 +80,8 @@ async fn carry_out(driver: &Driver, request: Request) -> Result<Answer, AdminErr
             Answer::KeyCreated { id: made.id.to_string(), key: made.token.reveal().to_owned() }
         }
         Request::Keys { project } => {
+            // A project that is not there has no keys, but that is not what was asked.
+            driver.servers(&project)?;
             Answer::Keys(driver.keys().into_iter().filter(|key| key.project == project).collect())
         }
         Request::RevokeKey { id } => {

@@ -25,7 +25,8 @@ pub(crate) async fn run(args: Doctor) -> anyhow::Result<ExitCode> {
     let data_dir = &args.state.data_dir;
     let mut findings = vec![data_directory(data_dir)];
     let mut config_file = Path::new(DEFAULT_CONFIG).to_path_buf();
-    if is_running(data_dir).await {
+    let running_hub = is_running(data_dir).await;
+    if running_hub {
         let (finding, file) = running(data_dir).await;
         findings.push(finding);
         config_file = file.unwrap_or(config_file);
@@ -34,7 +35,7 @@ pub(crate) async fn run(args: Doctor) -> anyhow::Result<ExitCode> {
         findings.push(good("hub", "not running on this data directory; start it: mcp-orch serve"));
         findings.push(port());
     }
-    findings.extend(configuration(&config_file));
+    findings.extend(configuration(&config_file, running_hub));
     let healthy = findings.iter().all(|finding| finding.ok);
     if args.json {
         terminal::line(&serde_json::to_string_pretty(&findings)?);
@@ -95,7 +96,7 @@ fn port() -> Finding {
     }
 }
 
-fn configuration(path: &Path) -> Vec<Finding> {
+fn configuration(path: &Path, running_hub: bool) -> Vec<Finding> {
     if !path.exists() {
         let detail = format!("{} is not there; the built-in server works without it", path.display());
         return vec![good("configuration", detail)];
@@ -103,14 +104,13 @@ fn configuration(path: &Path) -> Vec<Finding> {
     match ConfigFile::load(path, &Limits::default()) {
         Err(errors) => errors.iter().map(|error| bad("configuration", error.to_string())).collect(),
         Ok(file) => {
-            let mut findings =
-                vec![good("configuration", format!("{}: {} servers", path.display(), file.servers.len()))];
-            findings.extend(
-                file.servers
-                    .iter()
-                    .filter(|(_, spec)| !spec.disabled)
-                    .map(|(name, spec)| program(name, spec)),
-            );
+            let detail = format!("{}: {} servers", path.display(), file.servers.len());
+            let mut findings = vec![good("configuration", detail)];
+            // Of a running hub, the lines of its servers say more: programs and variables are its own affair.
+            if !running_hub {
+                let enabled = file.servers.iter().filter(|(_, spec)| !spec.disabled);
+                findings.extend(enabled.map(|(name, spec)| program(name, spec)));
+            }
             findings
         }
     }
