@@ -20,7 +20,7 @@ use crate::mcp::Lifetime;
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, write};
 use crate::upstream::{Caller, Purpose};
-use crate::{CallId, Fault, KeyId, LinkId, Rejection, ServerId, Timestamp};
+use crate::{CallId, Exceeded, Fault, KeyId, Limit, LinkId, Rejection, ServerId, Timestamp};
 
 /// A call that waits for its client's next try.
 #[derive(Debug)]
@@ -116,6 +116,13 @@ impl Shard {
             self.parked.insert(number, parked);
             return;
         };
+        let most = cx.limits().project_in_flight;
+        if self.in_flight >= most {
+            let hint = "come back when calls have ended";
+            let fault = Exceeded { limit: Limit::ProjectInFlight, value: most as u64, hint }.into();
+            self.parked.insert(number, parked);
+            return self.fail(cx, &caller, &fault);
+        }
         let (exchange, lifetime) = (caller.exchange, parked.lifetime);
         let upstream = self.upstream_of(parked.link).filter(|upstream| upstream.calls.contains(parked.call));
         let Some(upstream) = upstream else {

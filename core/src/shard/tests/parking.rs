@@ -6,9 +6,10 @@ use alloc::string::String;
 use core::time::Duration;
 
 use super::clients::{Client, Era, HTTP, at};
+use super::script::Script;
 use super::world::{World, read};
-use crate::LinkId;
 use crate::rpc::{Field, Members};
+use crate::{Limits, LinkId};
 
 const ABLE: &str = r#"{"elicitation":{}}"#;
 
@@ -199,4 +200,20 @@ fn a_state_of_another_life_of_the_hub_names_no_call_of_this_one() {
         let exchange = come_back(&mut world, &client, &new, &accepted(&new));
         assert!(!world.seen(exchange).ended, "it goes on");
     }
+}
+
+#[test]
+fn a_client_that_comes_back_when_too_many_calls_are_in_flight_may_come_back_again() {
+    let limits = Limits { project_in_flight: 1, ..Limits::default() };
+    let mut world = World::scripted(limits, [("a", Script::default()), ("b", Script::default())]).surveyed();
+    let client = client();
+    let question = asked(&mut world, &client);
+    let busy = Client::new(Era::Modern, at("b"));
+    world.call(&busy, "1");
+    let refused = come_back(&mut world, &client, &question, &accepted(&question));
+    assert_eq!(world.code(&client, refused), "-31004");
+    let sent = world.requested("b");
+    world.reply(&sent, "{}");
+    let exchange = come_back(&mut world, &client, &question, &accepted(&question));
+    assert!(!world.seen(exchange).ended, "it goes on");
 }
