@@ -58,6 +58,13 @@ pub(crate) struct End {
     pub(crate) request: Option<String>,
 }
 
+impl End {
+    /// The request that was refused because the session is gone.
+    pub(crate) fn refused(self) -> Option<String> {
+        if self.ending == (Ending::Expired { refused: true }) { self.request } else { None }
+    }
+}
+
 impl Desk {
     pub(crate) fn new(wires: Arc<Wires>) -> Self {
         Self {
@@ -142,7 +149,7 @@ impl Desk {
     }
 
     fn ask(&mut self, request: Request, message: Message) {
-        let (id, listens, stateless) = (request.id.clone(), request.listens, message.repeated.is_some());
+        let (id, listens, stateless) = (request.id.clone(), request.listens, request.stateless);
         let asked = exchange::ask(Arc::clone(&self.wires), request, message);
         let task = self.start(Role::Request(id.clone()), asked);
         self.requests.insert(id, Flight { task, stateless, listens });

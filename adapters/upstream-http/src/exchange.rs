@@ -26,8 +26,8 @@ const TELLING: Duration = Duration::from_secs(30);
 pub(crate) enum Ending {
     /// Nothing.
     Done,
-    /// The server does not know the session any more.
-    Expired,
+    /// The server does not know the session any more, and did nothing for the request, or nobody knows what.
+    Expired { refused: bool },
     /// The link's one stream has ended: words for people.
     Lost(String),
     /// A message was over the bound.
@@ -36,7 +36,7 @@ pub(crate) enum Ending {
 
 /// Posts a request and hands on its answer.
 pub(crate) async fn ask(wires: Arc<Wires>, request: Request, message: Message) -> Ending {
-    let in_session = message.repeated.is_none() && !request.opens && wires.session.has_id();
+    let in_session = !request.stateless && !request.opens && wires.session.has_id();
     let response = match wires.post(message).await {
         Ok(response) => response,
         Err(why) => {
@@ -70,7 +70,7 @@ pub(crate) async fn tell(wires: Arc<Wires>, message: Message) -> Ending {
         let response = wires.post(message).await.map_err(|why| why.words().to_owned())?;
         let status = response.status();
         if status == StatusCode::NOT_FOUND && in_session && !wires.one_stream {
-            return Ok(Ending::Expired);
+            return Ok(Ending::Expired { refused: true });
         }
         if !status.is_success() {
             return Err(words(wires.to(), &response));
@@ -137,7 +137,7 @@ async fn on_refusal(
 ) -> Ending {
     let status = response.status();
     if status == StatusCode::NOT_FOUND && in_session && !wires.one_stream {
-        return Ending::Expired;
+        return Ending::Expired { refused: true };
     }
     let (why, kind) = (words(wires.to(), &response), media(&response));
     // A refusal of credentials tells nothing of MCP, whatever stands in its body.
@@ -146,7 +146,7 @@ async fn on_refusal(
     match body.and_then(|body| error_in(wires, body)) {
         // What many servers say instead of 404.
         Some(error) if in_session && status == StatusCode::BAD_REQUEST && error.is_of_session() => {
-            return Ending::Expired;
+            return Ending::Expired { refused: true };
         }
         Some(error) => wires.outlet.received(vec![error.addressed_to(request)]),
         None if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE => {

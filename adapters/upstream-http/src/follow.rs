@@ -29,8 +29,8 @@ pub(crate) async fn answer(wires: &Wires, request: &Request, mut events: Events)
             Err(cut) => cut,
         };
         let again = match &place.cursor {
-            Some(cursor) => resume(wires, cursor, place.retry).await,
-            None => Err(None),
+            Some(cursor) if !request.stateless => resume(wires, cursor, place.retry).await,
+            Some(_) | None => Err(None),
         };
         events = match again {
             Ok(events) => events,
@@ -102,7 +102,9 @@ async fn resume(wires: &Wires, cursor: &str, retry: Option<Duration>) -> Result<
             StatusCode::OK if media(&response) == Media::Events => {
                 return Ok(Events::new(response.into_body(), wires.limit));
             }
-            StatusCode::NOT_FOUND if wires.session.has_id() => return Err(Some(Ending::Expired)),
+            StatusCode::NOT_FOUND if wires.session.has_id() => {
+                return Err(Some(Ending::Expired { refused: false }));
+            }
             status if is_passing(status) => {}
             _ => break,
         }
@@ -142,7 +144,7 @@ pub(crate) async fn session(wires: &Wires) -> Ending {
                     }
                 }
                 StatusCode::METHOD_NOT_ALLOWED => return Ending::Done,
-                StatusCode::NOT_FOUND if wires.session.has_id() => return Ending::Expired,
+                StatusCode::NOT_FOUND if wires.session.has_id() => return Ending::Expired { refused: false },
                 status if is_passing(status) => {}
                 _ => {
                     wires

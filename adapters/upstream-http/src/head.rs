@@ -121,7 +121,7 @@ mod tests {
         ] {
             let said = words(&to, &response(status, ("x", "y")));
             assert!(
-                said.starts_with(&format!("a.example:443 answered {status}: ")) && said.ends_with(step),
+                said.starts_with(&format!("a.example:443 answered {status}: ")) && said.contains(step),
                 "{said}"
             );
         }

@@ -11,7 +11,7 @@ use orch_core::ports::upstream::{CloseReason, Grace, LaunchSpec, LinkSink};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, End};
 use crate::exchange::Ending;
 use crate::message::Message;
 use crate::open::{self, Opened, Way};
@@ -76,8 +76,8 @@ impl Life {
                 grace = asked(&mut self.stop) => return Err(grace),
                 end = desk.ended(), if desk.is_busy() => match end.ending {
                     Ending::Done => {}
-                    Ending::Expired => {
-                        return Ok(CloseReason::Expired { refused: refused(desk, end.request).await });
+                    Ending::Expired { .. } => {
+                        return Ok(CloseReason::Expired { refused: refused(desk, end).await });
                     }
                     Ending::Lost(words) => return Ok(CloseReason::Lost(words)),
                     Ending::TooLong => return Ok(CloseReason::MessageTooLong),
@@ -161,14 +161,11 @@ impl Life {
 }
 
 /// The requests that were refused because the session is gone.
-async fn refused(desk: &mut Desk, first: Option<String>) -> Vec<String> {
-    let mut refused: Vec<String> = first.into_iter().collect();
+async fn refused(desk: &mut Desk, first: End) -> Vec<String> {
+    let mut refused: Vec<String> = first.refused().into_iter().collect();
     let others = async {
         while desk.is_busy() {
-            let end = desk.ended().await;
-            if end.ending == Ending::Expired {
-                refused.extend(end.request);
-            }
+            refused.extend(desk.ended().await.refused());
         }
     };
     let _late = timeout(OTHERS, others).await;

@@ -42,6 +42,8 @@ pub(crate) struct Request {
     pub(crate) id: String,
     /// It begins a session.
     pub(crate) opens: bool,
+    /// Of the stateless era: in no session, not resumed, and cancelled by closing its stream.
+    pub(crate) stateless: bool,
     /// It is answered when the server sees fit, and not waited for at the end.
     pub(crate) listens: bool,
 }
@@ -56,7 +58,9 @@ impl Message {
         let (kind, repeated) = match body.message() {
             Rpc::Request { id, method } => {
                 let (opens, listens) = (method == "initialize", method == "subscriptions/listen");
-                (Kind::Request(Request { id: id.to_owned(), opens, listens }), repeated(method, &body))
+                let repeated = repeated(method, &body);
+                let stateless = repeated.is_some();
+                (Kind::Request(Request { id: id.to_owned(), opens, stateless, listens }), repeated)
             }
             Rpc::Notification { method: "notifications/initialized" } => (Kind::Initialized, None),
             Rpc::Notification { method: "notifications/cancelled" } => {
@@ -122,7 +126,9 @@ mod tests {
 
     #[test]
     fn a_message_is_known_by_what_becomes_of_it() {
-        let request = |id: &str, opens, listens| Kind::Request(Request { id: id.into(), opens, listens });
+        let request = |id: &str, opens, listens| {
+            Kind::Request(Request { id: id.into(), opens, stateless: false, listens })
+        };
         for (rest, kind) in [
             (r#""id":7,"method":"tools/call""#, request("7", false, false)),
             (r#""id":"a","method":"initialize""#, request("\"a\"", true, false)),

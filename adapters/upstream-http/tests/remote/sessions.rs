@@ -1,0 +1,215 @@
+//! The sessions of the 2025 revisions.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use orch_core::ports::upstream::CloseReason;
+use serde_json::json;
+
+use crate::server::{Reply, Server, event, plain, text, wait};
+use crate::stage::{LONG, NOW, Stage, initialize, launch, note, request};
+
+#[test]
+fn session_and_revision_are_learnt_from_the_handshake_and_said_from_then_on() {
+    let stage = Stage::new();
+    let server = Server::start(stage.runtime.handle(), plain);
+    let mut link = stage.open(&launch(&server.url("/mcp")));
+    link.shake_hands();
+    let first = server.seen();
+    assert_eq!((first.header("mcp-session-id"), first.header("mcp-protocol-version")), (None, None));
+    for verb in ["POST", "GET", "POST", "DELETE"] {
+        let seen = server.seen();
+        assert_eq!(seen.verb, verb);
+        assert_eq!(seen.header("mcp-session-id"), Some("s-1"), "{seen:?}");
+        assert_eq!(seen.header("mcp-protocol-version"), Some("2025-11-25"), "{seen:?}");
+        if verb == "GET" {
+            link.send(&request(1, "tools/list", json!({})));
+            link.message();
+            link.close(LONG);
+            assert_eq!(link.end(), CloseReason::Stopped);
+        }
+    }
+}
+
+#[test]
+fn a_handshake_on_an_event_stream_is_learnt_from_before_it_is_handed_on() {
+    let stage = Stage::new();
+    let server = Server::start(stage.runtime.handle(), |seen| match seen.method().as_str() {
+        "initialize" => {
+            let result = json!({ "protocolVersion": "2025-06-18", "capabilities": {} });
+            Reply::events([event(&seen.result(result))]).with("mcp-session-id", "s-2")
+        }
+        _ => plain(seen),
+    });
+    let mut link = stage.open(&launch(&server.url("/mcp")));
+    link.shake_hands();
+    let seen = server.posted("notifications/initialized");
+    assert_eq!(seen.header("mcp-session-id"), Some("s-2"));
+    assert_eq!(seen.header("mcp-protocol-version"), Some("2025-06-18"));
+}
+
+#[test]
+fn what_follows_initialized_waits_until_the_server_took_it() {
+    let stage = Stage::new();
+    let taken = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&taken);
+    let server = Server::start(stage.runtime.handle(), move |seen| match seen.method().as_str() {
+        "notifications/initialized" => {
+            std::thread::sleep(Duration::from_millis(200));
+            flag.store(true, Ordering::SeqCst);
+            Reply::status(202)
+        }
+        "tools/list" => Reply::json(200, &seen.result(json!({ "ready": flag.load(Ordering::SeqCst) }))),
+        _ => plain(seen),
+    });
+    let mut link = stage.open(&launch(&server.url("/mcp")));
+    link.shake_hands();
+    for id in 1..5 {
+        link.send(&request(id, "tools/list", json!({})));
+    }
+    for _ in 1..5 {
+        assert_eq!(link.message()["result"]["ready"], true);
+    }
+}
+
+#[test]
+fn a_server_without_sessions_is_spoken_to_without_and_told_no_end() {
+    let stage = Stage::new();
+    let server = Server::start(stage.runtime.handle(), |seen| match plain(seen) {
+        Reply::Say(status, headers, steps) => {
+            let headers = headers.into_iter().filter(|(name, _)| *name != "mcp-session-id").collect();
+            Reply::Say(status, headers, steps)
+        }
+        other => other,
+    });
+    let mut link = stage.open(&launch(&server.url("/mcp")));
+    link.shake_hands();
+    link.send(&request(1, "tools/list", json!({})));
+    link.message();
+    link.close(LONG);
+    link.end();
+    while let Some(seen) = server.seen_within(Duration::from_millis(50)) {
+        assert!(seen.header("mcp-session-id").is_none() && seen.verb != "DELETE", "{seen:?}");
+    }
+}
+
+#[test]
+fn an_expired_session_ends_the_link_with_the_requests_that_nothing_was_done_for() {
+    let stage = Stage::new();
+    let server = Server::start(stage.runtime.handle(), |seen| match seen.method().as_str() {
+        "tools/call" => Reply::events([wait(60_000)]),
+        "gone" => Reply::json(
+            404,
+            &json!({ "jsonrpc": "2.0", "id": null, "error": { "code": -32001, "message": "x" } }),
+        ),
+        _ => plain(seen),
+    });
+    let mut link = stage.open(&launch(&server.url("/mcp")));
+    link.shake_hands();
+    link.send(&request(1, "tools/call", json!({})));
+    server.posted("tools/call");
+    link.send(&request(2, "gone", json!({})));
+    link.send(&request(3, "gone", json!({})));
+    match link.end() {
+        CloseReason::Expired { mut refused } => {
+            refused.sort();
+            assert_eq!(refused, ["2", "3"], "what became of 1 is unknown");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(server.seen_within(Duration::from_millis(100)).is_none_or(|seen| seen.verb != "DELETE"));
+}
+
+#[test]
+fn a_bad_request_that_speaks_of_the_session_is_an_expired_one() {
+    let error = json!({ "code": -32000, "message": "Bad Request: No valid session ID provided" });
+    let reply = json!({ "jsonrpc": "2.0", "id": null, "error": error });
+    let stage = Stage::new();
+    let server = Server::start(stage.runtime.handle(), move |seen| match seen.method().as_str() {
+        "gone" => Reply::json(400, &reply),
+        _ => plain(seen),
+    });
+    let mut link = stage.open(&launch(&server.url("/mcp")));
+    link.send(&request(1, "gone", json!({})));
+    assert_eq!(link.error(1).0, -32_000, "without a session it is an error like any other");
+    link.shake_hands();
+    link.send(&request(2, "gone", json!({})));
+    assert_eq!(link.end(), CloseReason::Expired { refused: vec!["2".into()] });
+}
+
+#[test]
+fn a_stream_that_finds_the_session_gone_ends_the_link_too() {
+    let stage = Stage::new();
+    let server = Server::start(stage.runtime.handle(), |seen| match seen.verb.as_str() {
+        "GET" => Reply::status(404),
+        _ => plain(seen),
+    });
+    let mut link = stage.open(&launch(&server.url("/mcp")));
+    link.shake_hands();
+    assert_eq!(link.end(), CloseReason::Expired { refused: Vec::new() });
+    drop(server);
+}
+
+#[test]
+fn a_handshake_that_is_answered_with_not_found_is_no_expired_session() {
+    let stage = Stage::new();
+    let server = Server::start(stage.runtime.handle(), |_| Reply::status(404));
+    let mut link = stage.open(&launch(&server.url("/mcp")));
+    link.send(&initialize());
+    let (code, words, data) = link.error(0);
+    assert_eq!((code, &data), (-31_001, &json!({ "retryable": false, "status": 404 })));
+    assert!(words.ends_with("there is nothing at this path: check `url`"), "{words}");
+}
+
+#[test]
+fn the_sessions_own_stream_is_read_and_opened_again_where_it_broke() {
+    let stage = Stage::new();
+    let opened = Arc::new(AtomicUsize::new(0));
+    let server = Server::start(stage.runtime.handle(), move |seen| match seen.verb.as_str() {
+        "GET" => {
+            let n = opened.fetch_add(1, Ordering::SeqCst);
+            let news = note("notifications/tools/list_changed", json!({ "n": n }));
+            let said = text(&format!("retry: 50\nid: e-{n}\ndata: {news}\n\n"));
+            match n {
+                0 => Reply::events([said, wait(20)]),
+                1 => Reply::events([said, wait(20), crate::server::Step::Break]),
+                2 => Reply::status(503),
+                _ => Reply::events([said, crate::server::Step::Hold]),
+            }
+        }
+        _ => plain(seen),
+    });
+    let mut link = stage.open(&launch(&server.url("/mcp")));
+    link.shake_hands();
+    for (n, cursor) in [(0, None), (1, Some("e-0")), (3, Some("e-1"))] {
+        let get = server.verb("GET");
+        assert_eq!(get.header("last-event-id"), cursor);
+        assert_eq!(get.header("accept"), Some("text/event-stream"));
+        if n == 3 {
+            server.verb("GET");
+        }
+        assert_eq!(link.message()["params"]["n"], n);
+    }
+    link.close(NOW);
+    assert_eq!(link.end(), CloseReason::Stopped);
+}
+
+#[test]
+fn a_server_without_a_stream_of_its_own_is_not_asked_again() {
+    for (status, lines) in [(405, 0), (400, 1), (501, 1)] {
+        let stage = Stage::new();
+        let server = Server::start(stage.runtime.handle(), move |seen| match seen.verb.as_str() {
+            "GET" => Reply::status(status),
+            _ => plain(seen),
+        });
+        let mut link = stage.open(&launch(&server.url("/mcp")));
+        link.shake_hands();
+        server.verb("GET");
+        if lines == 1 {
+            assert!(link.line().starts_with("there is no stream for its news: "));
+        }
+        let again = server.seen_within(Duration::from_millis(700));
+        assert!(again.is_none(), "{status}: {again:?}");
+    }
+}
