@@ -1,0 +1,12 @@
+//! The fuzz targets: for each, what must hold for any input. libFuzzer looks for inputs (`fuzz/`, whose library is
+//! this file), and the `corpus` test replays the ones that were kept.
+
+mod choices;
+pub mod config;
+pub mod envelope;
+pub mod framer;
+pub mod headers;
+pub mod key;
+pub mod record;
+pub mod shard;
+pub mod sse;
