@@ -1,4 +1,5 @@
 //! The bench works, and a hub under load answers every call with its own answer. How fast is not asked here.
+#![expect(clippy::expect_used, reason = "a test that cannot go on may panic anywhere")]
 
 #[path = "../../tests/support/binary.rs"]
 mod binary;

@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use hyper::Method;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, HeaderMap, HeaderValue};
-use orch_http::sse::{Parsed, Parser};
+use orch_core::sse::{Parsed, Parser};
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, spawn_local};
 

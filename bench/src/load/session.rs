@@ -6,7 +6,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use hyper::Method;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
-use orch_http::sse::Parser;
+use orch_core::sse::Parser;
 
 use super::call::{Call, Verdict, response_id};
 use super::connection::{Connection, body};
