@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
-use orch_core::rpc::{Envelope, Field, Message as Rpc, Sender, write};
+use orch_core::rpc::{Envelope, Members, Message as Rpc, Sender, write};
 use tokio::time::timeout;
 
 use crate::client::Unanswered;
@@ -143,7 +143,7 @@ async fn on_refusal(
     // A refusal of credentials tells nothing of MCP, whatever stands in its body.
     let speaks = !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) && kind == Media::Json;
     let body = if speaks { frames::whole(response.into_body(), wires.limit).await.ok() } else { None };
-    match body.and_then(|body| error_in(wires, body)) {
+    match body.and_then(|body| RpcError::of(&body)) {
         // What many servers say instead of 404.
         Some(error) if in_session && status == StatusCode::BAD_REQUEST && error.is_of_session() => {
             return Ending::Expired { refused: true };
@@ -157,23 +157,32 @@ async fn on_refusal(
     Ending::Done
 }
 
-/// A JSON-RPC error in the body of a refusal.
-struct RpcError(Envelope);
-
-fn error_in(wires: &Wires, body: Bytes) -> Option<RpcError> {
-    let read = Envelope::parse(body, Sender::Upstream, &wires.outlet.limits).ok()?;
-    read.has(Field::Error).then_some(RpcError(read))
-}
+/// The `error` of a JSON-RPC error in the body of a refusal. Its id is not asked for: a server that refuses a message
+/// early may not know it.
+struct RpcError(Vec<u8>);
 
 impl RpcError {
-    fn is_of_session(&self) -> bool {
-        let message = self.0.text(Field::ErrorMessage).unwrap_or_default();
-        message.to_ascii_lowercase().contains("session")
+    fn of(body: &[u8]) -> Option<Self> {
+        let error = member(body, "error")?;
+        member(&error, "code")
+            .is_some_and(|code| code.iter().all(|byte| matches!(byte, b'-' | b'0'..=b'9')))
+            .then_some(Self(error))
     }
 
-    /// The error as the answer to the request: a server that refuses a message early may not know its id.
-    fn addressed_to(&self, request: &Request) -> Bytes {
-        let error = self.0.raw(Field::Error).unwrap_or_default();
-        write::one_line(write::raw_error(&request.id, error)).into()
+    fn is_of_session(&self) -> bool {
+        let message = member(&self.0, "message").unwrap_or_default();
+        message.to_ascii_lowercase().windows(7).any(|word| word == b"session")
     }
+
+    /// The error as the answer to the request.
+    fn addressed_to(&self, request: &Request) -> Bytes {
+        write::one_line(write::raw_error(&request.id, &self.0)).into()
+    }
+}
+
+/// A member of an object, raw.
+fn member(object: &[u8], name: &str) -> Option<Vec<u8>> {
+    let members = Members::read(object)?;
+    let (_, value) = members.0.into_iter().find(|(found, _)| found == name)?;
+    Some(value.get().as_bytes().to_vec())
 }

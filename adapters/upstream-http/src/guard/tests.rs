@@ -1,3 +1,5 @@
+//! The guard against a table of spellings, and against its laws.
+
 use super::*;
 use proptest::prelude::*;
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -124,7 +124,7 @@ fn an_expired_session_ends_the_link_with_the_requests_that_nothing_was_done_for(
 #[test]
 fn a_bad_request_that_speaks_of_the_session_is_an_expired_one() {
     let error = json!({ "code": -32000, "message": "Bad Request: No valid session ID provided" });
-    let reply = json!({ "jsonrpc": "2.0", "id": null, "error": error });
+    let reply = json!({ "jsonrpc": "2.0", "error": error });
     let stage = Stage::new();
     let server = Server::start(stage.runtime.handle(), move |seen| match seen.method().as_str() {
         "gone" => Reply::json(400, &reply),
