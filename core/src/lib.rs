@@ -1,8 +1,8 @@
 //! The sans-IO core of mcp-orch: every rule of the hub, and no IO, clock, randomness, async or lock.
 //!
-//! Decisions that need no memory are pure functions over an immutable [`Snapshot`] of one project.
+//! Decisions that need no memory are pure functions over an immutable [`Snapshot`](snapshot::Snapshot) of one project.
 //! Everything with a life of its own (session, call, upstream link, process) is a small state machine inside
-//! a [`Shard`]: `Shard::handle(&mut Cx, Input)` appends [`Effect`]s to a buffer, and `runtimes/driver` is the
+//! a [`Shard`](shard::Shard): `Shard::handle(&mut Cx, Input)` appends [`Effect`](shard::Effect)s to a buffer, and `runtimes/driver` is the
 //! one place that carries them out. The same inputs always give the same effects.
 
 #![no_std]
