@@ -121,15 +121,15 @@ impl Life {
             }
         };
         tokio::pin!(hurry);
-        tokio::select! {
-            () = &mut hurry => {}
-            _ = timeout(grace.stdin, self.settle(&mut desk, &wires)) => {}
-        }
+        let patient = tokio::select! {
+            () = &mut hurry => false,
+            _ = timeout(grace.stdin, self.settle(&mut desk, &wires)) => grace != NOW,
+        };
         desk.shut(&self.queue).await;
         let farewell = self.farewell(wires);
-        if grace != NOW {
+        if patient {
             tokio::select! {
-                () = &mut hurry => {}
+                () = hurry => {}
                 _ = timeout(grace.term, farewell) => {}
             }
         }

@@ -7,7 +7,7 @@ use orch_core::ports::upstream::{CloseReason, Grace, QueueFull};
 use serde_json::json;
 
 use crate::server::{Reply, Server, Step, event, plain, text, wait};
-use crate::stage::{LONG, NOW, Stage, launch, note, request};
+use crate::stage::{Event, LONG, NOW, Stage, launch, note, request};
 
 #[test]
 fn what_was_sent_before_a_graceful_close_is_sent_and_its_answers_are_waited_for() {
@@ -68,6 +68,28 @@ fn a_zero_grace_and_a_dropped_link_end_it_now_and_still_end_the_session() {
         assert_eq!(link.end(), CloseReason::Stopped);
         assert_eq!(server.left(), "tools/call");
         assert_eq!(server.verb("DELETE").header("mcp-session-id"), Some("s-1"));
+    }
+}
+
+#[test]
+fn a_grace_can_be_cut_short_at_any_time() {
+    for waits_for in ["tools/call", "DELETE"] {
+        let stage = Stage::new();
+        let server = Server::start(stage.runtime.handle(), move |seen| match seen.method().as_str() {
+            method if method == waits_for => Reply::Hang,
+            _ => plain(seen),
+        });
+        let mut link = stage.open(&launch(&server.url("/mcp")));
+        link.shake_hands();
+        link.send(&request(1, "tools/call", json!({})));
+        server.posted("tools/call");
+        link.close(LONG);
+        if waits_for == "DELETE" {
+            server.verb("DELETE");
+        }
+        assert!(!matches!(link.event_within(Duration::from_millis(100)), Some(Event::Closed(_))));
+        link.close(NOW);
+        assert_eq!(link.end(), CloseReason::Stopped);
     }
 }
 
