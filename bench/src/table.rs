@@ -4,7 +4,7 @@ use crate::load::{Outcome, Plan};
 
 pub(crate) fn head() {
     println!(
-        "{:<5} {:<10} {:>11} {:>13} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>7} {:>6}",
+        "{:<5} {:<10} {:>11} {:>13} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>7} {:>7} {:>6}",
         "case",
         "era",
         "sessions",
@@ -15,18 +15,19 @@ pub(crate) fn head() {
         "CPU us",
         "RSS MiB",
         "peak",
+        "load %",
         "missing",
         "wrong"
     );
 }
 
 pub(crate) fn row(name: &str, plan: &Plan, outcome: &Outcome) {
-    let Outcome { tally, measured, cpu, usage } = outcome;
+    let Outcome { tally, measured, load_percent, cpu, usage } = outcome;
     let calls = tally.counted().max(1);
     let per_second = calls as u128 * 1_000_000 / measured.as_micros().max(1);
     let mib = |kib: u64| format!("{}.{}", kib / 1024, kib % 1024 * 10 / 1024);
     println!(
-        "{:<5} {:<10} {:>11} {:>13} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>7} {:>6}",
+        "{:<5} {:<10} {:>11} {:>13} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>7} {:>7} {:>6}",
         name,
         format!("{:?}", plan.era).to_lowercase(),
         format!("{} x {}", plan.sessions, plan.in_flight),
@@ -37,6 +38,7 @@ pub(crate) fn row(name: &str, plan: &Plan, outcome: &Outcome) {
         cpu.as_micros() / calls as u128,
         mib(usage.rss_kib),
         mib(usage.peak_kib),
+        load_percent,
         tally.missing,
         tally.wrong,
     );

@@ -78,6 +78,8 @@ pub(crate) struct Outcome {
     pub(crate) tally: Tally,
     /// How long calls were counted.
     pub(crate) measured: Duration,
+    /// What the load took of its core meanwhile, in percent: near 100 it measures itself.
+    pub(crate) load_percent: u128,
     /// What the hub used meanwhile, if its process is known.
     pub(crate) cpu: Duration,
     pub(crate) usage: Usage,
@@ -108,13 +110,16 @@ async fn carry_out(plan: &Plan, hub: Option<u32>) -> Result<Outcome, String> {
             workers.spawn_local(work(Rc::clone(session), Rc::clone(&shared)));
         }
     }
-    let usage = || hub.and_then(Usage::of).unwrap_or_default();
+    let usage = || {
+        let own = Usage::of(std::process::id()).unwrap_or_default();
+        (hub.and_then(Usage::of).unwrap_or_default(), own.cpu)
+    };
     sleep(Duration::from_millis(plan.warm_up_ms)).await;
-    let (before, start) = (usage(), Instant::now());
+    let ((before, own_before), start) = (usage(), Instant::now());
     shared.count();
     sleep(Duration::from_millis(plan.measured_ms)).await;
     shared.stop();
-    let (after, measured) = (usage(), start.elapsed());
+    let ((after, own_after), measured) = (usage(), start.elapsed());
     workers.join_all().await;
     let mut closing = JoinSet::new();
     for session in sessions {
@@ -122,7 +127,9 @@ async fn carry_out(plan: &Plan, hub: Option<u32>) -> Result<Outcome, String> {
     }
     closing.join_all().await;
     let cpu = after.cpu.saturating_sub(before.cpu);
-    Ok(Outcome { tally: shared.take(), measured, cpu, usage: after })
+    let own = own_after.saturating_sub(own_before).as_micros();
+    let load_percent = own * 100 / measured.as_micros().max(1);
+    Ok(Outcome { tally: shared.take(), measured, load_percent, cpu, usage: after })
 }
 
 /// Opens all sessions, so many at a time.
