@@ -48,6 +48,7 @@ use park::Parked;
 use reverse::Asked;
 use session::Sessions;
 use subscribe::{Subscriber, Subscriptions};
+use survey::Publication;
 use wait::Waiter;
 
 /// The live state of one project.
@@ -66,6 +67,7 @@ pub struct Shard {
     /// Calls that wait for their client's next try, by the number in `requestState`.
     parked: BTreeMap<u64, Parked>,
     subscriptions: Subscriptions,
+    publications: BTreeMap<ServerId, Publication>,
     /// What servers have asked of clients, by the id that the clients see.
     asked: BTreeMap<u64, Asked>,
     /// Answers that wait until a change is durable.
@@ -140,7 +142,9 @@ impl Shard {
     /// Whether a server is being seen for the first time right now.
     pub fn is_learning(&self, snapshot: &crate::snapshot::Snapshot) -> bool {
         let unseen = snapshot.servers().filter(|entry| entry.enabled() && entry.offer.is_none());
-        unseen.into_iter().any(|entry| self.upstreams.get(&entry.id).is_some_and(Upstream::is_learning))
+        unseen
+            .into_iter()
+            .any(|entry| self.upstreams.get(&entry.id).is_some_and(|upstream| self.learns(upstream)))
     }
 
     /// Live sessions, for gauges and tests.

@@ -54,9 +54,7 @@ impl Shard {
             self.retire(cx, *id);
         }
         let snapshot = cx.snapshot;
-        for upstream in self.upstreams.values_mut() {
-            upstream.publishing &= snapshot.entry(upstream.id).is_some_and(|entry| entry.offer.is_none());
-        }
+        self.publications.retain(|server, publication| publication.may_come(snapshot, *server));
         self.tell_changes(cx, changes);
         self.retry_waiters(cx);
         self.drop_homeless(cx);

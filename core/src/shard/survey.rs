@@ -1,15 +1,40 @@
 //! From what a server says to what its clients see.
 
 use alloc::boxed::Box;
+use alloc::format;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::{Cx, Effect, Severity, Shard};
-use crate::LinkId;
 use crate::record::Definitions;
-use crate::upstream::Draft;
-use alloc::format;
+use crate::snapshot::{Offer, Snapshot};
+use crate::upstream::{Draft, Upstream};
+use crate::{LinkId, ServerId, Timestamp};
+
+/// What was learnt of a server and is on its way into a snapshot. There is one at a time: an older list never comes
+/// after a newer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Publication {
+    digest: [u8; 32],
+    learnt_at: Timestamp,
+}
+
+impl Publication {
+    /// Whether it may still come: not when it is here, nor when its server is another one.
+    pub(super) fn may_come(&self, snapshot: &Snapshot, server: ServerId) -> bool {
+        let is_it = |offer: &Arc<Offer>| offer.definitions().fetched_at == self.learnt_at;
+        snapshot
+            .entry(server)
+            .is_some_and(|entry| entry.digest == self.digest && !entry.offer.as_ref().is_some_and(is_it))
+    }
+}
 
 impl Shard {
+    /// Whether a server's offer may still come, or is on its way into the snapshot.
+    pub(super) fn learns(&self, upstream: &Upstream) -> bool {
+        upstream.is_learning() || self.publications.contains_key(&upstream.id)
+    }
+
     /// Publishes what was learnt, unless it is what was known.
     pub(super) fn publish(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         let retired = self.retired.contains_key(&link);
@@ -20,6 +45,10 @@ impl Shard {
         if !cut_at.is_empty() {
             let words = format!("its lists were cut at the limits {}", cut_at.join(", "));
             cx.report(&name, Severity::Warning, words);
+        }
+        if self.publications.contains_key(&id) && !retired {
+            let later = cx.now.after(cx.limits().debounce);
+            return self.upstream_of(link).into_iter().for_each(|up| up.relearn_at = Some(later));
         }
         let learnt = draft.finish();
         let known =
@@ -36,9 +65,8 @@ impl Shard {
         );
         cx.report(&name, Severity::Info, counts);
         // Until the new snapshot is here, requests that wait for this server go on waiting.
-        if let Some(upstream) = self.upstream_of(link) {
-            upstream.publishing = true;
-        }
+        let publication = Publication { digest: learnt.spec_digest, learnt_at: learnt.fetched_at };
+        self.publications.insert(id, publication);
         cx.effect(Effect::Publish { definitions: Box::new(learnt) });
     }
 

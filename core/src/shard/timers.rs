@@ -53,6 +53,7 @@ impl Shard {
     }
 
     fn check_server(&mut self, cx: &mut Cx<'_>, server: ServerId, link: Option<LinkId>) {
+        let learns = self.upstreams.get(&server).is_some_and(|upstream| self.learns(upstream));
         let Some(upstream) = self.upstreams.get_mut(&server) else { return };
         match upstream.process.state {
             State::Opening { deadline, .. } | State::Handshaking { deadline, .. } if deadline <= cx.now => {
@@ -78,10 +79,8 @@ impl Shard {
         }
         if upstream.relearn_at.is_some_and(|at| at <= cx.now) {
             // What is being learnt right now may be older than the change: once more when that is done.
-            upstream.relearn_at = upstream.is_learning().then(|| cx.now.after(cx.limits().debounce));
-            if upstream.may_relearn()
-                && let Some(link) = link
-            {
+            upstream.relearn_at = learns.then(|| cx.now.after(cx.limits().debounce));
+            if let Some(link) = upstream.process.ready_link().filter(|_| !learns) {
                 self.relearn(cx, link);
             }
         }

@@ -55,7 +55,7 @@ impl Shard {
     /// The servers behind the endpoint that are being seen for the first time right now.
     pub(super) fn being_seen(&self, cx: &Cx<'_>, target: &Target) -> impl Iterator<Item = &Upstream> {
         let unseen = cx.snapshot.behind(target).filter(|entry| entry.offer.is_none());
-        unseen.filter_map(|entry| self.upstreams.get(&entry.id)).filter(|upstream| upstream.is_learning())
+        unseen.filter_map(|entry| self.upstreams.get(&entry.id)).filter(|upstream| self.learns(upstream))
     }
 
     /// Whether one of them is worth waiting for. Of several servers, one that has failed before, or takes its time,

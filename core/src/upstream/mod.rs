@@ -31,8 +31,6 @@ pub(crate) struct Upstream {
     pub calls: Calls,
     /// What is being learnt, while it is.
     pub draft: Option<Draft>,
-    /// Whether what was learnt is on its way into a new snapshot.
-    pub publishing: bool,
     /// When to ask for its lists again, because it said that they changed.
     pub relearn_at: Option<Timestamp>,
     /// The level that it was told to log from.
@@ -49,7 +47,6 @@ impl Upstream {
             process: Process::new(),
             calls: Calls::default(),
             draft: None,
-            publishing: false,
             relearn_at: None,
             level: None,
             tail: VecDeque::new(),
@@ -77,16 +74,11 @@ impl Upstream {
         UpstreamFault::Unavailable { server: self.name.clone(), cause }
     }
 
-    /// Whether it may be asked for its lists again.
-    pub(crate) fn may_relearn(&self) -> bool {
-        self.process.ready_link().is_some() && !self.is_learning()
-    }
-
     /// Whether its offer may still come: it starts, waits for its start, or is being asked.
     pub(crate) fn is_learning(&self) -> bool {
         match self.process.state {
             State::Queued | State::Opening { .. } | State::Handshaking { .. } | State::Closing { .. } => true,
-            State::Running { .. } => self.draft.is_some() || self.publishing,
+            State::Running { .. } => self.draft.is_some(),
             State::BackingOff { .. } | State::Stopped => false,
         }
     }

@@ -134,6 +134,29 @@ fn a_change_that_comes_before_the_last_one_is_published_is_not_lost() {
 }
 
 #[test]
+fn an_older_list_that_takes_its_time_never_comes_after_a_newer() {
+    let mut world = World::running(&["a", "b"]);
+    let link = world.link("a");
+    world.publishes = false;
+    grow(&mut world, "a");
+    world.says(link, CHANGED);
+    world.advance(SECOND);
+    world.scripts.insert("a".into(), Script::default());
+    world.says(link, CHANGED);
+    world.configure(|servers| servers[1].spec.disabled = true);
+    world.advance(SECOND);
+    assert_eq!(world.unpublished.len(), 1, "one at a time");
+    world.publishes = true;
+    let older = world.unpublished.remove(0);
+    let changes = world.publish(older);
+    world.feed(crate::shard::Input::SnapshotReplaced(changes));
+    world.advance(SECOND);
+    let client = Client::new(Era::Modern, at("a"));
+    let exchange = world.request(&client, "2", "tools/list", "");
+    assert!(!world.answer(&client, exchange).raw_str(Field::Tools).unwrap().contains("more"));
+}
+
+#[test]
 fn several_servers_that_change_at_once_are_told_as_one_change() {
     let mut world = World::running(&["a", "b", "c"]);
     let client = world.client(HTTP, Target::Unified);
