@@ -171,7 +171,13 @@ impl Hub {
                 assert!(self.books.exchanges.contains_key(&exchange), "exchange {exchange} is closed");
             }
             Effect::Persist { token, changes } => self.store.push_back((token, changes)),
-            Effect::Publish { definitions } => self.publishing.push_back(*definitions),
+            Effect::Publish { definitions } => {
+                let same = |it: &Definitions| {
+                    (it.server, it.spec_digest) == (definitions.server, definitions.spec_digest)
+                };
+                assert!(!self.publishing.iter().any(same), "two lists of one server could change places");
+                self.publishing.push_back(*definitions);
+            }
             Effect::Report { .. } => {}
             Effect::SendFrame { link, frame } => self.links.send(link, &frame),
         }
