@@ -47,6 +47,8 @@ pub(crate) enum Entry {
     Question(String, u64),
     /// A server's question to a client of the 2026 era, who is to ask once more.
     Parked(Retry),
+    /// A resource has changed.
+    Updated(Kind),
     /// A server has taken the question with this id back.
     Withdrawn(String),
     Other,
@@ -128,6 +130,10 @@ impl Books {
             Message::Response { id, .. } => self.answer(exchange, id, &message),
             Message::Notification { method: "notifications/cancelled" } => {
                 Entry::Withdrawn(message.raw_str(Field::RequestId).expect("an id").to_owned())
+            }
+            Message::Notification { method: "notifications/resources/updated" } => {
+                self.notify(exchange, kind, "notifications/resources/updated", &message);
+                Entry::Updated(kind)
             }
             Message::Notification { method } => {
                 self.notify(exchange, kind, method, &message);

@@ -192,6 +192,12 @@ impl Hub {
                 assert!(client.able, "a client is asked what it cannot answer");
                 client.parked.push(retry);
             }
+            Entry::Updated(kind) => {
+                assert!(
+                    kind == Kind::Listen || client.subscribed,
+                    "a change that the client did not ask for"
+                );
+            }
             Entry::Withdrawn(id) => client.questions.retain(|(own, _)| *own != id),
             Entry::Question(id, mark) => {
                 assert!(client.able, "a client is asked what it cannot answer");

@@ -16,6 +16,7 @@ mod clients;
 mod dice;
 mod hub;
 mod project;
+mod requests;
 mod servers;
 mod steps;
 mod talk;

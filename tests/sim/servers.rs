@@ -123,7 +123,7 @@ impl Links {
         let result = match (request.nonce, &*request.method) {
             (Some(nonce), _) => format!(r#"{{"content":[],"nonce":"{nonce}"}}"#),
             (None, "initialize") => {
-                r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{},"resources":{},"logging":{}},"serverInfo":{"name":"s","version":"1"}}"#.into()
+                r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{},"resources":{"subscribe":true},"logging":{}},"serverInfo":{"name":"s","version":"1"}}"#.into()
             }
             (None, "tools/list") => self.tools(it.server, request.cursor.unwrap_or(0)),
             (None, "resources/list") => {

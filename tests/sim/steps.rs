@@ -31,7 +31,7 @@ pub(crate) enum Op {
 
 /// How often each thing happens when nothing goes wrong, and how often it happens when it is among the faults of a
 /// seed.
-const USUAL: [(Op, usize); 12] = [
+const USUAL: [(Op, usize); 13] = [
     (Op::Client(Deed::Ask), 120),
     (Op::Client(Deed::Listen), 8),
     (Op::Client(Deed::Reply), 15),
@@ -42,6 +42,7 @@ const USUAL: [(Op, usize); 12] = [
     (Op::Server(Act::Close), 20),
     (Op::Server(Act::Open), 30),
     (Op::Server(Act::Progress), 30),
+    (Op::Server(Act::Update), 8),
     (Op::Store, 40),
     (Op::Wait, 60),
 ];

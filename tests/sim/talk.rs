@@ -25,6 +25,7 @@ pub(crate) enum Act {
     Progress,
     Query,
     Refuse,
+    Update,
 }
 
 impl Hub {
@@ -56,6 +57,10 @@ impl Hub {
                 r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":1}}"#,
             ),
             Act::Open => self.open_link(link),
+            Act::Update => self.say(
+                link,
+                r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"file:///same"}}"#,
+            ),
             Act::Progress => self.progress(link),
             Act::Query => {
                 let mark = self.number();

@@ -1,0 +1,184 @@
+//! What clients ask for, and how they write it.
+
+use bytes::Bytes;
+use orch_core::ports::gateway::{Head, ProtocolHeaders, Target, Verb};
+use orch_core::rpc::{Envelope, Field, Message, Sender};
+use orch_core::shard::{Input, Posted};
+use orch_core::{ExchangeId, Limits};
+
+use crate::books::{Kind, Retry};
+use crate::clients::{Client, Era};
+use crate::hub::Hub;
+use crate::project::SERVERS;
+
+const ROOTS: &str = r#""roots":{}"#;
+/// Ids that clients use, few enough to be used twice.
+const IDS: [&str; 6] = ["1", "2", "\"1\"", "\"\\u0061\"", "-9007199254740993", "\"é\""];
+const TOKENS: [&str; 3] = ["1", "\"t\"", "18446744073709551615"];
+const META: &str =
+    r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities""#;
+
+impl Client {
+    pub(crate) fn head(&self, verb: Verb) -> Head {
+        Head {
+            verb,
+            project: None,
+            target: self.admission.target().clone(),
+            bearer: None,
+            session: self.session.clone(),
+            headers: ProtocolHeaders::default(),
+            messages_path: "/messages".into(),
+        }
+    }
+
+    fn post_head(&self, body: &Envelope) -> Head {
+        match self.era {
+            Era::Http => self.head(Verb::Post),
+            Era::Sse => self.head(Verb::PostMessage),
+            Era::Modern => {
+                let Message::Request { method, .. } = body.message() else { panic!("requests alone") };
+                let named = if method == "resources/read" { Field::Uri } else { Field::Name };
+                let mut head = self.head(Verb::Post);
+                head.headers.version = Some("2026-07-28".into());
+                head.headers.method = Some(method.to_owned());
+                head.headers.name = body.text(named).map(std::borrow::Cow::into_owned);
+                head
+            }
+        }
+    }
+}
+
+impl Hub {
+    /// A client goes on: it opens what it needs, and then asks for something.
+    pub(crate) fn ask(&mut self, at: usize) {
+        let client = self.clients[at].clone();
+        let hasty = self.dice.chance(3);
+        if client.era == Era::Sse && client.stream.is_none() {
+            let stream = self.open(at, Verb::OpenSse);
+            self.clients[at].stream = self.books.exchanges.contains_key(&stream).then_some(stream);
+        } else if client.era != Era::Modern && !client.ready && !hasty {
+            let able = if client.able { ROOTS } else { "" };
+            let members = format!(
+                r#""protocolVersion":"2025-06-18","capabilities":{{{able}}},"clientInfo":{{"name":"c"}}"#
+            );
+            self.request(at, "initialize", &members);
+        } else {
+            let (method, members) = self.question(&client);
+            self.clients[at].subscribed |= method == "resources/subscribe";
+            self.request(at, method, &members);
+        }
+    }
+
+    fn question(&mut self, client: &Client) -> (&'static str, String) {
+        let n = self.dice.below(SERVERS.len());
+        let (server, unified) = (SERVERS[n], *client.admission.target() == Target::Unified);
+        let between = *self.dice.pick(&["__", "."]).expect("some");
+        let tool = self.dice.below(3);
+        match self.dice.below(16) {
+            0 => ("tools/list", String::new()),
+            1 => ("resources/list", String::new()),
+            2 if unified => ("resources/read", format!(r#""uri":"t{n}://z""#)),
+            2 => ("resources/read", r#""uri":"file:///same""#.into()),
+            3 => (self.own_method(client.era), r#""level":"error""#.into()),
+            4 => ("tools/call", r#""name":"hub__list_servers","arguments":{}"#.into()),
+            5 => ("tools/call", format!(r#""name":"nobody's {n}""#)),
+            6 if client.era != Era::Modern => {
+                let way = *self.dice.pick(&["resources/subscribe", "resources/unsubscribe"]).expect("some");
+                (way, r#""uri":"file:///same""#.into())
+            }
+            _ if unified => ("tools/call", format!(r#""name":"{server}{between}t{tool}","arguments":{{}}"#)),
+            _ => ("tools/call", format!(r#""name":"t{tool}""#)),
+        }
+    }
+
+    fn own_method(&mut self, era: Era) -> &'static str {
+        let own = match era {
+            Era::Http | Era::Sse => ["ping", "logging/setLevel", "vendor/method"],
+            Era::Modern => ["server/discover", "server/discover", "vendor/method"],
+        };
+        own[self.dice.below(3)]
+    }
+
+    /// Sends a request with a nonce, which comes back with its answer.
+    pub(crate) fn request(&mut self, at: usize, method: &str, members: &str) -> ExchangeId {
+        let nonce = self.number();
+        self.request_of(at, method, members, nonce)
+    }
+
+    fn request_of(&mut self, at: usize, method: &str, members: &str, nonce: u64) -> ExchangeId {
+        let client = self.clients[at].clone();
+        let id = IDS[self.dice.below(IDS.len())];
+        let token = self.dice.chance(40).then(|| TOKENS[self.dice.below(TOKENS.len())].to_owned());
+        let mut meta: Vec<String> = token.iter().map(|token| format!(r#""progressToken":{token}"#)).collect();
+        if client.era == Era::Modern {
+            meta.push(format!("{META}:{{{}}}", if client.able { ROOTS } else { "" }));
+        }
+        let comma = if members.is_empty() { "" } else { "," };
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{members}{comma}"nonce":"{nonce}","_meta":{{{}}}}}}}"#,
+            meta.join(",")
+        );
+        let kind = if method == "subscriptions/listen" { Kind::Listen } else { Kind::Post };
+        let exchange = self.begin(at, kind);
+        let asked = self.books.ask(exchange, client.stream, id, nonce);
+        asked.tokens.extend(token);
+        asked.initializes = method == "initialize" && client.era == Era::Http;
+        self.post(at, exchange, &text);
+        exchange
+    }
+
+    fn post(&mut self, at: usize, exchange: ExchangeId, text: &str) {
+        let bytes = Bytes::from(text.to_owned());
+        let body = Envelope::parse(bytes, Sender::Client, &Limits::default()).expect("a good message");
+        let (admission, head) = (self.clients[at].admission.clone(), self.clients[at].post_head(&body));
+        self.feed(Input::Posted(Posted { exchange, admission, head, body }));
+    }
+
+    /// A client answers what a server has asked.
+    pub(crate) fn reply(&mut self, at: usize) {
+        if self.clients[at].era == Era::Modern {
+            return self.retry(at);
+        }
+        let client = &mut self.clients[at];
+        if client.questions.is_empty() || !client.ready {
+            return;
+        }
+        let which = self.dice.below(client.questions.len());
+        let (id, mark) = client.questions.remove(which);
+        let exchange = self.begin(at, Kind::Post);
+        let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"roots":[],"nonce":"{mark}"}}}}"#);
+        self.post(at, exchange, &text);
+    }
+
+    /// A client asks once more, with an answer to what its server wanted to know; sometimes it does so twice.
+    fn retry(&mut self, at: usize) {
+        let which = self.clients[at].parked.len();
+        if which == 0 {
+            return;
+        }
+        let (which, again) = (self.dice.below(which), self.dice.chance(20));
+        let retry = self.clients[at].parked[which].clone();
+        if !again {
+            self.clients[at].parked.remove(which);
+        }
+        let Retry { state, question, mark, nonce } = retry;
+        let members = format!(
+            r#""name":"t0","inputResponses":{{"{question}":{{"roots":[],"nonce":"{mark}"}}}},"requestState":"{state}""#
+        );
+        self.request_of(at, "tools/call", &members, nonce);
+    }
+
+    pub(crate) fn cancel(&mut self, at: usize) {
+        let client = &self.clients[at];
+        if client.era == Era::Modern || !client.ready {
+            return;
+        }
+        let id = IDS[self.dice.below(IDS.len())];
+        self.books.withdraw(at, id);
+        let exchange = self.begin(at, Kind::Post);
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#
+        );
+        self.post(at, exchange, &text);
+    }
+}
