@@ -3,9 +3,9 @@
 //!
 //! An input is a message, read once as a client's and once as a server's.
 //!
-//! Known differences, all on the strict side: the hub refuses repeated keys, control bytes and digits beyond its
-//! bounds, where `serde_json` takes the last of equal keys. Only in what has no text, lone surrogates, is `serde_json`
-//! stricter: it skips them in a value that nobody reads, and refuses them in a key.
+//! Known differences: the hub also refuses equal keys in one object, and whatever is beyond its bounds. `serde_json`
+//! also refuses lone surrogates, but only where it decodes a text: values are compared undecoded, and an object with
+//! such a key is not compared.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,5 +1,4 @@
-//! API keys: exactly one spelling of a key is accepted, whatever text is presented, and a key of no fixed text costs
-//! no more than one allocation.
+//! API keys: exactly one spelling of a key is accepted, and reading one takes no more memory however long the text is.
 //!
 //! An input is a presented key, and the seed of a minted one of which one character is changed.
 
