@@ -103,7 +103,7 @@ impl Hub {
     fn answer(&mut self, id: &str, result: &[u8]) {
         let answer = write::result(id, result).into();
         let frames = vec![Envelope::parse(answer, Sender::Upstream, self.snapshot.limits())];
-        self.feed(Input::FramesReceived { link: self.link, frames });
+        self.feed(Input::FramesReceived { link: self.link, within: None, frames });
     }
 }
 

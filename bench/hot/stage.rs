@@ -66,13 +66,7 @@ impl Stage {
             project: self.project.id,
             name: format!("server{number}"),
             origin: Origin::ConfigFile,
-            spec: ServerSpec {
-                transport: Transport::Stdio { command: "echo".to_owned(), args, env, cwd: None },
-                disabled: false,
-                timeout_s: 30,
-                auto_approve: Vec::new(),
-                unknown: BTreeMap::new(),
-            },
+            spec: ServerSpec::new(Transport::Stdio { command: "echo".to_owned(), args, env, cwd: None }),
         }
     }
 
@@ -117,5 +111,6 @@ fn definitions(server: &Server, count: usize) -> Definitions {
         prompts: Vec::new(),
         resources: Vec::new(),
         templates: Vec::new(),
+        interactive: false,
     }
 }

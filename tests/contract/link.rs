@@ -35,7 +35,7 @@ impl LinkSink for Recorder {
         self.record(Event::Opened);
     }
 
-    fn received(&self, frames: Vec<Bytes>) {
+    fn received(&self, _within: Option<&str>, frames: Vec<Bytes>) {
         self.record(Event::Received(frames));
     }
 

@@ -71,13 +71,7 @@ impl Peers for StdioPeers {
         };
         LaunchSpec {
             server: "peer".into(),
-            spec: ServerSpec {
-                transport,
-                disabled: false,
-                timeout_s: 30,
-                auto_approve: Vec::new(),
-                unknown: BTreeMap::new(),
-            },
+            spec: ServerSpec::new(transport),
             message_bytes: 1 << 20,
             queue_bytes: 4 << 20,
         }

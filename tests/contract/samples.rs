@@ -64,11 +64,9 @@ pub(crate) fn remote(project: u128, number: u128) -> Record {
 
 fn spec(transport: Transport) -> ServerSpec {
     ServerSpec {
-        transport,
-        disabled: false,
-        timeout_s: 30,
         auto_approve: vec!["echo".into()],
         unknown: BTreeMap::from([("icon".into(), "\"🧰\"".into())]),
+        ..ServerSpec::new(transport)
     }
 }
 
@@ -99,6 +97,7 @@ pub(crate) fn definitions(project: u128, server: u128) -> Record {
         prompts: vec![definition("greet", r#"{"name":"greet"}"#)],
         resources: vec![definition("file:///a", r#"{"uri":"file:///a","name":"a"}"#)],
         templates: vec![definition("file:///{name}", r#"{"uriTemplate":"file:///{name}","name":"any"}"#)],
+        interactive: true,
     })
 }
 

@@ -32,18 +32,12 @@ pub(crate) async fn hub() -> Hub {
         mode: Mode::Proxy,
     };
     let driver = Driver::start(parts, options).await.unwrap();
-    let spec = ServerSpec {
-        transport: Transport::Stdio {
-            command: "scripted".to_owned(),
-            args: Vec::new(),
-            env: BTreeMap::new(),
-            cwd: None,
-        },
-        disabled: false,
-        timeout_s: 30,
-        auto_approve: Vec::new(),
-        unknown: BTreeMap::new(),
-    };
+    let spec = ServerSpec::new(Transport::Stdio {
+        command: "scripted".to_owned(),
+        args: Vec::new(),
+        env: BTreeMap::new(),
+        cwd: None,
+    });
     driver.apply_servers("default", BTreeMap::from([("echo".to_owned(), spec)])).await.unwrap();
     let key = driver.create_key("default", "test", None).await.unwrap();
     Hub { driver, key: key.token.reveal().to_owned() }
@@ -67,7 +61,7 @@ impl Upstreams for ScriptedUpstreams {
             sink.opened(None);
             while let Some(frame) = sent.recv().await {
                 let answers = answer(&serde_json::from_slice(&frame).unwrap());
-                sink.received(answers.into_iter().map(Bytes::from).collect());
+                sink.received(None, answers.into_iter().map(Bytes::from).collect());
             }
         });
         Box::new(ScriptedLink(frames))

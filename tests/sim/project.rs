@@ -42,16 +42,13 @@ impl Hub {
             name: name.to_owned(),
             origin: Origin::ConfigFile,
             spec: ServerSpec {
-                transport: Transport::Stdio {
+                timeout_s: 4,
+                ..ServerSpec::new(Transport::Stdio {
                     command: self.number().to_string(),
                     args: Vec::new(),
                     env: BTreeMap::new(),
                     cwd: None,
-                },
-                disabled: false,
-                timeout_s: 4,
-                auto_approve: Vec::new(),
-                unknown: BTreeMap::new(),
+                })
             },
         }
     }

@@ -133,6 +133,6 @@ impl Hub {
     pub(crate) fn say(&mut self, link: LinkId, words: &str) {
         let frame = Envelope::parse(words.to_owned().into(), Sender::Upstream, &Limits::default());
         let frames = Vec::from([frame]);
-        self.feed(Input::FramesReceived { link, frames });
+        self.feed(Input::FramesReceived { link, within: None, frames });
     }
 }

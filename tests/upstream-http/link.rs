@@ -34,7 +34,7 @@ impl Recorder {
 impl LinkSink for Recorder {
     fn opened(&self, _: Option<u32>) {}
 
-    fn received(&self, frames: Vec<Bytes>) {
+    fn received(&self, _within: Option<&str>, frames: Vec<Bytes>) {
         self.record(Event::Received(frames));
     }
 
@@ -60,13 +60,7 @@ impl Link {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let allowed = Allowed::parse(["127.0.0.1"]).unwrap();
         let upstreams = HttpUpstreams::new(allowed, b"", runtime.handle().clone()).unwrap();
-        let spec = ServerSpec {
-            transport: Transport::Remote { kind, url: url.to_owned(), headers: BTreeMap::new() },
-            disabled: false,
-            timeout_s: 30,
-            auto_approve: Vec::new(),
-            unknown: BTreeMap::new(),
-        };
+        let spec = ServerSpec::new(Transport::Remote { kind, url: url.to_owned(), headers: BTreeMap::new() });
         let launch = LaunchSpec { server: "peer".into(), spec, message_bytes: 8 << 20, queue_bytes: 8 << 20 };
         let (sender, events) = channel();
         let end = upstreams.open(launch, Arc::new(Recorder(Mutex::new(sender))));

@@ -155,7 +155,7 @@ async fn read_frames(mut stdout: impl AsyncRead + Unpin, limit: usize, sink: &dy
         let mut frames = Vec::new();
         let end = lines.frames(&mut frames);
         if !frames.is_empty() {
-            sink.received(frames);
+            sink.received(None, frames);
         }
         end?;
     }

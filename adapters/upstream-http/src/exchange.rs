@@ -78,7 +78,7 @@ pub(crate) async fn tell(wires: Arc<Wires>, message: Message) -> Ending {
         match media(&response) {
             _ if wires.one_stream => return Ok(frames::pass_over(response.into_body()).await),
             Media::Json => match frames::whole(response.into_body(), wires.limit).await {
-                Ok(body) => wires.outlet.received(frames::messages(&body)),
+                Ok(body) => wires.outlet.received(None, frames::messages(&body)),
                 Err(Cut::TooLong) => return Ok(Ending::TooLong),
                 Err(Cut::Broken | Cut::Ended) => {}
             },
@@ -125,7 +125,7 @@ pub(crate) fn hand_on(wires: &Wires, request: &Request, messages: Vec<Bytes>) ->
     };
     // Each is looked at: what the handshake says is known before anybody can act on it.
     let answered = messages.iter().filter(|message| answers(message)).count() > 0;
-    wires.outlet.received(messages);
+    wires.outlet.received(Some(&request.id), messages);
     answered
 }
 
@@ -148,7 +148,7 @@ async fn on_refusal(
         Some(error) if in_session && status == StatusCode::BAD_REQUEST && error.is_of_session() => {
             return Ending::Expired { refused: true };
         }
-        Some(error) => wires.outlet.received(vec![error.addressed_to(request)]),
+        Some(error) => wires.outlet.received(Some(&request.id), vec![error.addressed_to(request)]),
         None if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE => {
             wires.outlet.unanswered(&request.id, Unanswered::Unknown(why));
         }

@@ -24,7 +24,7 @@ pub(crate) async fn answer(wires: &Wires, request: &Request, mut events: Events)
     let mut place = Place::default();
     loop {
         let cut = match read_on(wires, request, &mut events, &mut place).await {
-            Ok(()) => return linger(wires, events).await,
+            Ok(()) => return linger(wires, request, events).await,
             Err(Cut::TooLong) => return Ending::TooLong,
             Err(cut) => cut,
         };
@@ -79,11 +79,11 @@ async fn read_on(
 }
 
 /// Reads what comes after the answer, which should be nothing.
-async fn linger(wires: &Wires, mut events: Events) -> Ending {
+async fn linger(wires: &Wires, request: &Request, mut events: Events) -> Ending {
     let rest = async {
         loop {
             match events.next().await {
-                Ok(batch) => wires.outlet.received(frames::of_events(&batch)),
+                Ok(batch) => wires.outlet.received(Some(&request.id), frames::of_events(&batch)),
                 Err(Cut::TooLong) => return Ending::TooLong,
                 Err(Cut::Broken | Cut::Ended) => return Ending::Done,
             }
@@ -117,7 +117,7 @@ pub(crate) async fn all(wires: &Wires, body: Incoming) -> Ending {
     let mut events = Events::new(body, wires.limit);
     loop {
         match events.next().await {
-            Ok(batch) => wires.outlet.received(frames::of_events(&batch)),
+            Ok(batch) => wires.outlet.received(None, frames::of_events(&batch)),
             Err(Cut::TooLong) => return Ending::TooLong,
             Err(Cut::Broken | Cut::Ended) => return Ending::Done,
         }
@@ -136,7 +136,7 @@ pub(crate) async fn session(wires: &Wires) -> Ending {
                     while let Ok(batch) = events.next().await {
                         pause.reset();
                         place.note(&events);
-                        wires.outlet.received(frames::of_events(&batch));
+                        wires.outlet.received(None, frames::of_events(&batch));
                     }
                     place.note(&events);
                     if events.end() == Some(Cut::TooLong) {

@@ -26,9 +26,10 @@ impl Outlet {
         self.sink.opened(None);
     }
 
-    pub(crate) fn received(&self, frames: Vec<Bytes>) {
+    /// Messages, on the stream of the request with the raw id `within` or on none.
+    pub(crate) fn received(&self, within: Option<&str>, frames: Vec<Bytes>) {
         if !frames.is_empty() {
-            self.sink.received(frames);
+            self.sink.received(within, frames);
         }
     }
 
@@ -57,7 +58,7 @@ impl Outlet {
     }
 
     fn fail(&self, id: &str, fault: UpstreamFault) {
-        self.sink.received(vec![Fault::from(fault).frame(Some(id)).into()]);
+        self.sink.received(Some(id), vec![Fault::from(fault).frame(Some(id)).into()]);
     }
 
     fn server(&self) -> String {

@@ -67,6 +67,7 @@ pub fn entry(instance: &Instance) -> Entry {
         prompts: vec![],
         resources: vec![],
         templates: vec![],
+        interactive: false,
     };
     let offer = Offer::build(Arc::new(definitions), instance);
     Entry { id: ID, name: NAME.into(), config: None, digest: [0; 32], offer: Some(Arc::new(offer)) }

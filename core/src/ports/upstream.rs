@@ -42,7 +42,8 @@ pub trait LinkSink: Send + Sync {
     fn opened(&self, pid: Option<u32>);
 
     /// Messages that were read, in order, each non-empty and without its line end. Not yet checked to be JSON.
-    fn received(&self, frames: Vec<Bytes>);
+    /// `within` is the raw id of the request on whose own stream they came, where the technology has such streams.
+    fn received(&self, within: Option<&str>, frames: Vec<Bytes>);
 
     /// A line of the upstream's error output (without its line end, cut at the adapter's bound).
     fn logged(&self, line: String);

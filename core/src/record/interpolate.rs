@@ -192,13 +192,7 @@ mod tests {
 
     fn spec(transport: Transport) -> ServerSpec {
         let unknown = BTreeMap::from([("note".into(), "\"${NOPE}\"".into())]);
-        ServerSpec {
-            transport,
-            disabled: false,
-            timeout_s: 30,
-            auto_approve: vec!["${NOPE}".into()],
-            unknown,
-        }
+        ServerSpec { auto_approve: vec!["${NOPE}".into()], unknown, ..ServerSpec::new(transport) }
     }
 
     fn stdio(word: &str) -> ServerSpec {

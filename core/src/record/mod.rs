@@ -119,10 +119,62 @@ pub struct ServerSpec {
     pub disabled: bool,
     /// How long the server may take to start and answer its handshake, in seconds.
     pub timeout_s: u32,
+    /// How long a call may take without a sign of life, in seconds; the instance's bound when absent.
+    pub call_timeout_s: Option<u32>,
+    /// In which era it is spoken to.
+    pub protocol: Protocol,
+    /// Who shares a process or connection of it with whom.
+    pub sharing: Sharing,
     /// Names of tools that a client may call without asking. Kept for clients; the hub does not act on it.
     pub auto_approve: Vec<String>,
     /// Members that this release does not know, as JSON text by name, written back as they were.
     pub unknown: BTreeMap<String, String>,
+}
+
+impl ServerSpec {
+    /// The time to start that a server gets when its owner says nothing, in seconds.
+    pub const TIMEOUT_S: u32 = 30;
+
+    /// A server of which its owner has said no more than how it is reached.
+    pub fn new(transport: Transport) -> Self {
+        Self {
+            transport,
+            disabled: false,
+            timeout_s: Self::TIMEOUT_S,
+            call_timeout_s: None,
+            protocol: Protocol::default(),
+            sharing: Sharing::default(),
+            auto_approve: Vec::new(),
+            unknown: BTreeMap::new(),
+        }
+    }
+}
+
+/// In which era a server is spoken to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Protocol {
+    /// The newest that it knows: it is asked once, and what it said is remembered.
+    #[default]
+    Auto,
+    /// `initialize`, and a revision of the 2025 eras.
+    Legacy,
+    /// The stateless era, 2026-07-28.
+    Modern,
+}
+
+/// Who shares a server's process, or its session where it is remote, with whom.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sharing {
+    /// All clients of the project, until the server is seen to ask its client for something; from then on each
+    /// session that can answer has one of its own.
+    #[default]
+    Auto,
+    /// All clients of the project.
+    Shared,
+    /// Each session has its own. In the era without sessions: each key.
+    PerSession,
+    /// Each key has its own.
+    PerUser,
 }
 
 /// How a server is reached.
@@ -205,6 +257,8 @@ pub struct Definitions {
     pub resources: Vec<Definition>,
     /// Resource templates, in the server's order; the name is the URI template.
     pub templates: Vec<Definition>,
+    /// Whether the server was ever seen to ask its client for something while several might have been meant.
+    pub interactive: bool,
 }
 
 /// One listed thing.

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    Definition, Definitions, Key, Mode, Origin, Project, Record, RemoteKind, Server, ServerSpec, Session,
-    Transport, decode, encode,
+    Definition, Definitions, Key, Mode, Origin, Project, Protocol, Record, RemoteKind, Server, ServerSpec,
+    Session, Sharing, Transport, decode, encode,
 };
 use crate::ports::gateway::Target;
 use crate::{KeyId, ProjectId, ServerId, SessionId, Timestamp};
@@ -52,10 +52,27 @@ fn transport() -> impl Strategy<Value = Transport> {
 }
 
 fn server() -> impl Strategy<Value = Record> {
-    let rest = (any::<bool>(), any::<u32>(), vec(text(), 0..4), btree_map(text(), text(), 0..4));
+    let protocol = prop_oneof![Just(Protocol::Auto), Just(Protocol::Legacy), Just(Protocol::Modern)];
+    let sharing = prop_oneof![
+        Just(Sharing::Auto),
+        Just(Sharing::Shared),
+        Just(Sharing::PerSession),
+        Just(Sharing::PerUser)
+    ];
+    let times = (any::<u32>(), prop::option::of(any::<u32>()));
+    let rest = (any::<bool>(), times, protocol, sharing, vec(text(), 0..4), btree_map(text(), text(), 0..4));
     (server_id(), project_id(), text(), transport(), rest).prop_map(|(id, project, name, transport, rest)| {
-        let (disabled, timeout_s, auto_approve, unknown) = rest;
-        let spec = ServerSpec { transport, disabled, timeout_s, auto_approve, unknown };
+        let (disabled, (timeout_s, call_timeout_s), protocol, sharing, auto_approve, unknown) = rest;
+        let spec = ServerSpec {
+            transport,
+            disabled,
+            timeout_s,
+            call_timeout_s,
+            protocol,
+            sharing,
+            auto_approve,
+            unknown,
+        };
         Record::Server(Server { id, project, name, origin: Origin::ConfigFile, spec })
     })
 }
@@ -74,24 +91,27 @@ fn definitions() -> impl Strategy<Value = Record> {
     let ids = (server_id(), project_id(), any::<[u8; 32]>(), time());
     let said = (text(), text(), text(), prop::option::of(text()));
     let lists = [list.clone(), list.clone(), list.clone(), list];
-    (ids, said, lists).prop_map(|(ids, said, [tools, prompts, resources, templates])| {
-        let (server, project, spec_digest, fetched_at) = ids;
-        let (revision, server_info, capabilities, instructions) = said;
-        Record::Definitions(Definitions {
-            server,
-            project,
-            spec_digest,
-            fetched_at,
-            revision,
-            server_info,
-            capabilities,
-            instructions,
-            tools,
-            prompts,
-            resources,
-            templates,
-        })
-    })
+    (ids, said, lists, any::<bool>()).prop_map(
+        |(ids, said, [tools, prompts, resources, templates], interactive)| {
+            let (server, project, spec_digest, fetched_at) = ids;
+            let (revision, server_info, capabilities, instructions) = said;
+            Record::Definitions(Definitions {
+                server,
+                project,
+                spec_digest,
+                fetched_at,
+                revision,
+                server_info,
+                capabilities,
+                instructions,
+                tools,
+                prompts,
+                resources,
+                templates,
+                interactive,
+            })
+        },
+    )
 }
 
 fn session() -> impl Strategy<Value = Record> {

@@ -17,7 +17,7 @@ use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, write};
 use crate::snapshot::Entry;
 use crate::upstream::{Call, Caller, Purpose, State, Upstream};
-use crate::{CallId, Exceeded, Fault, Limit, Rejection, UpstreamFault};
+use crate::{CallId, Exceeded, Fault, Limit, Rejection, ServerId, UpstreamFault};
 
 /// A server that fails is not started again at once; a call waits for it if that is soon.
 const WORTH_WAITING: Duration = Duration::from_secs(2);
@@ -145,10 +145,11 @@ impl Shard {
         let start = entry.config.as_ref().map_or(30, |server| server.spec.timeout_s);
         let link = upstream.process.ready_link();
         let spare = if link.is_some() { Duration::ZERO } else { Duration::from_secs(u64::from(start)) };
+        let silence = silence(cx, entry.id);
         let call = Call {
             purpose,
-            deadline: cx.now.after(cx.limits().call).after(spare),
-            hard_deadline: cx.now.after(cx.limits().call_hard).after(spare),
+            deadline: cx.now.after(silence).after(spare),
+            hard_deadline: cx.now.after(cx.limits().call_hard.max(silence)).after(spare),
             bytes: frame.len(),
             since: cx.now,
             unsent: link.is_none().then(|| frame.clone()),
@@ -210,6 +211,13 @@ fn meta(id: CallId, body: &Envelope) -> Option<(Field, Cow<'static, [u8]>)> {
         return Some((Field::Meta, Cow::Owned(kept)));
     }
     body.has(Field::MetaProgressToken).then_some((Field::MetaProgressToken, Cow::Owned(token)))
+}
+
+/// How long a call to a server may take without a sign of life.
+pub(super) fn silence(cx: &Cx<'_>, server: ServerId) -> Duration {
+    let config = cx.snapshot.entry(server).and_then(|entry| entry.config.as_ref());
+    let own = config.and_then(|config| config.spec.call_timeout_s);
+    own.map_or(cx.limits().call, |seconds| Duration::from_secs(seconds.into()))
 }
 
 fn unknown(route: Route, body: &Envelope) -> Fault {

@@ -8,7 +8,7 @@ use crate::ports::gateway::{Admission, Head};
 use crate::ports::upstream::CloseReason;
 use crate::rpc::Envelope;
 use crate::snapshot::Changes;
-use crate::{ExchangeId, Fault, KeyId, LinkId};
+use crate::{CallId, ExchangeId, Fault, KeyId, LinkId};
 
 /// An input.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub enum Input {
     FramesReceived {
         /// The link.
         link: LinkId,
+        /// The call on whose own stream they came, where the link has such streams.
+        within: Option<CallId>,
         /// In order.
         frames: Vec<Result<Envelope, Fault>>,
     },

@@ -26,10 +26,17 @@ impl Shard {
         cx.effect(Effect::SendFrame { link, frame: frame.into() });
     }
 
-    pub(super) fn on_frames(&mut self, cx: &mut Cx<'_>, link: LinkId, frames: Vec<Result<Envelope, Fault>>) {
+    /// `within` is the call on whose own stream they came, where the link has such streams.
+    pub(super) fn on_frames(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        within: Option<CallId>,
+        frames: Vec<Result<Envelope, Fault>>,
+    ) {
         for frame in frames {
             match frame {
-                Ok(envelope) => self.on_frame(cx, link, &envelope),
+                Ok(envelope) => self.on_frame(cx, link, within, &envelope),
                 Err(fault) => {
                     let Some(name) = self.name_of(link).map(ToOwned::to_owned) else { return };
                     let words =
@@ -40,7 +47,7 @@ impl Shard {
         }
     }
 
-    fn on_frame(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) {
+    fn on_frame(&mut self, cx: &mut Cx<'_>, link: LinkId, within: Option<CallId>, frame: &Envelope) {
         match frame.message() {
             Message::Response { id, .. } => {
                 let Some(id) = id.parse().ok().map(CallId) else { return };
@@ -52,8 +59,8 @@ impl Shard {
                 }
                 self.end_if_drained(cx, link);
             }
-            Message::Request { .. } => self.on_asked(cx, link, frame),
-            Message::Notification { method } => self.on_news(cx, link, method, frame),
+            Message::Request { .. } => self.on_asked(cx, link, within, frame),
+            Message::Notification { method } => self.on_news(cx, link, within, method, frame),
         }
     }
 

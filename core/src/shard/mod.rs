@@ -112,7 +112,7 @@ impl Shard {
         match input {
             Input::Draining => self.on_draining(cx),
             Input::ExchangeClosed(exchange) => self.on_exchange_closed(cx, exchange),
-            Input::FramesReceived { link, frames } => self.on_frames(cx, link, frames),
+            Input::FramesReceived { link, within, frames } => self.on_frames(cx, link, within, frames),
             Input::KeyRevoked(key) => self.on_key_revoked(cx, &key),
             Input::LinkClosed { link, reason } => self.on_link_closed(cx, link, &reason),
             Input::LinkLogged { link, line } => self.on_link_logged(cx, link, line),

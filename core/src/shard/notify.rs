@@ -5,6 +5,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
+use super::forward::silence;
 use super::session::{Transport, bare_notification};
 use super::{Cx, Shard};
 use crate::mcp::{ListKind, Revision};
@@ -15,10 +16,17 @@ use crate::upstream::{Level, Purpose};
 use crate::{CallId, ExchangeId, LinkId};
 
 impl Shard {
-    pub(super) fn on_news(&mut self, cx: &mut Cx<'_>, link: LinkId, method: &str, frame: &Envelope) {
+    pub(super) fn on_news(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        within: Option<CallId>,
+        method: &str,
+        frame: &Envelope,
+    ) {
         match method {
             "notifications/progress" => self.on_progress(cx, link, frame),
-            "notifications/message" => self.on_message(cx, link, frame),
+            "notifications/message" => self.on_message(cx, link, within, frame),
             "notifications/resources/updated" => self.on_resource_updated(cx, link, frame),
             "notifications/cancelled" => self.on_asked_cancelled(cx, link, frame),
             changed if ListKind::ALL.iter().any(|kind| kind.changed() == changed) => {
@@ -34,8 +42,9 @@ impl Shard {
     /// Progress goes to the request it is of, with the token that its client chose, and gives it more time.
     fn on_progress(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) {
         let token = frame.raw_str(Field::ProgressToken).and_then(|raw| raw.trim_matches('"').parse().ok());
-        let (Some(id), deadline) = (token.map(CallId), cx.now.after(cx.limits().call)) else { return };
+        let Some(id) = token.map(CallId) else { return };
         let Some(upstream) = self.upstream_of(link) else { return };
+        let deadline = cx.now.after(silence(cx, upstream.id));
         upstream.calls.extend(id, deadline);
         let Some(caller) = upstream.calls.caller(id) else { return };
         let Some(token) = &caller.progress else { return };
@@ -45,16 +54,19 @@ impl Shard {
         cx.emit(exchange, write::request(None, "notifications/progress", Some(&params)).into());
     }
 
-    /// A log message names no request. With one call in flight it is of that call; with several it is of nobody knows
-    /// which, and dropped; with none it goes to the sessions that see the server and want its level.
-    fn on_message(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) {
+    /// A log message names no request. On a stream of a call it is of that call, and so it is with one call in flight;
+    /// with several it is of nobody knows which, and dropped; with none it goes to the sessions that see the server and
+    /// want its level.
+    fn on_message(&mut self, cx: &mut Cx<'_>, link: LinkId, within: Option<CallId>, frame: &Envelope) {
         let level = frame.text(Field::Level).and_then(|text| Level::parse(&text)).unwrap_or(Level::Info);
         let message: Bytes = write::request(None, "notifications/message", frame.raw(Field::Params)).into();
         let Some(upstream) = self.upstream_of(link) else { return };
         let name = upstream.name.clone();
         let upstream_is_busy = upstream.calls.has_clients();
-        let only =
-            upstream.calls.only_call().map(|(_, caller)| (caller.exchange, caller.session, caller.log_level));
+        let only = upstream
+            .calls
+            .spoken_of(within)
+            .map(|(_, caller)| (caller.exchange, caller.session, caller.log_level));
         if let Some((exchange, session, own)) = only {
             let wanted = match session {
                 Some(session) => {

@@ -1,7 +1,8 @@
 //! Requests of servers to clients: sampling, elicitation, roots.
 //!
-//! On stdio a server's request names no parent (2025-11-25, transports), so it is of the only call in flight, if there
-//! is exactly one; otherwise nobody can say whose it is, and it is refused.
+//! Over Streamable HTTP a server's request comes on the stream of the call that caused it. On stdio it names no parent
+//! (2025-11-25, transports), so it is of the only call in flight, if there is exactly one; otherwise nobody can say whose
+//! it is, and it is refused.
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
@@ -28,13 +29,19 @@ pub(super) struct Asked {
 
 impl Shard {
     /// A server asks. Its request goes out on the stream of the call that caused it, under an id of ours.
-    pub(super) fn on_asked(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) {
+    pub(super) fn on_asked(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        within: Option<CallId>,
+        frame: &Envelope,
+    ) {
         let Message::Request { id, method } = frame.message() else { return };
         if method == "ping" {
             let pong = write::result(id, b"{}");
             return cx.effect(Effect::SendFrame { link, frame: pong.into() });
         }
-        let Some((call, session, exchange)) = self.asked_client(link, method) else {
+        let Some((call, session, exchange)) = self.asked_client(link, within, method) else {
             let refusal = write::error(Some(id), -32_601, "no client that can do this is calling", None);
             return cx.effect(Effect::SendFrame { link, frame: refusal.into() });
         };
@@ -56,15 +63,16 @@ impl Shard {
         cx.emit(exchange, write::request(Some(number), method, params.as_deref()).into());
     }
 
-    /// The only call in flight, if its client said that it can answer; with the session, in the eras that have them.
+    /// The call that a request is of, if its client said that it can answer; with the session, in the eras that have them.
     /// The call may wait for it.
     fn asked_client(
         &mut self,
         link: LinkId,
+        within: Option<CallId>,
         method: &str,
     ) -> Option<(CallId, Option<SessionId>, ExchangeId)> {
         let upstream = self.upstream_of(link)?;
-        let (call, caller) = upstream.calls.only_call()?;
+        let (call, caller) = upstream.calls.spoken_of(within)?;
         let asking = Asking::find(method, caller.revision).filter(|asking| caller.abilities.can(*asking));
         let (session, exchange) = (caller.session, caller.exchange);
         asking?;

@@ -59,13 +59,7 @@ fn snapshot(servers: &BTreeMap<String, BTreeSet<String>>, separator: &str, page_
     let (mut all, mut definitions) = (Vec::new(), Vec::new());
     for (name, tools) in servers {
         let (command, args, env) = ("x".into(), Vec::new(), BTreeMap::new());
-        let spec = ServerSpec {
-            transport: Transport::Stdio { command, args, env, cwd: None },
-            disabled: false,
-            timeout_s: 30,
-            auto_approve: Vec::new(),
-            unknown: BTreeMap::new(),
-        };
+        let spec = ServerSpec::new(Transport::Stdio { command, args, env, cwd: None });
         let id = ServerId::mint(now, &mut entropy);
         definitions.push(Arc::new(Definitions {
             server: id,
@@ -80,6 +74,7 @@ fn snapshot(servers: &BTreeMap<String, BTreeSet<String>>, separator: &str, page_
             prompts: Vec::new(),
             resources: Vec::new(),
             templates: Vec::new(),
+            interactive: false,
         }));
         all.push(Server { id, project: project.id, name: name.clone(), origin: Origin::ConfigFile, spec });
     }

@@ -181,9 +181,12 @@ impl Calls {
         self.table.iter().filter(|(_, call)| matches(call)).map(|(id, _)| *id).collect()
     }
 
-    /// The only client's call that the server works on, if there is exactly one: what it says may also be of a call
-    /// whose client has gone, or has still to come back.
-    pub(crate) fn only_call(&self) -> Option<(CallId, &Caller)> {
+    /// The client's call that a message of the server is of: the one on whose stream it came, or the only one that
+    /// the server works on. What it says may also be of a call whose client has gone, or has still to come back.
+    pub(crate) fn spoken_of(&self, within: Option<CallId>) -> Option<(CallId, &Caller)> {
+        if let Some(id) = within {
+            return Some((id, self.caller(id)?));
+        }
         let of_clients =
             |call: &Call| matches!(call.purpose, Purpose::Client(..) | Purpose::Forgotten | Purpose::Parked);
         let mut calls = self.table.iter().filter(|(_, call)| call.unsent.is_none() && of_clients(call));

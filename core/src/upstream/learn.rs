@@ -61,6 +61,7 @@ impl Draft {
             prompts: Vec::new(),
             resources: Vec::new(),
             templates: Vec::new(),
+            interactive: false,
         };
         let pending = ListKind::ALL.into_iter().filter(|kind| abilities.has(*kind)).collect();
         Some(Self { definitions, before: None, pending, pages: 0, cut_at: BTreeSet::new() })

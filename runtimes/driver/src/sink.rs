@@ -3,10 +3,10 @@
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use orch_core::LinkId;
 use orch_core::ports::upstream::{CloseReason, LinkSink};
 use orch_core::rpc::{Envelope, Sender};
 use orch_core::shard::Input;
+use orch_core::{CallId, LinkId};
 
 use crate::cell::Cell;
 
@@ -37,11 +37,12 @@ impl LinkSink for CellSink {
     }
 
     /// Messages are read before the lock is taken: a large result keeps nobody waiting.
-    fn received(&self, frames: Vec<Bytes>) {
+    fn received(&self, within: Option<&str>, frames: Vec<Bytes>) {
         let Some(cell) = self.cell.upgrade() else { return };
         let read = |frame| Envelope::parse(frame, Sender::Upstream, cell.limits());
         let frames = frames.into_iter().map(read).collect();
-        cell.feed(Input::FramesReceived { link: self.link, frames });
+        let within = within.and_then(|id| id.parse().ok()).map(CallId);
+        cell.feed(Input::FramesReceived { link: self.link, within, frames });
     }
 
     fn logged(&self, line: String) {

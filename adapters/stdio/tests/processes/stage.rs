@@ -42,7 +42,7 @@ impl LinkSink for Recorder {
         self.record(Event::Opened(pid));
     }
 
-    fn received(&self, frames: Vec<Bytes>) {
+    fn received(&self, _within: Option<&str>, frames: Vec<Bytes>) {
         self.record(Event::Received(frames));
     }
 
@@ -88,18 +88,12 @@ impl Stage {
 pub(crate) fn launch(command: &str, args: &[&str]) -> LaunchSpec {
     LaunchSpec {
         server: "it".into(),
-        spec: ServerSpec {
-            transport: Transport::Stdio {
-                command: command.into(),
-                args: args.iter().map(|&it| it.into()).collect(),
-                env: BTreeMap::new(),
-                cwd: None,
-            },
-            disabled: false,
-            timeout_s: 30,
-            auto_approve: Vec::new(),
-            unknown: BTreeMap::new(),
-        },
+        spec: ServerSpec::new(Transport::Stdio {
+            command: command.into(),
+            args: args.iter().map(|&it| it.into()).collect(),
+            env: BTreeMap::new(),
+            cwd: None,
+        }),
         message_bytes: 1 << 20,
         queue_bytes: 4 << 20,
     }

@@ -46,7 +46,7 @@ impl LinkSink for Recorder {
         self.record(Event::Opened(pid));
     }
 
-    fn received(&self, frames: Vec<Bytes>) {
+    fn received(&self, _within: Option<&str>, frames: Vec<Bytes>) {
         self.record(Event::Received(frames));
     }
 
@@ -103,13 +103,7 @@ pub(crate) fn of_kind(kind: RemoteKind, url: &str, headers: &[(&str, &str)]) -> 
         headers.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
     LaunchSpec {
         server: "far".into(),
-        spec: ServerSpec {
-            transport: Transport::Remote { kind, url: url.into(), headers },
-            disabled: false,
-            timeout_s: 30,
-            auto_approve: Vec::new(),
-            unknown: BTreeMap::new(),
-        },
+        spec: ServerSpec::new(Transport::Remote { kind, url: url.into(), headers }),
         message_bytes: 1 << 20,
         queue_bytes: 4 << 20,
     }

@@ -264,7 +264,7 @@ impl World {
     /// A server writes a line.
     pub(super) fn says(&mut self, link: LinkId, words: &str) {
         let frame = Envelope::parse(words.to_owned().into(), Sender::Upstream, &Limits::default());
-        self.feed(Input::FramesReceived { link, frames: Vec::from([frame]) });
+        self.feed(Input::FramesReceived { link, within: None, frames: Vec::from([frame]) });
     }
 
     pub(super) fn reply(&mut self, to: &Sent, result: &str) {

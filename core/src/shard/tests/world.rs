@@ -283,7 +283,11 @@ impl World {
             wire.sent.push(frame.to_owned());
             return None;
         }
-        Some(Input::FramesReceived { link, frames: answers.iter().map(|text| Ok(read(text))).collect() })
+        Some(Input::FramesReceived {
+            link,
+            within: None,
+            frames: answers.iter().map(|text| Ok(read(text))).collect(),
+        })
     }
 
     /// Lets time pass, and every deadline on the way.
@@ -340,18 +344,12 @@ fn draft(
 
 /// A specification like any other; `command` tells two of them apart.
 pub(super) fn spec(command: &str) -> ServerSpec {
-    ServerSpec {
-        transport: Transport::Stdio {
-            command: command.to_owned(),
-            args: Vec::new(),
-            env: BTreeMap::new(),
-            cwd: None,
-        },
-        disabled: false,
-        timeout_s: 30,
-        auto_approve: Vec::new(),
-        unknown: BTreeMap::new(),
-    }
+    ServerSpec::new(Transport::Stdio {
+        command: command.to_owned(),
+        args: Vec::new(),
+        env: BTreeMap::new(),
+        cwd: None,
+    })
 }
 
 pub(super) fn read(text: &str) -> Envelope {

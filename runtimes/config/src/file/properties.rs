@@ -1,7 +1,7 @@
 //! Laws of the configuration file: what is written reads back, no text makes it panic, no value leaks.
 
 use super::*;
-use orch_core::record::{RemoteKind, Transport};
+use orch_core::record::{Protocol, RemoteKind, Sharing, Transport};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -53,13 +53,23 @@ fn json() -> impl Strategy<Value = String> {
 
 fn spec() -> impl Strategy<Value = ServerSpec> {
     let unknown = btree_map("x-.{0,9}", json(), 0..4);
-    (prop_oneof![stdio(), remote()], any::<bool>(), 1..=3600_u32, vec(text(), 0..3), unknown).prop_map(
-        |(transport, disabled, timeout_s, auto_approve, unknown)| ServerSpec {
-            transport,
-            disabled,
-            timeout_s,
-            auto_approve,
-            unknown,
+    let times = (1..=3600_u32, option::of(1..=3600_u32));
+    let protocol = prop_oneof![Just(Protocol::Auto), Just(Protocol::Legacy), Just(Protocol::Modern)];
+    let sharing =
+        prop::sample::select(vec![Sharing::Auto, Sharing::Shared, Sharing::PerSession, Sharing::PerUser]);
+    let words = (protocol, sharing);
+    (prop_oneof![stdio(), remote()], any::<bool>(), times, words, vec(text(), 0..3), unknown).prop_map(
+        |(transport, disabled, (timeout_s, call_timeout_s), (protocol, sharing), auto_approve, unknown)| {
+            ServerSpec {
+                transport,
+                disabled,
+                timeout_s,
+                call_timeout_s,
+                protocol,
+                sharing,
+                auto_approve,
+                unknown,
+            }
         },
     )
 }

@@ -10,21 +10,21 @@ use super::finding::{Findings, quoted};
 use super::tree::json;
 use super::value::{self, Means, Wrong};
 
-/// How long a server may take to start, unless its entry says otherwise.
-pub(super) const DEFAULT_TIMEOUT_S: u32 = 30;
-
 const APPROVED: [&str; 2] = ["autoApprove", "alwaysAllow"];
 const MEANS: [&str; 3] = ["type", "transport", "transportType"];
 const OF_STDIO: [&str; 3] = ["args", "env", "cwd"];
 const OF_REMOTE: [&str; 1] = ["headers"];
 /// Every name that a field may have.
-pub(crate) const FIELDS: [&str; 13] = [
+pub(crate) const FIELDS: [&str; 16] = [
     "command",
     "args",
     "env",
     "cwd",
     "disabled",
     "timeout",
+    "callTimeout",
+    "protocol",
+    "sharing",
     "autoApprove",
     "alwaysAllow",
     "type",
@@ -41,14 +41,27 @@ pub(super) fn read(name: Range, object: &Object<'_>, findings: &mut Findings<'_>
     let mut entry = Entry { name, properties, findings };
     let means = entry.take(&MEANS, value::means);
     let disabled = entry.take(&["disabled"], value::flag).unwrap_or(false);
-    let timeout_s = entry.take(&["timeout"], value::seconds).unwrap_or(DEFAULT_TIMEOUT_S);
+    let timeout_s = entry.take(&["timeout"], value::seconds).unwrap_or(ServerSpec::TIMEOUT_S);
+    let call_timeout_s = entry.take(&["callTimeout"], value::seconds);
+    let protocol = entry.take(&["protocol"], value::protocol).unwrap_or_default();
+    let sharing = entry.take(&["sharing"], value::sharing).unwrap_or_default();
     let auto_approve = entry.take(&APPROVED, value::strings).unwrap_or_default();
     let transport = entry.transport(means);
     let unknown = entry.rest();
     if findings.errors() > errors {
         return None;
     }
-    Some(ServerSpec { transport: transport?, disabled, timeout_s, auto_approve, unknown })
+    let transport = transport?;
+    Some(ServerSpec {
+        transport,
+        disabled,
+        timeout_s,
+        call_timeout_s,
+        protocol,
+        sharing,
+        auto_approve,
+        unknown,
+    })
 }
 
 /// An entry while it is read: what nobody has taken yet.

@@ -45,13 +45,12 @@ fn kind(members: &str) -> RemoteKind {
 
 #[test]
 fn an_entry_with_a_command_alone_has_the_defaults() {
-    let expected = ServerSpec {
-        transport: Transport::Stdio { command: "npx".into(), args: vec![], env: BTreeMap::new(), cwd: None },
-        disabled: false,
-        timeout_s: 30,
-        auto_approve: vec![],
-        unknown: BTreeMap::new(),
-    };
+    let expected = ServerSpec::new(Transport::Stdio {
+        command: "npx".into(),
+        args: vec![],
+        env: BTreeMap::new(),
+        cwd: None,
+    });
     assert_eq!(spec(r#""command": "npx""#), expected);
 }
 
@@ -62,16 +61,15 @@ fn every_field_of_a_stdio_server_is_read() {
         "disabled": true, "timeout": 60, "autoApprove": ["search"], "transportType": "stdio""#,
     );
     let expected = ServerSpec {
-        transport: Transport::Stdio {
+        disabled: true,
+        timeout_s: 60,
+        auto_approve: vec!["search".into()],
+        ..ServerSpec::new(Transport::Stdio {
             command: "npx".into(),
             args: vec!["-y".into(), "${PKG}".into()],
             env: BTreeMap::from([("TOKEN".into(), "${GITHUB_TOKEN}".into())]),
             cwd: Some("/srv".into()),
-        },
-        disabled: true,
-        timeout_s: 60,
-        auto_approve: vec!["search".into()],
-        unknown: BTreeMap::new(),
+        })
     };
     assert_eq!(read, expected);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jsonc_parser::ast::{NumberLit, StringLit, Value};
 use jsonc_parser::common::{Range, Ranged};
-use orch_core::record::RemoteKind;
+use orch_core::record::{Protocol, RemoteKind, Sharing};
 
 use super::tree::kind;
 
@@ -68,6 +68,36 @@ pub(super) fn means(value: &Value<'_>) -> Result<Means, Wrong> {
         "http" | "streamablehttp" => Ok(Means::Remote(RemoteKind::Http)),
         _ => refused(word, EXPECTED, "another string"),
     }
+}
+
+/// The era in which a server is spoken to.
+pub(super) fn protocol(value: &Value<'_>) -> Result<Protocol, Wrong> {
+    const EXPECTED: &str = "\"auto\", \"legacy\" or \"modern\"";
+    word(value, EXPECTED, &PROTOCOLS)
+}
+
+/// Who shares a server with whom.
+pub(super) fn sharing(value: &Value<'_>) -> Result<Sharing, Wrong> {
+    const EXPECTED: &str = "\"auto\", \"shared\", \"per-session\" or \"per-user\"";
+    word(value, EXPECTED, &SHARINGS)
+}
+
+/// The words for [`Protocol`], the default first.
+pub(super) const PROTOCOLS: [(&str, Protocol); 3] =
+    [("auto", Protocol::Auto), ("legacy", Protocol::Legacy), ("modern", Protocol::Modern)];
+
+/// The words for [`Sharing`], the default first.
+pub(super) const SHARINGS: [(&str, Sharing); 4] = [
+    ("auto", Sharing::Auto),
+    ("shared", Sharing::Shared),
+    ("per-session", Sharing::PerSession),
+    ("per-user", Sharing::PerUser),
+];
+
+fn word<T: Copy>(value: &Value<'_>, expected: &'static str, words: &[(&str, T)]) -> Result<T, Wrong> {
+    let Some(found) = value.as_string_lit() else { return wrong(value, expected) };
+    let known = words.iter().find(|(word, _)| found.value.eq_ignore_ascii_case(word));
+    known.map_or_else(|| refused(found, expected, "another string"), |(_, meant)| Ok(*meant))
 }
 
 /// A program, or a directory: not empty, and nothing that the system calls would cut off.

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::ConfigFile;
-use super::server::DEFAULT_TIMEOUT_S;
+use super::value::{PROTOCOLS, SHARINGS};
 
 /// The entry of one server, which reads back as the same specification.
 pub fn write(spec: &ServerSpec) -> String {
@@ -44,7 +44,16 @@ struct Entry<'a>(&'a ServerSpec);
 
 impl Serialize for Entry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let ServerSpec { transport, disabled, timeout_s, auto_approve, unknown } = self.0;
+        let ServerSpec {
+            transport,
+            disabled,
+            timeout_s,
+            call_timeout_s,
+            protocol,
+            sharing,
+            auto_approve,
+            unknown,
+        } = self.0;
         let mut map = serializer.serialize_map(None)?;
         match transport {
             Transport::Stdio { command, args, env, cwd } => {
@@ -60,7 +69,14 @@ impl Serialize for Entry<'_> {
             }
         }
         unless(!disabled, &mut map, "disabled", disabled)?;
-        unless(*timeout_s == DEFAULT_TIMEOUT_S, &mut map, "timeout", timeout_s)?;
+        unless(*timeout_s == ServerSpec::TIMEOUT_S, &mut map, "timeout", timeout_s)?;
+        unless(call_timeout_s.is_none(), &mut map, "callTimeout", call_timeout_s)?;
+        if let Some((word, _)) = PROTOCOLS.iter().skip(1).find(|(_, meant)| meant == protocol) {
+            map.serialize_entry("protocol", word)?;
+        }
+        if let Some((word, _)) = SHARINGS.iter().skip(1).find(|(_, meant)| meant == sharing) {
+            map.serialize_entry("sharing", word)?;
+        }
         unless(auto_approve.is_empty(), &mut map, "autoApprove", auto_approve)?;
         members(&mut map, unknown)?;
         map.end()

@@ -180,7 +180,7 @@ impl World {
         let nonce = if about.nonce.is_empty() { "" } else { &nonce };
         let text = reply(choices.below(16), about.id, &about.method, nonce);
         let frames = vec![parse(&text, Sender::Upstream, self.snapshot.limits())];
-        self.feed(Input::FramesReceived { link, frames });
+        self.feed(Input::FramesReceived { link, within: None, frames });
     }
 
     fn lose_link(&mut self, choices: &mut Choices<'_>) {

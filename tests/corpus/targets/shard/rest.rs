@@ -86,6 +86,6 @@ impl World {
         *heard += 1;
         let text = reply(usize::MAX, sent.id, &sent.method, &format!("~{}~", sent.nonce));
         let frames = vec![parse(&text, Sender::Upstream, self.snapshot.limits())];
-        self.feed(Input::FramesReceived { link: id, frames });
+        self.feed(Input::FramesReceived { link: id, within: None, frames });
     }
 }

@@ -97,16 +97,13 @@ fn server(name: &str, project: &Project, entropy: &mut Entropy) -> Server {
         name: name.to_owned(),
         origin: Origin::ConfigFile,
         spec: ServerSpec {
-            transport: Transport::Stdio {
+            timeout_s: 5,
+            ..ServerSpec::new(Transport::Stdio {
                 command: name.to_owned(),
                 args: Vec::new(),
                 env: BTreeMap::new(),
                 cwd: None,
-            },
-            disabled: false,
-            timeout_s: 5,
-            auto_approve: Vec::new(),
-            unknown: BTreeMap::new(),
+            })
         },
     }
 }
@@ -128,6 +125,7 @@ pub(super) fn definitions(server: &Server) -> Definitions {
         prompts: vec![definition("greet", r#"{"name":"greet"}"#)],
         resources: vec![definition("file:///a", r#"{"uri":"file:///a","name":"a"}"#)],
         templates: vec![definition("file:///{name}", r#"{"uriTemplate":"file:///{name}","name":"any"}"#)],
+        interactive: false,
     }
 }
 
