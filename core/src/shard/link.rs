@@ -12,7 +12,7 @@ use super::{Cx, Effect, Severity, Shard, grace};
 use crate::mcp::ListKind;
 use crate::ports::upstream::CloseReason;
 use crate::rpc::{Envelope, Message};
-use crate::upstream::{Call, Draft, Purpose, State, own_params};
+use crate::upstream::{Call, Draft, News, Purpose, State, own_params};
 use crate::{CallId, Fault, LinkId, ServerId, UpstreamFault};
 
 impl Shard {
@@ -131,6 +131,7 @@ impl Shard {
         upstream.process.last_output.clone_from(&last_output);
         upstream.draft = None;
         upstream.relearn_at = None;
+        upstream.news = News::default();
         let calls = upstream.calls.drain();
         self.forget_questions(cx, link);
         cx.report(

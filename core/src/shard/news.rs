@@ -15,7 +15,7 @@ use crate::upstream::{Draft, Purpose, Upstream, own_params};
 use crate::{CallId, LinkId, ServerId};
 
 /// A stream for news has no end of its own.
-const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
+const FOR_EVER: Duration = Duration::MAX;
 
 impl Shard {
     /// Opens the stream with what is wanted now; the one that was open before ends after it.

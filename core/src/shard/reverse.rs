@@ -79,7 +79,8 @@ impl Shard {
         method: &str,
         frame: &Envelope,
     ) -> Option<(CallId, Option<SessionId>, ExchangeId)> {
-        let upstream = self.upstream_of(link)?;
+        // The stateless era has no requests of servers.
+        let upstream = self.upstream_of(link).filter(|upstream| !upstream.revision.is_modern())?;
         let (call, caller) = upstream.calls.spoken_of(within)?;
         let asking =
             Asking::of(method, frame, caller.revision).filter(|asking| caller.abilities.can(*asking));

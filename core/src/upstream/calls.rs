@@ -261,7 +261,7 @@ impl Calls {
     }
 
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
-        self.deadlines.first().map(|(at, _)| *at)
+        self.deadlines.first().map(|(at, _)| *at).filter(|at| *at != Timestamp::NEVER)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
