@@ -187,7 +187,7 @@ fn tls_words(error: &io::Error) -> String {
     use rustls::{CertificateError, Error};
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            "its certificate is from an authority that is not trusted here: the operator can add the authority".to_owned()
+            "its certificate is from an authority that is not trusted here: if it should be, start the hub with --upstream-ca FILE".to_owned()
         }
         Some(Error::InvalidMessage(_)) => "it does not speak TLS: is it http://?".to_owned(),
         Some(other) => other.to_string(),

@@ -58,6 +58,15 @@ impl HttpUpstreams {
         Ok(Self { way: Way { guard, tls, tasks: TaskTracker::new() }, runtime })
     }
 
+    /// Whether the server of a URL may be reached: its host is resolved, and nothing connected to. `Ok` is the server
+    /// as people know it, `Err` why not, with the next step.
+    pub async fn examine(&self, url: &str) -> Result<String, String> {
+        let (_, to) = guard::read(url).map_err(|refusal| refusal.to_string())?;
+        let server = to.to_string();
+        self.way.connector(to).addresses().await.map_err(|why| why.0)?;
+        Ok(server)
+    }
+
     /// Ready when every `closed` was reported and no connection is left. It ends no link: drop or close them.
     pub async fn drained(&self) {
         self.way.tasks.close();

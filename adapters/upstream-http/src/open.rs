@@ -15,7 +15,7 @@ use crate::client::Client;
 use crate::connect::Connector;
 use crate::exchange::Ending;
 use crate::frames::{self, Cut, Events};
-use crate::guard::{self, Guard};
+use crate::guard::{self, Destination, Guard};
 use crate::head::{Media, media, words};
 use crate::outlet::Outlet;
 use crate::session::Session;
@@ -49,6 +49,12 @@ pub(crate) struct Way {
     pub(crate) tasks: TaskTracker,
 }
 
+impl Way {
+    pub(crate) fn connector(&self, to: Destination) -> Connector {
+        Connector { to, guard: Arc::clone(&self.guard), tls: Arc::clone(&self.tls) }
+    }
+}
+
 /// A link that can carry messages.
 pub(crate) struct Opened {
     pub(crate) wires: Arc<Wires>,
@@ -69,7 +75,7 @@ pub(crate) async fn open(way: Way, launch: &LaunchSpec, sink: Arc<dyn LinkSink>)
         return Err("this is a program, not a remote server".to_owned());
     };
     let (url, to) = guard::read(url).map_err(|refusal| refusal.to_string())?;
-    let connector = Connector { to, guard: way.guard, tls: way.tls };
+    let connector = way.connector(to);
     let uri = uri(&url)?;
     let common = given(headers)?;
     connector.addresses().await.map_err(|why| why.0)?;

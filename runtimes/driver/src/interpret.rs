@@ -70,11 +70,7 @@ fn open_link(cell: &Arc<Cell>, live: &mut Live, link: LinkId, server: &Server) {
     };
     let upstreams = match &spec.transport {
         Transport::Stdio { .. } => &world.stdio,
-        Transport::Remote { .. } => {
-            return not_started(
-                "remote servers cannot be reached yet: this release starts stdio servers".into(),
-            );
-        }
+        Transport::Remote { .. } => &world.remote,
     };
     let secrets = secrets(&server.spec, &spec);
     let limits = cell.limits();
