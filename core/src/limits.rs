@@ -74,6 +74,10 @@ pub struct Limits {
     pub backoff_last: Duration,
     /// A server that ran this long starts with the first pause again.
     pub backoff_reset: Duration,
+    /// How many times within `renewal_span` a remote server that has forgotten its session gets another at once.
+    pub renewals: usize,
+    /// See `renewals`.
+    pub renewal_span: Duration,
     /// From a closed stdin to SIGTERM.
     pub stop_stdin: Duration,
     /// From SIGTERM to SIGKILL.
@@ -143,6 +147,8 @@ impl Default for Limits {
             backoff_first: ms(500),
             backoff_last: s(60),
             backoff_reset: s(60),
+            renewals: 3,
+            renewal_span: s(60),
             stop_stdin: s(2),
             stop_term: s(3),
             drain: s(30),

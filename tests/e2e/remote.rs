@@ -104,6 +104,20 @@ async fn a_local_server_is_refused_with_the_flag_that_allows_it() {
 }
 
 #[tokio::test]
+async fn a_server_that_starts_again_and_knows_no_session_any_more_is_not_noticed() {
+    let peer = Peer::everything("streamableHttp");
+    let (hub, key) = open_hub(&json!({ "remote": at(&peer, "/mcp") })).await;
+    let wire = Wire::legacy(hub.at("/servers/remote/mcp"), &key, "2025-11-25").await;
+    assert_eq!(wire.call_for_text("echo", json!({ "message": "before" })).await, "Echo: before");
+    let port = peer.port;
+    drop(peer);
+    let peer = Peer::everything_at("streamableHttp", port);
+    assert_eq!(wire.call_for_text("echo", json!({ "message": "after" })).await, "Echo: after");
+    let opened = std::iter::repeat_with(|| peer.line()).find(|line| line.contains("Session initialized"));
+    assert!(opened.is_some(), "the hub has a session of the new server");
+}
+
+#[tokio::test]
 async fn a_server_that_is_gone_for_a_while_fails_calls_and_nothing_else() {
     for (mode, path) in [("streamableHttp", "/mcp"), ("sse", "/sse")] {
         let peer = Peer::everything(mode);

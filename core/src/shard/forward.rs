@@ -155,6 +155,9 @@ impl Shard {
             unsent: link.is_none().then(|| frame.clone()),
         };
         upstream.calls.insert(id, call);
+        if entry.is_remote() {
+            upstream.calls.keep(id, frame.clone());
+        }
         if let Some(link) = link {
             cx.effect(Effect::SendFrame { link, frame });
         }

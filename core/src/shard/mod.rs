@@ -29,6 +29,7 @@ mod modern;
 mod notify;
 mod own;
 mod park;
+mod renew;
 mod reverse;
 mod session;
 mod start;

@@ -75,6 +75,8 @@ pub(crate) struct Call {
 pub(crate) struct Calls {
     table: BTreeMap<CallId, Call>,
     deadlines: BTreeSet<(Timestamp, CallId)>,
+    /// Messages that may have to be sent again.
+    kept: BTreeMap<CallId, Bytes>,
     bytes: usize,
 }
 
@@ -87,6 +89,7 @@ impl Calls {
 
     pub(crate) fn remove(&mut self, id: CallId) -> Option<Call> {
         let call = self.table.remove(&id)?;
+        self.kept.remove(&id);
         self.deadlines.remove(&(call.deadline, id));
         self.bytes = self.bytes.saturating_sub(call.bytes);
         Some(call)
@@ -117,7 +120,11 @@ impl Calls {
     pub(crate) fn is_sound(&self) -> bool {
         let timed = |(id, call): (&CallId, &Call)| self.deadlines.contains(&(call.deadline, *id));
         let bytes: usize = self.table.values().map(|call| call.bytes).sum();
-        self.deadlines.len() == self.table.len() && self.table.iter().all(timed) && bytes == self.bytes
+        let known = self.kept.keys().all(|id| self.table.contains_key(id));
+        known
+            && self.deadlines.len() == self.table.len()
+            && self.table.iter().all(timed)
+            && bytes == self.bytes
     }
 
     /// Lets a call live until `deadline`, at most to its hard one.
@@ -147,6 +154,25 @@ impl Calls {
         self.table.values_mut().filter_map(|call| call.unsent.take()).collect()
     }
 
+    /// Keeps the message of a call until its answer.
+    pub(crate) fn keep(&mut self, id: CallId, frame: Bytes) {
+        self.kept.insert(id, frame);
+    }
+
+    /// A call whose message was kept counts as not sent any more.
+    pub(crate) fn unsend(&mut self, id: CallId) {
+        if let (Some(call), Some(frame)) = (self.table.get_mut(&id), self.kept.get(&id)) {
+            call.unsent = Some(frame.clone());
+        }
+    }
+
+    /// Removes the calls that were sent.
+    pub(crate) fn keep_unsent(&mut self) -> Vec<Call> {
+        let sent = self.table.iter().filter(|(_, call)| call.unsent.is_none()).map(|(id, _)| *id);
+        let sent: Vec<CallId> = sent.collect();
+        sent.into_iter().filter_map(|id| self.remove(id)).collect()
+    }
+
     /// Removes the calls that were never sent.
     pub(crate) fn take_unsent_calls(&mut self) -> Vec<Call> {
         let ids: Vec<CallId> =
@@ -162,6 +188,7 @@ impl Calls {
     /// All calls, leaving none.
     pub(crate) fn drain(&mut self) -> Vec<(CallId, Call)> {
         self.deadlines.clear();
+        self.kept.clear();
         self.bytes = 0;
         core::mem::take(&mut self.table).into_iter().collect()
     }

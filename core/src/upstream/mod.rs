@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::snapshot::Entry;
-use crate::{ServerId, Timestamp, UpstreamFault};
+use crate::{Limits, ServerId, Timestamp, UpstreamFault};
 
 mod calls;
 mod learn;
@@ -36,6 +36,8 @@ pub(crate) struct Upstream {
     /// The level that it was told to log from.
     pub level: Option<Level>,
     tail: VecDeque<String>,
+    /// When it was last given another session.
+    renewals: VecDeque<Timestamp>,
 }
 
 impl Upstream {
@@ -50,7 +52,21 @@ impl Upstream {
             relearn_at: None,
             level: None,
             tail: VecDeque::new(),
+            renewals: VecDeque::new(),
         }
+    }
+
+    /// Asks for another link in place of one that runs: no failure, unless that happens too often.
+    pub(crate) fn renew(&mut self, now: Timestamp, limits: &Limits) -> bool {
+        self.renewals.retain(|at| now.since(*at) < limits.renewal_span);
+        if self.renewals.len() >= limits.renewals {
+            return false;
+        }
+        self.renewals.push_back(now);
+        self.process.stop();
+        self.process.want(now);
+        (self.draft, self.relearn_at, self.level) = (None, None, None);
+        true
     }
 
     /// Keeps a line of error output.

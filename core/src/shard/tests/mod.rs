@@ -12,6 +12,7 @@ mod lists;
 mod modern;
 mod news;
 mod parking;
+mod renewals;
 mod replay;
 mod reverse;
 mod sessions;
