@@ -22,7 +22,9 @@ impl Secrets {
         let mut found = Vec::new();
         match &written.transport {
             Transport::Stdio { env, .. } => {
-                env.values().for_each(|text| found.extend(filled(text, &lookup)));
+                for text in env.values() {
+                    found.extend(filled(text, &lookup));
+                }
             }
             Transport::Remote { url, headers, .. } => {
                 // The host is in every message about the server, and people need it there.
