@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use orch_core::Limits;
 use orch_core::ports::upstream::{LaunchSpec, LinkSink};
 use orch_core::record::{RemoteKind, Transport};
 use orch_core::sse::Parsed;
@@ -46,12 +47,14 @@ const RESERVED: [&str; 16] = [
 pub(crate) struct Way {
     pub(crate) guard: Arc<Guard>,
     pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) tasks: TaskTracker,
 }
 
 impl Way {
     pub(crate) fn connector(&self, to: Destination) -> Connector {
-        Connector { to, guard: Arc::clone(&self.guard), tls: Arc::clone(&self.tls) }
+        let (guard, tls, limits) = (&self.guard, &self.tls, &self.limits);
+        Connector { to, guard: Arc::clone(guard), tls: Arc::clone(tls), limits: Arc::clone(limits) }
     }
 }
 
@@ -79,6 +82,7 @@ pub(crate) async fn open(way: Way, launch: &LaunchSpec, sink: Arc<dyn LinkSink>)
     let uri = uri(&url)?;
     let common = given(headers)?;
     connector.addresses().await.map_err(|why| why.0)?;
+    let limits = way.limits;
     let client = Client::new(connector, common, way.tasks);
     let (uri, stream) = match kind {
         RemoteKind::Http => (uri, None),
@@ -92,7 +96,7 @@ pub(crate) async fn open(way: Way, launch: &LaunchSpec, sink: Arc<dyn LinkSink>)
         uri,
         one_stream: stream.is_some(),
         session: Session::default(),
-        outlet: Outlet::new(sink, launch.server.clone()),
+        outlet: Outlet::new(sink, launch.server.clone(), limits),
         limit: launch.message_bytes,
     };
     Ok(Opened { wires: Arc::new(wires), stream })

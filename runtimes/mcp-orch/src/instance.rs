@@ -39,7 +39,8 @@ impl Instance {
     /// it open.
     pub(crate) async fn open(settings: Settings<'_>) -> anyhow::Result<Self> {
         let Settings { data_dir, base_url, config_file, mode, upstream } = settings;
-        let remote = Arc::new(remote(upstream)?);
+        let limits = Limits::default();
+        let remote = Arc::new(remote(upstream, limits.clone())?);
         make_dir(data_dir)?;
         let store = RedbStore::open(data_dir.join("store.redb"))?;
         let instance_key = instance_key(&data_dir.join("instance.key"))?;
@@ -51,13 +52,8 @@ impl Instance {
             variables: Arc::new(ProcessVariables),
         };
         let config_file = std::path::absolute(config_file).unwrap_or_else(|_| config_file.into());
-        let options = Options {
-            limits: Limits::default(),
-            instance_key,
-            base_url,
-            config_file: config_file.display().to_string(),
-            mode,
-        };
+        let options =
+            Options { limits, instance_key, base_url, config_file: config_file.display().to_string(), mode };
         Ok(Self { driver: Driver::start(parts, options).await?, children, remote })
     }
 
@@ -80,15 +76,13 @@ impl Instance {
 }
 
 /// The way to remote servers that the operator has opened.
-pub(crate) fn remote(args: &UpstreamArgs) -> anyhow::Result<HttpUpstreams> {
+pub(crate) fn remote(args: &UpstreamArgs, limits: Limits) -> anyhow::Result<HttpUpstreams> {
     let allowed = Allowed::parse(args.allowed.iter().map(String::as_str)).context("--allow-upstream")?;
-    let own_roots = match &args.own_roots {
-        Some(path) => {
-            fs::read(path).with_context(|| format!("--upstream-ca: {} cannot be read", path.display()))?
-        }
-        None => Vec::new(),
+    let read = |path: &PathBuf| {
+        fs::read(path).with_context(|| format!("--upstream-ca: {} cannot be read", path.display()))
     };
-    HttpUpstreams::new(allowed, &own_roots, Handle::current()).context("--upstream-ca")
+    let own_roots = args.own_roots.as_ref().map(read).transpose()?;
+    HttpUpstreams::new(allowed, own_roots.as_deref(), limits, Handle::current()).context("--upstream-ca")
 }
 
 /// Where the admin socket of a data directory is.

@@ -132,7 +132,7 @@ async fn server(name: &str, spec: &ServerSpec, upstream: &UpstreamArgs) -> Findi
         }
     };
     match &spec.transport {
-        Transport::Remote { url, .. } => match remote(upstream) {
+        Transport::Remote { url, .. } => match remote(upstream, Limits::default()) {
             Ok(way) => match way.examine(url).await {
                 Ok(server) => good(&what, format!("{server} may be reached")),
                 Err(why) => bad(&what, why),
