@@ -80,6 +80,33 @@ pub struct Limits {
     pub backoff_last: Duration,
     /// A server that ran this long starts with the first pause again.
     pub backoff_reset: Duration,
+    /// How many times within `renewal_span` a remote server that has forgotten its session gets another at once.
+    pub renewals: usize,
+    /// See `renewals`.
+    pub renewal_span: Duration,
+    /// How long the name of a remote server may take to be resolved.
+    pub remote_dns: Duration,
+    /// How long a connection to a remote server may take, to whichever of its addresses.
+    pub remote_connect: Duration,
+    /// How long a TLS handshake with a remote server may take.
+    pub remote_tls: Duration,
+    /// Requests that one remote server is asked at the same time; others wait.
+    pub remote_in_flight: usize,
+    /// How long a remote server may take over a message that wants no answer.
+    pub remote_notice: Duration,
+    /// How many times in a row a broken stream of a remote server is asked for again.
+    pub remote_resumes: u32,
+    /// The first pause before that, when the server asks for none; doubled each time.
+    pub remote_retry_first: Duration,
+    /// The longest such pause.
+    pub remote_retry_last: Duration,
+    /// How long an idle connection to a remote server is kept for the next request. Node ends idle connections after
+    /// 5 s, and a request that meets that end is lost.
+    pub remote_idle: Duration,
+    /// How long the stream of a request to a remote server may stay open after its answer.
+    pub remote_linger: Duration,
+    /// How long a remote server may take to hear that its session is over.
+    pub remote_farewell: Duration,
     /// From a closed stdin to SIGTERM.
     pub stop_stdin: Duration,
     /// From SIGTERM to SIGKILL.
@@ -152,6 +179,19 @@ impl Default for Limits {
             backoff_first: ms(500),
             backoff_last: s(60),
             backoff_reset: s(60),
+            renewals: 3,
+            renewal_span: s(60),
+            remote_dns: s(3),
+            remote_connect: s(5),
+            remote_tls: s(5),
+            remote_in_flight: 128,
+            remote_notice: s(30),
+            remote_resumes: 5,
+            remote_retry_first: ms(500),
+            remote_retry_last: s(30),
+            remote_idle: s(4),
+            remote_linger: s(1),
+            remote_farewell: s(5),
             stop_stdin: s(2),
             stop_term: s(3),
             drain: s(30),

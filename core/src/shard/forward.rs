@@ -158,7 +158,7 @@ impl Shard {
         let silence = silence(cx, entry.id);
         let bytes = request.body.bytes().len();
         let revision = upstream.revision;
-        let keeps = link.is_none() || keeps_request(revision, caller.revision);
+        let keeps = link.is_none() || keeps_request(entry, revision, caller.revision);
         if let Some(link) = link {
             let edits = if keeps { request.edits.clone() } else { core::mem::take(&mut request.edits) };
             let frame = say(id, revision, &caller, (&request.method, &request.body), edits, Vec::new());

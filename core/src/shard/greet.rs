@@ -16,6 +16,7 @@ use crate::mcp::{Abilities, Revision};
 use crate::ports::upstream::CloseReason;
 use crate::record::{Protocol, RemoteKind, Transport};
 use crate::rpc::{Envelope, Field, write};
+use crate::snapshot::Entry;
 use crate::upstream::{Draft, Purpose, State, Upstream, handshake_params, own_params, say};
 use crate::{LinkId, ServerId, Timestamp};
 
@@ -134,6 +135,7 @@ impl Shard {
     /// Sends the calls that came before their server was ready. Those whose clients have gone are not made.
     fn send_waiting(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         let Some(upstream) = self.upstream_of(link) else { return };
+        let entry = cx.snapshot.entry(upstream.id);
         for id in upstream.calls.unsent() {
             let Some(call) = upstream.calls.get_mut(id) else { continue };
             let (Purpose::Client(caller, _), Some(request)) = (&call.purpose, call.request.take()) else {
@@ -143,7 +145,8 @@ impl Shard {
             let (body, edits) = ((&*request.method, &request.body), request.edits.clone());
             let frame = say(id, upstream.revision, caller, body, edits, Vec::new());
             call.sent = true;
-            call.request = keeps_request(upstream.revision, caller.revision).then_some(request);
+            let keeps = entry.is_some_and(|entry| keeps_request(entry, upstream.revision, caller.revision));
+            call.request = keeps.then_some(request);
             cx.effect(Effect::SendFrame { link, frame });
         }
     }
@@ -197,9 +200,9 @@ impl Shard {
 }
 
 /// Whether a client's request is still needed after it was sent: its server may ask for more input in an era in which
-/// the client is asked by a request.
-pub(super) fn keeps_request(server: Revision, client: Revision) -> bool {
-    server.is_modern() && !client.is_modern()
+/// the client is asked by a request, or refuse it because it has forgotten the session.
+pub(super) fn keeps_request(entry: &Entry, server: Revision, client: Revision) -> bool {
+    entry.is_remote() || (server.is_modern() && !client.is_modern())
 }
 
 fn upstream_of_has_probe(shard: &mut Shard, link: LinkId) -> bool {

@@ -103,6 +103,9 @@ impl Shard {
     pub(super) fn on_link_closed(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: &CloseReason) {
         // First: nothing may be said over it any more, and what follows can end sessions that it has asked.
         self.forget_questions(cx, link);
+        if let CloseReason::Expired { refused } = reason {
+            self.take_back_refused(link, refused);
+        }
         if let Some((upstream, _)) = self.retired.get(&link) {
             // Its end is no failure, but for those that still wait for it.
             if upstream.calls.has_clients() {
@@ -113,8 +116,18 @@ impl Shard {
         } else if self.is_shy(cx, link, reason) {
             // It is started again, and greeted in the old way.
         } else if self.upstream_of(link).is_some() {
-            let cause = describe(reason);
-            self.lose(cx, link, &cause);
+            let renewed = match reason {
+                CloseReason::Expired { .. } => self.renew(cx, link),
+                CloseReason::Exited(_)
+                | CloseReason::Lost(_)
+                | CloseReason::MessageTooLong
+                | CloseReason::NotStarted(_)
+                | CloseReason::Signalled(_)
+                | CloseReason::Stopped => Err(describe(reason)),
+            };
+            if let Err(cause) = renewed {
+                self.lose(cx, link, &cause);
+            }
         }
         self.links.remove(&link);
         self.retry_waiters(cx);

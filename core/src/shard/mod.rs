@@ -31,6 +31,7 @@ mod news;
 mod notify;
 mod own;
 mod park;
+mod renew;
 mod reverse;
 mod rounds;
 mod session;

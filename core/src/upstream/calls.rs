@@ -92,8 +92,8 @@ pub(crate) struct Call {
     pub hard_deadline: Timestamp,
     /// Whether it was sent.
     pub sent: bool,
-    /// The client's request, while it may still be needed: it was not sent yet, or is sent again with what its
-    /// server has asked for.
+    /// The client's request, while it may still be needed: it was not sent yet, is sent again because its session
+    /// was forgotten, or with what its server has asked for.
     pub request: Option<Box<Request>>,
     /// What the server has asked for.
     pub round: Option<Box<Round>>,
@@ -180,6 +180,20 @@ impl Calls {
     /// The calls that wait for the link to be ready, in the order in which they came.
     pub(crate) fn unsent(&self) -> Vec<CallId> {
         self.table.iter().filter(|(_, call)| !call.sent).map(|(id, _)| *id).collect()
+    }
+
+    /// A call whose request was kept counts as not sent any more.
+    pub(crate) fn unsend(&mut self, id: CallId) {
+        if let Some(call) = self.table.get_mut(&id) {
+            call.sent = call.request.is_none();
+        }
+    }
+
+    /// Removes the calls that were sent.
+    pub(crate) fn keep_unsent(&mut self) -> Vec<Call> {
+        let sent = self.table.iter().filter(|(_, call)| call.sent).map(|(id, _)| *id);
+        let sent: Vec<CallId> = sent.collect();
+        sent.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
     /// Removes the calls that were never sent.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::mcp::Revision;
 use crate::snapshot::Entry;
-use crate::{CallId, ServerId, Timestamp, UpstreamFault};
+use crate::{CallId, Limits, ServerId, Timestamp, UpstreamFault};
 
 mod calls;
 mod learn;
@@ -58,6 +58,8 @@ pub(crate) struct Upstream {
     /// The level that it was told to log from.
     pub level: Option<Level>,
     tail: VecDeque<String>,
+    /// When it was last given another session.
+    renewals: VecDeque<Timestamp>,
 }
 
 impl Upstream {
@@ -76,7 +78,22 @@ impl Upstream {
             news: News::default(),
             level: None,
             tail: VecDeque::new(),
+            renewals: VecDeque::new(),
         }
+    }
+
+    /// Asks for another link in place of one that runs: no failure, unless that happens too often.
+    pub(crate) fn renew(&mut self, now: Timestamp, limits: &Limits) -> bool {
+        self.renewals.retain(|at| now.since(*at) < limits.renewal_span);
+        if self.renewals.len() >= limits.renewals {
+            return false;
+        }
+        self.renewals.push_back(now);
+        self.process.stop();
+        self.process.want(now);
+        (self.draft, self.relearn_at, self.level) = (None, None, None);
+        self.news = News::default();
+        true
     }
 
     /// Keeps a line of error output.

@@ -129,6 +129,8 @@ fn the_last_words_of_a_server_are_shown_to_operators_and_not_to_clients() {
 fn every_way_to_end_has_its_words() {
     for (reason, words) in [
         (CloseReason::Exited(3), "exit code 3"),
+        (CloseReason::Expired { refused: Vec::new() }, "no longer knows its session"),
+        (CloseReason::Lost("h:1 ended its event stream".into()), "h:1 ended its event stream; the outcome"),
         (CloseReason::MessageTooLong, "limit message_bytes"),
         (CloseReason::NotStarted("no such program: uvx".into()), "no such program: uvx"),
         (CloseReason::Signalled(9), "signal 9"),

@@ -13,6 +13,7 @@ mod lists;
 mod modern;
 mod news;
 mod parking;
+mod renewals;
 mod replay;
 mod reverse;
 mod rounds;
