@@ -331,6 +331,7 @@ impl Exceeded {
             | Limit::ProjectInFlight
             | Limit::LinkInFlightBytes
             | Limit::StreamBytes
+            | Limit::PrivateProcesses
             | Limit::ProjectServers
             | Limit::Subscriptions => (429, own::LIMIT, data),
         }

@@ -52,6 +52,12 @@ pub struct Limits {
     pub unified_name_bytes: usize,
     /// Servers of one project that may be starting at the same time.
     pub starting: usize,
+    /// Processes of one server, or sessions with a remote one, that serve a session or a key of their own.
+    pub private_processes: usize,
+    /// How long such a process may be idle.
+    pub private_idle: Duration,
+    /// What servers may have asked one session without an answer.
+    pub session_questions: usize,
     /// How long a session may be idle without an open stream.
     pub session_idle: Duration,
     /// How long a call may take when nothing is heard of it.
@@ -165,6 +171,9 @@ impl Default for Limits {
             page_entries: 1_000,
             unified_name_bytes: 48,
             starting: 4,
+            private_processes: 16,
+            private_idle: s(10 * 60),
+            session_questions: 64,
             session_idle: s(30 * 60),
             call: s(60),
             call_hard: s(15 * 60),
@@ -237,6 +246,8 @@ pub enum Limit {
     ProjectServers,
     /// [`Limits::uri_bytes`].
     UriBytes,
+    /// [`Limits::private_processes`].
+    PrivateProcesses,
     /// [`Limits::input_rounds`].
     InputRounds,
     /// [`Limits::connections`] or [`Limits::connections_per_address`].
@@ -259,6 +270,7 @@ impl Limit {
             Self::Subscriptions => "subscriptions",
             Self::ProjectServers => "project_servers",
             Self::UriBytes => "uri_bytes",
+            Self::PrivateProcesses => "private_processes",
             Self::InputRounds => "input_rounds",
             Self::Connections => "connections",
         }

@@ -80,7 +80,7 @@ impl Shard {
     /// A server may be there twice: as it is, and as it was before its configuration changed.
     pub(super) fn holder(&mut self, server: ServerId, call: CallId) -> Option<&mut Upstream> {
         let retired = self.retired.values_mut().map(|(upstream, _)| upstream);
-        let mut all = retired.chain(self.upstreams.get_mut(&server));
+        let mut all = retired.chain(self.upstreams.of_mut(server));
         all.find(|upstream| upstream.id == server && upstream.calls.contains(call))
     }
 }

@@ -17,7 +17,7 @@ use crate::ports::gateway::Target;
 use crate::record::ServerSpec;
 use crate::rpc::{Envelope, Field, write};
 use crate::snapshot::Entry;
-use crate::upstream::{Call, Caller, Edits, Purpose, Request, State, Upstream, say};
+use crate::upstream::{Call, Caller, Edits, Owner, Purpose, Request, Seat, State, say};
 use crate::{CallId, Exceeded, Fault, Limit, Rejection, ServerId, UpstreamFault};
 
 /// A server that fails is not started again at once; a call waits for it if that is soon.
@@ -52,7 +52,7 @@ impl Shard {
             write::string(&mut raw, &name);
             edits.push((field, Cow::Owned(raw)));
         }
-        self.forward(cx, caller, &entry, row.name.into(), body, edits);
+        self.forward(cx, caller, &entry, Request::new(row.name.into(), body, edits));
     }
 
     /// A name that begins with that of a server that was never seen: not unknown, but out of reach, and here is why.
@@ -63,37 +63,32 @@ impl Shard {
             let rest = name.strip_prefix(&entry.name);
             rest.is_some_and(|rest| rest.starts_with(['.', '/', ':', '_']))
         });
-        Some(self.upstreams.get(&named.next()?.id)?.unavailable().into())
+        Some(self.upstreams.shared(named.next()?.id)?.unavailable().into())
     }
 
     /// Sends a request to a server, or queues it while the server starts.
-    pub(super) fn forward(
-        &mut self,
-        cx: &mut Cx<'_>,
-        caller: Caller,
-        entry: &Arc<Entry>,
-        method: Cow<'static, str>,
-        body: Envelope,
-        edits: Edits<'static>,
-    ) {
+    pub(super) fn forward(&mut self, cx: &mut Cx<'_>, caller: Caller, entry: &Arc<Entry>, request: Request) {
+        let (method, body) = (&request.method, &request.body);
         if entry.config.is_none() {
-            if method != Method::ToolsCall.name() {
-                return self.fail(cx, &caller, &Rejection::UnknownMethod(method.into_owned()).into());
+            if *method != Method::ToolsCall.name() {
+                return self.fail(cx, &caller, &Rejection::UnknownMethod(method.clone().into_owned()).into());
             }
-            return self.call_hub(cx, &caller, &body, &edits);
+            return self.call_hub(cx, &caller, body, &request.edits);
         }
         if !entry.enabled() {
             return self.fail(cx, &caller, &UpstreamFault::Removed { server: entry.name.clone() }.into());
-        }
-        if let Err(fault) = self.admit_call(cx, entry, body.bytes().len()) {
-            return self.fail(cx, &caller, &fault);
         }
         // What an older server has asked for is in a state of the hub's own; this is none, or was altered.
         if body.has(Field::RequestState) && caller.revision.is_modern() && !self.speaks(entry).is_modern() {
             return self.fail(cx, &caller, &Rejection::BadRequestState.into());
         }
+        let owner = self.owner(cx, entry, &caller);
+        let seat = match self.admit_call(cx, entry, owner, body.bytes().len()) {
+            Ok(seat) => seat,
+            Err(fault) => return self.fail(cx, &caller, &fault),
+        };
         let id = self.mint_call();
-        let lifetime = match &*method {
+        let lifetime = match &**method {
             "resources/read" => Lifetime::Private(cx.limits().list_ttl),
             _ => Lifetime::Unsaid,
         };
@@ -104,12 +99,17 @@ impl Shard {
             session.in_flight = session.in_flight.saturating_add(1);
         }
         self.in_flight = self.in_flight.saturating_add(1);
-        let request = Request { method, body, edits };
-        self.submit(cx, entry, id, (caller, lifetime), request);
+        self.submit(cx, entry, &seat, id, (caller, lifetime), request);
     }
 
     /// Whether one more call may be made to a server; asks for the server.
-    fn admit_call(&mut self, cx: &mut Cx<'_>, entry: &Arc<Entry>, bytes: usize) -> Result<(), Fault> {
+    fn admit_call(
+        &mut self,
+        cx: &mut Cx<'_>,
+        entry: &Arc<Entry>,
+        owner: Owner,
+        bytes: usize,
+    ) -> Result<Seat, Fault> {
         let limits = cx.limits();
         if self.in_flight >= limits.project_in_flight {
             let (limit, value) = (Limit::ProjectInFlight, limits.project_in_flight as u64);
@@ -120,7 +120,8 @@ impl Shard {
             return Err(UpstreamFault::Unavailable { server, cause }.into());
         }
         let most = limits.link_in_flight_bytes;
-        let upstream = self.upstreams.entry(entry.id).or_insert_with(|| Upstream::new(entry));
+        let seat = self.seat(cx, entry, owner)?;
+        let Some(upstream) = self.upstreams.get_mut(&seat) else { return Ok(seat) };
         if upstream.calls.bytes().saturating_add(bytes) > most {
             let hint = "the server does not keep up; try again when it has answered";
             return Err(Exceeded { limit: Limit::LinkInFlightBytes, value: most as u64, hint }.into());
@@ -131,13 +132,13 @@ impl Shard {
             return Err(upstream.unavailable().into());
         }
         upstream.process.want(cx.now);
-        Ok(())
+        upstream.used_at = cx.now;
+        Ok(seat)
     }
 
     /// The revision that a server is spoken to in, as far as it is known.
     pub(super) fn speaks(&self, entry: &Entry) -> Revision {
-        let running =
-            self.upstreams.get(&entry.id).filter(|upstream| upstream.process.ready_link().is_some());
+        let running = self.upstreams.of(entry.id).find(|upstream| upstream.process.ready_link().is_some());
         let known = || entry.offer.as_ref().map(|offer| offer.revision());
         running.map(|upstream| upstream.revision).or_else(known).unwrap_or(Revision::LAST_WITH_HANDSHAKE)
     }
@@ -147,11 +148,12 @@ impl Shard {
         &mut self,
         cx: &mut Cx<'_>,
         entry: &Arc<Entry>,
+        seat: &Seat,
         id: CallId,
         (caller, lifetime): (Caller, Lifetime),
         mut request: Request,
     ) {
-        let Some(upstream) = self.upstreams.get_mut(&entry.id) else { return };
+        let Some(upstream) = self.upstreams.get_mut(seat) else { return };
         let start = entry.config.as_ref().map_or(ServerSpec::TIMEOUT_S, |server| server.spec.timeout_s);
         let link = upstream.process.ready_link();
         let spare = if link.is_some() { Duration::ZERO } else { Duration::from_secs(u64::from(start)) };
@@ -164,6 +166,7 @@ impl Shard {
             let frame = say(id, revision, &caller, (&request.method, &request.body), edits, Vec::new());
             cx.effect(Effect::SendFrame { link, frame });
         }
+        let subscribes = request.subscribes.take();
         let call = Call {
             purpose: Purpose::Client(caller, lifetime),
             deadline: cx.now.after(silence).after(spare),
@@ -173,6 +176,7 @@ impl Shard {
             sent: link.is_some(),
             request: keeps.then(|| Box::new(request)),
             round: None,
+            subscribes,
         };
         upstream.calls.insert(id, call);
     }

@@ -12,12 +12,12 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{Cx, Effect, Severity, Shard};
-use crate::mcp::{Abilities, Revision};
+use crate::mcp::Revision;
 use crate::ports::upstream::CloseReason;
 use crate::record::{Protocol, RemoteKind, Transport};
 use crate::rpc::{Envelope, Field, write};
 use crate::snapshot::Entry;
-use crate::upstream::{Draft, Purpose, State, Upstream, handshake_params, own_params, say};
+use crate::upstream::{Draft, Owner, Purpose, Seat, State, Upstream, handshake_params, own_params, say};
 use crate::{LinkId, ServerId, Timestamp};
 
 /// How a server is approached.
@@ -50,7 +50,7 @@ impl Shard {
     pub(super) fn greet(&mut self, cx: &mut Cx<'_>, link: LinkId, deadline: Timestamp) {
         let Some(upstream) = self.upstream_of(link) else { return };
         upstream.process.state = State::Handshaking { link, deadline, probe: None };
-        let params = handshake_params(Abilities::ALL);
+        let params = handshake_params(upstream.abilities);
         self.send_own(cx, link, Purpose::Handshake, "initialize", Some(&params), deadline.since(cx.now));
     }
 
@@ -119,15 +119,20 @@ impl Shard {
         upstream.process.run(link, cx.now);
         upstream.revision = revision;
         upstream.level = None;
-        let draft = Draft::begin(said, revision, upstream.id, project, upstream.digest, cx.now);
         let before = cx.snapshot.entry(upstream.id).and_then(|entry| entry.offer.as_ref());
-        upstream.draft = Some(draft.after(before.map(|offer| offer.definitions())));
+        // What a process of somebody's own offers is what the shared one offers.
+        let learns = upstream.owner == Owner::Project || before.is_none();
+        let draft = Draft::begin(said, revision, upstream.id, project, upstream.digest, cx.now);
+        let draft = draft.after(before.map(|offer| offer.definitions()));
+        upstream.draft = learns.then_some(draft);
         if !revision.is_modern() {
             let hello = write::request(None, "notifications/initialized", None);
             cx.effect(Effect::SendFrame { link, frame: hello.into() });
         }
         self.send_waiting(cx, link);
-        self.learn_next(cx, link, None);
+        if learns {
+            self.learn_next(cx, link, None);
+        }
         self.restore_level(cx, link);
         self.restore_subscriptions(cx, link);
     }
@@ -171,8 +176,8 @@ impl Shard {
     }
 
     /// The question for its era was not answered in time.
-    pub(super) fn end_probe(&mut self, cx: &mut Cx<'_>, server: ServerId) {
-        let Some(upstream) = self.upstreams.get(&server) else { return };
+    pub(super) fn end_probe(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
+        let Some(upstream) = self.upstreams.get(seat) else { return };
         if let State::Handshaking { link, deadline, probe: Some(until) } = upstream.process.state
             && until <= cx.now
         {

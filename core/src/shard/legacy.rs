@@ -54,8 +54,8 @@ impl Shard {
                 return Err(Exceeded { limit: Limit::SessionInFlight, value: most as u64, hint }.into());
             }
             Message::Notification { method } => {
-                let (session, method) = (session.id, Row::find(method, revision).map(|row| row.method));
-                self.on_notification(cx, session, method, &posted);
+                let session = session.id;
+                self.on_notification(cx, session, Row::find(method, revision), &posted);
                 cx.answer(posted.exchange, 202, None);
                 return Ok(());
             }
@@ -77,13 +77,15 @@ impl Shard {
         &mut self,
         cx: &mut Cx<'_>,
         session: SessionId,
-        method: Option<Method>,
+        row: Option<&'static Row>,
         posted: &Posted,
     ) {
-        if method == Some(Method::Cancelled) {
-            self.cancel(cx, session, &posted.body);
-        } else if method == Some(Method::Progress) {
-            self.on_client_progress(cx, session, &posted.body);
+        match row.map(|row| row.method) {
+            Some(Method::Cancelled) => self.cancel(cx, session, &posted.body),
+            Some(Method::Initialized) => {}
+            Some(Method::Progress) => self.on_client_progress(cx, session, &posted.body),
+            // The hub has nothing to do with it, but servers may.
+            Some(_) | None => self.pass_on(cx, session, row, &posted.body),
         }
     }
 
@@ -164,6 +166,7 @@ impl Shard {
         self.drop_subscriber(cx, super::Subscriber::Session(id));
         self.refuse_questions(cx, id);
         self.cancel_all(cx, id);
+        self.vacate_session(cx, id);
     }
 
     /// Ends the quietest session when there are too many.
@@ -182,6 +185,7 @@ impl Shard {
             self.drop_session(cx, session);
         }
         self.end_listeners(cx, |listener| listener.key == *key);
+        self.vacate_key(cx, key);
     }
 }
 

@@ -67,6 +67,7 @@ impl Shard {
         }
         match call.purpose {
             Purpose::Client(caller, lifetime) => {
+                self.on_subscribed(link, &caller, call.subscribes, response);
                 self.settle(caller.session);
                 self.end_questions(cx, id);
                 let info = match cx.snapshot.entry(server) {
@@ -223,6 +224,7 @@ pub(super) fn internal_call(cx: &Cx<'_>, purpose: Purpose, patience: Duration) -
         sent: true,
         request: None,
         round: None,
+        subscribes: None,
         bytes: 0,
         since: cx.now,
     }

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use crate::ports::upstream::Grace;
 use crate::record;
-use crate::upstream::{Caller, Upstream};
+use crate::upstream::{Caller, Seat, Seats, Upstream};
 use crate::{CallId, Deadline, ExchangeId, LinkId, ServerId, SessionId, Timestamp};
 
 mod answer;
@@ -31,9 +31,11 @@ mod news;
 mod notify;
 mod own;
 mod park;
+mod passing;
 mod renew;
 mod reverse;
 mod rounds;
+mod seating;
 mod session;
 mod start;
 mod subscribe;
@@ -60,11 +62,11 @@ use wait::Waiter;
 pub struct Shard {
     sessions: Sessions,
     /// Servers that are or were wanted.
-    upstreams: BTreeMap<ServerId, Upstream>,
+    upstreams: Seats,
     /// Servers that were removed or changed, while their last calls end.
     retired: BTreeMap<LinkId, (Upstream, Timestamp)>,
     /// Which server a link belongs to.
-    links: BTreeMap<LinkId, ServerId>,
+    links: BTreeMap<LinkId, Seat>,
     exchanges: HashMap<ExchangeId, Exchange>,
     waiters: Vec<Waiter>,
     listeners: BTreeMap<ExchangeId, Listener>,
@@ -148,7 +150,7 @@ impl Shard {
         let unseen = snapshot.servers().filter(|entry| entry.enabled() && entry.offer.is_none());
         unseen
             .into_iter()
-            .any(|entry| self.upstreams.get(&entry.id).is_some_and(|upstream| self.learns(upstream)))
+            .any(|entry| self.upstreams.shared(entry.id).is_some_and(|upstream| self.learns(upstream)))
     }
 
     /// Live sessions, for gauges and tests.
@@ -178,6 +180,15 @@ impl Shard {
         }
         let upstream = self.upstreams.get_mut(self.links.get(&link)?)?;
         // A link that was given up may still have something to say; its server lives on over another one.
+        (upstream.process.link() == Some(link)).then_some(upstream)
+    }
+
+    /// The same, to be read.
+    fn upstream_at(&self, link: LinkId) -> Option<&Upstream> {
+        if let Some((upstream, _)) = self.retired.get(&link) {
+            return Some(upstream);
+        }
+        let upstream = self.upstreams.get(self.links.get(&link)?)?;
         (upstream.process.link() == Some(link)).then_some(upstream)
     }
 

@@ -2,7 +2,6 @@
 //! something to tell, for the lists and for the resources that its clients have subscribed to.
 
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -10,9 +9,9 @@ use super::cancel::cancellation;
 use super::{Cx, Effect, Shard};
 use crate::mcp::Revision;
 use crate::rpc::{Envelope, Field};
-use crate::snapshot::{Capabilities, Entry};
-use crate::upstream::{Draft, Purpose, Upstream, own_params};
-use crate::{CallId, LinkId, ServerId};
+use crate::snapshot::Capabilities;
+use crate::upstream::{Draft, Purpose, Seat, own_params};
+use crate::{CallId, LinkId};
 
 /// A stream for news has no end of its own.
 const FOR_EVER: Duration = Duration::MAX;
@@ -21,12 +20,12 @@ impl Shard {
     /// Opens the stream with what is wanted now; the one that was open before ends after it.
     pub(super) fn open_news(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         let Some(upstream) = self.upstream_of(link) else { return };
-        let (server, before) = (upstream.id, upstream.news.call.take());
+        let (server, seat, before) = (upstream.id, upstream.seat(), upstream.news.call.take());
         upstream.news.again_at = None;
         let learnt = upstream.draft.as_ref().map(Draft::capabilities);
         let known = || cx.snapshot.entry(server)?.offer.as_ref().map(|offer| offer.capabilities);
         let capabilities = learnt.or_else(known).unwrap_or_default();
-        if let Some(filter) = filter(capabilities, &self.subscriptions.at(server)) {
+        if let Some(filter) = filter(capabilities, &self.subscriptions.at(&seat)) {
             let params = ["{\"notifications\":", &filter, "}"].concat();
             let params = own_params(Revision::V2026_07_28, Some(params.as_bytes()));
             let method = "subscriptions/listen";
@@ -44,13 +43,8 @@ impl Shard {
     }
 
     /// A subscription was made at a server that may not run.
-    pub(super) fn want_news(&mut self, cx: &mut Cx<'_>, entry: &Arc<Entry>) {
-        let Some(upstream) = self.upstreams.get_mut(&entry.id) else {
-            let mut upstream = Upstream::new(entry);
-            upstream.process.want(cx.now);
-            self.upstreams.insert(entry.id, upstream);
-            return;
-        };
+    pub(super) fn want_news(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
+        let Some(upstream) = self.upstreams.get_mut(seat) else { return };
         upstream.process.want(cx.now);
         if let Some(link) = upstream.process.ready_link() {
             self.open_news(cx, link);
@@ -88,9 +82,9 @@ impl Shard {
     }
 
     /// Opens the stream again when its pause is over. What has changed meanwhile nobody has told.
-    pub(super) fn reopen_news(&mut self, cx: &mut Cx<'_>, server: ServerId) {
+    pub(super) fn reopen_news(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
         let now = cx.now;
-        let Some(upstream) = self.upstreams.get_mut(&server) else { return };
+        let Some(upstream) = self.upstreams.get_mut(seat) else { return };
         if upstream.news.again_at.is_none_or(|at| at > now) {
             return;
         }

@@ -8,7 +8,7 @@ use super::{Cx, Shard};
 use crate::mcp::{Method, Route, Row};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Message};
-use crate::upstream::{Caller, Level};
+use crate::upstream::{Caller, Level, Request};
 use crate::{Rejection, SessionId};
 
 impl Shard {
@@ -62,7 +62,8 @@ impl Shard {
         };
         match named {
             Some(entry) if !caller.revision.is_modern() => {
-                self.forward(cx, caller, &entry, method.into(), body, Vec::new());
+                let request = Request::new(method.into(), body, Vec::new());
+                self.forward(cx, caller, &entry, request);
             }
             Some(_) | None => {
                 let fault = Rejection::UnknownMethod(method).into();
@@ -82,7 +83,7 @@ impl Shard {
         if let Some(session) = self.sessions.get_mut(session) {
             session.level = Some(level);
         }
-        self.lower_levels(cx, &caller.target, level);
+        self.lower_levels(cx, &caller.target, session, level);
         self.respond(cx, caller, b"{}");
     }
 

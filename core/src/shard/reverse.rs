@@ -1,8 +1,8 @@
 //! Requests of servers to clients: sampling, elicitation, roots.
 //!
 //! Over Streamable HTTP a server's request comes on the stream of the call that caused it. On stdio it names no parent
-//! (2025-11-25, transports), so it is of the only call in flight, if there is exactly one; otherwise nobody can say whose
-//! it is, and it is refused.
+//! (2025-11-25, transports): it is of the only call in flight, or of the only session that the process serves; otherwise
+//! nobody can say whose it is, and it is refused.
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
@@ -13,13 +13,15 @@ use alloc::vec::Vec;
 use super::{Cx, Effect, Shard};
 use crate::mcp::Asking;
 use crate::rpc::{Envelope, Field, Message, write};
+use crate::upstream::Owner;
 use crate::{CallId, ExchangeId, LinkId, SessionId};
 
 /// What a client was asked and has not answered.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub link: LinkId,
-    pub call: CallId,
+    /// The call that it is of, where there is one.
+    pub call: Option<CallId>,
     pub origin: Origin,
     pub session: SessionId,
     pub exchange: ExchangeId,
@@ -32,6 +34,15 @@ pub(super) enum Origin {
     Request { id: Box<str>, progress: Option<Box<str>> },
     /// By an answer that demands input under this name.
     Round(String),
+}
+
+/// Whom a server's request is for, and where it goes.
+#[derive(Clone, Copy, Debug)]
+enum Meant {
+    /// The client of a call; without a session where the era has none.
+    Call(CallId, Option<SessionId>, ExchangeId),
+    /// A session, outside of a call.
+    Session(SessionId, ExchangeId),
 }
 
 impl Shard {
@@ -48,12 +59,22 @@ impl Shard {
             let pong = write::result(id, b"{}");
             return cx.effect(Effect::SendFrame { link, frame: pong.into() });
         }
-        let Some((call, session, exchange)) = self.asked_client(link, within, method, frame) else {
+        // Whoever is meant this time, the next one who can answer shall have a process of its own.
+        if Asking::is_named(method) && within.is_none() {
+            self.mark_interactive(cx, link);
+        }
+        let most = cx.limits().session_questions;
+        let Some(meant) = self.meant(link, within, method, frame).filter(|meant| self.may_ask(meant, most))
+        else {
             let refusal = write::error(Some(id), -32_601, "no client that can do this is calling", None);
             return cx.effect(Effect::SendFrame { link, frame: refusal.into() });
         };
-        let Some(session) = session else {
-            return self.park(cx, link, call, id, method, frame.raw(Field::Params).unwrap_or(b"{}"));
+        let (call, session, exchange) = match meant {
+            Meant::Call(call, None, _) => {
+                return self.park(cx, link, call, id, method, frame.raw(Field::Params).unwrap_or(b"{}"));
+            }
+            Meant::Call(call, Some(session), exchange) => (Some(call), session, exchange),
+            Meant::Session(session, exchange) => (None, session, exchange),
         };
         let progress = frame.raw_str(Field::MetaProgressToken).map(Into::into);
         let origin = Origin::Request { id: id.into(), progress };
@@ -70,24 +91,39 @@ impl Shard {
         self.asked.insert(number, asked);
     }
 
-    /// The call that a request is of, if its client said that it can answer; with the session, in the eras that have them.
-    /// The call may wait for it.
-    fn asked_client(
+    /// Whom a request is for, if they said that they can answer. A call may wait for it.
+    fn meant(
         &mut self,
         link: LinkId,
         within: Option<CallId>,
         method: &str,
         frame: &Envelope,
-    ) -> Option<(CallId, Option<SessionId>, ExchangeId)> {
+    ) -> Option<Meant> {
         // The stateless era has no requests of servers.
         let upstream = self.upstream_of(link).filter(|upstream| !upstream.revision.is_modern())?;
-        let (call, caller) = upstream.calls.spoken_of(within)?;
-        let asking =
-            Asking::of(method, frame, caller.revision).filter(|asking| caller.abilities.can(*asking));
-        let (session, exchange) = (caller.session, caller.exchange);
-        asking?;
-        upstream.calls.extend_fully(call);
-        Some((call, session, exchange))
+        if let Some((call, caller)) = upstream.calls.spoken_of(within) {
+            let asking = Asking::of(method, frame, caller.revision)?;
+            let (session, exchange) = (caller.session, caller.exchange);
+            let able = caller.abilities.can(asking);
+            upstream.calls.extend_fully(call);
+            return able.then_some(Meant::Call(call, session, exchange));
+        }
+        let upstream = self.upstream_at(link).filter(|_| within.is_none())?;
+        let mut calls = upstream.calls.clients().map(|(_, caller)| caller.exchange).peekable();
+        let own = matches!(upstream.owner, Owner::Session(_));
+        if !own && calls.peek().is_some() {
+            return None;
+        }
+        let session = self.only_served(upstream)?;
+        let asking = Asking::of(method, frame, session.revision?)?;
+        let exchange = session.stream().or_else(|| calls.next())?;
+        session.abilities.can(asking).then_some(Meant::Session(session.id, exchange))
+    }
+
+    /// Whether a session has not yet too much to answer.
+    fn may_ask(&self, meant: &Meant, most: usize) -> bool {
+        let (Meant::Call(_, Some(session), _) | Meant::Session(session, _)) = meant else { return true };
+        self.asked.values().filter(|asked| asked.session == *session).count() < most
     }
 
     /// A client answers what a server has asked; an answer to anything else is dropped.
@@ -152,7 +188,7 @@ impl Shard {
 
     /// A call has ended, one way or another: what was asked because of it is moot on both sides.
     pub(super) fn end_questions(&mut self, cx: &mut Cx<'_>, call: CallId) {
-        for (number, asked) in self.take_asked(|asked| asked.call == call) {
+        for (number, asked) in self.take_asked(|asked| asked.call == Some(call)) {
             refuse(cx, &asked, "the call has ended");
             self.withdraw(cx, number, &asked);
         }

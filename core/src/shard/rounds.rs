@@ -53,7 +53,7 @@ impl Shard {
         }
         for (name, question) in questions {
             let origin = Origin::Round(name);
-            let asked = Asked { link, call: id, origin, session, exchange: caller.exchange };
+            let asked = Asked { link, call: Some(id), origin, session, exchange: caller.exchange };
             self.put_to_client(cx, asked, &question);
         }
     }
@@ -90,7 +90,7 @@ impl Shard {
 
     /// A client has answered one of the questions.
     pub(super) fn on_round_answer(&mut self, cx: &mut Cx<'_>, asked: &Asked, name: &str, body: &Envelope) {
-        let (link, id) = (asked.link, asked.call);
+        let (link, Some(id)) = (asked.link, asked.call) else { return };
         let Some(result) = body.raw(Field::Result) else {
             let cause = body.text(Field::ErrorMessage).unwrap_or_default().into_owned();
             return self.give_up_round(cx, link, id, cause);

@@ -5,11 +5,11 @@ use core::time::Duration;
 
 use super::cancel::cancellation;
 use super::{Cx, Effect, Exchange, Shard};
-use crate::upstream::{Purpose, State};
+use crate::upstream::{Owner, Purpose, Seat, State};
 use crate::{CallId, Deadline, ExchangeId, LinkId, ServerId, SessionId, UpstreamFault};
 
 /// Idle sessions are looked for this often; one may live this much longer than its time.
-const SWEEP: Duration = Duration::from_secs(30);
+pub(super) const SWEEP: Duration = Duration::from_secs(30);
 
 impl Shard {
     pub(super) fn next_deadline(&self) -> Option<Deadline> {
@@ -18,7 +18,8 @@ impl Shard {
         let drained = retired
             .map(|(_, (upstream, until))| upstream.calls.deadline().map_or(*until, |at| at.min(*until)));
         let waiters = self.waiters.iter().map(|waiter| waiter.until).min();
-        let sweep = (self.sessions.len() > 0).then_some(self.next_sweep);
+        let private = self.upstreams.values().any(|upstream| upstream.owner != Owner::Project);
+        let sweep = (self.sessions.len() > 0 || private).then_some(self.next_sweep);
         [
             (upstreams, "a server or a call"),
             (drained.min(), "a retired server"),
@@ -37,12 +38,13 @@ impl Shard {
             for session in self.sessions.idle(cx.now, cx.limits()) {
                 self.drop_session(cx, session);
             }
+            self.vacate_idle(cx);
         }
         self.drop_parked(cx, None);
-        let links: Vec<(ServerId, Option<LinkId>)> =
-            self.upstreams.values().map(|upstream| (upstream.id, upstream.process.link())).collect();
-        for (server, link) in links {
-            self.check_server(cx, server, link);
+        let links: Vec<(Seat, Option<LinkId>)> =
+            self.upstreams.values().map(|upstream| (upstream.seat(), upstream.process.link())).collect();
+        for (seat, link) in links {
+            self.check_server(cx, &seat, link);
         }
         let retired: Vec<LinkId> = self.retired.keys().copied().collect();
         for link in retired {
@@ -52,9 +54,10 @@ impl Shard {
         self.retry_waiters(cx);
     }
 
-    fn check_server(&mut self, cx: &mut Cx<'_>, server: ServerId, link: Option<LinkId>) {
-        let learns = self.upstreams.get(&server).is_some_and(|upstream| self.learns(upstream));
-        let Some(upstream) = self.upstreams.get_mut(&server) else { return };
+    fn check_server(&mut self, cx: &mut Cx<'_>, seat: &Seat, link: Option<LinkId>) {
+        let server = seat.server;
+        let learns = self.upstreams.get(seat).is_some_and(|upstream| self.learns(upstream));
+        let Some(upstream) = self.upstreams.get_mut(seat) else { return };
         match upstream.process.state {
             State::Opening { deadline, .. } | State::Handshaking { deadline, .. } if deadline <= cx.now => {
                 if let Some(link) = link {
@@ -77,8 +80,8 @@ impl Shard {
             | State::Running { .. }
             | State::Stopped => {}
         }
-        self.end_probe(cx, server);
-        let Some(upstream) = self.upstreams.get_mut(&server) else { return };
+        self.end_probe(cx, seat);
+        let Some(upstream) = self.upstreams.get_mut(seat) else { return };
         if upstream.relearn_at.is_some_and(|at| at <= cx.now) {
             // What is being learnt right now may be older than the change: once more when that is done.
             upstream.relearn_at = learns.then(|| cx.now.after(cx.limits().debounce));
@@ -86,10 +89,10 @@ impl Shard {
                 self.relearn(cx, link);
             }
         }
-        self.reopen_news(cx, server);
+        self.reopen_news(cx, seat);
         match link {
             Some(link) => self.expire_calls(cx, link),
-            None => self.expire_unsent(cx, server),
+            None => self.expire_unsent(cx, seat),
         }
     }
 
@@ -122,9 +125,9 @@ impl Shard {
         }
     }
 
-    fn expire_unsent(&mut self, cx: &mut Cx<'_>, server: ServerId) {
+    fn expire_unsent(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
         loop {
-            let Some(upstream) = self.upstreams.get_mut(&server) else { return };
+            let Some(upstream) = self.upstreams.get_mut(seat) else { return };
             let Some(id) = upstream.calls.expired(cx.now) else { return };
             let fault = upstream.unavailable();
             let Some(Purpose::Client(caller, _)) = upstream.calls.remove(id).map(|call| call.purpose) else {

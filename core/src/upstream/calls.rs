@@ -8,10 +8,10 @@ use alloc::vec::Vec;
 
 use crate::mcp::{Abilities, Lifetime, ListKind, Revision};
 use crate::ports::gateway::Target;
-use crate::rpc::{Envelope, Field};
+use crate::rpc::Envelope;
 use crate::{CallId, ExchangeId, KeyId, SessionId, Timestamp};
 
-use super::Level;
+use super::{Edits, Level};
 
 /// A client's request: where its answer goes, and in what shape.
 #[derive(Clone, Debug)]
@@ -60,13 +60,22 @@ pub(crate) enum Purpose {
 }
 
 /// A client's request, as it is to be sent.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Request {
     pub method: Cow<'static, str>,
     /// As it came.
     pub body: Envelope,
     /// What differs for the server.
-    pub edits: Vec<(Field, Cow<'static, [u8]>)>,
+    pub edits: Edits<'static>,
+    /// What its client subscribes to with it.
+    pub subscribes: Option<Box<Subscribes>>,
+}
+
+impl Request {
+    /// A request with which nobody subscribes to anything.
+    pub(crate) fn new(method: Cow<'static, str>, body: Envelope, edits: Edits<'static>) -> Self {
+        Self { method, body, edits, subscribes: None }
+    }
 }
 
 /// What a server of the stateless era wants to know before it goes on with a call of a client that can be asked
@@ -79,6 +88,15 @@ pub(crate) struct Round {
     pub state: Option<Box<str>>,
     /// Questions by the server's names for them; raw answers, as far as they are there.
     pub answers: BTreeMap<String, Option<Box<[u8]>>>,
+}
+
+/// A subscription that holds from its server's yes on.
+#[derive(Debug)]
+pub(crate) struct Subscribes {
+    /// The resource, as the server names it.
+    pub uri: String,
+    /// The resource, as the client names it.
+    pub known_as: String,
 }
 
 /// A request without its answer.
@@ -97,6 +115,8 @@ pub(crate) struct Call {
     pub request: Option<Box<Request>>,
     /// What the server has asked for.
     pub round: Option<Box<Round>>,
+    /// What its client subscribes to with it.
+    pub subscribes: Option<Box<Subscribes>>,
     /// The size of the message.
     pub bytes: usize,
     /// When it was made.

@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::mcp::Revision;
+use crate::mcp::{Abilities, Revision};
 use crate::snapshot::Entry;
 use crate::{CallId, Limits, ServerId, Timestamp, UpstreamFault};
 
@@ -12,12 +12,14 @@ mod calls;
 mod learn;
 mod level;
 mod process;
+mod seats;
 mod speech;
 
-pub(crate) use calls::{Call, Caller, Calls, Purpose, Request, Round};
+pub(crate) use calls::{Call, Caller, Calls, Purpose, Request, Round, Subscribes};
 pub(crate) use learn::{Draft, NextPage};
 pub(crate) use level::Level;
 pub(crate) use process::{Process, State};
+pub(crate) use seats::{Owner, Seat, Seats};
 pub(crate) use speech::{Edits, handshake_params, own_params, say};
 
 /// How many lines of error output are kept to explain a failure.
@@ -38,6 +40,14 @@ pub(crate) struct News {
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub id: ServerId,
+    /// Whom it serves.
+    pub owner: Owner,
+    /// What its clients can be asked for, as far as it is told.
+    pub abilities: Abilities,
+    /// When it was last used.
+    pub used_at: Timestamp,
+    /// It has asked its clients for something.
+    pub interactive: bool,
     pub name: String,
     /// The specification that its process was started with.
     pub digest: [u8; 32],
@@ -63,9 +73,13 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    pub(crate) fn new(entry: &Entry) -> Self {
+    pub(crate) fn new(entry: &Entry, owner: Owner, abilities: Abilities, now: Timestamp) -> Self {
         Self {
             id: entry.id,
+            owner,
+            abilities,
+            used_at: now,
+            interactive: false,
             name: entry.name.clone(),
             digest: entry.digest,
             process: Process::new(),
@@ -96,6 +110,11 @@ impl Upstream {
         true
     }
 
+    /// Where it is found.
+    pub(crate) fn seat(&self) -> Seat {
+        Seat { server: self.id, owner: self.owner.clone() }
+    }
+
     /// Keeps a line of error output.
     pub(crate) fn log(&mut self, line: String) {
         if self.tail.len() == TAIL_LINES {
@@ -124,6 +143,11 @@ impl Upstream {
             State::Running { .. } => self.draft.is_some(),
             State::BackingOff { .. } | State::Stopped => false,
         }
+    }
+
+    /// Whether somebody waits for it, or it is about to be ready.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.calls.has_clients() || self.draft.is_some() || self.process.is_starting()
     }
 
     /// When this server needs attention next.

@@ -18,6 +18,7 @@ mod replay;
 mod reverse;
 mod rounds;
 mod sessions;
+mod sharing;
 mod sse;
 mod subscriptions;
 mod table;
