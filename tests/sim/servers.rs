@@ -117,6 +117,11 @@ impl Links {
         }
     }
 
+    /// Requests that a server did not begin; they may be delivered again.
+    pub(crate) fn take_back(&mut self, refused: &[Request]) {
+        self.delivered.retain(|nonce| !refused.iter().any(|request| request.nonce == Some(*nonce)));
+    }
+
     /// What a server answers when all is well.
     pub(crate) fn answer(&self, link: LinkId, request: &Request) -> String {
         let it = &self.all[&link];
