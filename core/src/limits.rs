@@ -58,6 +58,12 @@ pub struct Limits {
     pub call: Duration,
     /// How long a call may take however much progress it reports.
     pub call_hard: Duration,
+    /// How long a server may take to say whether it speaks the stateless era, before it is greeted in the old way.
+    pub probe: Duration,
+    /// How long it is remembered that a server does not speak the stateless era.
+    pub verdict: Duration,
+    /// How often a server may ask for more input before it answers one call.
+    pub input_rounds: u32,
     /// How long a call waits for its client to come back with what its server has asked for.
     pub parked: Duration,
     /// How long a list or a handshake of the unified endpoint waits for servers that were never seen.
@@ -162,6 +168,9 @@ impl Default for Limits {
             session_idle: s(30 * 60),
             call: s(60),
             call_hard: s(15 * 60),
+            probe: s(3),
+            verdict: s(24 * 60 * 60),
+            input_rounds: 10,
             parked: s(10 * 60),
             discover_wait: s(3),
             first_message: s(15),
@@ -228,6 +237,8 @@ pub enum Limit {
     ProjectServers,
     /// [`Limits::uri_bytes`].
     UriBytes,
+    /// [`Limits::input_rounds`].
+    InputRounds,
     /// [`Limits::connections`] or [`Limits::connections_per_address`].
     Connections,
 }
@@ -248,6 +259,7 @@ impl Limit {
             Self::Subscriptions => "subscriptions",
             Self::ProjectServers => "project_servers",
             Self::UriBytes => "uri_bytes",
+            Self::InputRounds => "input_rounds",
             Self::Connections => "connections",
         }
     }

@@ -36,7 +36,7 @@ pub(crate) fn limits() -> Limits {
 
 /// Some servers are reached over HTTP.
 pub(crate) fn is_remote(server: usize) -> bool {
-    server >= 3
+    server >= 2
 }
 
 impl Hub {

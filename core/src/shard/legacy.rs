@@ -233,7 +233,7 @@ fn caller(posted: &Posted, session: &Session, id: &str, revision: Revision) -> C
         session: Some(session.id),
         target: session.target.clone(),
         progress: posted.body.raw_str(Field::MetaProgressToken).map(Into::into),
-        log_level: None,
+        log_level: session.level,
         abilities: session.abilities,
         key: None,
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::forward::silence;
 use super::session::{Transport, bare_notification};
 use super::{Cx, Shard};
-use crate::mcp::{ListKind, Revision};
+use crate::mcp::ListKind;
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, write};
 use crate::snapshot::Changes;
@@ -28,6 +28,7 @@ impl Shard {
             "notifications/progress" => self.on_progress(cx, link, frame),
             "notifications/message" => self.on_message(cx, link, within, frame),
             "notifications/resources/updated" => self.on_resource_updated(cx, link, frame),
+            "notifications/subscriptions/acknowledged" => self.on_news_opened(link),
             "notifications/cancelled" => self.on_asked_cancelled(cx, link, frame),
             changed if ListKind::ALL.iter().any(|kind| kind.changed() == changed) => {
                 let at = cx.now.after(cx.limits().debounce);
@@ -139,8 +140,7 @@ impl Shard {
     fn lower_level(&mut self, cx: &mut Cx<'_>, link: LinkId, level: Level) {
         let Some(upstream) = self.upstream_of(link) else { return };
         let offer = cx.snapshot.entry(upstream.id).and_then(|entry| entry.offer.as_ref());
-        let logs =
-            offer.is_some_and(|offer| offer.capabilities.logging && offer.revision() < Revision::V2026_07_28);
+        let logs = offer.is_some_and(|offer| offer.capabilities.logging) && !upstream.revision.is_modern();
         if logs && upstream.level.is_none_or(|told| level < told) {
             upstream.level = Some(level);
             let params = ["{\"level\":\"", level.name(), "\"}"].concat();

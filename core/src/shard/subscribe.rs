@@ -6,12 +6,13 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::listen::SUBSCRIPTION;
 use super::locate::{locate, locate_resource};
 use super::wait::Patience;
 use super::{Cx, Shard};
 use crate::mcp::{Method, Route};
 use crate::ports::gateway::Target;
-use crate::rpc::{Envelope, Field, write};
+use crate::rpc::{Envelope, Field, Members, write};
 use crate::snapshot::{Entry, Snapshot};
 use crate::upstream::{Caller, Purpose};
 use crate::{Exceeded, ExchangeId, Limit, LinkId, Rejection, ServerId, SessionId};
@@ -56,7 +57,8 @@ impl Subscriptions {
         theirs.map(|(key, _)| key.clone()).collect()
     }
 
-    fn at(&self, server: ServerId) -> Vec<String> {
+    /// What is subscribed to at a server, by its own names.
+    pub(super) fn at(&self, server: ServerId) -> Vec<String> {
         self.table.keys().filter(|(at, _)| *at == server).map(|(_, uri)| uri.clone()).collect()
     }
 
@@ -109,12 +111,22 @@ impl Shard {
         } else {
             self.subscriptions.remove(entry.id, &uri, who)
         };
-        if !tell {
+        if tell && self.speaks(&entry).is_modern() {
+            self.want_news(cx, &entry);
+        }
+        if !tell || self.speaks(&entry).is_modern() {
             return self.respond(cx, &caller, b"{}");
         }
         let mut raw = Vec::new();
         write::string(&mut raw, &uri);
-        self.forward(cx, caller, &entry, method.name(), &body, &mut [(Field::Uri, Cow::Owned(raw))]);
+        self.forward(
+            cx,
+            caller,
+            &entry,
+            method.name().into(),
+            body,
+            Vec::from([(Field::Uri, Cow::Owned(raw))]),
+        );
     }
 
     /// Subscribes a stream of the 2026 era to resources. Returns those that can be heard of.
@@ -148,6 +160,9 @@ impl Shard {
     /// A server has started: what its clients have subscribed to, it does not know.
     pub(super) fn restore_subscriptions(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         let Some(server) = self.upstream_of(link).map(|upstream| upstream.id) else { return };
+        if self.upstream_of(link).is_some_and(|upstream| upstream.revision.is_modern()) {
+            return self.open_news(cx, link);
+        }
         for uri in self.subscriptions.at(server) {
             self.tell_server(cx, server, Method::ResourcesSubscribe, &uri);
         }
@@ -157,6 +172,9 @@ impl Shard {
     fn tell_server(&mut self, cx: &mut Cx<'_>, server: ServerId, method: Method, uri: &str) {
         let link = self.upstreams.get(&server).and_then(|upstream| upstream.process.ready_link());
         let Some(link) = link else { return };
+        if self.upstream_of(link).is_some_and(|upstream| upstream.revision.is_modern()) {
+            return self.open_news(cx, link);
+        }
         let mut params = Vec::from(b"{\"uri\":");
         write::string(&mut params, uri);
         params.push(b'}');
@@ -174,7 +192,8 @@ impl Shard {
                 Subscriber::Listener(exchange) => self.tell_listener_of(cx, exchange, &uri),
                 Subscriber::Session(session) => {
                     let stream = self.sessions.get(session).and_then(super::session::Session::stream);
-                    let params = frame.spliced(Field::Params, &mut [(Field::Uri, Cow::Owned(uri))]);
+                    let params =
+                        frame.spliced(Field::Params, &mut [(Field::Uri, Cow::Owned(uri)), untagged(frame)]);
                     if let Some(stream) = stream {
                         let message = write::request(None, "notifications/resources/updated", Some(&params));
                         cx.emit(stream, message.into());
@@ -183,6 +202,13 @@ impl Shard {
             }
         }
     }
+}
+
+/// `_meta` of a notification without the number of the hub's own subscription.
+fn untagged(frame: &Envelope) -> (Field, Cow<'static, [u8]>) {
+    let members = frame.raw(Field::Meta).and_then(Members::read);
+    let kept = members.map(|members| members.without(|name| name == SUBSCRIPTION));
+    (Field::Meta, Cow::Owned(kept.unwrap_or_default()))
 }
 
 /// The server of a resource that can be subscribed to, and the server's own name for it.

@@ -53,7 +53,9 @@ impl Shard {
         let learnt = draft.finish();
         let known =
             cx.snapshot.entry(id).and_then(|entry| entry.offer.as_ref()).map(|offer| offer.definitions());
-        if retired || known.is_some_and(|known| says_the_same(known, &learnt)) {
+        // A date that is out of date is worth to be stored: it says when the server was last asked for its era.
+        let is_recent = |known: &Definitions| cx.now.since(known.fetched_at) < cx.limits().verdict;
+        if retired || known.is_some_and(|known| says_the_same(known, &learnt) && is_recent(known)) {
             return self.retry_waiters(cx);
         }
         let counts = format!(

@@ -77,6 +77,8 @@ impl Shard {
             | State::Running { .. }
             | State::Stopped => {}
         }
+        self.end_probe(cx, server);
+        let Some(upstream) = self.upstreams.get_mut(&server) else { return };
         if upstream.relearn_at.is_some_and(|at| at <= cx.now) {
             // What is being learnt right now may be older than the change: once more when that is done.
             upstream.relearn_at = learns.then(|| cx.now.after(cx.limits().debounce));
@@ -84,6 +86,7 @@ impl Shard {
                 self.relearn(cx, link);
             }
         }
+        self.reopen_news(cx, server);
         match link {
             Some(link) => self.expire_calls(cx, link),
             None => self.expire_unsent(cx, server),
@@ -95,9 +98,9 @@ impl Shard {
         while let Some(id) = self.upstream_of(link).and_then(|upstream| upstream.calls.expired(cx.now)) {
             let Some(upstream) = self.upstream_of(link) else { return };
             let Some(call) = upstream.calls.remove(id) else { return };
-            let (server, sent, unsent) =
-                (upstream.name.clone(), call.unsent.is_none(), upstream.unavailable());
-            if sent {
+            let (server, sent, unsent) = (upstream.name.clone(), call.sent, upstream.unavailable());
+            // Nothing of a handshake is cancelled (2025-11-25, cancellation).
+            if sent && !matches!(call.purpose, Purpose::Handshake | Purpose::Probe) {
                 cx.effect(Effect::SendFrame { link, frame: cancellation(id, "timed out") });
             }
             let seconds = cx.now.since(call.since).as_secs();
@@ -109,7 +112,12 @@ impl Shard {
                     self.fail(cx, &caller, &fault.into());
                 }
                 Purpose::Learn(kind) => self.on_page(cx, link, kind, None),
-                Purpose::Forgotten | Purpose::Handshake | Purpose::Housekeeping | Purpose::Parked => {}
+                Purpose::Listen => self.on_news_ended(cx, link, id, None),
+                Purpose::Forgotten
+                | Purpose::Handshake
+                | Purpose::Housekeeping
+                | Purpose::Parked
+                | Purpose::Probe => {}
             }
         }
     }

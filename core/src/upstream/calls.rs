@@ -1,12 +1,14 @@
 //! Requests on their way to one upstream, and whom their answers go to.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::vec::Vec;
-use bytes::Bytes;
 
 use crate::mcp::{Abilities, Lifetime, ListKind, Revision};
 use crate::ports::gateway::Target;
+use crate::rpc::{Envelope, Field};
 use crate::{CallId, ExchangeId, KeyId, SessionId, Timestamp};
 
 use super::Level;
@@ -49,8 +51,34 @@ pub(crate) enum Purpose {
     Parked,
     /// A page of a list, for the catalogue.
     Learn(ListKind),
+    /// `subscriptions/listen`: it is answered when the server ends it.
+    Listen,
+    /// `server/discover`: does the server speak the stateless era?
+    Probe,
     /// A level or a subscription; its answer changes nothing.
     Housekeeping,
+}
+
+/// A client's request, as it is to be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub method: Cow<'static, str>,
+    /// As it came.
+    pub body: Envelope,
+    /// What differs for the server.
+    pub edits: Vec<(Field, Cow<'static, [u8]>)>,
+}
+
+/// What a server of the stateless era wants to know before it goes on with a call of a client that can be asked
+/// directly (2026-07-28, multi round-trip requests).
+#[derive(Debug, Default)]
+pub(crate) struct Round {
+    /// The how-many-eth.
+    pub number: u32,
+    /// Raw JSON; goes back as it came.
+    pub state: Option<Box<str>>,
+    /// Questions by the server's names for them; raw answers, as far as they are there.
+    pub answers: BTreeMap<String, Option<Box<[u8]>>>,
 }
 
 /// A request without its answer.
@@ -62,8 +90,13 @@ pub(crate) struct Call {
     pub deadline: Timestamp,
     /// When it is given up in any case.
     pub hard_deadline: Timestamp,
-    /// The message, until it is sent.
-    pub unsent: Option<Bytes>,
+    /// Whether it was sent.
+    pub sent: bool,
+    /// The client's request, while it may still be needed: it was not sent yet, is sent again because its session
+    /// was forgotten, or with what its server has asked for.
+    pub request: Option<Box<Request>>,
+    /// What the server has asked for.
+    pub round: Option<Box<Round>>,
     /// The size of the message.
     pub bytes: usize,
     /// When it was made.
@@ -75,8 +108,6 @@ pub(crate) struct Call {
 pub(crate) struct Calls {
     table: BTreeMap<CallId, Call>,
     deadlines: BTreeSet<(Timestamp, CallId)>,
-    /// Messages that may have to be sent again.
-    kept: BTreeMap<CallId, Bytes>,
     bytes: usize,
 }
 
@@ -89,7 +120,6 @@ impl Calls {
 
     pub(crate) fn remove(&mut self, id: CallId) -> Option<Call> {
         let call = self.table.remove(&id)?;
-        self.kept.remove(&id);
         self.deadlines.remove(&(call.deadline, id));
         self.bytes = self.bytes.saturating_sub(call.bytes);
         Some(call)
@@ -105,9 +135,11 @@ impl Calls {
             Purpose::Client(caller, _) => Some(caller),
             Purpose::Forgotten
             | Purpose::Handshake
-            | Purpose::Learn(_)
             | Purpose::Housekeeping
-            | Purpose::Parked => None,
+            | Purpose::Learn(_)
+            | Purpose::Listen
+            | Purpose::Parked
+            | Purpose::Probe => None,
         }
     }
 
@@ -120,11 +152,7 @@ impl Calls {
     pub(crate) fn is_sound(&self) -> bool {
         let timed = |(id, call): (&CallId, &Call)| self.deadlines.contains(&(call.deadline, *id));
         let bytes: usize = self.table.values().map(|call| call.bytes).sum();
-        let known = self.kept.keys().all(|id| self.table.contains_key(id));
-        known
-            && self.deadlines.len() == self.table.len()
-            && self.table.iter().all(timed)
-            && bytes == self.bytes
+        self.deadlines.len() == self.table.len() && self.table.iter().all(timed) && bytes == self.bytes
     }
 
     /// Lets a call live until `deadline`, at most to its hard one.
@@ -149,35 +177,47 @@ impl Calls {
         }
     }
 
-    /// The messages that wait for the link to be ready, in the order in which they came.
-    pub(crate) fn take_unsent(&mut self) -> Vec<Bytes> {
-        self.table.values_mut().filter_map(|call| call.unsent.take()).collect()
+    /// The calls that wait for the link to be ready, in the order in which they came.
+    pub(crate) fn unsent(&self) -> Vec<CallId> {
+        self.table.iter().filter(|(_, call)| !call.sent).map(|(id, _)| *id).collect()
     }
 
-    /// Keeps the message of a call until its answer.
-    pub(crate) fn keep(&mut self, id: CallId, frame: Bytes) {
-        self.kept.insert(id, frame);
-    }
-
-    /// A call whose message was kept counts as not sent any more.
+    /// A call whose request was kept counts as not sent any more.
     pub(crate) fn unsend(&mut self, id: CallId) {
-        if let (Some(call), Some(frame)) = (self.table.get_mut(&id), self.kept.get(&id)) {
-            call.unsent = Some(frame.clone());
+        if let Some(call) = self.table.get_mut(&id) {
+            call.sent = call.request.is_none();
         }
     }
 
     /// Removes the calls that were sent.
     pub(crate) fn keep_unsent(&mut self) -> Vec<Call> {
-        let sent = self.table.iter().filter(|(_, call)| call.unsent.is_none()).map(|(id, _)| *id);
+        let sent = self.table.iter().filter(|(_, call)| call.sent).map(|(id, _)| *id);
         let sent: Vec<CallId> = sent.collect();
         sent.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
     /// Removes the calls that were never sent.
     pub(crate) fn take_unsent_calls(&mut self) -> Vec<Call> {
+        self.unsent().into_iter().filter_map(|id| self.remove(id)).collect()
+    }
+
+    /// Removes the calls of the hub's own that have this purpose.
+    pub(crate) fn remove_own(&mut self, purpose: impl Fn(&Purpose) -> bool) {
         let ids: Vec<CallId> =
-            self.table.iter().filter(|(_, call)| call.unsent.is_some()).map(|(id, _)| *id).collect();
-        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+            self.table.iter().filter(|(_, call)| purpose(&call.purpose)).map(|(id, _)| *id).collect();
+        for id in ids {
+            self.remove(id);
+        }
+    }
+
+    /// Whether a call of the hub's own has this purpose.
+    pub(crate) fn has_own(&self, purpose: impl Fn(&Purpose) -> bool) -> bool {
+        self.table.values().any(|call| purpose(&call.purpose))
+    }
+
+    /// A call, to be changed. Its deadlines and its size stay as they are.
+    pub(crate) fn get_mut(&mut self, id: CallId) -> Option<&mut Call> {
+        self.table.get_mut(&id)
     }
 
     /// Whether a client still waits for one of them.
@@ -188,7 +228,6 @@ impl Calls {
     /// All calls, leaving none.
     pub(crate) fn drain(&mut self) -> Vec<(CallId, Call)> {
         self.deadlines.clear();
-        self.kept.clear();
         self.bytes = 0;
         core::mem::take(&mut self.table).into_iter().collect()
     }
@@ -201,9 +240,11 @@ impl Calls {
             }
             Purpose::Forgotten
             | Purpose::Handshake
-            | Purpose::Learn(_)
             | Purpose::Housekeeping
-            | Purpose::Parked => false,
+            | Purpose::Learn(_)
+            | Purpose::Listen
+            | Purpose::Parked
+            | Purpose::Probe => false,
         };
         self.table.iter().filter(|(_, call)| matches(call)).map(|(id, _)| *id).collect()
     }
@@ -216,7 +257,7 @@ impl Calls {
         }
         let of_clients =
             |call: &Call| matches!(call.purpose, Purpose::Client(..) | Purpose::Forgotten | Purpose::Parked);
-        let mut calls = self.table.iter().filter(|(_, call)| call.unsent.is_none() && of_clients(call));
+        let mut calls = self.table.iter().filter(|(_, call)| call.sent && of_clients(call));
         let (id, _) = calls.next()?;
         if calls.next().is_some() { None } else { Some((*id, self.caller(*id)?)) }
     }
@@ -234,7 +275,7 @@ impl Calls {
     }
 
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
-        self.deadlines.first().map(|(at, _)| *at)
+        self.deadlines.first().map(|(at, _)| *at).filter(|at| *at != Timestamp::NEVER)
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -4,21 +4,35 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::mcp::Revision;
 use crate::snapshot::Entry;
-use crate::{Limits, ServerId, Timestamp, UpstreamFault};
+use crate::{CallId, Limits, ServerId, Timestamp, UpstreamFault};
 
 mod calls;
 mod learn;
 mod level;
 mod process;
+mod speech;
 
-pub(crate) use calls::{Call, Caller, Calls, Purpose};
-pub(crate) use learn::{Draft, NextPage, handshake_params};
+pub(crate) use calls::{Call, Caller, Calls, Purpose, Request, Round};
+pub(crate) use learn::{Draft, NextPage};
 pub(crate) use level::Level;
 pub(crate) use process::{Process, State};
+pub(crate) use speech::{Edits, handshake_params, own_params, say};
 
 /// How many lines of error output are kept to explain a failure.
 const TAIL_LINES: usize = 5;
+
+/// The stream on which a server of the stateless era tells what has changed.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    /// The `subscriptions/listen` that is open.
+    pub call: Option<CallId>,
+    /// When it is opened again.
+    pub again_at: Option<Timestamp>,
+    /// How often in a row it ended at once.
+    pub failures: u32,
+}
 
 /// One server.
 #[derive(Debug)]
@@ -33,6 +47,14 @@ pub(crate) struct Upstream {
     pub draft: Option<Draft>,
     /// When to ask for its lists again, because it said that they changed.
     pub relearn_at: Option<Timestamp>,
+    /// The revision that it is spoken to in, since its last handshake.
+    pub revision: Revision,
+    /// Whether it was asked for its era since it was started.
+    pub probed: bool,
+    /// It ended when it was asked for its era: it is greeted in the old way.
+    pub shy: bool,
+    /// Its news, in the era in which one asks for them.
+    pub news: News,
     /// The level that it was told to log from.
     pub level: Option<Level>,
     tail: VecDeque<String>,
@@ -50,6 +72,10 @@ impl Upstream {
             calls: Calls::default(),
             draft: None,
             relearn_at: None,
+            revision: Revision::LAST_WITH_HANDSHAKE,
+            probed: false,
+            shy: false,
+            news: News::default(),
             level: None,
             tail: VecDeque::new(),
             renewals: VecDeque::new(),
@@ -66,6 +92,7 @@ impl Upstream {
         self.process.stop();
         self.process.want(now);
         (self.draft, self.relearn_at, self.level) = (None, None, None);
+        self.news = News::default();
         true
     }
 
@@ -102,7 +129,10 @@ impl Upstream {
     /// When this server needs attention next.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         let own = match self.process.state {
-            State::Opening { deadline, .. } | State::Handshaking { deadline, .. } => Some(deadline),
+            State::Opening { deadline, .. } | State::Handshaking { deadline, probe: None, .. } => {
+                Some(deadline)
+            }
+            State::Handshaking { deadline, probe: Some(until), .. } => Some(deadline.min(until)),
             State::BackingOff { until } if !self.calls.is_empty() => Some(until),
             State::BackingOff { .. }
             | State::Closing { .. }
@@ -110,6 +140,6 @@ impl Upstream {
             | State::Running { .. }
             | State::Stopped => None,
         };
-        [own, self.calls.deadline(), self.relearn_at].into_iter().flatten().min()
+        [own, self.calls.deadline(), self.relearn_at, self.news.again_at].into_iter().flatten().min()
     }
 }
