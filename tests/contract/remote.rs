@@ -106,8 +106,8 @@ async fn tell(stream: &mut BufReader<TcpStream>, peer: &str, echoes: &Echoes) ->
     stream.write_all(endpoint.as_bytes()).await?;
     match peer {
         "Counter" => {
-            let all: String = (1..=10_000).map(|number| format!("data: {number}\n\n")).collect();
-            return stream.write_all(all.as_bytes()).await;
+            let all: Vec<String> = (1..=10_000).map(|number| format!("data: {number}\n\n")).collect();
+            return stream.write_all(all.concat().as_bytes()).await;
         }
         "Longwinded" => {
             let long = "x".repeat(2_000_000);
@@ -138,7 +138,7 @@ async fn hear(stream: &mut BufReader<TcpStream>, head: &str, target: &str, echoe
     let mut body = vec![0; length.parse().unwrap()];
     stream.read_exact(&mut body).await.unwrap();
     if peer == "Echo" {
-        let echo = echoes.lock().unwrap()[number.parse::<usize>().unwrap()].clone();
+        let echo = echoes.lock().unwrap().get(number.parse::<usize>().unwrap()).unwrap().clone();
         let _gone = echo.send(body).await;
     }
 }

@@ -77,23 +77,23 @@ impl Door {
 
 /// The credential is asked for at the beginning of a connection; who is turned away hears it all again.
 async fn let_in(mut guest: TcpStream, inner: u16, secret: &str) {
-    let mut heard = Vec::new();
-    while !heard.windows(4).any(|it| it == b"\r\n\r\n") {
-        if guest.read_buf(&mut heard).await.is_ok_and(|bytes| bytes == 0) {
+    let mut request = Vec::new();
+    while !request.windows(4).any(|it| it == b"\r\n\r\n") {
+        if guest.read_buf(&mut request).await.is_ok_and(|bytes| bytes == 0) {
             return;
         }
     }
-    let head = process::text(&heard).to_ascii_lowercase();
+    let head = process::text(&request).to_ascii_lowercase();
     if head.contains(&format!("authorization: bearer {secret}\r\n")) {
         let mut host = TcpStream::connect(("127.0.0.1", inner)).await.expect("the server");
-        host.write_all(&heard).await.expect("its ear");
+        host.write_all(&request).await.expect("its ear");
         let _over = tokio::io::copy_bidirectional(&mut guest, &mut host).await;
     } else {
         let no = format!(
             "HTTP/1.1 401 Unauthorized\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-            heard.len()
+            request.len()
         );
-        let _gone = guest.write_all(&[no.as_bytes(), &heard].concat()).await;
+        let _gone = guest.write_all(&[no.as_bytes(), &request].concat()).await;
     }
 }
 

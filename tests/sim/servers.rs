@@ -144,6 +144,11 @@ impl Links {
         }
     }
 
+    /// Requests that a server did not begin; they may be delivered again.
+    pub(crate) fn take_back(&mut self, refused: &[Request]) {
+        self.delivered.retain(|nonce| !refused.iter().any(|request| request.nonce == Some(*nonce)));
+    }
+
     /// A server wants to know more before it answers: the request may come again.
     pub(crate) fn demand(&mut self, link: LinkId, request: &Request, mark: u64) -> String {
         if let Some(nonce) = request.nonce {

@@ -6,6 +6,7 @@ use orch_core::shard::Input;
 use orch_core::{Limits, LinkId};
 
 use crate::hub::Hub;
+use crate::project::is_remote;
 use crate::servers::{Request, Stage, is_modern};
 
 pub(crate) const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
@@ -19,6 +20,7 @@ pub(crate) enum Act {
     Close,
     Crash,
     Demand,
+    Expire,
     Garbage,
     Hush,
     Invent,
@@ -33,7 +35,7 @@ pub(crate) enum Act {
 impl Hub {
     pub(crate) fn on_link(&mut self, act: Act) {
         let fits = |stage| match stage {
-            Stage::Closing => act != Act::Open,
+            Stage::Closing => act != Act::Open && act != Act::Expire,
             Stage::Open => !matches!(act, Act::Close | Act::Open),
             Stage::Opening => matches!(act, Act::Crash | Act::Open),
         };
@@ -46,6 +48,7 @@ impl Hub {
             Act::Close => self.end_link(link, CloseReason::Stopped),
             Act::Crash => self.end_link(link, CloseReason::Exited(1)),
             Act::Demand => self.demand(link),
+            Act::Expire => self.expire(link),
             Act::Hush => self.hush(link),
             Act::Garbage => {
                 let words = *self.dice.pick(&["oops", "{", "[]", "{\"jsonrpc\":\"2.0\"}"]).expect("some");
@@ -95,6 +98,19 @@ impl Hub {
     pub(crate) fn end_link(&mut self, link: LinkId, reason: CloseReason) {
         self.links.all.remove(&link);
         self.feed(Input::LinkClosed { link, reason });
+    }
+
+    /// A remote server forgets its session, and says of some of its requests that it did not begin them.
+    fn expire(&mut self, link: LinkId) {
+        let it = &self.links.all[&link];
+        if !is_remote(it.server) || is_modern(it.server) || !it.greeted {
+            return;
+        }
+        let requests = it.requests.clone();
+        let refused: Vec<Request> = requests.into_iter().filter(|_| self.dice.chance(50)).collect();
+        self.links.take_back(&refused);
+        let refused = refused.iter().map(|request| request.id.to_string()).collect();
+        self.end_link(link, CloseReason::Expired { refused });
     }
 
     fn answer(&mut self, link: LinkId, act: Act) {

@@ -8,6 +8,7 @@
 
 use alloc::borrow::ToOwned;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -81,8 +82,8 @@ impl Shard {
                 Protocol::Modern => "it did not accept server/discover",
                 Protocol::Auto | Protocol::Legacy => "it accepted neither initialize nor server/discover",
             };
-            let said = response.text(Field::ErrorMessage).unwrap_or_default().into_owned();
-            self.break_link(cx, link, &format!("{what}: {said}"));
+            let cause = refusal(&upstream.name, what, response);
+            self.break_link(cx, link, &cause);
         }
     }
 
@@ -107,8 +108,9 @@ impl Shard {
             return self.probe(cx, link, deadline, None);
         }
         if !upstream_of_has_probe(self, link) {
-            let said = response.text(Field::ErrorMessage).unwrap_or_default().into_owned();
-            self.break_link(cx, link, &format!("it did not accept initialize: {said}"));
+            let cause =
+                self.name_of(link).map(|name| refusal(name, "it did not accept initialize", response));
+            self.break_link(cx, link, &cause.unwrap_or_default());
         }
     }
 
@@ -241,9 +243,20 @@ fn approach(cx: &Cx<'_>, upstream: &Upstream) -> Approach {
     }
 }
 
+/// Why a server was not greeted: the link's own cause where nobody was reached, or what was refused and how.
+fn refusal(server: &str, what: &str, response: &Envelope) -> String {
+    let said = response.text(Field::ErrorMessage).unwrap_or_default();
+    let ways = ["is not available", "did not take the request", "ended before it answered"];
+    let own = ways.iter().find_map(|way| said.strip_prefix(&*format!("server {server} {way}: ")));
+    own.map_or_else(
+        || format!("{what}: {said}"),
+        |cause| cause.trim_end_matches("; the outcome is unknown").to_owned(),
+    )
+}
+
 /// Whether an answer to `server/discover` names the revision that the hub speaks.
 fn speaks_modern(response: &Envelope) -> bool {
     let versions = response.raw(Field::SupportedVersions);
-    let versions = versions.and_then(|raw| serde_json::from_slice::<Vec<alloc::string::String>>(raw).ok());
+    let versions = versions.and_then(|raw| serde_json::from_slice::<Vec<String>>(raw).ok());
     versions.is_some_and(|versions| versions.iter().any(|text| text == Revision::V2026_07_28.date()))
 }

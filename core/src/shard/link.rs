@@ -29,8 +29,7 @@ impl Shard {
                 Ok(envelope) => self.on_frame(cx, link, within, &envelope),
                 Err(fault) => {
                     let Some(name) = self.name_of(link).map(ToOwned::to_owned) else { return };
-                    let words =
-                        format!("a line on standard output is not a message and was dropped: {fault}");
+                    let words = format!("what it said is not a message and was dropped: {fault}");
                     cx.report(&name, Severity::Warning, words);
                 }
             }

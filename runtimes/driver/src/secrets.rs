@@ -2,6 +2,7 @@
 //! down.
 
 use std::cell::RefCell;
+use std::fmt;
 
 use orch_core::record::{ServerSpec, Transport, interpolate};
 
@@ -13,8 +14,14 @@ const CREDENTIALS: [&str; 8] =
     ["auth", "cookie", "credential", "key", "password", "secret", "signature", "token"];
 
 /// The secrets of one server.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Secrets(Vec<String>);
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets(..)")
+    }
+}
 
 impl Secrets {
     /// The secrets in a specification as its owner wrote it.
