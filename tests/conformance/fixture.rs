@@ -41,7 +41,7 @@ impl Face {
 }
 
 /// A program finds its packages from the folder by which it is reached, which is not the one where it lies.
-const LINKS: (&str, &str) = ("NODE_OPTIONS", "--preserve-symlinks --preserve-symlinks-main");
+pub(crate) const LINKS: (&str, &str) = ("NODE_OPTIONS", "--preserve-symlinks --preserve-symlinks-main");
 
 /// A server with a face on HTTP, running.
 #[derive(Debug)]

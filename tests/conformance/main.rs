@@ -19,6 +19,7 @@ mod peers;
 mod process;
 
 mod cells;
+mod client;
 mod expected;
 mod fixture;
 mod shim;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -73,8 +74,8 @@ impl Requirements {
 /// Runs what a revision requires against the server at a URL.
 pub(crate) async fn run_against(url: &str, revision: &str) -> Outcome {
     let results = TempDir::with_prefix("orch-conformance-").expect("a directory");
-    let mut suite = command(newer_node());
-    suite.arg(package().join("dist/index.js")).args(["server", "--url", url, "--requirements", revision]);
+    let mut suite = program();
+    suite.args(["server", "--url", url, "--requirements", revision]);
     suite.args(["--timeout", SCENARIO_DEADLINE_MS, "--output-dir"]).arg(results.path());
     suite.current_dir(results.path()).env("HOME", results.path());
     let output = run(suite, DEADLINE).await;
@@ -93,15 +94,26 @@ fn read(results: &Path) -> Outcome {
     let folders = std::fs::read_dir(results).expect("the results").flatten();
     let scenarios = folders.filter_map(|folder| {
         let name = scenario(folder.file_name().to_str()?)?.to_owned();
-        let checks = std::fs::read(folder.path().join("checks.json")).ok()?;
-        let checks: Vec<Check> = serde_json::from_slice(&checks).expect("a list of checks");
-        let failed = checks
-            .into_iter()
-            .filter(|check| check.status == "FAILURE")
-            .map(|check| Failure { check: check.id, message: check.message.unwrap_or_default() });
-        Some((name, failed.collect()))
+        Some((name, failures(&folder.path())?))
     });
     scenarios.collect()
+}
+
+/// The checks that have failed, of the scenario whose results lie in a folder; `None` if there are none.
+pub(crate) fn failures(results: &Path) -> Option<Vec<Failure>> {
+    let checks = std::fs::read(results.join("checks.json")).ok()?;
+    let checks: Vec<Check> = serde_json::from_slice(&checks).expect("a list of checks");
+    let failed = checks.into_iter().filter(|check| check.status == "FAILURE");
+    Some(
+        failed.map(|check| Failure { check: check.id, message: check.message.unwrap_or_default() }).collect(),
+    )
+}
+
+/// The program of the suite.
+pub(crate) fn program() -> Command {
+    let mut suite = command(newer_node());
+    suite.arg(package().join("dist/index.js"));
+    suite
 }
 
 /// The scenario that a folder has the results of: `server-NAME-2026-11-21T07-27-18-490Z`.
