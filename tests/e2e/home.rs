@@ -1,5 +1,6 @@
 //! What a hub leaves on disk and finds again: its data, its configuration. It outlives the hubs that use it.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -68,9 +69,16 @@ impl Home {
 
     /// The hub's program, marked, with a command of its own and the data of this home.
     pub(crate) fn program(&self, words: &[&str]) -> Command {
-        let mut command = process::command(binary::hub());
+        let mut command = self.command(binary::hub());
         command.args(words).arg("--data-dir").arg(self.data());
-        command.env(MARK, &self.mark).env("HOME", self.path()).current_dir(self.path());
+        command.env("HOME", self.path()).current_dir(self.path());
+        command
+    }
+
+    /// Any program, marked.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = process::command(program);
+        command.env(MARK, &self.mark);
         command
     }
 

@@ -71,10 +71,9 @@ pub(crate) fn python_client(environment: &str, program: &str) -> Command {
     command
 }
 
-/// The command line of the Inspector, which needs a newer node than the machine may have.
+/// The command line of the Inspector.
 pub(crate) fn inspector() -> Command {
-    let newer = format!("node-linux-{}/bin/node", architecture());
-    let mut command = command(node_modules().join(newer));
+    let mut command = command(newer_node());
     command
         .arg(node_modules().join("@modelcontextprotocol/inspector/clients/launcher/build/index.js"))
         .arg("--cli");
@@ -88,8 +87,17 @@ pub(crate) fn mcp_remote() -> [PathBuf; 2] {
 
 /// Claude Code.
 pub(crate) fn claude() -> Command {
-    let package = format!("@anthropic-ai/claude-code-linux-{}/claude", architecture());
-    command(node_modules().join(package))
+    command(claude_program())
+}
+
+/// The program of Claude Code, called `claude`.
+pub(crate) fn claude_program() -> PathBuf {
+    node_modules().join(format!("@anthropic-ai/claude-code-linux-{}/claude", architecture()))
+}
+
+/// For programs that need a newer node than the machine may have.
+pub(crate) fn newer_node() -> PathBuf {
+    node_modules().join(format!("node-linux-{}/bin/node", architecture()))
 }
 
 fn node(program: &Path) -> Command {
@@ -98,7 +106,8 @@ fn node(program: &Path) -> Command {
     command
 }
 
-fn architecture() -> &'static str {
+/// This machine's kind, as npm calls it.
+pub(crate) fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "x64",
         "aarch64" => "arm64",
@@ -110,7 +119,8 @@ fn node_modules() -> PathBuf {
     installed().join("node/node_modules")
 }
 
-fn installed() -> &'static Path {
+/// Where `tests/peers/install` puts what it installs.
+pub(crate) fn installed() -> &'static Path {
     static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {
         let workspace =
             Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the workspace");
