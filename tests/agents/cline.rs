@@ -26,6 +26,8 @@ async fn turn(endpoint: &[&str]) {
         "providers": { "openai-compatible": provider },
     });
     stage.write(".cline/data/settings/providers.json", &providers.to_string());
+    let global = json!({ "autoUpdateEnabled": false, "telemetryOptOut": true });
+    stage.write(".cline/data/settings/global-settings.json", &global.to_string());
     let package = package(&format!("@cline/cli-linux-{}", peers::architecture()));
     let mut agent = stage.command(package.join("bin/cline"));
     agent.args(["--json", REQUEST]);
