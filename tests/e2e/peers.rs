@@ -71,7 +71,7 @@ pub(crate) fn python_client(environment: &str, program: &str) -> Command {
     command
 }
 
-/// The command line of the Inspector, which needs a newer node than the machine may have.
+/// The command line of the Inspector.
 pub(crate) fn inspector() -> Command {
     let mut command = command(newer_node());
     command
@@ -92,8 +92,12 @@ pub(crate) fn mcp_remote() -> [PathBuf; 2] {
 
 /// Claude Code.
 pub(crate) fn claude() -> Command {
-    let package = format!("@anthropic-ai/claude-code-linux-{}/claude", architecture());
-    command(node_modules().join(package))
+    command(claude_program())
+}
+
+/// The program of Claude Code, called `claude`.
+pub(crate) fn claude_program() -> PathBuf {
+    node_modules().join(format!("@anthropic-ai/claude-code-linux-{}/claude", architecture()))
 }
 
 fn node(program: &Path) -> Command {
@@ -102,7 +106,8 @@ fn node(program: &Path) -> Command {
     command
 }
 
-fn architecture() -> &'static str {
+/// This machine's kind, as npm calls it.
+pub(crate) fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "x64",
         "aarch64" => "arm64",
@@ -114,7 +119,7 @@ fn node_modules() -> PathBuf {
     installed().join("node/node_modules")
 }
 
-/// The folder of all that is installed.
+/// Where `tests/peers/install` puts what it installs.
 pub(crate) fn installed() -> &'static Path {
     static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {
         let workspace =

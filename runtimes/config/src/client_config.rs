@@ -18,10 +18,16 @@ pub enum Client {
     ClaudeCode,
     /// Cline
     Cline,
+    /// Codex
+    Codex,
     /// Cursor
     Cursor,
+    /// Gemini CLI
+    Gemini,
     /// Any other client that has an mcpServers map
     Generic,
+    /// opencode
+    Opencode,
     /// A URL and an Authorization value by name, for clients that want no more
     Short,
     /// VS Code
@@ -70,11 +76,27 @@ pub fn client_config(client: Client, target: &ClientTarget<'_>) -> ClientConfig 
                 json!({ "type": kind, "url": url, "headers": headers, "disabled": false, "timeout": 60 })
             }),
         ),
+        Client::Codex => (
+            "~/.codex/config.toml (Codex speaks Streamable HTTP only)",
+            ClientTarget { transport: RemoteKind::Http, ..*target }.codex_table(),
+        ),
         Client::Cursor => (
             "~/.cursor/mcp.json for all of your work, or .cursor/mcp.json in one directory",
             in_map("mcpServers", json!({ "url": url, "headers": headers })),
         ),
+        Client::Gemini => (
+            "~/.gemini/settings.json for all of your work, or .gemini/settings.json in one directory",
+            in_map("mcpServers", {
+                let name = if sse { "url" } else { "httpUrl" };
+                json!({ name: url, "headers": headers })
+            }),
+        ),
         Client::Generic => ("the client's MCP settings", in_map("mcpServers", target.generic_entry(&url))),
+        Client::Opencode => (
+            "~/.config/opencode/opencode.json for all of your work, or opencode.json in one directory",
+            // A key needs no sign-in in a browser, and a wrong one shall not open one.
+            in_map("mcp", json!({ "type": "remote", "url": url, "headers": headers, "oauth": false })),
+        ),
         Client::Short => (
             "the client's MCP settings",
             pretty(&json!({ target.entry_name(): { "url": url, "auth": target.authorization() } })),
@@ -125,6 +147,15 @@ impl ClientTarget<'_> {
         let (name, header) = (self.entry_name(), format!("Authorization: {}", self.authorization()));
         let words = [&name, url, "--header", &header].map(shell_word).join(" ");
         format!("claude mcp add --transport {kind} {words}")
+    }
+
+    /// A table of TOML, whose strings are written as those of JSON.
+    fn codex_table(&self) -> String {
+        let (url, authorization) = (json!(self.url()), json!(self.authorization()));
+        format!(
+            "[mcp_servers.{}]\nurl = {url}\nhttp_headers = {{ Authorization = {authorization} }}",
+            self.entry_name()
+        )
     }
 
     /// The transport under each of the names that clients are known to read, all saying the same.

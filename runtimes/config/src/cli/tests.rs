@@ -212,7 +212,10 @@ fn words_that_make_no_sense_are_refused_with_what_was_expected() {
         refuses(&["call", "t", "--args", bad], "expected a JSON object");
     }
     refuses(&["call", "t", "--timeout", "0"], "0 is not in 1..=3600");
-    refuses(&["client-config", "emacs"], "claude-code, cline, cursor, generic, short, vscode");
+    refuses(
+        &["client-config", "emacs"],
+        "claude-code, cline, codex, cursor, gemini, generic, opencode, short, vscode",
+    );
     refuses(&["list"], "unrecognized subcommand");
 }
 

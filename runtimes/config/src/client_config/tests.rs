@@ -80,6 +80,39 @@ fn cline_gets_the_spelling_that_it_does_not_take_for_sse() {
 }
 
 #[test]
+fn codex_gets_a_table_and_streamable_http_whatever_was_asked_for() {
+    let expected = r#"[mcp_servers.mcp-orch]
+url = "http://127.0.0.1:8000/mcp"
+http_headers = { Authorization = "Bearer mcp_proj_k_s" }"#;
+    assert_eq!(text(Client::Codex, RemoteKind::Http), expected);
+    assert_eq!(text(Client::Codex, RemoteKind::Sse), expected);
+}
+
+#[test]
+fn codex_gets_a_bare_table_name_and_quoted_strings() {
+    let target = ClientTarget { server: Some("a.b"), key: Some("k\"\\"), ..target(RemoteKind::Http) };
+    let expected = r#"[mcp_servers.a-b]
+url = "http://127.0.0.1:8000/servers/a.b/mcp"
+http_headers = { Authorization = "Bearer k\"\\" }"#;
+    assert_eq!(client_config(Client::Codex, &target).text, expected);
+}
+
+/// Gemini takes a plain `url` for HTTP+SSE.
+#[test]
+fn gemini_reads_the_transport_off_the_name_of_the_url() {
+    let expected = r#"{"mcpServers":{"mcp-orch":{"httpUrl":"http://127.0.0.1:8000/mcp","headers":{"Authorization":"Bearer mcp_proj_k_s"}}}}"#;
+    assert_eq!(compact(Client::Gemini, &target(RemoteKind::Http)), expected);
+    let expected = r#"{"mcpServers":{"mcp-orch":{"url":"http://127.0.0.1:8000/projects/default/unified/sse","headers":{"Authorization":"Bearer mcp_proj_k_s"}}}}"#;
+    assert_eq!(compact(Client::Gemini, &target(RemoteKind::Sse)), expected);
+}
+
+#[test]
+fn opencode_finds_out_the_transport_by_itself_and_signs_in_nowhere() {
+    let expected = r#"{"mcp":{"mcp-orch":{"type":"remote","url":"http://127.0.0.1:8000/mcp","headers":{"Authorization":"Bearer mcp_proj_k_s"},"oauth":false}}}"#;
+    assert_eq!(compact(Client::Opencode, &target(RemoteKind::Http)), expected);
+}
+
+#[test]
 fn cursor_finds_out_the_transport_by_itself() {
     let expected = r#"{"mcpServers":{"mcp-orch":{"url":"http://127.0.0.1:8000/mcp","headers":{"Authorization":"Bearer mcp_proj_k_s"}}}}"#;
     assert_eq!(compact(Client::Cursor, &target(RemoteKind::Http)), expected);
