@@ -301,6 +301,8 @@ impl Exceeded {
         let data = Some(format!("{{\"limit\":\"{}\",\"value\":{}}}", self.limit, self.value));
         match self.limit {
             Limit::BodyBytes => (413, own::LIMIT, data),
+            Limit::MessageBytes => (200, own::LIMIT, data),
+            Limit::HeadBytes | Limit::HeaderFields => (431, own::LIMIT, data),
             Limit::UriBytes => (414, own::LIMIT, data),
             Limit::Connections => (503, own::LIMIT, data),
             Limit::JsonDepth | Limit::JsonMembers | Limit::JsonNodes | Limit::NumberDigits => {

@@ -166,6 +166,8 @@ impl Default for Limits {
 pub enum Limit {
     /// [`Limits::body_bytes`].
     BodyBytes,
+    /// [`Limits::message_bytes`].
+    MessageBytes,
     /// [`Limits::json_depth`].
     JsonDepth,
     /// [`Limits::json_members`].
@@ -186,6 +188,10 @@ pub enum Limit {
     Subscriptions,
     /// [`Limits::project_servers`].
     ProjectServers,
+    /// [`Limits::head_bytes`].
+    HeadBytes,
+    /// [`Limits::header_fields`].
+    HeaderFields,
     /// [`Limits::uri_bytes`].
     UriBytes,
     /// [`Limits::connections`] or [`Limits::connections_per_address`].
@@ -197,6 +203,7 @@ impl Limit {
     pub fn name(self) -> &'static str {
         match self {
             Self::BodyBytes => "body_bytes",
+            Self::MessageBytes => "message_bytes",
             Self::JsonDepth => "json_depth",
             Self::JsonMembers => "json_members",
             Self::JsonNodes => "json_nodes",
@@ -207,6 +214,8 @@ impl Limit {
             Self::StreamBytes => "stream_bytes",
             Self::Subscriptions => "subscriptions",
             Self::ProjectServers => "project_servers",
+            Self::HeadBytes => "head_bytes",
+            Self::HeaderFields => "header_fields",
             Self::UriBytes => "uri_bytes",
             Self::Connections => "connections",
         }
