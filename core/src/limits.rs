@@ -86,6 +86,10 @@ pub struct Limits {
     pub body_idle: Duration,
     /// From the first to the last byte of a body.
     pub body_total: Duration,
+    /// The least rate of a body, in bytes a second.
+    pub body_rate: u64,
+    /// How long a body may be slower than that.
+    pub body_rate_after: Duration,
     /// How long an idle connection is kept for the next request.
     pub keep_alive: Duration,
     /// How long a client may let a write wait.
@@ -149,6 +153,8 @@ impl Default for Limits {
             head: s(10),
             body_idle: s(20),
             body_total: s(60),
+            body_rate: 1024,
+            body_rate_after: s(10),
             keep_alive: s(75),
             write_stall: s(30),
             sse_comment: s(15),
