@@ -75,8 +75,8 @@ impl Next {
 }
 
 impl Chunks {
-    /// How many of these bytes belong to the body; `None` when it is not well-formed.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> Option<usize> {
+    /// How many of these bytes belong to the body. Less than all, and not at its end: the next one may not stand there.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0_usize;
         while let Some(byte) = bytes.get(at)
             && self.0 != Next::Ended
@@ -89,11 +89,12 @@ impl Chunks {
                     self.0 = Next::DataReturn;
                 }
             } else {
-                self.0 = self.0.after(*byte)?;
+                let Some(next) = self.0.after(*byte) else { break };
+                self.0 = next;
                 at = at.saturating_add(1);
             }
         }
-        Some(at)
+        at
     }
 
     /// Whether the body has been read to its end.

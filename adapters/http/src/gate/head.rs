@@ -20,6 +20,8 @@ pub(super) enum Framing {
 pub(super) struct Head {
     /// How much of it was read: whole lines.
     at: usize,
+    /// How much of it is known to hold no line feed after that.
+    searched: usize,
     /// The version of its request line, once that was read.
     version: Option<Version>,
     fields: usize,
@@ -49,12 +51,17 @@ impl Head {
         }
         loop {
             let rest = bytes.get(self.at..).unwrap_or_default();
-            let end = memchr::memchr(b'\n', rest);
+            let ahead = self.searched.saturating_sub(self.at);
+            let end = rest.get(ahead..).and_then(|rest| memchr::memchr(b'\n', rest));
+            let end = end.map(|end| end.saturating_add(ahead));
             let read = end.map_or(bytes.len(), |end| self.at.saturating_add(end).saturating_add(1));
             if read > most {
                 return Err(exceeded(Limit::HeadBytes, most, "send fewer or shorter headers"));
             }
-            let Some(line) = end.and_then(|end| rest.get(..end)) else { return Ok(None) };
+            let Some(line) = end.and_then(|end| rest.get(..end)) else {
+                self.searched = bytes.len();
+                return Ok(None);
+            };
             let line = line.strip_suffix(b"\r").ok_or_else(|| malformed("a line that ends with LF alone"))?;
             self.at = read;
             match self.version {

@@ -99,9 +99,11 @@ impl Gate {
                 Ok(Some(taken))
             }
             Place::Chunks(chunks) => {
-                let taken = chunks.read(bytes).ok_or(Flaw::Body)?;
+                let taken = chunks.read(bytes);
                 if chunks.ended() {
                     self.place = Place::Head(Head::default());
+                } else if taken == 0 {
+                    return Err(Flaw::Body);
                 }
                 Ok(Some(taken))
             }

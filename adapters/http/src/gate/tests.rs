@@ -164,7 +164,7 @@ fn a_chunked_body_is_read_as_it_is_written() {
         ("", "-1"),
         ("5", "\n"),
         ("5", " "),
-        ("00000000000000005", ""),
+        ("0000000000000005", "0"),
         ("5\r", "\r"),
         ("5;a=b", "\n"),
         ("5;a=b", "\0"),
@@ -175,12 +175,9 @@ fn a_chunked_body_is_read_as_it_is_written() {
         ("0\r\nA: b\r", "x"),
         ("0\r\n\r", "x"),
     ] {
-        if bad.is_empty() {
-            let (shown, flaw) = passed(format!("{head}{good}").as_bytes(), usize::MAX);
-            assert_eq!((shown, flaw), (head.len(), Some(Flaw::Body)), "{good:?}");
-        } else {
-            let (shown, flaw) = passed(format!("{head}{good}{bad}").as_bytes(), 1);
-            assert_eq!((shown, flaw), (head.len() + good.len(), Some(Flaw::Body)), "{good:?} {bad:?}");
+        for piece in [1, usize::MAX] {
+            let found = passed(format!("{head}{good}{bad}").as_bytes(), piece);
+            assert_eq!(found, (head.len() + good.len(), Some(Flaw::Body)), "{good:?} {bad:?}");
         }
     }
 }
