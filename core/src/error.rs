@@ -158,6 +158,14 @@ pub enum UpstreamFault {
         /// Why.
         cause: String,
     },
+    /// It answered with what is no message, so that nobody knows what it said.
+    #[error("server {server} gave an answer that cannot be read: {cause}; the outcome is unknown")]
+    Unreadable {
+        /// Its name.
+        server: String,
+        /// What is wrong with the answer.
+        cause: String,
+    },
     /// It did not answer in time. It was told to stop; nobody knows whether it did.
     #[error("server {server} did not answer within {seconds} s; the outcome is unknown")]
     TimedOut {
@@ -295,7 +303,9 @@ impl UpstreamFault {
                 (200, own::UNAVAILABLE, Some(data))
             }
             Self::TimedOut { .. } => (200, own::TIMED_OUT, retryable(false)),
-            Self::OutcomeUnknown { .. } => (200, own::OUTCOME_UNKNOWN, retryable(false)),
+            Self::OutcomeUnknown { .. } | Self::Unreadable { .. } => {
+                (200, own::OUTCOME_UNKNOWN, retryable(false))
+            }
         }
     }
 }

@@ -131,8 +131,8 @@ impl Guarded {
         if come.is_empty() {
             return Poll::Ready(Ok(Some(())));
         }
-        self.pacer.read(come.len());
         let Passed { bytes, flaw } = self.gate.pass(come);
+        self.pacer.read(come.len(), bytes < come.len());
         self.held.extend_from_slice(come.get(bytes..).unwrap_or_default());
         buffer.set_filled(before.saturating_add(bytes));
         self.heed(flaw);
@@ -148,10 +148,11 @@ impl Guarded {
         if come.is_empty() {
             return Poll::Ready(Ok(false));
         }
-        self.pacer.read(come.len());
+        let count = come.len();
         self.held.extend_from_slice(come);
         let Passed { bytes, flaw } = self.gate.pass(&self.held);
         self.shown = self.held.split_to(bytes);
+        self.pacer.read(count, !self.held.is_empty());
         self.heed(flaw);
         Poll::Ready(Ok(true))
     }

@@ -50,6 +50,8 @@ struct Pace {
     stalled: Option<Instant>,
     /// Whether the client has sent all of its last request.
     whole: bool,
+    /// Whether it has sent a part of the next head.
+    half_a_head: bool,
 }
 
 impl Pace {
@@ -70,7 +72,8 @@ impl Pace {
         [phase, stall].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
-    fn read(&mut self, now: Instant, count: usize) {
+    fn read(&mut self, now: Instant, count: usize, half_a_head: bool) {
+        self.half_a_head = half_a_head;
         match &mut self.phase {
             Phase::Silent { .. } | Phase::Idle { .. } => {
                 self.whole = false;
@@ -82,6 +85,10 @@ impl Pace {
             }
             Phase::Head { .. } | Phase::Busy | Phase::Late | Phase::Lingering { .. } => {}
         }
+    }
+
+    fn answered(&mut self, now: Instant) {
+        self.phase = if self.half_a_head { Phase::Head { since: now } } else { Phase::Idle { since: now } };
     }
 }
 
@@ -95,7 +102,8 @@ pub(crate) struct Pacer {
 
 impl Pacer {
     pub(crate) fn new(now: Instant) -> Self {
-        let pace = Pace { phase: Phase::Silent { since: now }, stalled: None, whole: true };
+        let pace =
+            Pace { phase: Phase::Silent { since: now }, stalled: None, whole: true, half_a_head: false };
         Self { pace: Mutex::new(pace), closing: AtomicBool::new(false) }
     }
 
@@ -108,9 +116,9 @@ impl Pacer {
         self.lock().deadline(limits)
     }
 
-    /// So many bytes came.
-    pub(crate) fn read(&self, count: usize) {
-        self.lock().read(Instant::now(), count);
+    /// So many bytes came; `half_a_head` if they end within one.
+    pub(crate) fn read(&self, count: usize, half_a_head: bool) {
+        self.lock().read(Instant::now(), count, half_a_head);
     }
 
     /// A head is complete; `whole` if no body follows.
@@ -144,7 +152,7 @@ impl Pacer {
 
     /// The answer has been handed over.
     pub(crate) fn request_ended(&self) {
-        self.lock().phase = Phase::Idle { since: Instant::now() };
+        self.lock().answered(Instant::now());
     }
 
     /// A write waits for the client to read.
@@ -199,7 +207,8 @@ mod tests {
     #[track_caller]
     fn check(steps: &[(u64, Step)], expected: Option<(u64, Lapse)>) {
         let start = Instant::now();
-        let mut pace = Pace { phase: Phase::Silent { since: start }, stalled: None, whole: true };
+        let mut pace =
+            Pace { phase: Phase::Silent { since: start }, stalled: None, whole: true, half_a_head: false };
         for (second, step) in steps {
             step(&mut pace, start + Duration::from_secs(*second));
         }
@@ -209,7 +218,7 @@ mod tests {
 
     /// A piece of a body that is worth ten seconds.
     fn read(pace: &mut Pace, now: Instant) {
-        pace.read(now, 10 * 1024);
+        pace.read(now, 10 * 1024, false);
     }
 
     fn body(pace: &mut Pace, now: Instant) {
@@ -217,7 +226,7 @@ mod tests {
     }
 
     fn idle(pace: &mut Pace, now: Instant) {
-        pace.phase = Phase::Idle { since: now };
+        pace.answered(now);
     }
 
     #[test]
@@ -237,6 +246,13 @@ mod tests {
     }
 
     #[test]
+    fn a_head_that_began_before_the_last_answer_has_its_time_from_there() {
+        let begun: Step = |pace, now| pace.read(now, 1, true);
+        check(&[(1, read), (2, begun), (3, idle)], Some((13, Lapse::Close)));
+        check(&[(1, read), (2, begun), (3, read), (4, idle)], Some((79, Lapse::Close)));
+    }
+
+    #[test]
     fn a_body_may_pause_but_not_trickle_for_ever() {
         check(&[(0, body), (0, read), (1, read)], Some((21, Lapse::Body)));
         check(&[(0, body), (9, read), (19, read), (29, read), (39, read)], Some((50, Lapse::Body)));
@@ -247,8 +263,8 @@ mod tests {
     #[test]
     fn a_body_has_ten_seconds_and_then_as_many_as_it_has_kibibytes() {
         check(&[(0, body)], Some((10, Lapse::Body)));
-        check(&[(0, body), (9, |pace, now| pace.read(now, 3 * 1024))], Some((13, Lapse::Body)));
-        check(&[(0, body), (9, |pace, now| pace.read(now, 1))], Some((10, Lapse::Body)));
+        check(&[(0, body), (9, |pace, now| pace.read(now, 3 * 1024, false))], Some((13, Lapse::Body)));
+        check(&[(0, body), (9, |pace, now| pace.read(now, 1, false))], Some((10, Lapse::Body)));
     }
 
     #[test]
