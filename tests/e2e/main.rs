@@ -11,6 +11,7 @@
 mod binary;
 
 mod agent;
+mod bad_input;
 mod bridge;
 mod crossing;
 mod doorway;
