@@ -6,6 +6,8 @@
 
 use core::str;
 
+use super::{JsonLimits, scan};
+
 /// The longest id that is looked for, in bytes of its raw JSON.
 const LONGEST: usize = 256;
 
@@ -72,12 +74,12 @@ fn id_in_end(text: &[u8]) -> Option<&str> {
     }
 }
 
-/// A string or an integer.
+/// A string or an integer, and JSON: it is going to be written into an answer.
 fn id(raw: &[u8]) -> Option<&str> {
     let integer = || raw.iter().all(|byte| matches!(byte, b'-' | b'0'..=b'9'));
-    let fits = (1..=LONGEST).contains(&raw.len()) && (raw.first() == Some(&b'"') || integer());
-    let printable = raw.iter().all(|byte| *byte >= 0x20);
-    if fits && printable { str::from_utf8(raw).ok() } else { None }
+    let fits = raw.len() <= LONGEST && (raw.first() == Some(&b'"') || integer());
+    let bounds = JsonLimits { depth: 0, members: 0, nodes: 1, digits: LONGEST };
+    if fits && scan(raw, bounds, false).is_ok() { str::from_utf8(raw).ok() } else { None }
 }
 
 fn is_space(byte: u8) -> bool {
@@ -194,7 +196,7 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_not_taken_for_one() {
-        for value in ["null", "1.5", "1e3", "true", "{}", "[1]"] {
+        for value in ["null", "1.5", "1e3", "true", "{}", "[1]", "-", "007", "1-1", r#""\x""#, r#""\u12""#] {
             check(&format!(r#"{{"id":{value},"result":"#), None, None);
             check(&format!(r#"x","id":{value}}}"#), None, None);
         }

@@ -1,8 +1,11 @@
 //! Messages that are no JSON, no JSON-RPC or no MCP, in every revision that has sessions. Those of the stateless
 //! revision are in `modern`.
 
+use reqwest::Client;
+
 use super::row::{Row, check};
 use super::stage::{PATH, Stage};
+use crate::process::text;
 
 const REVISIONS: [&str; 3] = ["2025-03-26", "2025-06-18", "2025-11-25"];
 
@@ -25,6 +28,29 @@ async fn messages_that_make_no_sense_are_refused_in_every_revision() {
         rows.extend(batches(&stage, revision, &headers));
     }
     check(&stage, rows).await;
+}
+
+/// The oldest revision has a transport of its own, where an answer to a post is only whether it was taken.
+#[tokio::test]
+async fn messages_that_make_no_sense_are_refused_over_http_sse() {
+    let stage = Stage::new().await;
+    let get = Client::new().get(stage.hub.at("/servers/echo/sse")).bearer_auth(&stage.key);
+    let mut stream = get.send().await.expect("a stream");
+    let beginning = stream.chunk().await.expect("a stream").expect("its first event");
+    let beginning = text(&beginning);
+    let messages = beginning.lines().find_map(|line| line.strip_prefix("data: ")).expect("where to post");
+    let mut rows = Vec::new();
+    for (body, code, says, id) in no_json().into_iter().chain(no_rpc()) {
+        rows.push(row("2024-11-05", &stage.post_to(messages, &[], &body), &body, code, says, id));
+    }
+    let early = stage.post_to(messages, &[], asked("tools/list"));
+    rows.push(Row::refused("before initialize", early, 400, -32600, "send initialize first").with_id("7"));
+    let foreign = stage.post_to(&messages.replace("/servers/echo", ""), &[], asked("ping"));
+    rows.push(Row::refused("at another endpoint", foreign, 404, -32001, "initialize again").with_id("7"));
+    rows.push(Row::fine("a ping", stage.post_to(messages, &[], asked("ping")), 202, ""));
+    check(&stage, rows).await;
+    let answer = stream.chunk().await.expect("a stream").expect("its second event");
+    assert!(text(&answer).contains("\"id\":7,\"result\":{}"), "the stream lives on: {}", text(&answer));
 }
 
 pub(crate) fn row(

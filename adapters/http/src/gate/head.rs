@@ -44,9 +44,7 @@ impl Head {
         fields: usize,
     ) -> Result<Option<Framing>, Fault> {
         // What is no HTTP at all is not waited for to become some.
-        if self.version.is_none()
-            && !bytes.iter().take(4).all(|byte| is_text(*byte) || b"\r\n".contains(byte))
-        {
+        if bytes.first().is_some_and(|byte| !is_text(*byte) && !b"\r\n".contains(byte)) {
             return Err(malformed("no request line"));
         }
         loop {
@@ -106,10 +104,11 @@ impl Head {
         if !is_token(name) {
             return Err(malformed("a header name that is none, or a space before its colon"));
         }
-        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        let value = value.get(1..).unwrap_or_default();
         if !value.iter().all(|byte| is_text(*byte)) {
             return Err(malformed("a control character in a header"));
         }
+        let value = value.trim_ascii();
         match name.len() {
             6 if name.eq_ignore_ascii_case(b"expect") => expectation(value),
             7 if name.eq_ignore_ascii_case(b"upgrade") => upgrade(value),

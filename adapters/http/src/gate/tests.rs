@@ -102,6 +102,8 @@ fn lines_end_with_cr_lf_and_are_not_folded() {
     refused("GET / HTTP/1.1\r\n Host: h\r\n\r\n", "folded");
     refused(&post("A: b\rc\r\n"), "control character");
     refused(&post("A: b\0c\r\n"), "control character");
+    refused(&post("Transfer-Encoding: \rchunked\r\n"), "control character");
+    refused(&post("Transfer-Encoding: chunked\u{c}\r\n"), "control character");
 }
 
 #[test]
