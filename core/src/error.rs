@@ -84,6 +84,9 @@ pub enum Rejection {
     /// HTTP that makes no sense, or that two readers may read differently.
     #[error("malformed HTTP request: {0}")]
     Malformed(&'static str),
+    /// An `Expect` that nobody here knows.
+    #[error("Expect may be 100-continue and nothing else")]
+    Expectation,
     /// A body that did not arrive in time.
     #[error("the request body did not arrive in time")]
     TooSlow,
@@ -93,11 +96,11 @@ pub enum Rejection {
     /// A compressed body.
     #[error("Content-Encoding is not accepted: send the body as it is")]
     ContentEncoding,
-    /// A client that takes neither JSON nor event streams.
-    #[error("Accept must list application/json and text/event-stream")]
+    /// A client that does not take both JSON and event streams.
+    #[error("Accept must allow both application/json and text/event-stream (a GET: text/event-stream)")]
     NotAcceptable,
     /// A verb that the endpoint does not have.
-    #[error("method not allowed here")]
+    #[error("this HTTP method is not allowed here: the Allow header lists those that are")]
     VerbNotAllowed,
     /// No such path, project or server.
     #[error("not found: {0}")]
@@ -153,6 +156,14 @@ pub enum UpstreamFault {
         /// Its name.
         server: String,
         /// Why.
+        cause: String,
+    },
+    /// It answered with what is no message, so that nobody knows what it said.
+    #[error("server {server} gave an answer that cannot be read: {cause}; the outcome is unknown")]
+    Unreadable {
+        /// Its name.
+        server: String,
+        /// What is wrong with the answer.
         cause: String,
     },
     /// It did not answer in time. It was told to stop; nobody knows whether it did.
@@ -274,6 +285,7 @@ impl Rejection {
             Self::SessionNotFound => (404, -32_001, None),
             Self::UnsupportedVersion(requested) => (400, -32_022, Some(supported(requested))),
             Self::HeaderMismatch(_) => (400, -32_020, None),
+            Self::Expectation => (417, -32_600, None),
             Self::TooSlow => (408, -32_600, None),
             Self::ContentType | Self::ContentEncoding => (415, -32_600, None),
             Self::NotAcceptable => (406, -32_600, None),
@@ -311,7 +323,9 @@ impl UpstreamFault {
             }
             Self::NeedsClient { .. } | Self::InputRefused { .. } => (200, own::NEEDS_INPUT, None),
             Self::TimedOut { .. } => (200, own::TIMED_OUT, retryable(false)),
-            Self::OutcomeUnknown { .. } => (200, own::OUTCOME_UNKNOWN, retryable(false)),
+            Self::OutcomeUnknown { .. } | Self::Unreadable { .. } => {
+                (200, own::OUTCOME_UNKNOWN, retryable(false))
+            }
         }
     }
 }
@@ -322,6 +336,8 @@ impl Exceeded {
         match self.limit {
             Limit::InputRounds => (200, own::LIMIT, data),
             Limit::BodyBytes => (413, own::LIMIT, data),
+            Limit::MessageBytes => (200, own::LIMIT, data),
+            Limit::HeadBytes | Limit::HeaderFields => (431, own::LIMIT, data),
             Limit::UriBytes => (414, own::LIMIT, data),
             Limit::Connections => (503, own::LIMIT, data),
             Limit::JsonDepth | Limit::JsonMembers | Limit::JsonNodes | Limit::NumberDigits => {

@@ -125,6 +125,10 @@ pub struct Limits {
     pub body_idle: Duration,
     /// From the first to the last byte of a body.
     pub body_total: Duration,
+    /// The least rate of a body, in bytes a second.
+    pub body_rate: u64,
+    /// How long a body may be slower than that.
+    pub body_rate_after: Duration,
     /// How long an idle connection is kept for the next request.
     pub keep_alive: Duration,
     /// How long a client may let a write wait.
@@ -207,6 +211,8 @@ impl Default for Limits {
             head: s(10),
             body_idle: s(20),
             body_total: s(60),
+            body_rate: 1024,
+            body_rate_after: s(10),
             keep_alive: s(75),
             write_stall: s(30),
             sse_comment: s(15),
@@ -224,6 +230,8 @@ impl Default for Limits {
 pub enum Limit {
     /// [`Limits::body_bytes`].
     BodyBytes,
+    /// [`Limits::message_bytes`].
+    MessageBytes,
     /// [`Limits::json_depth`].
     JsonDepth,
     /// [`Limits::json_members`].
@@ -244,6 +252,10 @@ pub enum Limit {
     Subscriptions,
     /// [`Limits::project_servers`].
     ProjectServers,
+    /// [`Limits::head_bytes`].
+    HeadBytes,
+    /// [`Limits::header_fields`].
+    HeaderFields,
     /// [`Limits::uri_bytes`].
     UriBytes,
     /// [`Limits::private_processes`].
@@ -259,6 +271,7 @@ impl Limit {
     pub fn name(self) -> &'static str {
         match self {
             Self::BodyBytes => "body_bytes",
+            Self::MessageBytes => "message_bytes",
             Self::JsonDepth => "json_depth",
             Self::JsonMembers => "json_members",
             Self::JsonNodes => "json_nodes",
@@ -269,6 +282,8 @@ impl Limit {
             Self::StreamBytes => "stream_bytes",
             Self::Subscriptions => "subscriptions",
             Self::ProjectServers => "project_servers",
+            Self::HeadBytes => "head_bytes",
+            Self::HeaderFields => "header_fields",
             Self::UriBytes => "uri_bytes",
             Self::PrivateProcesses => "private_processes",
             Self::InputRounds => "input_rounds",

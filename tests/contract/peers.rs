@@ -17,7 +17,7 @@ pub(crate) enum Peer {
     Deaf,
     /// Says whatever it hears.
     Echo,
-    /// Says `first` and then a message of 2,000,000 bytes.
+    /// Says `first` and then a message of 2,000,000 bytes, and ends.
     Longwinded,
     /// Cannot be reached.
     Missing,
@@ -65,7 +65,7 @@ impl Peers for StdioPeers {
             Peer::Counter => ("sh", "seq 10000; echo done >&2"),
             Peer::Deaf => ("sh", "exec sleep 1000"),
             Peer::Echo => ("sh", "exec cat"),
-            Peer::Longwinded => ("sh", "echo first; head -c 2000000 /dev/zero; echo; exec sleep 1000"),
+            Peer::Longwinded => ("sh", "echo first; head -c 2000000 /dev/zero; echo"),
             Peer::Missing => ("/no/such/program", ""),
             Peer::Silent => ("sh", "exec cat > /dev/null"),
         };

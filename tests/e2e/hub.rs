@@ -66,6 +66,11 @@ impl Hub {
         format!("{}{path}", self.url)
     }
 
+    /// The process of the hub.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The lines that the hub has printed so far.
     pub(crate) fn output(&self) -> Vec<String> {
         self.output.lock().expect("the output").clone()

@@ -102,7 +102,8 @@ pub(crate) fn turn_away(stream: TcpStream, exceeded: Exceeded) -> io::Result<()>
     let body = Fault::from(exceeded).frame(None);
     let mut answer = format!(
         "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n\
-         content-type: application/json\r\nx-content-type-options: nosniff\r\ncontent-length: {}\r\n\r\n",
+         content-type: application/json\r\nx-content-type-options: nosniff\r\nreferrer-policy: no-referrer\r\n\
+         cross-origin-resource-policy: same-origin\r\ncache-control: no-store\r\ncontent-length: {}\r\n\r\n",
         body.len()
     )
     .into_bytes();

@@ -19,8 +19,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::exchange::Face;
-use crate::guarded::Guarded;
+use crate::gate::Gate;
+use crate::guarded::{Guarded, Refused};
 use crate::pace::{Lapse, Pacer};
+use crate::reply::{self, Exchange};
 
 /// The most that is read ahead of a body, and written ahead of a client that reads slowly. It grows to that only
 /// for a connection with large bodies.
@@ -29,13 +31,14 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// The least that hyper accepts for its buffer.
 const LEAST_BUFFER_BYTES: usize = 8 * 1024;
 
-/// How connections are served under these limits.
+/// How connections are served under these limits. The bounds of a head are held before, by the [`Gate`]: what hyper
+/// refuses for them it refuses without words.
 pub(crate) fn protocol(limits: &Limits) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.header_read_timeout(None)
         .half_close(false)
-        .max_header_size(limits.head_bytes)
-        .max_headers(limits.header_fields)
+        .max_header_size(limits.head_bytes.saturating_add(1))
+        .max_headers(limits.header_fields.saturating_add(1))
         .max_buf_size(BUFFER_BYTES.max(limits.head_bytes).max(LEAST_BUFFER_BYTES));
     http
 }
@@ -50,11 +53,22 @@ pub(crate) async fn serve<G: Gateway + ?Sized>(
 ) {
     let pacer = Arc::new(Pacer::new(Instant::now()));
     let limits = Arc::clone(&face.limits);
+    let refused = Arc::new(Refused::default());
     let service = service_fn(|request| {
         let (face, pacer) = (Arc::clone(&face), Arc::clone(&pacer));
-        async move { Ok::<_, Infallible>(face.answer(bound, pacer, request).await) }
+        let fault = refused.take(&request);
+        async move {
+            Ok::<_, Infallible>(match fault {
+                Some(fault) => {
+                    pacer.request_began(false);
+                    reply::refuse(&fault, None, Exchange::new(pacer))
+                }
+                None => face.answer(bound, pacer, request).await,
+            })
+        }
     });
-    let socket = TokioIo::new(Guarded::new(stream, Arc::clone(&pacer)));
+    let guarded = Guarded::new(stream, Arc::clone(&pacer), Gate::new(&limits), Arc::clone(&refused));
+    let socket = TokioIo::new(guarded);
     let mut connection = http.serve_connection(socket, service);
     let mut stopped = pin!(stop.cancelled());
     let mut timer = pin!(sleep_until(Instant::now() + limits.head));

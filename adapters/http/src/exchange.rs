@@ -114,10 +114,18 @@ impl<G: Gateway + ?Sized> Face<G> {
             Ok(admission) => admission,
             Err(reply) => return Ok((verb, reply)),
         };
-        if allow.is_some() {
-            return Err(Refusal { fault: Rejection::VerbNotAllowed.into(), allow });
+        if let Some(allow) = allow {
+            return Err(Refusal { fault: Rejection::VerbNotAllowed.into(), allow: Some(allow) });
         }
-        expect_body(verb, &headers, &body)?;
+        let bodiless = matches!(verb, Verb::Listen | Verb::Delete | Verb::OpenSse);
+        if bodiless && !body.is_end_stream() {
+            return Err(Rejection::Malformed("a body where none belongs").into());
+        }
+        // Without a session there is nothing to listen to or to end (2026-07-28, streamable HTTP).
+        if matches!(verb, Verb::Listen | Verb::Delete) && head.session.is_none() {
+            return Err(Refusal { fault: Rejection::VerbNotAllowed.into(), allow: Some("POST") });
+        }
+        agree_on_media(verb, &headers)?;
         // The headers are slices of the connection's read buffer, which is used again once they are gone.
         drop(headers);
         let bytes =
@@ -126,12 +134,12 @@ impl<G: Gateway + ?Sized> Face<G> {
     }
 }
 
-/// Whether a body may come with this verb, and in this form.
-fn expect_body(verb: Verb, headers: &HeaderMap, body: &Incoming) -> Result<(), Rejection> {
+/// Whether this hub reads what comes with the verb, and the client what is answered.
+fn agree_on_media(verb: Verb, headers: &HeaderMap) -> Result<(), Rejection> {
     match verb {
         Verb::Post => media::sends_json(headers).and_then(|()| media::takes_an_answer(headers)),
         Verb::PostMessage => media::sends_json(headers),
-        Verb::Listen | Verb::Delete | Verb::OpenSse if body.is_end_stream() => Ok(()),
-        Verb::Listen | Verb::Delete | Verb::OpenSse => Err(Rejection::Malformed("a body where none belongs")),
+        Verb::Listen | Verb::OpenSse => media::takes_events(headers),
+        Verb::Delete => Ok(()),
     }
 }

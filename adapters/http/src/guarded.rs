@@ -1,21 +1,70 @@
-//! A socket that tells its connection's [`Pacer`] what happens on it.
+//! A socket that shows only what its [`Gate`] passes, and tells its connection's [`Pacer`] what happens on it.
+//!
+//! A head that is refused is replaced by one that stands for the refusal, so that the HTTP machine answers it in its
+//! turn, after the requests before it. Heads are almost always read at once, and are not copied then.
 
+use bytes::BytesMut;
+use http::Request;
+use orch_core::Fault;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::gate::{Flaw, Gate, Passed};
 use crate::pace::Pacer;
+
+/// What the service is told of a head that was refused.
+#[derive(Debug, Default)]
+pub(crate) struct Refused(Mutex<Option<Fault>>);
+
+impl Refused {
+    const METHOD: &str = "REFUSED";
+
+    /// Keeps the fault, and returns the head that stands for it.
+    fn put(&self, fault: Fault) -> Vec<u8> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+        format!("{} / HTTP/1.1\r\n\r\n", Self::METHOD).into_bytes()
+    }
+
+    /// The fault that this request stands for.
+    ///
+    /// A client that uses the method itself is told of its fault sooner, and nobody else of anything.
+    pub(crate) fn take<B>(&self, request: &Request<B>) -> Option<Fault> {
+        if request.method().as_str() == Self::METHOD {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        } else {
+            None
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Guarded {
     stream: TcpStream,
     pacer: Arc<Pacer>,
+    gate: Gate,
+    refused: Arc<Refused>,
+    /// The beginning of a head, until the rest of it has come.
+    held: BytesMut,
+    /// What is to be shown before anything else is read.
+    shown: BytesMut,
+    end: End,
     /// Whether the last write had to wait.
     stalled: bool,
     closing: Closing,
+}
+
+/// Whether what the client sends is still looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Open,
+    /// Its last head was refused.
+    Refused,
+    /// Its last body was not framed as its head says.
+    Broken,
 }
 
 /// How far the close of a connection has come.
@@ -28,8 +77,18 @@ enum Closing {
 }
 
 impl Guarded {
-    pub(crate) fn new(stream: TcpStream, pacer: Arc<Pacer>) -> Self {
-        Self { stream, pacer, stalled: false, closing: Closing::No }
+    pub(crate) fn new(stream: TcpStream, pacer: Arc<Pacer>, gate: Gate, refused: Arc<Refused>) -> Self {
+        Self {
+            stream,
+            pacer,
+            gate,
+            refused,
+            held: BytesMut::new(),
+            shown: BytesMut::new(),
+            end: End::Open,
+            stalled: false,
+            closing: Closing::No,
+        }
     }
 
     /// Gives the connection up at once, with what waits in the kernel to be sent.
@@ -63,18 +122,81 @@ impl Guarded {
     }
 }
 
+impl Guarded {
+    /// Reads what may be shown at once. `None` when the gate holds all of it back.
+    fn poll_show(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<Option<()>>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        let come = buffer.filled().get(before..).unwrap_or_default();
+        if come.is_empty() {
+            return Poll::Ready(Ok(Some(())));
+        }
+        let Passed { bytes, flaw } = self.gate.pass(come);
+        self.pacer.read(come.len(), bytes < come.len());
+        self.held.extend_from_slice(come.get(bytes..).unwrap_or_default());
+        buffer.set_filled(before.saturating_add(bytes));
+        self.heed(flaw);
+        Poll::Ready(Ok((bytes > 0).then_some(())))
+    }
+
+    /// Reads on in a head that is held back; `false` at the end of the connection.
+    fn poll_complete(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut space = [0; 4096];
+        let mut buffer = ReadBuf::new(&mut space);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+        let come = buffer.filled();
+        if come.is_empty() {
+            return Poll::Ready(Ok(false));
+        }
+        let count = come.len();
+        self.held.extend_from_slice(come);
+        let Passed { bytes, flaw } = self.gate.pass(&self.held);
+        self.shown = self.held.split_to(bytes);
+        self.pacer.read(count, !self.held.is_empty());
+        self.heed(flaw);
+        Poll::Ready(Ok(true))
+    }
+
+    /// After a flaw, nothing that the client sends is shown any more.
+    fn heed(&mut self, flaw: Option<Flaw>) {
+        let Some(flaw) = flaw else { return };
+        self.held = BytesMut::new();
+        self.end = match flaw {
+            Flaw::Head(fault) => {
+                self.shown.extend_from_slice(&self.refused.put(fault));
+                End::Refused
+            }
+            Flaw::Body => End::Broken,
+        };
+    }
+}
+
 impl AsyncRead for Guarded {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        if buffer.filled().len() > before {
-            self.pacer.read();
+        loop {
+            if !self.shown.is_empty() {
+                let some = self.shown.len().min(buffer.remaining());
+                buffer.put_slice(&self.shown.split_to(some));
+                return Poll::Ready(Ok(()));
+            }
+            match self.end {
+                End::Open => {}
+                // The connection is closed when the refusal is written; its client's half is read then.
+                End::Refused => return Poll::Pending,
+                End::Broken => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+            }
+            if self.held.is_empty() {
+                if let Some(()) = ready!(self.poll_show(cx, buffer))? {
+                    return Poll::Ready(Ok(()));
+                }
+            } else if !ready!(self.poll_complete(cx))? {
+                return Poll::Ready(Ok(()));
+            }
         }
-        Poll::Ready(Ok(()))
     }
 }
 

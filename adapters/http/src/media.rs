@@ -15,26 +15,40 @@ pub(crate) fn sends_json(headers: &HeaderMap) -> Result<(), Rejection> {
     if headers.get_all(CONTENT_ENCODING).iter().all(plain) { Ok(()) } else { Err(Rejection::ContentEncoding) }
 }
 
-/// Refuses a client that takes neither of the two forms of an answer.
-///
-/// The revisions of 2025 ask for both to be listed. Clients that list one, or nothing, get on well with either,
-/// so only a client that could use neither is turned away.
+/// Refuses a client that does not take both forms of an answer: which of them comes is decided after its request was
+/// carried out. Who says nothing takes both.
 pub(crate) fn takes_an_answer(headers: &HeaderMap) -> Result<(), Rejection> {
-    let mut listed = headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(essence)
-        .filter(|media| !media.is_empty())
-        .peekable();
-    if listed.peek().is_none() || listed.any(is_ours) { Ok(()) } else { Err(Rejection::NotAcceptable) }
+    takes(headers, &[["application/json", "application/*"], ["text/event-stream", "text/*"]])
 }
 
-fn is_ours(media: &str) -> bool {
-    ["application/json", "text/event-stream", "*/*", "application/*", "text/*"]
-        .iter()
-        .any(|known| media.eq_ignore_ascii_case(known))
+/// Refuses a client that does not take an event stream.
+pub(crate) fn takes_events(headers: &HeaderMap) -> Result<(), Rejection> {
+    takes(headers, &[["text/event-stream", "text/*"]])
+}
+
+/// Whether `Accept` allows all of these types, each by one of its names or by `*/*`.
+fn takes(headers: &HeaderMap, types: &[[&str; 2]]) -> Result<(), Rejection> {
+    let allows = |names: &[&str; 2]| {
+        let mut listed = ranges(headers).filter(|range| !is_left_out(range)).map(essence);
+        listed.any(|range| range == "*/*" || names.iter().any(|name| range.eq_ignore_ascii_case(name)))
+    };
+    if ranges(headers).next().is_none() || types.iter().all(allows) {
+        Ok(())
+    } else {
+        Err(Rejection::NotAcceptable)
+    }
+}
+
+/// The media ranges of `Accept`.
+fn ranges(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).filter(|range| !essence(range).is_empty())
+}
+
+/// Whether a range is listed in order to be left out: its weight is zero.
+fn is_left_out(range: &str) -> bool {
+    let weight = range.split(';').skip(1).find_map(|parameter| parameter.trim().strip_prefix("q="));
+    weight.is_some_and(|weight| weight.trim_matches(['0', '.']).is_empty())
 }
 
 fn is_json(value: &str) -> bool {
@@ -97,23 +111,30 @@ mod tests {
     }
 
     #[test]
-    fn only_a_client_that_takes_neither_form_is_turned_away() {
-        for (value, fine) in [
-            ("application/json, text/event-stream", true),
-            ("text/event-stream, application/json;q=0.9", true),
-            ("application/json", true),
-            ("TEXT/EVENT-STREAM", true),
-            ("*/*", true),
-            ("text/html, */*;q=0.1", true),
-            ("", true),
-            ("text/html", false),
-            ("text/html, image/png", false),
+    fn a_client_takes_both_forms_of_an_answer_or_says_nothing() {
+        for (value, both, events) in [
+            ("application/json, text/event-stream", true, true),
+            ("text/event-stream, application/json;q=0.9", true, true),
+            ("Application/JSON,TEXT/EVENT-STREAM", true, true),
+            ("*/*", true, true),
+            ("text/html, */*;q=0.1", true, true),
+            ("application/*, text/*", true, true),
+            ("", true, true),
+            (" , ", true, true),
+            ("application/json", false, false),
+            ("text/event-stream", false, true),
+            ("application/json, text/event-stream;q=0", false, false),
+            ("application/json, text/event-stream; q=0.000", false, false),
+            ("application/json;q=0", false, false),
+            ("text/html", false, false),
+            ("text/html, image/png", false, false),
         ] {
-            assert_eq!(takes_an_answer(&headers(&[("accept", value)])).is_ok(), fine, "{value}");
+            let headers = headers(&[("accept", value)]);
+            assert_eq!(takes_an_answer(&headers).is_ok(), both, "{value}");
+            assert_eq!(takes_events(&headers).is_ok(), events, "{value}");
         }
-        assert!(takes_an_answer(&headers(&[])).is_ok());
-        assert!(
-            takes_an_answer(&headers(&[("accept", "text/html"), ("accept", "application/json")])).is_ok()
-        );
+        assert!(takes_an_answer(&headers(&[])).is_ok() && takes_events(&headers(&[])).is_ok());
+        let apart = [("accept", "text/event-stream"), ("accept", "application/json")];
+        assert!(takes_an_answer(&headers(&apart)).is_ok());
     }
 }

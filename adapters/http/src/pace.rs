@@ -23,7 +23,7 @@ enum Phase {
     /// The hub's turn: no deadline of ours.
     Busy,
     /// Bytes of a body.
-    Body { since: Instant, heard: Instant },
+    Body { since: Instant, heard: Instant, bytes: u64 },
     /// The body took too long; its reader is to be told.
     Late,
     /// Between two requests.
@@ -50,14 +50,19 @@ struct Pace {
     stalled: Option<Instant>,
     /// Whether the client has sent all of its last request.
     whole: bool,
+    /// Whether it has sent a part of the next head.
+    half_a_head: bool,
 }
 
 impl Pace {
     fn deadline(&self, limits: &Limits) -> Option<(Instant, Lapse)> {
         let phase = match self.phase {
             Phase::Silent { since } | Phase::Head { since } => Some((since + limits.head, Lapse::Close)),
-            Phase::Body { since, heard } => {
-                Some(((since + limits.body_total).min(heard + limits.body_idle), Lapse::Body))
+            Phase::Body { since, heard, bytes } => {
+                // So much was sent that the client is ahead of the least rate until then.
+                let worth = Duration::from_secs(bytes.checked_div(limits.body_rate).unwrap_or(u64::MAX >> 1));
+                let slow = limits.body_rate_after.saturating_add(worth).min(limits.body_total);
+                Some(((since + slow).min(heard + limits.body_idle), Lapse::Body))
             }
             Phase::Idle { since } => Some((since + limits.keep_alive, Lapse::Close)),
             Phase::Lingering { since } => Some((since + LINGER, Lapse::Close)),
@@ -67,15 +72,23 @@ impl Pace {
         [phase, stall].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
-    fn read(&mut self, now: Instant) {
+    fn read(&mut self, now: Instant, count: usize, half_a_head: bool) {
+        self.half_a_head = half_a_head;
         match &mut self.phase {
             Phase::Silent { .. } | Phase::Idle { .. } => {
                 self.whole = false;
                 self.phase = Phase::Head { since: now };
             }
-            Phase::Body { heard, .. } => *heard = now,
+            Phase::Body { heard, bytes, .. } => {
+                *heard = now;
+                *bytes = bytes.saturating_add(count as u64);
+            }
             Phase::Head { .. } | Phase::Busy | Phase::Late | Phase::Lingering { .. } => {}
         }
+    }
+
+    fn answered(&mut self, now: Instant) {
+        self.phase = if self.half_a_head { Phase::Head { since: now } } else { Phase::Idle { since: now } };
     }
 }
 
@@ -89,7 +102,8 @@ pub(crate) struct Pacer {
 
 impl Pacer {
     pub(crate) fn new(now: Instant) -> Self {
-        let pace = Pace { phase: Phase::Silent { since: now }, stalled: None, whole: true };
+        let pace =
+            Pace { phase: Phase::Silent { since: now }, stalled: None, whole: true, half_a_head: false };
         Self { pace: Mutex::new(pace), closing: AtomicBool::new(false) }
     }
 
@@ -102,9 +116,9 @@ impl Pacer {
         self.lock().deadline(limits)
     }
 
-    /// Bytes came.
-    pub(crate) fn read(&self) {
-        self.lock().read(Instant::now());
+    /// So many bytes came; `half_a_head` if they end within one.
+    pub(crate) fn read(&self, count: usize, half_a_head: bool) {
+        self.lock().read(Instant::now(), count, half_a_head);
     }
 
     /// A head is complete; `whole` if no body follows.
@@ -117,7 +131,7 @@ impl Pacer {
     /// The body is waited for.
     pub(crate) fn body_began(&self) {
         let now = Instant::now();
-        self.lock().phase = Phase::Body { since: now, heard: now };
+        self.lock().phase = Phase::Body { since: now, heard: now, bytes: 0 };
     }
 
     /// The body is complete.
@@ -138,7 +152,7 @@ impl Pacer {
 
     /// The answer has been handed over.
     pub(crate) fn request_ended(&self) {
-        self.lock().phase = Phase::Idle { since: Instant::now() };
+        self.lock().answered(Instant::now());
     }
 
     /// A write waits for the client to read.
@@ -178,6 +192,8 @@ mod tests {
             head: s(10),
             body_idle: s(20),
             body_total: s(60),
+            body_rate: 1024,
+            body_rate_after: s(10),
             keep_alive: s(75),
             write_stall: s(30),
             ..Limits::default()
@@ -191,7 +207,8 @@ mod tests {
     #[track_caller]
     fn check(steps: &[(u64, Step)], expected: Option<(u64, Lapse)>) {
         let start = Instant::now();
-        let mut pace = Pace { phase: Phase::Silent { since: start }, stalled: None, whole: true };
+        let mut pace =
+            Pace { phase: Phase::Silent { since: start }, stalled: None, whole: true, half_a_head: false };
         for (second, step) in steps {
             step(&mut pace, start + Duration::from_secs(*second));
         }
@@ -199,12 +216,17 @@ mod tests {
         assert_eq!(deadline, expected);
     }
 
+    /// A piece of a body that is worth ten seconds.
+    fn read(pace: &mut Pace, now: Instant) {
+        pace.read(now, 10 * 1024, false);
+    }
+
     fn body(pace: &mut Pace, now: Instant) {
-        pace.phase = Phase::Body { since: now, heard: now };
+        pace.phase = Phase::Body { since: now, heard: now, bytes: 0 };
     }
 
     fn idle(pace: &mut Pace, now: Instant) {
-        pace.phase = Phase::Idle { since: now };
+        pace.answered(now);
     }
 
     #[test]
@@ -214,20 +236,35 @@ mod tests {
 
     #[test]
     fn a_head_has_its_time_from_its_first_byte_however_it_trickles() {
-        check(&[(4, Pace::read), (9, Pace::read)], Some((14, Lapse::Close)));
+        check(&[(4, read), (9, read)], Some((14, Lapse::Close)));
     }
 
     #[test]
     fn the_next_head_has_its_own_time() {
-        check(&[(1, Pace::read), (2, idle)], Some((77, Lapse::Close)));
-        check(&[(1, Pace::read), (2, idle), (50, Pace::read)], Some((60, Lapse::Close)));
+        check(&[(1, read), (2, idle)], Some((77, Lapse::Close)));
+        check(&[(1, read), (2, idle), (50, read)], Some((60, Lapse::Close)));
+    }
+
+    #[test]
+    fn a_head_that_began_before_the_last_answer_has_its_time_from_there() {
+        let begun: Step = |pace, now| pace.read(now, 1, true);
+        check(&[(1, read), (2, begun), (3, idle)], Some((13, Lapse::Close)));
+        check(&[(1, read), (2, begun), (3, read), (4, idle)], Some((79, Lapse::Close)));
     }
 
     #[test]
     fn a_body_may_pause_but_not_trickle_for_ever() {
-        check(&[(0, body)], Some((20, Lapse::Body)));
-        check(&[(0, body), (15, Pace::read)], Some((35, Lapse::Body)));
-        check(&[(0, body), (15, Pace::read), (30, Pace::read), (45, Pace::read)], Some((60, Lapse::Body)));
+        check(&[(0, body), (0, read), (1, read)], Some((21, Lapse::Body)));
+        check(&[(0, body), (9, read), (19, read), (29, read), (39, read)], Some((50, Lapse::Body)));
+        let ten: Vec<(u64, Step)> = (0..10).map(|second| (second * 5, read as Step)).collect();
+        check(&[&[(0, body as Step)], ten.as_slice()].concat(), Some((60, Lapse::Body)));
+    }
+
+    #[test]
+    fn a_body_has_ten_seconds_and_then_as_many_as_it_has_kibibytes() {
+        check(&[(0, body)], Some((10, Lapse::Body)));
+        check(&[(0, body), (9, |pace, now| pace.read(now, 3 * 1024, false))], Some((13, Lapse::Body)));
+        check(&[(0, body), (9, |pace, now| pace.read(now, 1, false))], Some((10, Lapse::Body)));
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, REFERRER_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use orch_core::ports::gateway::{Reply, ReplyBody, Verb};
-use orch_core::{Fault, Rejection};
+use orch_core::{Fault, Limit, Rejection};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,6 +20,9 @@ use crate::sse::Events;
 
 /// Proxies that buffer (nginx) are told not to.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// No page of another origin may use what is answered here.
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// An exchange under way; dropped when its answer has been handed over, or will never be.
 pub(crate) struct Exchange {
@@ -96,7 +99,7 @@ impl http_body::Body for Body {
 /// The response that carries a reply. `pause` is that between two comments on a silent stream.
 pub(crate) fn respond(reply: Reply, verb: Verb, exchange: Exchange, pause: Duration) -> Response<Body> {
     let Reply { status, session, body } = reply;
-    let mut headers = common(8);
+    let mut headers = common(10);
     let content = match body {
         ReplyBody::Empty => Content::Nothing,
         ReplyBody::Json(bytes) => {
@@ -105,7 +108,7 @@ pub(crate) fn respond(reply: Reply, verb: Verb, exchange: Exchange, pause: Durat
         }
         ReplyBody::Events(stream) => {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, no-transform"));
             headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
             let endless = matches!(verb, Verb::Listen | Verb::OpenSse);
             Content::Events { events: Events::new(stream, pause), endless }
@@ -127,17 +130,26 @@ pub(crate) fn respond(reply: Reply, verb: Verb, exchange: Exchange, pause: Durat
 /// The response that tells of a fault, as a JSON-RPC error: a client that finds none would take the endpoint for
 /// one of another transport. `allow` is for 405.
 pub(crate) fn refuse(fault: &Fault, allow: Option<&'static str>, exchange: Exchange) -> Response<Body> {
-    let mut headers = common(4);
+    let mut headers = common(8);
     json(&mut headers);
     if let Some(allow) = allow {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
     }
-    if matches!(fault, Fault::Rejected(Rejection::Malformed(_))) {
+    if ends_the_connection(fault) {
         // Where one request was not understood, nobody knows where the next one begins.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     let status = StatusCode::from_u16(fault.wire().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     build(status, headers, Content::Whole(Bytes::from(fault.frame(None))), exchange)
+}
+
+/// Whether a fault is one of the head, or of how the body is framed.
+fn ends_the_connection(fault: &Fault) -> bool {
+    match fault {
+        Fault::Rejected(rejection) => matches!(rejection, Rejection::Expectation | Rejection::Malformed(_)),
+        Fault::Exceeded(exceeded) => matches!(exceeded.limit, Limit::HeadBytes | Limit::HeaderFields),
+        Fault::Bug(_) | Fault::Denied(_) | Fault::Upstream(_) => false,
+    }
 }
 
 /// The answer of a probe: 200 or 503.
@@ -147,21 +159,23 @@ pub(crate) fn probe(method: &Method, well: bool, exchange: Exchange) -> Response
     }
     let (status, words): (_, &'static [u8]) =
         if well { (StatusCode::OK, b"ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, b"not ready\n") };
-    let mut headers = common(4);
+    let mut headers = common(8);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     build(status, headers, Content::Whole(Bytes::from_static(words)), exchange)
 }
 
+/// What every response says to a browser: whose it is, and that nobody keeps it.
 fn common(capacity: usize) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(capacity);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers
 }
 
 fn json(headers: &mut HeaderMap) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
 fn build(status: StatusCode, headers: HeaderMap, content: Content, exchange: Exchange) -> Response<Body> {

@@ -21,10 +21,12 @@ mod framer;
 mod group;
 mod life;
 mod outbox;
+mod overlong;
 mod program;
 mod spawn;
 
-pub use framer::{Framer, LineTooLong};
+pub use framer::Framer;
+pub use overlong::Overlong;
 
 use life::{Life, NOW};
 use outbox::Outbox;

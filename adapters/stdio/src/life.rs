@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-use crate::framer::{Framer, LineTooLong};
+use crate::framer::Framer;
 use crate::group::Group;
 use crate::outbox::Outbox;
 use crate::{complaints, spawn};
@@ -46,8 +46,13 @@ pub(crate) struct Life {
     pub(crate) tasks: TaskTracker,
 }
 
-/// How the reader of a child's output ended.
-type OutputEnd = Result<(), LineTooLong>;
+/// How the end of a child came about.
+struct End {
+    /// It was asked for.
+    stopped: bool,
+    /// Its output had ended before, and its reader with it.
+    mute: bool,
+}
 
 impl Life {
     /// Lives it.
@@ -77,43 +82,35 @@ impl Life {
         let mut reader = child.stdout.take().map(|it| self.read(it));
         let complaints = child.stderr.take().map(|it| self.listen(it));
 
-        let (stopped, early) = self.watch(&group, reader.as_mut()).await;
+        let End { stopped, mute } = self.watch(&group, reader.as_mut()).await;
         group.release();
         self.outbox.finish();
         let status = child.wait().await;
-        let (_, late, _) = tokio::join!(
+        tokio::join!(
             settle(writer, Duration::ZERO),
-            settle(reader.filter(|_| early.is_none()), PIPE_WAIT),
+            settle(reader.filter(|_| !mute), PIPE_WAIT),
             settle(complaints, PIPE_WAIT)
         );
-        match early.or(late).unwrap_or(Ok(())) {
-            _ if stopped => CloseReason::Stopped,
-            Err(LineTooLong) => CloseReason::MessageTooLong,
-            Ok(()) => status.map_or(CloseReason::Exited(-1), reason_of),
-        }
+        if stopped { CloseReason::Stopped } else { status.map_or(CloseReason::Exited(-1), reason_of) }
     }
 
-    /// Until the leader has exited: whether that was asked for, and how the output ended if it ended before.
-    async fn watch(
-        &mut self,
-        group: &Group,
-        reader: Option<&mut JoinHandle<OutputEnd>>,
-    ) -> (bool, Option<OutputEnd>) {
+    /// Until the leader has exited.
+    async fn watch(&mut self, group: &Group, reader: Option<&mut JoinHandle<()>>) -> End {
         let output = async {
             match reader {
-                Some(reader) => reader.await.unwrap_or(Ok(())),
+                Some(reader) => drop(reader.await),
                 None => future::pending().await,
             }
         };
         tokio::select! {
-            () = group.exited() => (false, None),
-            end = output => {
-                self.stop_in_steps(group, if end.is_ok() { MUTE_GRACE } else { NOW }).await;
-                (false, Some(end))
+            () = group.exited() => End { stopped: false, mute: false },
+            () = output => {
+                self.stop_in_steps(group, MUTE_GRACE).await;
+                End { stopped: false, mute: true }
             }
             grace = asked(&mut self.stop) => {
                 self.stop_in_steps(group, grace).await;
-                (true, None)
+                End { stopped: true, mute: false }
             }
         }
     }
@@ -138,9 +135,10 @@ impl Life {
         self.tasks.spawn(async move { outbox.write_to(stdin).await })
     }
 
-    fn read(&self, stdout: ChildStdout) -> JoinHandle<OutputEnd> {
+    fn read(&self, stdout: ChildStdout) -> JoinHandle<()> {
         let (sink, limit) = (Arc::clone(&self.sink), self.launch.message_bytes);
-        self.tasks.spawn(async move { read_frames(stdout, limit, &*sink).await })
+        let server = self.launch.server.clone();
+        self.tasks.spawn(async move { read_frames(stdout, &server, limit, &*sink).await })
     }
 
     fn listen(&self, stderr: ChildStderr) -> JoinHandle<()> {
@@ -149,17 +147,26 @@ impl Life {
     }
 }
 
-async fn read_frames(mut stdout: impl AsyncRead + Unpin, limit: usize, sink: &dyn LinkSink) -> OutputEnd {
+async fn read_frames(mut stdout: impl AsyncRead + Unpin, server: &str, limit: usize, sink: &dyn LinkSink) {
     let mut lines = Framer::new(limit);
     while stdout.read_buf(lines.space()).await.is_ok_and(|read| read > 0) {
         let mut frames = Vec::new();
-        let end = lines.frames(&mut frames);
+        while let Err(overlong) = lines.frames(&mut frames) {
+            let instead = overlong.instead(limit);
+            let (bytes, answered) = (overlong.bytes, instead.is_some());
+            tracing::warn!(
+                server,
+                bytes,
+                limit,
+                answered,
+                "a message over the limit message_bytes was dropped"
+            );
+            frames.extend(instead);
+        }
         if !frames.is_empty() {
             sink.received(None, frames);
         }
-        end?;
     }
-    Ok(())
 }
 
 /// Waits so long for a task, then ends it. It does nothing any more when this is ready.

@@ -59,7 +59,8 @@ pub struct LaunchSpec {
     pub server: String,
     /// What to run or reach. No `${VAR}` is left in it.
     pub spec: ServerSpec,
-    /// The longest message that is accepted, in bytes; a longer one closes the link.
+    /// The longest message that is accepted, in bytes. A longer one closes the link, unless the adapter can read past
+    /// it: then an error is received in its place, for the request that it answers, if that can be told.
     pub message_bytes: usize,
     /// The most bytes that may wait to be written.
     pub queue_bytes: usize,

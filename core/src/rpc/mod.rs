@@ -6,6 +6,7 @@
 mod envelope;
 mod field;
 mod members;
+mod salvage;
 mod scan;
 mod string;
 pub mod write;
@@ -13,6 +14,7 @@ pub mod write;
 pub use envelope::{Envelope, Message, Sender};
 pub use field::{Field, Fields, Span};
 pub use members::Members;
+pub use salvage::{answered_id, asked_id};
 pub use scan::{JsonLimits, scan};
 pub use string::decode_string;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use orch_core::ports::BoxFuture;
 use orch_core::ports::gateway::{Admission, Gateway, Head, Reply, Verb};
-use orch_core::rpc::{Envelope, Sender};
+use orch_core::rpc::{Envelope, Sender, asked_id};
 use orch_core::shard::{Input, Opened, Posted};
 use orch_core::{Bug, ExchangeId, Fault, Rejection};
 use tokio::sync::oneshot;
@@ -42,9 +42,9 @@ impl Driver {
         };
         let exchange = self.mint_exchange();
         let patience = cell.limits().first_message;
-        let input = match input(exchange, admission, head, body, &cell) {
+        let input = match input(exchange, admission, head, &body, &cell) {
             Ok(input) => input,
-            Err(fault) => return refusal(&fault),
+            Err(reply) => return reply,
         };
         let (sender, mut receiver) = oneshot::channel();
         let mut guard = Guard::new(&cell, exchange);
@@ -66,12 +66,13 @@ fn input(
     exchange: ExchangeId,
     admission: Admission,
     head: Head,
-    body: Bytes,
+    body: &Bytes,
     cell: &Arc<Cell>,
-) -> Result<Input, Fault> {
+) -> Result<Input, Reply> {
     Ok(match head.verb {
         Verb::Post | Verb::PostMessage => {
-            let body = Envelope::parse(body, Sender::Client, cell.limits())?;
+            let body = Envelope::parse(body.clone(), Sender::Client, cell.limits())
+                .map_err(|fault| Reply::json(fault.wire().status, fault.frame(asked_id(body)).into()))?;
             Input::Posted(Posted { exchange, admission, head, body })
         }
         Verb::Listen | Verb::OpenSse => Input::StreamOpened(Opened { exchange, admission, head }),

@@ -81,7 +81,8 @@ fn open_link(cell: &Arc<Cell>, live: &mut Live, link: LinkId, server: &Server) {
         message_bytes: limits.message_bytes,
         queue_bytes: limits.link_queue_bytes,
     };
-    let handle = upstreams.open(launch, Arc::new(CellSink::new(cell, link, secrets)));
+    let sink = CellSink::new(cell, link, launch.server.clone(), secrets);
+    let handle = upstreams.open(launch, Arc::new(sink));
     live.links.insert(link, handle);
 }
 

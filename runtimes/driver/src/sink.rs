@@ -4,9 +4,9 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use orch_core::ports::upstream::{CloseReason, LinkSink};
-use orch_core::rpc::{Envelope, Sender};
+use orch_core::rpc::{Envelope, Sender, answered_id};
 use orch_core::shard::Input;
-use orch_core::{CallId, LinkId};
+use orch_core::{CallId, Fault, LinkId, UpstreamFault};
 
 use crate::cell::Cell;
 use crate::secrets::Secrets;
@@ -16,13 +16,23 @@ use crate::secrets::Secrets;
 pub(crate) struct CellSink {
     cell: Weak<Cell>,
     link: LinkId,
+    /// The server's name.
+    server: String,
     /// Must not be in what the link says in words.
     secrets: Secrets,
 }
 
 impl CellSink {
-    pub(crate) fn new(cell: &Arc<Cell>, link: LinkId, secrets: Secrets) -> Self {
-        Self { cell: Arc::downgrade(cell), link, secrets }
+    pub(crate) fn new(cell: &Arc<Cell>, link: LinkId, server: String, secrets: Secrets) -> Self {
+        Self { cell: Arc::downgrade(cell), link, server, secrets }
+    }
+
+    /// The error for the request that an unreadable answer was meant for, if that can be told: nobody else will
+    /// answer it.
+    fn instead(&self, frame: &Bytes, fault: &Fault) -> Option<Bytes> {
+        let id = answered_id(frame, frame)?;
+        let fault = UpstreamFault::Unreadable { server: self.server.clone(), cause: fault.to_string() };
+        Some(Fault::from(fault).frame(Some(id)).into())
     }
 
     fn feed(&self, input: Input) {
@@ -40,10 +50,15 @@ impl LinkSink for CellSink {
     /// Messages are read before the lock is taken: a large result keeps nobody waiting.
     fn received(&self, within: Option<&str>, frames: Vec<Bytes>) {
         let Some(cell) = self.cell.upgrade() else { return };
-        let read = |frame| Envelope::parse(frame, Sender::Upstream, cell.limits());
-        let frames = frames.into_iter().map(read).collect();
+        let mut messages = Vec::with_capacity(frames.len());
+        for frame in frames {
+            let message = Envelope::parse(frame.clone(), Sender::Upstream, cell.limits());
+            let instead = message.as_ref().err().and_then(|fault| self.instead(&frame, fault));
+            messages.push(message);
+            messages.extend(instead.map(|error| Envelope::parse(error, Sender::Upstream, cell.limits())));
+        }
         let within = within.and_then(|id| id.parse().ok()).map(CallId);
-        cell.feed(Input::FramesReceived { link: self.link, within, frames });
+        cell.feed(Input::FramesReceived { link: self.link, within, frames: messages });
     }
 
     fn logged(&self, line: String) {

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use orch_core::Limits;
-use orch_core::rpc::{Envelope, Field, Members, Message, Sender, write};
+use orch_core::rpc::{Envelope, Field, Members, Message, Sender, answered_id, asked_id, write};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -45,7 +45,11 @@ pub fn check(input: &[u8]) {
     for sender in [Sender::Client, Sender::Upstream] {
         match Envelope::parse(Bytes::copy_from_slice(input), sender, &limits) {
             Ok(envelope) => accepted(&envelope, &limits),
-            Err(fault) => assert!(is_json(&fault.frame(None)), "{fault} is not written as JSON"),
+            Err(fault) => {
+                for id in [None, asked_id(input), answered_id(input, input)] {
+                    assert!(is_json(&fault.frame(id)), "{fault} is not written as JSON, with the id {id:?}");
+                }
+            }
         }
     }
 }
@@ -56,9 +60,25 @@ fn accepted(envelope: &Envelope, limits: &Limits) {
     assert!(depth(text) <= limits.json_depth, "deeper than the bound");
     agrees_with_serde_json(envelope);
     keeps_its_id(envelope);
+    has_no_other_id(envelope);
     for (whole, _) in BODIES {
         splices(envelope, whole);
         rebuilds_from_its_members(envelope.raw(whole).unwrap_or_default());
+    }
+}
+
+/// What is taken for the id without reading the message is its id, however little of the message is there.
+fn has_no_other_id(envelope: &Envelope) {
+    let text = envelope.bytes();
+    let own = match envelope.message() {
+        Message::Request { id, .. } | Message::Response { id, .. } => Some(id),
+        Message::Notification { .. } => None,
+    };
+    let answers = matches!(envelope.message(), Message::Response { .. });
+    assert!(asked_id(text).is_none_or(|id| Some(id) == own && !answers));
+    for cut in 0..text.len().min(200) {
+        let found = answered_id(&text[..cut], &text[cut..]);
+        assert!(found.is_none_or(|id| Some(id) == own && answers), "{found:?} where {cut} bytes are there");
     }
 }
 

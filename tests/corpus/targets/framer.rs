@@ -1,9 +1,10 @@
-//! The framer of stdio: any chunking gives the same messages, and the buffer stays within its bound.
+//! The framer of stdio: any chunking gives the same messages and leaves the same lines out, and the buffer stays within
+//! its bound.
 //!
 //! An input is the longest message (one byte), a seed for the chunking (one byte), and the stream.
 
 use bytes::Bytes;
-use orch_stdio::{Framer, LineTooLong};
+use orch_stdio::{Framer, Overlong};
 
 use super::choices::{Choices, pieces};
 
@@ -26,11 +27,12 @@ fn check_chunks(stream: &[u8], limit: usize, seed: u8) {
     assert_eq!(framed(pieces(stream, 0), limit), expected, "byte by byte");
 }
 
-type Outcome = (Vec<Bytes>, Result<(), LineTooLong>);
+/// The messages, and what is kept of the lines that are too long.
+type Outcome = (Vec<Bytes>, Vec<Overlong>);
 
 /// What the framer makes of chunks.
 fn framed<'a>(chunks: impl Iterator<Item = &'a [u8]>, limit: usize) -> Outcome {
-    let (mut framer, mut out) = (Framer::new(limit), Vec::new());
+    let (mut framer, mut out, mut overlong) = (Framer::new(limit), Vec::new(), Vec::new());
     for mut chunk in chunks {
         while !chunk.is_empty() {
             let space = framer.space();
@@ -44,28 +46,29 @@ fn framed<'a>(chunks: impl Iterator<Item = &'a [u8]>, limit: usize) -> Outcome {
             let (now, later) = chunk.split_at(room.min(chunk.len()));
             space.extend_from_slice(now);
             chunk = later;
-            if let Err(error) = framer.frames(&mut out) {
-                return (out, Err(error));
+            while let Err(line) = framer.frames(&mut out) {
+                overlong.push(line);
             }
         }
     }
-    (out, Ok(()))
+    (out, overlong)
 }
 
-/// The same by definition: lines without their ends, empty ones left out, up to the first that is too long.
+/// The same by definition: lines without their ends, empty ones left out, and those that are too long.
 fn messages(stream: &[u8], limit: usize) -> Outcome {
-    let mut out = Vec::new();
+    let (mut out, mut overlong) = (Vec::new(), Vec::new());
     let mut lines = stream.split(|byte| *byte == b'\n');
-    let unfinished = lines.next_back().unwrap_or_default();
-    for line in lines {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let _unfinished = lines.next_back();
+    for whole in lines {
+        let line = whole.strip_suffix(b"\r").unwrap_or(whole);
         if line.len() > limit {
-            return (out, Err(LineTooLong));
-        }
-        if !line.is_empty() {
+            // The bound is below what is kept of either end of longer ones.
+            let beginning = Bytes::copy_from_slice(&whole[..limit]);
+            let end = Bytes::copy_from_slice(&whole[whole.len() - limit..]);
+            overlong.push(Overlong { beginning, end, bytes: whole.len() as u64 });
+        } else if !line.is_empty() {
             out.push(Bytes::copy_from_slice(line));
         }
     }
-    // One byte more may yet turn out to be the carriage return of a line end.
-    if unfinished.len() > limit + 1 { (out, Err(LineTooLong)) } else { (out, Ok(())) }
+    (out, overlong)
 }

@@ -5,6 +5,7 @@ mod choices;
 pub mod config;
 pub mod envelope;
 pub mod framer;
+pub mod gate;
 pub mod headers;
 pub mod key;
 pub mod record;

@@ -85,19 +85,22 @@ async fn two_lengths_end_the_connection() {
 }
 
 #[tokio::test]
-async fn bad_framing_never_reaches_the_gateway() {
+async fn bad_framing_is_told_and_never_reaches_the_gateway() {
     let hub = small().await;
     for heads in [
         "content-length: 2\r\ncontent-length: 3\r\n\r\n{}",
+        "content-length: 2\r\ncontent-length: 2\r\n\r\n{}",
         "content-length: +2\r\n\r\n{}",
         "transfer-encoding: gzip\r\n\r\n{}",
         "transfer-encoding: chunked\r\n\r\nxyz\r\n{}",
+        "transfer-encoding: chunked\r\n\r\n2\n{}\n0\n\n",
+        "transfer-encoding: chunked\r\n\r\n2 \r\n{}\r\n0\r\n\r\n",
         "content-length : 2\r\n\r\n{}",
         " folded\r\ncontent-length: 2\r\n\r\n{}",
     ] {
         let mut client = hub.connect().await;
-        client.send(hub.request("POST /mcp", &format!("{JSON}{heads}"))).await;
-        client.closed().await;
+        client.exchange(hub.request("POST /mcp", &format!("{JSON}{heads}"))).await.assert_refusal(400);
+        assert!(client.closed().await, "{heads}");
     }
     assert_eq!(hub.gateway.submissions(), 0);
 }

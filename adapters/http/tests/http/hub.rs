@@ -61,9 +61,9 @@ impl Hub {
         self.request("POST /mcp", &rest)
     }
 
-    /// A GET.
+    /// A GET in a session.
     pub(crate) fn get(&self, path: &str) -> String {
-        self.request(&format!("GET {path}"), "\r\n")
+        self.request(&format!("GET {path}"), "mcp-session-id: S\r\n\r\n")
     }
 
     /// Waits for the server to end, and says how many connections it cut.

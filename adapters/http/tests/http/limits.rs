@@ -11,10 +11,12 @@ async fn a_head_that_is_too_long_is_431() {
     let hub = Hub::echo(Limits { head_bytes: 1024, ..Limits::default() }).await;
     let head = |bytes: usize| hub.request("GET /healthz", &format!("a: {}\r\n\r\n", "x".repeat(bytes)));
     assert_eq!(hub.connect().await.exchange(head(900)).await.status, 200);
-    assert_eq!(hub.connect().await.exchange(head(1024)).await.status, 431);
+    hub.connect().await.exchange(head(1024)).await.assert_refusal(431);
     let mut endless = hub.connect().await;
     endless.send(hub.request("GET /healthz", &format!("a: {}", "x".repeat(100_000)))).await;
-    assert_eq!(endless.response().await.status, 431);
+    let response = endless.response().await;
+    response.assert_refusal(431);
+    assert!(response.text().contains("\"limit\":\"head_bytes\",\"value\":1024"), "{}", response.text());
     assert!(endless.closed().await);
 }
 
@@ -23,7 +25,9 @@ async fn too_many_header_fields_are_431() {
     let hub = Hub::echo(Limits { header_fields: 10, ..Limits::default() }).await;
     let head = |fields| hub.request("GET /healthz", &format!("{}\r\n", "a: b\r\n".repeat(fields)));
     assert_eq!(hub.connect().await.exchange(head(9)).await.status, 200);
-    assert_eq!(hub.connect().await.exchange(head(10)).await.status, 431);
+    let response = hub.connect().await.exchange(head(10)).await;
+    response.assert_refusal(431);
+    assert!(response.text().contains("\"limit\":\"header_fields\",\"value\":10"), "{}", response.text());
 }
 
 #[tokio::test]

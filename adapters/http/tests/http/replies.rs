@@ -33,6 +33,30 @@ async fn json_is_one_message_of_known_length_that_nobody_stores() {
 }
 
 #[tokio::test]
+async fn every_response_tells_browsers_whose_it_is_and_that_nobody_keeps_it() {
+    let hub = hub(Scripted::new(|_, _| async { Reply::empty(202) })).await;
+    let stream = self::hub(Scripted::events(|| Script::of([message("{}")]))).await;
+    let refused = "GET / HTTP/1.1\n\n".to_owned();
+    for (hub, request) in [
+        (&hub, hub.post("{}")),
+        (&hub, hub.get("/healthz")),
+        (&hub, hub.get("/nothing")),
+        (&hub, refused),
+        (&stream, stream.get("/mcp")),
+    ] {
+        let response = hub.connect().await.exchange(&request).await;
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(response.header(name), value, "{request}");
+        }
+        assert!(response.header("cache-control").contains("no-store"), "{request}");
+    }
+}
+
+#[tokio::test]
 async fn a_status_alone_has_no_body() {
     for status in [202, 204, 404] {
         let hub = hub(Scripted::new(move |_, _| async move { Reply::empty(status) })).await;
@@ -64,7 +88,7 @@ async fn events_are_a_stream_that_no_proxy_keeps_back() {
     let response = client.exchange(hub.post("{}")).await;
     for (name, value) in [
         ("content-type", "text/event-stream"),
-        ("cache-control", "no-cache, no-transform"),
+        ("cache-control", "no-cache, no-store, no-transform"),
         ("x-accel-buffering", "no"),
         ("x-content-type-options", "nosniff"),
     ] {

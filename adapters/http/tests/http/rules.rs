@@ -118,7 +118,7 @@ async fn other_methods_are_405_with_those_that_are_allowed_to_who_has_a_key() {
     for (line, allow) in [
         ("OPTIONS /mcp", "GET, POST, DELETE"),
         ("PUT /servers/a/mcp", "GET, POST, DELETE"),
-        ("TRACE /projects/p/mcp", "GET, POST, DELETE"),
+        ("PATCH /projects/p/mcp", "GET, POST, DELETE"),
         ("POST /sse", "GET"),
         ("POST /sse/a", "GET"),
         ("OPTIONS /sse", "GET"),
@@ -178,11 +178,12 @@ async fn media_types_are_judged_after_the_key_and_before_the_body() {
         ("accept: */*", 415),
         ("content-type: application/json\r\ncontent-encoding: gzip", 415),
         ("content-type: application/json\r\naccept: text/html", 406),
+        ("content-type: application/json\r\naccept: application/json", 406),
     ] {
         let rest = format!("{heads}\r\nexpect: 100-continue\r\ncontent-length: 1000\r\n\r\n");
         hub.connect().await.exchange(hub.request("POST /mcp", &rest)).await.assert_refusal(status);
     }
-    assert_eq!((hub.gateway.admissions(), hub.gateway.submissions()), (4, 0));
+    assert_eq!((hub.gateway.admissions(), hub.gateway.submissions()), (5, 0));
 }
 
 #[tokio::test]
@@ -204,7 +205,7 @@ async fn the_gateway_is_told_what_was_asked() {
     for (line, rest) in [
         ("POST /projects/acme/servers/git/mcp", json),
         ("GET /projects/acme/mcp", "mcp-session-id: S\r\n\r\n"),
-        ("DELETE /mcp", bare),
+        ("DELETE /mcp", "mcp-session-id: S\r\n\r\n"),
         ("GET /sse/git", bare),
         ("POST /servers/git/messages?sessionId=S", json),
     ] {
@@ -225,7 +226,7 @@ async fn the_gateway_is_told_what_was_asked() {
         [
             (Verb::Post, "acme", git(), "-", "", 2),
             (Verb::Listen, "acme", Target::Unified, "S", "", 0),
-            (Verb::Delete, "-", Target::Unified, "-", "", 0),
+            (Verb::Delete, "-", Target::Unified, "S", "", 0),
             (Verb::OpenSse, "-", git(), "-", "/servers/git/messages", 0),
             (Verb::PostMessage, "-", git(), "S", "", 2),
         ]
@@ -233,12 +234,91 @@ async fn the_gateway_is_told_what_was_asked() {
 }
 
 #[tokio::test]
-async fn http_2_and_upgrades_are_not_spoken() {
+async fn a_stream_is_opened_for_who_takes_one() {
+    let hub = hub().await;
+    for (accept, status) in [("text/event-stream", 200), ("*/*", 200), ("application/json", 406)] {
+        for line in ["GET /mcp", "GET /sse"] {
+            let rest = format!("mcp-session-id: S\r\naccept: {accept}\r\n\r\n");
+            let response = hub.connect().await.exchange(hub.request(line, &rest)).await;
+            assert_eq!(response.status, status, "{line} with {accept}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_session_there_is_nothing_but_to_post() {
+    let hub = hub().await;
+    for line in ["GET /mcp", "DELETE /mcp", "GET /servers/a/mcp"] {
+        for accept in ["text/event-stream", "application/json"] {
+            let rest = format!("accept: {accept}\r\n\r\n");
+            let response = hub.connect().await.exchange(hub.request(line, &rest)).await;
+            response.assert_refusal(405);
+            assert_eq!(response.header("allow"), "POST", "{line}");
+        }
+    }
+    assert_eq!(hub.gateway.submissions(), 0);
+}
+
+#[tokio::test]
+async fn http_2_is_not_spoken_and_whoever_would_like_to_is_answered_in_http_1() {
     let hub = hub().await;
     let mut client = hub.connect().await;
-    client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
-    client.closed().await;
+    client.exchange("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.assert_refusal(400);
+    assert!(client.closed().await);
     let rest = "connection: upgrade, http2-settings\r\nupgrade: h2c\r\ncontent-type: application/json\r\n\
                 content-length: 2\r\n\r\n{}";
     assert_eq!(hub.connect().await.exchange(hub.request("POST /mcp", rest)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_head_that_two_readers_may_read_differently_is_refused_in_words_and_ends_the_connection() {
+    let hub = hub().await;
+    for (line, rest, status) in [
+        ("GET /healthz", "a: b\n\r\n", 400),
+        ("GET /healthz", "a: b\r\n c\r\n\r\n", 400),
+        ("GET /healthz", "a : b\r\n\r\n", 400),
+        ("POST /mcp", "content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        ("POST /mcp", "transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400),
+        ("POST /mcp", "connection: close, authorization\r\n\r\n", 400),
+        ("GET /mcp", "connection: upgrade\r\nupgrade: websocket\r\n\r\n", 400),
+        ("POST /mcp", "expect: something\r\n\r\n", 417),
+        ("TRACE /mcp", "\r\n", 400),
+    ] {
+        let mut client = hub.connect().await;
+        let response = client.exchange(hub.request(line, rest)).await;
+        response.assert_refusal(status);
+        assert_eq!(response.header("connection"), "close");
+        assert!(client.closed().await, "{line} {rest}");
+    }
+    assert_eq!(hub.gateway.admissions(), 0);
+}
+
+#[tokio::test]
+async fn a_bad_head_is_refused_in_its_turn_however_it_comes() {
+    let hub = hub().await;
+    let requests = format!("{}{}{}GET / HT\n", hub.post("[1]"), hub.post("[2]"), hub.get("/healthz"));
+    for piece in [requests.len(), 100, 1] {
+        let mut client = hub.connect().await;
+        for piece in requests.as_bytes().chunks(piece) {
+            client.send(piece).await;
+            tokio::task::yield_now().await;
+        }
+        for expected in ["[1]", "[2]", "ok\n"] {
+            assert_eq!(client.response().await.text(), expected, "in pieces of {piece}");
+        }
+        client.response().await.assert_refusal(400);
+        assert!(client.closed().await);
+    }
+}
+
+#[tokio::test]
+async fn the_client_of_a_bad_head_sees_its_refusal_whatever_it_sends_after_it() {
+    let hub = hub().await;
+    let rest = format!("a : b\r\ncontent-length: 50000000\r\n\r\n{}", " ".repeat(48 << 20));
+    let mut client = hub.connect().await;
+    client.exchange(hub.request("POST /mcp", &rest)).await.assert_refusal(400);
+    let mut half = hub.connect().await;
+    half.send("GET / HTTP/1.1\n\n").await;
+    tokio::io::AsyncWriteExt::shutdown(&mut half.stream).await.unwrap();
+    half.response().await.assert_refusal(400);
 }

@@ -102,6 +102,46 @@ async fn a_body_that_trickles_too_long_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_body_below_the_least_rate_is_told_so() {
+    let limits = Limits { body_rate: 1 << 20, body_rate_after: ms(200), ..Limits::default() };
+    let hub = Hub::echo(limits).await;
+    let mut client = hub.connect().await;
+    let head = "content-type: application/json\r\ncontent-length: 9999\r\n\r\n";
+    client.send(hub.request("POST /mcp", head)).await;
+    let start = Instant::now();
+    for _ in 0..25 {
+        drop(client.stream.write_all(b" ").await);
+        sleep(ms(20)).await;
+    }
+    client.response().await.assert_refusal(408);
+    assert!(start.elapsed() < Limits::default().body_idle);
+}
+
+#[tokio::test]
+async fn clients_that_stall_in_every_way_hold_up_nobody_and_are_dropped() {
+    let short = ms(400);
+    let hub =
+        Hub::echo(Limits { head: short, body_idle: short, keep_alive: short, ..Limits::default() }).await;
+    let half = "content-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    let beginnings =
+        ["", "POST /mcp HTT", &*hub.request("POST /mcp", half), "POST /mcp HTTP/1.1\r\nhost: x\r\n"];
+    let mut stalled = Vec::new();
+    for beginning in beginnings.iter().cycle().take(32) {
+        let mut client = hub.connect().await;
+        client.send(beginning).await;
+        stalled.push(client);
+    }
+    let start = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(hub.connect().await.exchange(hub.post("{}")).await.status, 200);
+    }
+    println!("20 requests beside 32 stalled clients took {:?}", start.elapsed());
+    for client in &mut stalled {
+        client.closed().await;
+    }
+}
+
+#[tokio::test]
 async fn a_body_in_pieces_is_waited_for() {
     let hub = Hub::echo(quick()).await;
     let mut client = hub.connect().await;

@@ -58,22 +58,43 @@ fn a_burst_of_small_messages_arrives_in_few_reads() {
 }
 
 #[test]
-fn a_message_over_the_bound_ends_the_child_after_the_ones_before_it() {
+fn a_message_over_the_bound_is_answered_with_the_bound_and_the_child_lives_on() {
     let mut link = Stage::new().python(
-        "import sys, time\n\
-         sys.stdout.write('first\\n' + 'x' * 2_000_000 + '\\nlast\\n')\n\
-         sys.stdout.flush()\n\
-         time.sleep(1000)",
+        "import sys\n\
+         long = '\"content\":\"' + 'x' * 2_000_000 + '\"'\n\
+         print('first')\n\
+         print('{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{' + long + '}}')\n\
+         print('{\"result\":{' + long + '},\"jsonrpc\":\"2.0\",\"id\":\"a\"}')\n\
+         print('{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"m\",\"params\":{' + long + '}}')\n\
+         print('x' * 2_000_000)\n\
+         print('last', flush=True)\n\
+         print(sys.stdin.readline(), flush=True)",
     );
     assert_eq!(link.text(), "first");
-    assert_eq!(link.end(), CloseReason::MessageTooLong);
+    for id in ["7", "\"a\""] {
+        let error = link.text();
+        assert!(error.starts_with(&format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":")), "{error}");
+        assert!(error.contains("\"limit\":\"message_bytes\",\"value\":1048576"), "{error}");
+    }
+    assert_eq!(link.text(), "last", "what answers nothing is left out");
+    link.send("still there").unwrap();
+    assert_eq!(link.text(), "still there");
 }
 
 #[test]
-fn output_without_a_line_end_costs_the_bound_and_no_more() {
+fn a_line_of_a_gigabyte_costs_the_bound_and_no_more() {
     let before = resident_kib();
-    let link = Stage::new().shell("exec cat /dev/zero");
-    assert_eq!(link.end(), CloseReason::MessageTooLong);
+    let mut link = Stage::new().shell("head -c 1000000000 /dev/zero; echo; echo done; exec sleep 1000");
+    assert_eq!(link.text(), "done");
+    let grown = resident_kib().saturating_sub(before);
+    assert!(grown < 16 * 1024, "{grown} KiB");
+}
+
+#[test]
+fn output_without_a_line_end_costs_no_more_than_the_bound_while_it_lasts() {
+    let before = resident_kib();
+    let link = Stage::new().shell("timeout 2 cat /dev/zero");
+    assert_eq!(link.end(), CloseReason::Exited(124));
     let grown = resident_kib().saturating_sub(before);
     assert!(grown < 16 * 1024, "{grown} KiB");
 }
