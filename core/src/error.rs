@@ -69,6 +69,12 @@ pub enum Rejection {
     /// A session that is unknown, has ended, or is not the caller's.
     #[error("session not found: it has ended or never existed; send initialize again")]
     SessionNotFound,
+    /// A `Last-Event-ID` that the session did not give out, or whose stream is not kept any more.
+    #[error(
+        "Last-Event-ID names no stream of this session that is still kept (limits replay_age, replay_streams): the \
+         session goes on; open a stream without Last-Event-ID"
+    )]
+    UnknownEvent,
     /// `initialize` in a session that already is, or anything else before it.
     #[error("invalid request: {0}")]
     OutOfOrder(&'static str),
@@ -243,7 +249,9 @@ impl Rejection {
     fn codes(&self) -> (u16, i32, Option<String>) {
         match self {
             Self::NotJson(_) => (400, -32_700, None),
-            Self::NotRpc(_) | Self::Batch | Self::OutOfOrder(_) | Self::Malformed(_) => (400, -32_600, None),
+            Self::NotRpc(_) | Self::Batch | Self::OutOfOrder(_) | Self::Malformed(_) | Self::UnknownEvent => {
+                (400, -32_600, None)
+            }
             Self::UnknownMethod(_) => (404, -32_601, None),
             Self::InvalidParams(_) => (400, -32_602, None),
             Self::BadRequestState
@@ -305,6 +313,10 @@ impl Exceeded {
             Limit::Connections => (503, own::LIMIT, data),
             Limit::JsonDepth | Limit::JsonMembers | Limit::JsonNodes | Limit::NumberDigits => {
                 (400, -32_600, data)
+            }
+            // A session that has lost events is a good session: 404 would make its client begin another one.
+            Limit::ReplayAge | Limit::ReplayBytes | Limit::ReplayEvents | Limit::ReplayProjectBytes => {
+                (400, own::LIMIT, data)
             }
             Limit::SessionInFlight
             | Limit::ProjectInFlight

@@ -167,7 +167,7 @@ impl Hub {
                 assert_eq!(self.servers[at].as_ref(), Some(&*server), "it is started as it is configured");
                 self.links.open(link, at);
             }
-            Effect::OpenStream { exchange } => {
+            Effect::Emit { exchange, event: Event::Primed { .. } } | Effect::OpenStream { exchange } => {
                 assert!(self.books.exchanges.contains_key(&exchange), "exchange {exchange} is closed");
             }
             Effect::Persist { token, changes } => self.store.push_back((token, changes)),
@@ -213,7 +213,8 @@ impl Hub {
         let gauges = self.shard.gauges();
         assert_eq!(gauges.exchanges, self.books.exchanges.len(), "exchanges that only one side knows of");
         assert_eq!(gauges.links, self.links.all.len(), "links that only one side knows of");
-        let (counted, open) = (gauges.in_flight + gauges.waiting, self.books.open_requests());
+        // Requests whose clients may come back are open on one side alone.
+        let (counted, open) = (gauges.in_flight + gauges.waiting - gauges.away, self.books.open_requests());
         assert!(counted <= open, "{counted} requests are counted, {open} are open");
         assert!(open <= counted + self.store.len(), "{open} requests are open, {counted} are counted");
         let mut links = [0; SERVERS.len()];

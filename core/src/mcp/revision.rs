@@ -49,6 +49,16 @@ impl Revision {
         self > Self::LAST_WITH_HANDSHAKE
     }
 
+    /// Whether its streams carry event ids, and can be resumed (2025-03-26 to 2025-11-25, transports).
+    pub fn has_event_ids(self) -> bool {
+        (Self::V2025_03_26..=Self::V2025_11_25).contains(&self)
+    }
+
+    /// Whether its streams begin with an id and no message (2025-11-25, transports). Older clients cannot read that.
+    pub fn has_priming_events(self) -> bool {
+        self == Self::V2025_11_25
+    }
+
     /// What a server answers to a client that proposes `text` in `initialize`: the same if it is spoken, else
     /// the newest that begins with a handshake.
     pub fn agree(text: &str) -> Self {

@@ -50,9 +50,13 @@ impl Shard {
     fn deliver(&mut self, cx: &mut Cx<'_>, caller: &Caller, status: u16, body: Vec<u8>) {
         if caller.ends {
             self.exchanges.remove(&caller.exchange);
-            cx.answer(caller.exchange, status, Some(body));
-        } else {
-            cx.emit(caller.exchange, Bytes::from(body));
+        }
+        if caller.ends && !self.streams.has(caller.exchange) {
+            return cx.answer(caller.exchange, status, Some(body));
+        }
+        self.emit(cx, caller.exchange, Bytes::from(body));
+        if caller.ends {
+            self.finish(cx, caller.exchange);
         }
     }
 }

@@ -49,7 +49,7 @@ impl Shard {
                 && caller.ends
             {
                 self.exchanges.remove(&caller.exchange);
-                cx.effect(Effect::Finish { exchange: caller.exchange });
+                self.finish(cx, caller.exchange);
             }
         }
     }

@@ -217,7 +217,7 @@ fn meta(id: CallId, body: &Envelope) -> Option<(Field, Cow<'static, [u8]>)> {
 pub(super) fn silence(cx: &Cx<'_>, server: ServerId) -> Duration {
     let config = cx.snapshot.entry(server).and_then(|entry| entry.config.as_ref());
     let own = config.and_then(|config| config.spec.call_timeout_s);
-    own.map_or(cx.limits().call, |seconds| Duration::from_secs(seconds.into()))
+    own.map_or_else(|| cx.limits().call, |seconds| Duration::from_secs(seconds.into()))
 }
 
 fn unknown(route: Route, body: &Envelope) -> Fault {

@@ -14,6 +14,8 @@ use crate::{CallId, ExchangeId, Fault, KeyId, LinkId};
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, and most are requests")]
 pub enum Input {
+    /// An exchange has waited for its first message for as long as [`crate::Limits::first_message`].
+    AnswerDelayed(ExchangeId),
     /// The instance is about to stop: streams that have no end of their own end now, calls may go on.
     Draining,
     /// The client of an exchange has gone.

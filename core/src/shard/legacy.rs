@@ -95,25 +95,34 @@ impl Shard {
         let Some(id) = opened.head.session.as_deref() else {
             return refuse(cx, opened.exchange, Rejection::VerbNotAllowed);
         };
-        let (now, most) = (cx.now, cx.limits().session_streams);
         let Some(session) = self.sessions.of(id, &opened.admission, opened.head.verb) else {
             return refuse(cx, opened.exchange, Rejection::SessionNotFound);
         };
         if session.revision.is_none() {
             return refuse(cx, opened.exchange, Rejection::OutOfOrder("send initialize first"));
         }
-        session.last_active = now;
-        session.streams.push(opened.exchange);
-        let oldest = (session.streams.len() > most).then(|| session.streams.remove(0));
-        let unsaid: Vec<&str> = core::mem::take(&mut session.unsaid).into_iter().collect();
-        self.exchanges.insert(opened.exchange, Exchange::Stream(session.id));
-        if let Some(oldest) = oldest {
-            self.exchanges.remove(&oldest);
-            cx.effect(Effect::Finish { exchange: oldest });
+        session.last_active = cx.now;
+        let session = session.id;
+        let cursor = opened.head.headers.last_event_id.as_deref().filter(|cursor| !cursor.is_empty());
+        match cursor.map(|cursor| self.resume_stream(cx, opened, session, cursor)) {
+            Some(Err(fault)) => refuse(cx, opened.exchange, fault),
+            Some(Ok(true)) => {}
+            Some(Ok(false)) | None => self.open_listening(cx, opened.exchange, session),
         }
-        cx.effect(Effect::OpenStream { exchange: opened.exchange });
+    }
+
+    /// A client that listens anew gives up what it has not come back for, and is told what is still worth telling.
+    fn open_listening(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let unsaid: Vec<&str> = core::mem::take(&mut session.unsaid).into_iter().collect();
+        for stream in core::mem::take(&mut session.away) {
+            self.streams.end(stream, cx.now);
+        }
+        self.exchanges.insert(exchange, Exchange::Stream(id));
+        self.listen_on(cx, id, exchange);
+        self.open_stream(cx, exchange);
         for method in unsaid {
-            cx.emit(opened.exchange, bare_notification(method));
+            self.emit(cx, exchange, bare_notification(method));
         }
     }
 
@@ -158,12 +167,13 @@ impl Shard {
         let Some(session) = self.sessions.remove(id) else { return };
         for stream in session.streams {
             if self.exchanges.remove(&stream).is_some() {
-                cx.effect(Effect::Finish { exchange: stream });
+                self.finish(cx, stream);
             }
         }
         self.drop_subscriber(cx, super::Subscriber::Session(id));
         self.refuse_questions(cx, id);
         self.cancel_all(cx, id);
+        self.streams.forget(id);
     }
 
     /// Ends the quietest session when there are too many.
@@ -189,8 +199,8 @@ pub(super) fn removal(cx: &Cx<'_>, session: SessionId) -> Change {
     Change::Remove(RecordId::Session(cx.snapshot.project.id, session))
 }
 
-fn refuse(cx: &mut Cx<'_>, exchange: ExchangeId, rejection: Rejection) {
-    let fault = Fault::from(rejection);
+fn refuse(cx: &mut Cx<'_>, exchange: ExchangeId, fault: impl Into<Fault>) {
+    let fault = fault.into();
     cx.answer(exchange, fault.wire().status, Some(fault.frame(None)));
 }
 

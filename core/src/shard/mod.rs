@@ -15,6 +15,7 @@ use crate::{CallId, Deadline, ExchangeId, LinkId, ServerId, SessionId, Timestamp
 mod answer;
 mod audit;
 mod cancel;
+mod cursor;
 mod cx;
 mod effect;
 mod forward;
@@ -29,9 +30,12 @@ mod modern;
 mod notify;
 mod own;
 mod park;
+mod replay;
+mod resume;
 mod reverse;
 mod session;
 mod start;
+mod streams;
 mod subscribe;
 mod survey;
 mod timers;
@@ -39,6 +43,7 @@ mod view;
 mod wait;
 
 pub use audit::Gauges;
+pub use cursor::Cursor;
 pub use cx::Cx;
 pub use effect::{Effect, Effects, Severity, Token};
 pub use input::{Input, Opened, Posted};
@@ -47,6 +52,7 @@ use listen::Listener;
 use park::Parked;
 use reverse::Asked;
 use session::Sessions;
+use streams::Streams;
 use subscribe::{Subscriber, Subscriptions};
 use survey::Publication;
 use wait::Waiter;
@@ -62,6 +68,8 @@ pub struct Shard {
     /// Which server a link belongs to.
     links: BTreeMap<LinkId, ServerId>,
     exchanges: HashMap<ExchangeId, Exchange>,
+    /// Streams that can be taken up again.
+    streams: Streams,
     waiters: Vec<Waiter>,
     listeners: BTreeMap<ExchangeId, Listener>,
     /// Calls that wait for their client's next try, by the number in `requestState`.
@@ -110,6 +118,7 @@ impl Shard {
     /// Takes one input. All that follows from it is in `cx.out` afterwards.
     pub fn handle(&mut self, cx: &mut Cx<'_>, input: Input) {
         match input {
+            Input::AnswerDelayed(exchange) => self.on_answer_delayed(cx, exchange),
             Input::Draining => self.on_draining(cx),
             Input::ExchangeClosed(exchange) => self.on_exchange_closed(cx, exchange),
             Input::FramesReceived { link, within, frames } => self.on_frames(cx, link, within, frames),

@@ -60,7 +60,7 @@ impl Shard {
         self.asked.insert(number, asked);
         let token = (Field::MetaProgressToken, Cow::Owned(format!("{number}").into_bytes()));
         let params = frame.has(Field::Params).then(|| frame.spliced(Field::Params, &mut [token]));
-        cx.emit(exchange, write::request(Some(number), method, params.as_deref()).into());
+        self.emit(cx, exchange, write::request(Some(number), method, params.as_deref()).into());
     }
 
     /// The call that a request is of, if its client said that it can answer; with the session, in the eras that have them.
@@ -127,11 +127,11 @@ impl Shard {
     }
 
     /// Tells a client that is still there that it need not answer.
-    fn withdraw(&self, cx: &mut Cx<'_>, number: u64, asked: &Asked) {
+    fn withdraw(&mut self, cx: &mut Cx<'_>, number: u64, asked: &Asked) {
         let params = format!("{{\"requestId\":{number}}}");
         let message = write::request(None, "notifications/cancelled", Some(params.as_bytes()));
         if self.exchanges.contains_key(&asked.exchange) {
-            cx.emit(asked.exchange, message.into());
+            self.emit(cx, asked.exchange, message.into());
         }
     }
 

@@ -177,7 +177,7 @@ impl Shard {
                     let params = frame.spliced(Field::Params, &mut [(Field::Uri, Cow::Owned(uri))]);
                     if let Some(stream) = stream {
                         let message = write::request(None, "notifications/resources/updated", Some(&params));
-                        cx.emit(stream, message.into());
+                        self.emit(cx, stream, message.into());
                     }
                 }
             }

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Cx, Effect, Exchange, Shard};
+use super::{Cx, Exchange, Shard};
 use crate::ports::gateway::Target;
 use crate::rpc::Envelope;
 use crate::upstream::{Caller, Upstream};
@@ -126,7 +126,7 @@ impl Shard {
         self.waiters = kept;
         for Waiter { caller, .. } in gone {
             if caller.ends && self.exchanges.remove(&caller.exchange).is_some() {
-                cx.effect(Effect::Finish { exchange: caller.exchange });
+                self.finish(cx, caller.exchange);
             }
         }
     }

@@ -53,8 +53,8 @@ impl Driver {
         let first = if let Ok(first) = first {
             first
         } else {
-            // Nothing yet: a client that waits for the first byte is shown one.
-            cell.stream_undecided(exchange);
+            // Nothing yet: a client that waits for the first byte may be shown one.
+            cell.feed(Input::AnswerDelayed(exchange));
             receiver.await
         };
         guard.disarm();
