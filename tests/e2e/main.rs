@@ -21,6 +21,7 @@ mod matrix;
 mod peers;
 mod process;
 mod reload;
+mod resumption;
 mod rmcp_client;
 mod servers;
 mod start;
