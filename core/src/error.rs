@@ -37,8 +37,8 @@ pub enum Rejection {
     /// JSON, but not a JSON-RPC 2.0 message.
     #[error("not a JSON-RPC 2.0 message: {0}")]
     NotRpc(&'static str),
-    /// An array of messages.
-    #[error("JSON-RPC batches are not accepted: send one message a request")]
+    /// An array of messages, where the revision has none.
+    #[error("JSON-RPC batches are of sessions of 2025-03-26 alone: send one message a request")]
     Batch,
     /// A method that no revision has, or not this one.
     #[error("method not found: {0}")]
@@ -311,9 +311,11 @@ impl Exceeded {
             Limit::BodyBytes => (413, own::LIMIT, data),
             Limit::UriBytes => (414, own::LIMIT, data),
             Limit::Connections => (503, own::LIMIT, data),
-            Limit::JsonDepth | Limit::JsonMembers | Limit::JsonNodes | Limit::NumberDigits => {
-                (400, -32_600, data)
-            }
+            Limit::BatchMembers
+            | Limit::JsonDepth
+            | Limit::JsonMembers
+            | Limit::JsonNodes
+            | Limit::NumberDigits => (400, -32_600, data),
             // A session that has lost events is a good session: 404 would make its client begin another one.
             Limit::ReplayAge | Limit::ReplayBytes | Limit::ReplayEvents | Limit::ReplayProjectBytes => {
                 (400, own::LIMIT, data)

@@ -22,6 +22,8 @@ pub struct Limits {
     pub upstream_json_nodes: usize,
     /// Digits of one JSON number.
     pub number_digits: usize,
+    /// Messages of one JSON-RPC batch.
+    pub batch_members: usize,
     /// Requests of one session that are waiting for their answer.
     pub session_in_flight: usize,
     /// Requests of one project that are waiting for their answer.
@@ -129,6 +131,7 @@ impl Default for Limits {
             json_nodes: 100_000,
             upstream_json_nodes: 1_000_000,
             number_digits: 64,
+            batch_members: 100,
             session_in_flight: 256,
             project_in_flight: 10_000,
             link_in_flight_bytes: 64 * MIB,
@@ -182,6 +185,8 @@ impl Default for Limits {
 /// The name of a bound, for errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
+    /// [`Limits::batch_members`].
+    BatchMembers,
     /// [`Limits::body_bytes`].
     BodyBytes,
     /// [`Limits::json_depth`].
@@ -222,6 +227,7 @@ impl Limit {
     /// The field's name.
     pub fn name(self) -> &'static str {
         match self {
+            Self::BatchMembers => "batch_members",
             Self::BodyBytes => "body_bytes",
             Self::JsonDepth => "json_depth",
             Self::JsonMembers => "json_members",

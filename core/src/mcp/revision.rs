@@ -54,6 +54,11 @@ impl Revision {
         (Self::V2025_03_26..=Self::V2025_11_25).contains(&self)
     }
 
+    /// Whether messages may come in arrays (2025-03-26, basic; taken back in 2025-06-18).
+    pub fn has_batches(self) -> bool {
+        self == Self::V2025_03_26
+    }
+
     /// Whether its streams begin with an id and no message (2025-11-25, transports). Older clients cannot read that.
     pub fn has_priming_events(self) -> bool {
         self == Self::V2025_11_25

@@ -73,6 +73,12 @@ impl Shard {
             let away = |stream| self.streams.has(stream) && !self.exchanges.contains_key(&stream);
             hold(session.away.iter().copied().all(away), "a session waits for a stream that is not away")?;
         }
+        for (exchange, batch) in &self.batches {
+            let calls = self.client_calls().filter(|(.., caller)| caller.exchange == *exchange);
+            let waiters = self.waiters.iter().filter(|waiter| waiter.caller.exchange == *exchange);
+            let open = calls.count().saturating_add(waiters.count());
+            hold(batch.open == open, "a batch waits for what nobody works on")?;
+        }
         hold(self.streams.is_sound(), "the table of streams disagrees with itself")?;
         let open = |address| self.exchanges.contains_key(&address);
         hold(self.streams.away().all(open), "a stream outlives its call")?;
@@ -96,7 +102,9 @@ impl Shard {
         let stores =
             self.unstored.values().map(|(caller, _)| &caller.exchange).chain(self.deletions.values());
         let stores = stores.filter(|exchange| self.exchanges.get(*exchange) == Some(&Exchange::Store));
-        let all = [calls, waiters.count(), self.listeners.len(), streams, stores.count()];
+        let gathers = |exchange| self.exchanges.get(exchange) == Some(&Exchange::Batch);
+        hold(self.batches.keys().all(gathers), "a batch's exchange is not one")?;
+        let all = [calls, waiters.count(), self.listeners.len(), streams, stores.count(), self.batches.len()];
         hold(self.exchanges.len() == all.into_iter().sum::<usize>(), "an exchange is of nothing that is open")
     }
 

@@ -10,7 +10,7 @@ use crate::mcp::{Method, Revision, Row};
 use crate::ports::gateway::{Event, Verb};
 use crate::ports::store::Change;
 use crate::record::RecordId;
-use crate::rpc::{Field, Message};
+use crate::rpc::{Envelope, Field, Message};
 use crate::upstream::Caller;
 use crate::{Exceeded, ExchangeId, Fault, KeyId, Limit, Rejection, SessionId};
 
@@ -48,14 +48,20 @@ impl Shard {
         let revision = session.revision.or_else(|| ping.then_some(Revision::ASSUMED));
         let revision = revision.ok_or(Rejection::OutOfOrder("send initialize first"))?;
         let caller = match posted.body.message() {
-            Message::Request { id, .. } if session.in_flight < most => caller(&posted, session, id, revision),
+            Message::Request { id, .. } if session.in_flight < most => {
+                let on = match session.transport {
+                    Transport::Http => (posted.exchange, true),
+                    Transport::Sse(stream) => (stream, false),
+                };
+                caller(&posted.body, on, session, id, revision)
+            }
             Message::Request { .. } => {
                 let hint = "wait for answers before sending more";
                 return Err(Exceeded { limit: Limit::SessionInFlight, value: most as u64, hint }.into());
             }
             Message::Notification { method } => {
                 let (session, method) = (session.id, Row::find(method, revision).map(|row| row.method));
-                self.on_notification(cx, session, method, &posted);
+                self.on_notification(cx, session, method, &posted.body);
                 cx.answer(posted.exchange, 202, None);
                 return Ok(());
             }
@@ -73,17 +79,17 @@ impl Shard {
         Ok(())
     }
 
-    fn on_notification(
+    pub(super) fn on_notification(
         &mut self,
         cx: &mut Cx<'_>,
         session: SessionId,
         method: Option<Method>,
-        posted: &Posted,
+        body: &Envelope,
     ) {
         if method == Some(Method::Cancelled) {
-            self.cancel(cx, session, &posted.body);
+            self.cancel(cx, session, body);
         } else if method == Some(Method::Progress) {
-            self.on_client_progress(cx, session, &posted.body);
+            self.on_client_progress(cx, session, body);
         }
     }
 
@@ -221,7 +227,7 @@ fn claims_modern(posted: &Posted) -> bool {
 }
 
 /// The version header of a session's request: absent (Gemini CLI), or a revision that has sessions.
-fn check_version(header: Option<&str>) -> Result<(), Rejection> {
+pub(super) fn check_version(header: Option<&str>) -> Result<(), Rejection> {
     match header {
         Some(text) if Revision::parse(text).is_none_or(Revision::is_modern) => {
             Err(Rejection::BadVersionHeader(text.into()))
@@ -230,11 +236,14 @@ fn check_version(header: Option<&str>) -> Result<(), Rejection> {
     }
 }
 
-fn caller(posted: &Posted, session: &Session, id: &str, revision: Revision) -> Caller {
-    let (exchange, ends) = match session.transport {
-        Transport::Http => (posted.exchange, true),
-        Transport::Sse(stream) => (stream, false),
-    };
+/// Who asks within a session, and where the answer goes: the exchange, and whether the answer ends it.
+pub(super) fn caller(
+    body: &Envelope,
+    (exchange, ends): (ExchangeId, bool),
+    session: &Session,
+    id: &str,
+    revision: Revision,
+) -> Caller {
     Caller {
         exchange,
         ends,
@@ -242,7 +251,7 @@ fn caller(posted: &Posted, session: &Session, id: &str, revision: Revision) -> C
         revision,
         session: Some(session.id),
         target: session.target.clone(),
-        progress: posted.body.raw_str(Field::MetaProgressToken).map(Into::into),
+        progress: body.raw_str(Field::MetaProgressToken).map(Into::into),
         log_level: None,
         abilities: session.abilities,
         key: None,

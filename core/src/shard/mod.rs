@@ -14,6 +14,7 @@ use crate::{CallId, Deadline, ExchangeId, LinkId, ServerId, SessionId, Timestamp
 
 mod answer;
 mod audit;
+mod batch;
 mod cancel;
 mod cursor;
 mod cx;
@@ -46,8 +47,9 @@ pub use audit::Gauges;
 pub use cursor::Cursor;
 pub use cx::Cx;
 pub use effect::{Effect, Effects, Severity, Token};
-pub use input::{Input, Opened, Posted};
+pub use input::{BatchPosted, Input, Opened, Posted};
 
+use batch::Batch;
 use listen::Listener;
 use park::Parked;
 use reverse::Asked;
@@ -68,6 +70,7 @@ pub struct Shard {
     /// Which server a link belongs to.
     links: BTreeMap<LinkId, ServerId>,
     exchanges: HashMap<ExchangeId, Exchange>,
+    batches: BTreeMap<ExchangeId, Batch>,
     /// Streams that can be taken up again.
     streams: Streams,
     waiters: Vec<Waiter>,
@@ -93,6 +96,8 @@ pub struct Shard {
 /// What an open exchange is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exchange {
+    /// It waits for the answers to a batch.
+    Batch,
     /// It waits for the answer to a call.
     Call(ServerId, CallId),
     /// A stream of the 2026 era.
@@ -119,6 +124,7 @@ impl Shard {
     pub fn handle(&mut self, cx: &mut Cx<'_>, input: Input) {
         match input {
             Input::AnswerDelayed(exchange) => self.on_answer_delayed(cx, exchange),
+            Input::BatchPosted(posted) => self.on_batch_posted(cx, posted),
             Input::Draining => self.on_draining(cx),
             Input::ExchangeClosed(exchange) => self.on_exchange_closed(cx, exchange),
             Input::FramesReceived { link, within, frames } => self.on_frames(cx, link, within, frames),

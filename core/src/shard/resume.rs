@@ -19,6 +19,7 @@ impl Shard {
     /// Says something on an exchange, wherever its stream is by now.
     pub(super) fn emit(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId, data: Bytes) {
         self.begin_stream(cx, exchange);
+        self.release(cx, exchange);
         let (now, limits) = (cx.now, cx.snapshot.limits());
         let Some(said) = self.streams.say(exchange, data.clone(), now, limits) else {
             return cx.emit(exchange, data);
@@ -44,6 +45,7 @@ impl Shard {
         if self.resumable(exchange).is_some_and(|(.., revision)| revision.has_priming_events()) {
             self.begin_stream(cx, exchange);
         }
+        self.release(cx, exchange);
     }
 
     /// The answer to a request takes its time: its client is shown that somebody is there.
@@ -56,10 +58,14 @@ impl Shard {
         };
         match self.exchanges.get(&exchange) {
             Some(Exchange::Waiter) if opens(self) => {}
-            Some(Exchange::Call(..) | Exchange::Listener | Exchange::Stream(_) | Exchange::Waiter) => {
-                self.open_stream(cx, exchange);
-            }
             Some(Exchange::Store) | None => {}
+            Some(
+                Exchange::Batch
+                | Exchange::Call(..)
+                | Exchange::Listener
+                | Exchange::Stream(_)
+                | Exchange::Waiter,
+            ) => self.open_stream(cx, exchange),
         }
     }
 
@@ -80,6 +86,7 @@ impl Shard {
     /// The session, purpose and revision of an exchange that can become a stream with event ids.
     fn resumable(&mut self, exchange: ExchangeId) -> Option<(SessionId, Kind, Revision)> {
         let (session, kind) = match *self.exchanges.get(&exchange)? {
+            Exchange::Batch => (self.batches.get(&exchange)?.session, Kind::Answer),
             Exchange::Call(server, call) => {
                 (self.holder(server, call)?.calls.caller(call)?.session?, Kind::Answer)
             }

@@ -138,6 +138,7 @@ impl Shard {
             Departure::Gone => {}
         }
         match self.exchanges.remove(&exchange) {
+            Some(Exchange::Batch) => self.on_batch_gone(cx, exchange),
             Some(Exchange::Call(server, call)) => self.on_caller_gone(cx, server, call),
             Some(Exchange::Listener) => {
                 self.listeners.remove(&exchange);
@@ -149,7 +150,7 @@ impl Shard {
         }
     }
 
-    fn on_caller_gone(&mut self, cx: &mut Cx<'_>, server: ServerId, call: CallId) {
+    pub(super) fn on_caller_gone(&mut self, cx: &mut Cx<'_>, server: ServerId, call: CallId) {
         let Some(upstream) = self.holder(server, call) else { return };
         let Some(caller) = upstream.calls.caller(call) else { return };
         let session = caller.session;

@@ -125,7 +125,9 @@ impl Shard {
         let (gone, kept): (Vec<Waiter>, Vec<Waiter>) = waiters.into_iter().partition(which);
         self.waiters = kept;
         for Waiter { caller, .. } in gone {
-            if caller.ends && self.exchanges.remove(&caller.exchange).is_some() {
+            if !caller.ends {
+                self.count_down(cx, caller.exchange);
+            } else if self.exchanges.remove(&caller.exchange).is_some() {
                 self.finish(cx, caller.exchange);
             }
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use orch_core::ports::BoxFuture;
 use orch_core::ports::gateway::{Admission, Gateway, Head, Reply, Verb};
-use orch_core::rpc::{Envelope, Sender};
-use orch_core::shard::{Input, Opened, Posted};
+use orch_core::rpc::Body;
+use orch_core::shard::{BatchPosted, Input, Opened, Posted};
 use orch_core::{Bug, ExchangeId, Fault, Rejection};
 use tokio::sync::oneshot;
 
@@ -70,10 +70,10 @@ fn input(
     cell: &Arc<Cell>,
 ) -> Result<Input, Fault> {
     Ok(match head.verb {
-        Verb::Post | Verb::PostMessage => {
-            let body = Envelope::parse(body, Sender::Client, cell.limits())?;
-            Input::Posted(Posted { exchange, admission, head, body })
-        }
+        Verb::Post | Verb::PostMessage => match Body::parse(body, cell.limits())? {
+            Body::Batch(members) => Input::BatchPosted(BatchPosted { exchange, admission, head, members }),
+            Body::Message(body) => Input::Posted(Posted { exchange, admission, head, body }),
+        },
         Verb::Listen | Verb::OpenSse => Input::StreamOpened(Opened { exchange, admission, head }),
         Verb::Delete => Input::SessionDeleted(Opened { exchange, admission, head }),
     })

@@ -4,6 +4,7 @@ mod clients;
 mod script;
 mod world;
 
+mod batches;
 mod calls;
 mod configuration;
 mod endings;
