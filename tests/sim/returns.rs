@@ -97,10 +97,8 @@ impl Hub {
         self.feed(Input::StreamOpened(Opened { exchange, admission, head }));
     }
 
-    /// A client takes its requests of this id back, also those whose connection is lost.
+    /// A client takes its requests of this id back: it does not come back for them.
     pub(crate) fn withdraw_lost(&mut self, at: usize, id: &str) {
-        for lost in self.lost.iter_mut().filter(|lost| lost.client == at) {
-            lost.asked.retain(|(own, _)| own != id);
-        }
+        self.lost.retain(|lost| lost.client != at || lost.asked.iter().all(|(own, _)| own != id));
     }
 }

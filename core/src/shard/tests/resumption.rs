@@ -11,7 +11,7 @@ use super::script::Script;
 use super::world::World;
 use crate::mcp::Revision;
 use crate::ports::gateway::Verb;
-use crate::rpc::Field;
+use crate::rpc::{Envelope, Field, Sender};
 use crate::shard::{Input, Opened};
 use crate::{ExchangeId, Limits};
 
@@ -122,6 +122,20 @@ fn streams_of_the_oldest_and_of_the_newest_transport_have_no_ids() {
         world.reply(&sent, "{}");
         let seen = world.seen(client.stream.unwrap_or(call));
         assert!(!seen.messages.is_empty() && seen.ids.is_empty() && seen.primed.is_none(), "{seen:?}");
+    }
+}
+
+#[test]
+fn where_nothing_can_be_resumed_a_last_event_id_means_nothing() {
+    let mut world = World::running(&["a"]);
+    for era in [Era::Modern, HTTP] {
+        let client = world.client(era, at("a"));
+        let list = client.write("1", "tools/list", "", "");
+        let body = Envelope::parse(list.into(), Sender::Client, &Limits::default()).unwrap();
+        let mut head = client.post_head(&body);
+        head.headers.last_event_id = Some("nonsense".into());
+        let exchange = world.post_with(&client, head, body);
+        assert_eq!(world.seen(exchange).status, Some(200), "{era:?}");
     }
 }
 
