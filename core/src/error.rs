@@ -169,6 +169,24 @@ pub enum UpstreamFault {
         /// The time it had.
         seconds: u64,
     },
+    /// It asked for something that the client did not say it can do.
+    #[error(
+        "server {server} needs {what}, which this client does not offer; connect with a client that does"
+    )]
+    NeedsClient {
+        /// Its name.
+        server: String,
+        /// The method that it asked for.
+        what: String,
+    },
+    /// It asked for something that the client refused with an error.
+    #[error("server {server} needs input that the client refused: {cause}")]
+    InputRefused {
+        /// Its name.
+        server: String,
+        /// The client's words.
+        cause: String,
+    },
     /// It was disabled or removed while the request waited.
     #[error("server {server} was removed or disabled")]
     Removed {
@@ -222,6 +240,7 @@ mod own {
     pub(super) const LIMIT: i32 = -31_004;
     pub(super) const UNAUTHENTICATED: i32 = -31_005;
     pub(super) const FORBIDDEN: i32 = -31_006;
+    pub(super) const NEEDS_INPUT: i32 = -31_007;
 }
 
 impl Fault {
@@ -298,6 +317,7 @@ impl UpstreamFault {
                 let data = format!("{{\"retryable\":{again},\"status\":{status}}}");
                 (200, own::UNAVAILABLE, Some(data))
             }
+            Self::NeedsClient { .. } | Self::InputRefused { .. } => (200, own::NEEDS_INPUT, None),
             Self::TimedOut { .. } => (200, own::TIMED_OUT, retryable(false)),
             Self::OutcomeUnknown { .. } => (200, own::OUTCOME_UNKNOWN, retryable(false)),
         }
@@ -308,6 +328,7 @@ impl Exceeded {
     fn codes(self) -> (u16, i32, Option<String>) {
         let data = Some(format!("{{\"limit\":\"{}\",\"value\":{}}}", self.limit, self.value));
         match self.limit {
+            Limit::InputRounds => (200, own::LIMIT, data),
             Limit::BodyBytes => (413, own::LIMIT, data),
             Limit::UriBytes => (414, own::LIMIT, data),
             Limit::Connections => (503, own::LIMIT, data),
@@ -324,6 +345,7 @@ impl Exceeded {
             | Limit::ProjectInFlight
             | Limit::LinkInFlightBytes
             | Limit::StreamBytes
+            | Limit::PrivateProcesses
             | Limit::ProjectServers
             | Limit::Subscriptions => (429, own::LIMIT, data),
         }

@@ -64,12 +64,24 @@ pub struct Limits {
     pub unified_name_bytes: usize,
     /// Servers of one project that may be starting at the same time.
     pub starting: usize,
+    /// Processes of one server, or sessions with a remote one, that serve a session or a key of their own.
+    pub private_processes: usize,
+    /// How long such a process may be idle.
+    pub private_idle: Duration,
+    /// What servers may have asked one session without an answer.
+    pub session_questions: usize,
     /// How long a session may be idle without an open stream.
     pub session_idle: Duration,
     /// How long a call may take when nothing is heard of it.
     pub call: Duration,
     /// How long a call may take however much progress it reports.
     pub call_hard: Duration,
+    /// How long a server may take to say whether it speaks the stateless era, before it is greeted in the old way.
+    pub probe: Duration,
+    /// How long it is remembered that a server does not speak the stateless era.
+    pub verdict: Duration,
+    /// How often a server may ask for more input before it answers one call.
+    pub input_rounds: u32,
     /// How long a call waits for its client to come back with what its server has asked for.
     pub parked: Duration,
     /// How long a list or a handshake of the unified endpoint waits for servers that were never seen.
@@ -86,6 +98,33 @@ pub struct Limits {
     pub backoff_last: Duration,
     /// A server that ran this long starts with the first pause again.
     pub backoff_reset: Duration,
+    /// How many times within `renewal_span` a remote server that has forgotten its session gets another at once.
+    pub renewals: usize,
+    /// See `renewals`.
+    pub renewal_span: Duration,
+    /// How long the name of a remote server may take to be resolved.
+    pub remote_dns: Duration,
+    /// How long a connection to a remote server may take, to whichever of its addresses.
+    pub remote_connect: Duration,
+    /// How long a TLS handshake with a remote server may take.
+    pub remote_tls: Duration,
+    /// Requests that one remote server is asked at the same time; others wait.
+    pub remote_in_flight: usize,
+    /// How long a remote server may take over a message that wants no answer.
+    pub remote_notice: Duration,
+    /// How many times in a row a broken stream of a remote server is asked for again.
+    pub remote_resumes: u32,
+    /// The first pause before that, when the server asks for none; doubled each time.
+    pub remote_retry_first: Duration,
+    /// The longest such pause.
+    pub remote_retry_last: Duration,
+    /// How long an idle connection to a remote server is kept for the next request. Node ends idle connections after
+    /// 5 s, and a request that meets that end is lost.
+    pub remote_idle: Duration,
+    /// How long the stream of a request to a remote server may stay open after its answer.
+    pub remote_linger: Duration,
+    /// How long a remote server may take to hear that its session is over.
+    pub remote_farewell: Duration,
     /// From a closed stdin to SIGTERM.
     pub stop_stdin: Duration,
     /// From SIGTERM to SIGKILL.
@@ -152,9 +191,15 @@ impl Default for Limits {
             page_entries: 1_000,
             unified_name_bytes: 48,
             starting: 4,
+            private_processes: 16,
+            private_idle: s(10 * 60),
+            session_questions: 64,
             session_idle: s(30 * 60),
             call: s(60),
             call_hard: s(15 * 60),
+            probe: s(3),
+            verdict: s(24 * 60 * 60),
+            input_rounds: 10,
             parked: s(10 * 60),
             discover_wait: s(3),
             first_message: s(15),
@@ -163,6 +208,19 @@ impl Default for Limits {
             backoff_first: ms(500),
             backoff_last: s(60),
             backoff_reset: s(60),
+            renewals: 3,
+            renewal_span: s(60),
+            remote_dns: s(3),
+            remote_connect: s(5),
+            remote_tls: s(5),
+            remote_in_flight: 128,
+            remote_notice: s(30),
+            remote_resumes: 5,
+            remote_retry_first: ms(500),
+            remote_retry_last: s(30),
+            remote_idle: s(4),
+            remote_linger: s(1),
+            remote_farewell: s(5),
             stop_stdin: s(2),
             stop_term: s(3),
             drain: s(30),
@@ -219,6 +277,10 @@ pub enum Limit {
     ProjectServers,
     /// [`Limits::uri_bytes`].
     UriBytes,
+    /// [`Limits::private_processes`].
+    PrivateProcesses,
+    /// [`Limits::input_rounds`].
+    InputRounds,
     /// [`Limits::connections`] or [`Limits::connections_per_address`].
     Connections,
 }
@@ -244,6 +306,8 @@ impl Limit {
             Self::Subscriptions => "subscriptions",
             Self::ProjectServers => "project_servers",
             Self::UriBytes => "uri_bytes",
+            Self::PrivateProcesses => "private_processes",
+            Self::InputRounds => "input_rounds",
             Self::Connections => "connections",
         }
     }

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
+    /// The end of all time.
+    pub const NEVER: Self = Self(u64::MAX);
+
     /// The instant `span` later, saturating.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {

@@ -10,7 +10,7 @@ use orch_core::ports::upstream::{
 };
 
 /// Longer than anything here takes on a busy machine: a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a link reported.
 #[derive(Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ mod kill;
 mod link;
 mod peers;
 mod records;
+mod remote;
 mod samples;
 mod store;
 mod upstream;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use orch_core::ports::upstream::{LaunchSpec, Upstreams};
 use orch_core::record::{ServerSpec, Transport};
 use orch_stdio::StdioUpstreams;
@@ -30,6 +31,11 @@ pub(crate) trait Peers {
 
     /// How to reach a peer: messages of at most 1 MiB, a queue of 4 MiB.
     fn launch(&self, peer: Peer) -> LaunchSpec;
+
+    /// A message that holds this JSON.
+    fn message(&self, json: &str) -> Bytes {
+        Bytes::from(json.to_owned())
+    }
 }
 
 /// Child processes.

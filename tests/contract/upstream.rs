@@ -9,35 +9,51 @@ use orch_core::ports::upstream::{CloseReason, Grace, QueueFull};
 
 use crate::link::{Event, Link};
 use crate::peers::{Peer, Peers, StdioPeers};
+use crate::remote::RemotePeers;
 
 const NOW: Grace = Grace { stdin: Duration::ZERO, term: Duration::ZERO };
 const LONG: Grace = Grace { stdin: Duration::from_secs(100), term: Duration::from_secs(100) };
 
 macro_rules! rules {
-    ($($rule:ident)*) => {
+    (everywhere { $($rule:ident)* } stdio { $($own:ident)* }) => {
         mod stdio {
             $(#[test] fn $rule() { super::$rule(&super::StdioPeers::new()); })*
+            $(#[test] fn $own() { super::$own(&super::StdioPeers::new()); })*
+        }
+        mod http_and_sse {
+            $(#[test] fn $rule() { super::$rule(&super::RemotePeers::new()); })*
         }
     };
 }
 
+// A remote server owes a notification no answer, so a link need not wait for one before it ends.
 rules! {
-    opened_is_the_first_thing_that_a_link_says
-    a_link_that_cannot_be_opened_says_only_why
-    messages_arrive_whole_and_in_order
-    what_is_sent_before_the_link_is_open_is_sent
-    large_messages_pipelined_both_ways_never_hang
-    a_peer_that_reads_nothing_fills_the_queue_and_holds_up_nobody
-    a_queue_that_was_full_takes_messages_again
-    everything_that_was_said_is_received_before_the_end
-    a_message_over_the_bound_ends_the_link_after_the_ones_before_it
-    closed_is_said_once_whatever_ends_a_link
-    what_was_sent_before_a_graceful_close_is_written
-    a_link_that_was_closed_takes_messages_and_forgets_them
+    everywhere {
+        opened_is_the_first_thing_that_a_link_says
+        a_link_that_cannot_be_opened_says_only_why
+        messages_arrive_whole_and_in_order
+        what_is_sent_before_the_link_is_open_is_sent
+        large_messages_pipelined_both_ways_never_hang
+        a_peer_that_reads_nothing_fills_the_queue_and_holds_up_nobody
+        a_queue_that_was_full_takes_messages_again
+        everything_that_was_said_is_received_before_the_end
+        a_message_over_the_bound_ends_the_link_after_the_ones_before_it
+        closed_is_said_once_whatever_ends_a_link
+        a_link_that_was_closed_takes_messages_and_forgets_them
+    }
+    stdio {
+        what_was_sent_before_a_graceful_close_is_written
+    }
 }
 
 fn open(peers: &dyn Peers, peer: Peer) -> Link {
     Link::open(peers.upstreams(), peers.launch(peer))
+}
+
+/// A message of 256 KiB.
+fn large(peers: &dyn Peers) -> Bytes {
+    let text = "x".repeat(256 * 1024 - peers.message("\"\"").len());
+    peers.message(&format!("\"{text}\""))
 }
 
 fn opened_is_the_first_thing_that_a_link_says(peers: &dyn Peers) {
@@ -53,25 +69,26 @@ fn a_link_that_cannot_be_opened_says_only_why(peers: &dyn Peers) {
 
 fn messages_arrive_whole_and_in_order(peers: &dyn Peers) {
     let mut link = open(peers, Peer::Echo);
+    let message = |number| peers.message(&format!("{{\"number\":{number},\"text\":\"\u{2028} 🧰\"}}"));
     for number in 0..10_000 {
-        link.send(format!("{{\"id\":{number},\"text\":\"\u{2028} 🧰\"}}")).unwrap();
+        link.send(message(number)).unwrap();
     }
     for number in 0..10_000 {
-        assert_eq!(link.message(), format!("{{\"id\":{number},\"text\":\"\u{2028} 🧰\"}}"));
+        assert_eq!(link.message(), message(number));
     }
 }
 
 fn what_is_sent_before_the_link_is_open_is_sent(peers: &dyn Peers) {
     for _ in 0..10 {
         let mut link = open(peers, Peer::Echo);
-        link.send("{}").unwrap();
-        assert_eq!(link.message(), "{}");
+        link.send(peers.message("{}")).unwrap();
+        assert_eq!(link.message(), peers.message("{}"));
     }
 }
 
 fn large_messages_pipelined_both_ways_never_hang(peers: &dyn Peers) {
     let mut link = open(peers, Peer::Echo);
-    let message = Bytes::from(vec![b'x'; 256 * 1024]);
+    let message = large(peers);
     for _ in 0..20 {
         for _ in 0..4 {
             link.send(message.clone()).unwrap();
@@ -84,19 +101,19 @@ fn large_messages_pipelined_both_ways_never_hang(peers: &dyn Peers) {
 
 fn a_peer_that_reads_nothing_fills_the_queue_and_holds_up_nobody(peers: &dyn Peers) {
     let (deaf, mut echo) = (open(peers, Peer::Deaf), open(peers, Peer::Echo));
-    let message = Bytes::from(vec![b'x'; 256 * 1024]);
+    let message = large(peers);
     let accepted = (0..1000).take_while(|_| deaf.send(message.clone()).is_ok()).count();
     assert!((15..=32).contains(&accepted), "{accepted} messages of 256 KiB for a queue of 4 MiB");
     assert_eq!(deaf.send(message), Err(QueueFull));
-    echo.send("{}").unwrap();
-    assert_eq!(echo.message(), "{}");
+    echo.send(peers.message("{}")).unwrap();
+    assert_eq!(echo.message(), peers.message("{}"));
     deaf.close(NOW);
     assert_eq!(deaf.rest().1, CloseReason::Stopped);
 }
 
 fn a_queue_that_was_full_takes_messages_again(peers: &dyn Peers) {
     let link = open(peers, Peer::Silent);
-    let message = Bytes::from(vec![b'x'; 256 * 1024]);
+    let message = large(peers);
     for _ in 0..100 {
         let sent = (0..3000).any(|_| {
             let taken = link.send(message.clone()).is_ok();

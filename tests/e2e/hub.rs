@@ -1,7 +1,7 @@
 //! A running hub. It is stopped when it goes out of scope, and has to leave nothing behind.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -32,7 +32,13 @@ impl Hub {
 
     /// Starts a hub and waits until it serves.
     pub(crate) async fn start(home: &Arc<Home>) -> Self {
+        Self::start_with(home, |command| command).await
+    }
+
+    /// Starts a hub with more flags or variables.
+    pub(crate) async fn start_with(home: &Arc<Home>, more: impl Fn(&mut Command) -> &mut Command) -> Self {
         let mut command = home.program(&["serve", "--port", "0"]);
+        more(&mut command);
         if home.config().exists() {
             command.arg("--config").arg(home.config());
         }

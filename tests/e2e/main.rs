@@ -9,6 +9,8 @@
 
 #[path = "../support/binary.rs"]
 mod binary;
+#[path = "../support/peer.rs"]
+mod peer;
 
 mod agent;
 mod bridge;
@@ -21,6 +23,7 @@ mod matrix;
 mod peers;
 mod process;
 mod reload;
+mod remote;
 mod resumption;
 mod rmcp_client;
 mod servers;

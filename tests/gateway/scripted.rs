@@ -22,6 +22,7 @@ pub(crate) async fn hub() -> Hub {
     let parts = Parts {
         store: Arc::new(MemoryStore::new()),
         stdio: Arc::new(ScriptedUpstreams),
+        remote: Arc::new(ScriptedUpstreams),
         variables: Arc::new(NoVariables),
     };
     let options = Options {

@@ -210,6 +210,13 @@ impl Books {
     }
 }
 
+/// The nonce of a request itself: what it carries for its server stands before.
+pub(crate) fn nonce_of_request(text: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(text).expect("messages are UTF-8");
+    let (_, rest) = text.rsplit_once("\"nonce\":\"")?;
+    rest.split('"').next()?.parse().ok()
+}
+
 /// The nonce in a message, if there is one: it travels with a request to its server and back.
 pub(crate) fn nonce(text: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(text).expect("messages are UTF-8");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orch_core::key::{Pepper, Token as Secret};
-use orch_core::record::{Definitions, Key, Origin, Project, Server, ServerSpec, Transport};
+use orch_core::record::{Definitions, Key, Origin, Project, RemoteKind, Server, ServerSpec, Transport};
 use orch_core::shard::Input;
 use orch_core::snapshot::{Directory, Draft, Instance, Snapshot, diff};
 use orch_core::{Entropy, Limits, ServerId, Timestamp};
@@ -34,22 +34,28 @@ pub(crate) fn limits() -> Limits {
     }
 }
 
+/// Some servers are reached over HTTP.
+pub(crate) fn is_remote(server: usize) -> bool {
+    server >= 2
+}
+
 impl Hub {
+    fn new_transport(&mut self, name: &str) -> Transport {
+        let command = self.number().to_string();
+        if SERVERS.iter().position(|it| *it == name).is_some_and(is_remote) {
+            let url = format!("https://{name}.example/{command}");
+            return Transport::Remote { kind: RemoteKind::Http, url, headers: BTreeMap::new() };
+        }
+        Transport::Stdio { command, args: Vec::new(), env: BTreeMap::new(), cwd: None }
+    }
+
     pub(crate) fn new_server(&mut self, name: &str) -> Server {
         Server {
             id: ServerId::mint(self.now, &mut self.entropy),
             project: self.project.id,
             name: name.to_owned(),
             origin: Origin::ConfigFile,
-            spec: ServerSpec {
-                timeout_s: 4,
-                ..ServerSpec::new(Transport::Stdio {
-                    command: self.number().to_string(),
-                    args: Vec::new(),
-                    env: BTreeMap::new(),
-                    cwd: None,
-                })
-            },
+            spec: ServerSpec { timeout_s: 4, ..ServerSpec::new(self.new_transport(name)) },
         }
     }
 

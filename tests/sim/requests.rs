@@ -10,6 +10,7 @@ use crate::books::{Kind, Retry};
 use crate::clients::{Client, Era};
 use crate::hub::Hub;
 use crate::project::SERVERS;
+use crate::servers::MINE;
 
 const ROOTS: &str = r#""roots":{}"#;
 /// Ids that clients use, few enough to be used twice.
@@ -166,6 +167,8 @@ impl Hub {
         let members = format!(
             r#""name":"t0","inputResponses":{{"{question}":{{"roots":[],"nonce":"{mark}"}}}},"requestState":"{state}""#
         );
+        // What goes to a server of the stateless era is another request; a parked call is still the first.
+        let nonce = if state == MINE { self.number() } else { nonce };
         self.request_of(at, "tools/call", &members, nonce);
     }
 

@@ -46,7 +46,7 @@ const USUAL: [(Op, usize); 13] = [
     (Op::Store, 40),
     (Op::Wait, 60),
 ];
-const FAULTS: [(Op, usize); 20] = [
+const FAULTS: [(Op, usize); 23] = [
     (Op::Client(Deed::Cancel), 15),
     (Op::Client(Deed::Delete), 5),
     (Op::Client(Deed::Lose), 40),
@@ -61,7 +61,10 @@ const FAULTS: [(Op, usize); 20] = [
     (Op::Server(Act::AnswerTwice), 10),
     (Op::Server(Act::Change), 8),
     (Op::Server(Act::Crash), 3),
+    (Op::Server(Act::Demand), 20),
+    (Op::Server(Act::Expire), 6),
     (Op::Server(Act::Garbage), 6),
+    (Op::Server(Act::Hush), 4),
     (Op::Server(Act::Invent), 10),
     (Op::Server(Act::Log), 10),
     (Op::Server(Act::Query), 30),

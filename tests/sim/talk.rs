@@ -6,7 +6,8 @@ use orch_core::shard::Input;
 use orch_core::{Limits, LinkId};
 
 use crate::hub::Hub;
-use crate::servers::{Request, Stage};
+use crate::project::is_remote;
+use crate::servers::{Request, Stage, is_modern};
 
 pub(crate) const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
 
@@ -18,7 +19,10 @@ pub(crate) enum Act {
     Change,
     Close,
     Crash,
+    Demand,
+    Expire,
     Garbage,
+    Hush,
     Invent,
     Log,
     Open,
@@ -31,7 +35,7 @@ pub(crate) enum Act {
 impl Hub {
     pub(crate) fn on_link(&mut self, act: Act) {
         let fits = |stage| match stage {
-            Stage::Closing => act != Act::Open,
+            Stage::Closing => act != Act::Open && act != Act::Expire,
             Stage::Open => !matches!(act, Act::Close | Act::Open),
             Stage::Opening => matches!(act, Act::Crash | Act::Open),
         };
@@ -43,6 +47,9 @@ impl Hub {
             Act::Change => self.change(link),
             Act::Close => self.end_link(link, CloseReason::Stopped),
             Act::Crash => self.end_link(link, CloseReason::Exited(1)),
+            Act::Demand => self.demand(link),
+            Act::Expire => self.expire(link),
+            Act::Hush => self.hush(link),
             Act::Garbage => {
                 let words = *self.dice.pick(&["oops", "{", "[]", "{\"jsonrpc\":\"2.0\"}"]).expect("some");
                 self.say(link, words);
@@ -93,6 +100,19 @@ impl Hub {
         self.feed(Input::LinkClosed { link, reason });
     }
 
+    /// A remote server forgets its session, and says of some of its requests that it did not begin them.
+    fn expire(&mut self, link: LinkId) {
+        let it = &self.links.all[&link];
+        if !is_remote(it.server) || is_modern(it.server) || !it.greeted {
+            return;
+        }
+        let requests = it.requests.clone();
+        let refused: Vec<Request> = requests.into_iter().filter(|_| self.dice.chance(50)).collect();
+        self.links.take_back(&refused);
+        let refused = refused.iter().map(|request| request.id.to_string()).collect();
+        self.end_link(link, CloseReason::Expired { refused });
+    }
+
     fn answer(&mut self, link: LinkId, act: Act) {
         let it = self.links.all.get_mut(&link).expect("a link");
         if it.requests.is_empty() {
@@ -113,11 +133,30 @@ impl Hub {
     }
 
     pub(crate) fn answer_well(&mut self, link: LinkId, request: &Request) {
-        if request.method == "initialize" {
-            self.links.all.get_mut(&link).expect("a link").greeted = true;
-        }
+        let it = self.links.all.get_mut(&link).expect("a link");
+        let greeting = if is_modern(it.server) { "server/discover" } else { "initialize" };
+        it.greeted |= request.method == greeting;
         let words = self.links.answer(link, request);
         self.say(link, &words);
+    }
+
+    /// A server of the stateless era asks a question instead of answering.
+    fn demand(&mut self, link: LinkId) {
+        let it = self.links.all.get_mut(&link).expect("a link");
+        let at = it.requests.iter().position(|request| request.able);
+        let Some(at) = at.filter(|_| is_modern(it.server)) else { return };
+        let request = it.requests.remove(at);
+        let mark = self.number();
+        let words = self.links.demand(link, &request, mark);
+        self.say(link, &words);
+    }
+
+    /// A server ends its stream of news.
+    fn hush(&mut self, link: LinkId) {
+        let it = self.links.all.get_mut(&link).expect("a link");
+        if let Some(id) = it.listens.pop_first() {
+            self.say(link, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete"}}}}"#));
+        }
     }
 
     fn progress(&mut self, link: LinkId) {

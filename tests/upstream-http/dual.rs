@@ -1,11 +1,38 @@
 //! Servers of both eras, on the TypeScript and Python SDKs of version 2.
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
 use orch_core::ports::upstream::CloseReason;
 use orch_core::record::RemoteKind;
 use serde_json::{Value, json};
 
 use crate::link::{Link, text};
-use crate::peer::Peer;
+use crate::peer::{Peer, command, installed, node_modules};
+
+/// A server on the TypeScript SDK.
+fn typescript() -> Peer {
+    let mut command = command("node");
+    command.arg(here().join("dual.mjs")).arg(node_modules().join("server/dist/index.mjs"));
+    that_says_its_port(&mut command)
+}
+
+/// A server on the Python SDK.
+fn python(mode: &str) -> Peer {
+    let mut command = command(installed().join("mcp2/bin/python"));
+    command.env("PYTHONDONTWRITEBYTECODE", "1").arg(here().join("dual.py")).arg(mode);
+    that_says_its_port(&mut command)
+}
+
+fn that_says_its_port(command: &mut Command) -> Peer {
+    let mut peer = Peer::start(command);
+    peer.port = peer.line().parse().unwrap();
+    peer
+}
+
+fn here() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("upstream-http/peers")
+}
 
 fn called(link: &mut Link, tool: &str, arguments: Value) -> Value {
     let id = link.stateless("tools/call", json!({ "name": tool, "arguments": arguments }));
@@ -51,7 +78,7 @@ fn cancels(link: &mut Link, peer: &Peer) {
 
 #[test]
 fn a_typescript_server_is_spoken_to_statelessly() {
-    let peer = Peer::typescript();
+    let peer = typescript();
     let mut link = Link::open(RemoteKind::Http, &peer.url("/mcp"));
     speaks_statelessly(&mut link);
     let answer = called(&mut link, "größe", json!({ "message": "1" }));
@@ -73,7 +100,7 @@ fn a_typescript_server_is_spoken_to_statelessly() {
 
 #[test]
 fn a_typescript_server_without_sessions_is_spoken_to_in_the_era_before() {
-    let peer = Peer::typescript();
+    let peer = typescript();
     let mut link = Link::with_hands_shaken(RemoteKind::Http, &peer.url("/mcp"), "2025-11-25");
     assert_eq!(link.call("echo", json!({ "message": "hello" })), "echo: hello");
     assert_eq!(link.close(), CloseReason::Stopped);
@@ -81,7 +108,7 @@ fn a_typescript_server_without_sessions_is_spoken_to_in_the_era_before() {
 
 #[test]
 fn a_python_server_is_spoken_to_statelessly() {
-    let peer = Peer::python("http");
+    let peer = python("http");
     let mut link = Link::open(RemoteKind::Http, &peer.url("/mcp"));
     speaks_statelessly(&mut link);
     cancels(&mut link, &peer);
@@ -90,7 +117,7 @@ fn a_python_server_is_spoken_to_statelessly() {
 
 #[test]
 fn a_python_server_that_closes_its_stream_is_polled_for_the_answer() {
-    let peer = Peer::python("http");
+    let peer = python("http");
     let mut link = Link::with_hands_shaken(RemoteKind::Http, &peer.url("/mcp"), "2025-11-25");
     assert_eq!(link.call("echo", json!({ "message": "hello" })), "echo: hello");
     let id = link
@@ -110,7 +137,7 @@ fn a_python_server_that_closes_its_stream_is_polled_for_the_answer() {
 
 #[test]
 fn a_python_server_is_spoken_to_over_http_and_sse() {
-    let peer = Peer::python("sse");
+    let peer = python("sse");
     let mut link = Link::with_hands_shaken(RemoteKind::Sse, &peer.url("/sse"), "2024-11-05");
     assert_eq!(link.call("echo", json!({ "message": "hello" })), "echo: hello");
     let id = link

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use orch_core::Limits;
 use orch_core::ports::upstream::{CloseReason, Grace, LaunchSpec, LinkSink, UpstreamLink, Upstreams};
 use orch_core::record::{RemoteKind, ServerSpec, Transport};
 use orch_upstream_http::{Allowed, HttpUpstreams};
@@ -59,7 +60,8 @@ impl Link {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let allowed = Allowed::parse(["127.0.0.1"]).unwrap();
-        let upstreams = HttpUpstreams::new(allowed, b"", runtime.handle().clone()).unwrap();
+        let upstreams =
+            HttpUpstreams::new(allowed, None, Limits::default(), runtime.handle().clone()).unwrap();
         let spec = ServerSpec::new(Transport::Remote { kind, url: url.to_owned(), headers: BTreeMap::new() });
         let launch = LaunchSpec { server: "peer".into(), spec, message_bytes: 8 << 20, queue_bytes: 8 << 20 };
         let (sender, events) = channel();

@@ -8,7 +8,9 @@
     reason = "tests, and what serves them"
 )]
 
+#[path = "../support/peer.rs"]
+mod peer;
+
 mod dual;
 mod everything;
 mod link;
-mod peer;

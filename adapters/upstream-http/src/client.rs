@@ -4,7 +4,6 @@ use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
@@ -19,8 +18,6 @@ use crate::connect::{Connector, NotConnected};
 use crate::guard::Destination;
 use crate::queue::{Held, Parcel};
 
-/// How long an idle connection is kept. Node ends idle connections after 5 s; a request that meets that end is lost.
-const IDLE: Duration = Duration::from_secs(4);
 /// Idle connections that are kept.
 const IDLE_CONNECTIONS: usize = 8;
 
@@ -56,10 +53,10 @@ impl Client {
         let agent = HeaderValue::from_static(concat!("mcp-orch/", env!("CARGO_PKG_VERSION")));
         common.insert(header::USER_AGENT, agent);
         common.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let to = connector.to.clone();
+        let (to, idle) = (connector.to.clone(), connector.limits.remote_idle);
         let http = legacy::Client::builder(Tracked(tasks))
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
+            .pool_idle_timeout(idle)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .build(connector);
         Self { http, common, to }

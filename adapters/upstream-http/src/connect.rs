@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
+use orch_core::Limits;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
@@ -27,12 +28,6 @@ use url::Host;
 use crate::guard::{Destination, Guard};
 use crate::pipe::Pipe;
 
-/// How long a name may take to be resolved.
-const DNS: Duration = Duration::from_secs(3);
-/// How long a connection may take, to whichever of the addresses.
-const CONNECT: Duration = Duration::from_secs(5);
-/// How long a TLS handshake may take.
-const TLS: Duration = Duration::from_secs(5);
 /// The pause before the next address is tried as well.
 const STAGGER: Duration = Duration::from_millis(250);
 /// The most addresses of one host that are tried.
@@ -63,6 +58,7 @@ pub(crate) struct Connector {
     pub(crate) to: Destination,
     pub(crate) guard: Arc<Guard>,
     pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) limits: Arc<Limits>,
 }
 
 impl Connector {
@@ -73,10 +69,16 @@ impl Connector {
             Host::Ipv4(address) => vec![(*address, port).into()],
             Host::Ipv6(address) => vec![(*address, port).into()],
             Host::Domain(name) => {
-                let words = |why| NotConnected(format!("{name} {why}"));
-                let answer = timeout(DNS, lookup_host((name.as_str(), port))).await;
-                let answer = answer
-                    .map_err(|_| words("was not resolved within 3 s: is the name server reachable?"))?;
+                let words = |why: &str| NotConnected(format!("{name} {why}"));
+                let patience = self.limits.remote_dns;
+                let answer = timeout(patience, lookup_host((name.as_str(), port))).await;
+                let late = || {
+                    format!(
+                        "was not resolved {}: is the name server reachable?",
+                        within(patience, "remote_dns")
+                    )
+                };
+                let answer = answer.map_err(|_| words(&late()))?;
                 answer.map_err(|_| words("is not known to the name server: is the URL right?"))?.collect()
             }
         };
@@ -92,10 +94,12 @@ impl Connector {
     async fn connect(self) -> Result<Pipe, NotConnected> {
         let mut addresses = self.addresses().await?;
         addresses.truncate(ADDRESSES);
-        let stream = match timeout(CONNECT, first_of(&addresses)).await {
+        let patience = self.limits.remote_connect;
+        let stream = match timeout(patience, first_of(&addresses)).await {
             Ok(stream) => stream.map_err(|error| self.words(&error))?,
             Err(_late) => {
-                return Err(NotConnected(format!("{} did not accept a connection within 5 s", self.to)));
+                let late = within(patience, "remote_connect");
+                return Err(NotConnected(format!("{} did not accept a connection {late}", self.to)));
             }
         };
         let tuned = prepare(&stream);
@@ -113,13 +117,15 @@ impl Connector {
             Host::Ipv6(address) => Ok(IpAddr::V6(*address).into()),
         };
         let name = name.map_err(|_| NotConnected(format!("{} is no name for TLS", self.to.host)))?;
-        match timeout(TLS, TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream)).await {
+        let patience = self.limits.remote_tls;
+        match timeout(patience, TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream)).await {
             Ok(Ok(stream)) => Ok(Pipe::new(stream)),
             Ok(Err(error)) => {
                 Err(NotConnected(format!("TLS with {} failed: {}", self.to, tls_words(&error))))
             }
             Err(_late) => {
-                Err(NotConnected(format!("{} did not finish the TLS handshake within 5 s", self.to)))
+                let late = within(patience, "remote_tls");
+                Err(NotConnected(format!("{} did not finish the TLS handshake {late}", self.to)))
             }
         }
     }
@@ -177,6 +183,11 @@ async fn first_of(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     Err(last)
 }
 
+/// Says how long was waited, and what bounds it.
+fn within(patience: Duration, limit: &str) -> String {
+    format!("within {} s (limit {limit})", patience.as_secs_f32())
+}
+
 fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let probes = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EACH);
@@ -187,7 +198,7 @@ fn tls_words(error: &io::Error) -> String {
     use rustls::{CertificateError, Error};
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            "its certificate is from an authority that is not trusted here: the operator can add the authority".to_owned()
+            "its certificate is from an authority that is not trusted here: if it should be, start the hub with --upstream-ca FILE".to_owned()
         }
         Some(Error::InvalidMessage(_)) => "it does not speak TLS: is it http://?".to_owned(),
         Some(other) => other.to_string(),

@@ -15,9 +15,6 @@ use crate::open::Stream;
 use crate::queue::Queue;
 use crate::wires::Wires;
 
-/// Requests of one link that are under way at the same time: each takes a connection.
-const REQUESTS: usize = 128;
-
 /// Where messages are handed in, and the ends of their requests come out.
 pub(crate) struct Desk {
     wires: Arc<Wires>,
@@ -84,6 +81,10 @@ impl Desk {
         !self.gate_is_shut
     }
 
+    fn is_full(&self) -> bool {
+        self.requests.len() >= self.wires.outlet.limits.remote_in_flight
+    }
+
     /// Whether anything is under way.
     pub(crate) fn is_busy(&self) -> bool {
         !self.tasks.is_empty()
@@ -105,7 +106,7 @@ impl Desk {
             Kind::Cancel(id) => self.cancel(&id, message),
             Kind::Note => self.note(message),
             Kind::Reply => self.tell(Role::Reply, message),
-            Kind::Request(request) if self.requests.len() >= REQUESTS => {
+            Kind::Request(request) if self.is_full() => {
                 self.waiting.push_back((request, message));
             }
             Kind::Request(request) => self.ask(request, message),

@@ -3,7 +3,6 @@
 //! Each request that is asked gets exactly one answer: the server's, or an error that says what is known of it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -17,9 +16,6 @@ use crate::frames::{self, Cut, Events};
 use crate::head::{Media, media, words};
 use crate::message::{Message, Request};
 use crate::wires::Wires;
-
-/// How long a server may take over a message that wants no answer.
-const TELLING: Duration = Duration::from_secs(30);
 
 /// What the end of a task means for its link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,14 +83,16 @@ pub(crate) async fn tell(wires: Arc<Wires>, message: Message) -> Ending {
         }
         Ok(Ending::Done)
     };
-    match timeout(TELLING, told).await {
+    match timeout(wires.outlet.limits.remote_notice, told).await {
         Ok(Ok(ending)) => ending,
         Ok(Err(words)) => {
             wires.outlet.logged(format!("a notification or an answer was not taken: {words}"));
             Ending::Done
         }
         Err(_late) => {
-            wires.outlet.logged(format!("{} did not take a notification or an answer in time", wires.to()));
+            let to = wires.to();
+            let line = format!("{to} did not take a notification or an answer in time (limit remote_notice)");
+            wires.outlet.logged(line);
             Ending::Done
         }
     }

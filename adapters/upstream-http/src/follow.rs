@@ -14,11 +14,6 @@ use crate::message::Request;
 use crate::pause::Pause;
 use crate::wires::Wires;
 
-/// How long a stream may stay open after its answer. Where it ends by itself, the connection is used again.
-const LINGER: Duration = Duration::from_secs(1);
-/// A stream that cannot be resumed so many times in a row is given up.
-const RESUMES: u32 = 5;
-
 /// Reads a stream to the answer of a request. A stream that breaks before is resumed where its server gave ids.
 pub(crate) async fn answer(wires: &Wires, request: &Request, mut events: Events) -> Ending {
     let mut place = Place::default();
@@ -89,13 +84,14 @@ async fn linger(wires: &Wires, request: &Request, mut events: Events) -> Ending 
             }
         }
     };
-    timeout(LINGER, rest).await.unwrap_or(Ending::Done)
+    timeout(wires.outlet.limits.remote_linger, rest).await.unwrap_or(Ending::Done)
 }
 
 /// The rest of a broken stream; else the end of the link, or nothing.
 async fn resume(wires: &Wires, cursor: &str, retry: Option<Duration>) -> Result<Events, Option<Ending>> {
-    let mut pause = Pause::default();
-    while pause.failures() < RESUMES {
+    let limits = &wires.outlet.limits;
+    let mut pause = Pause::new(limits);
+    while pause.failures() < limits.remote_resumes {
         sleep(pause.next(retry)).await;
         let Ok(response) = wires.get(Some(cursor)).await else { continue };
         match response.status() {
@@ -126,7 +122,7 @@ pub(crate) async fn all(wires: &Wires, body: Incoming) -> Ending {
 
 /// Keeps the session's own stream open, as long as the server has one.
 pub(crate) async fn session(wires: &Wires) -> Ending {
-    let (mut place, mut pause) = (Place::default(), Pause::default());
+    let (mut place, mut pause) = (Place::default(), Pause::new(&wires.outlet.limits));
     loop {
         match wires.get(place.cursor.as_deref()).await {
             Err(_unreached) => {}

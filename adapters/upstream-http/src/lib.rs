@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use orch_core::Limits;
 use orch_core::ports::upstream::{Grace, LaunchSpec, LinkSink, QueueFull, UpstreamLink, Upstreams};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -52,10 +53,24 @@ pub struct HttpUpstreams {
 
 impl HttpUpstreams {
     /// Links run on `runtime`. Public servers are reached over HTTPS at port 443; others only when `allowed` names
-    /// them. `own_roots` are certificates in PEM of authorities that are trusted beside the public ones, or nothing.
-    pub fn new(allowed: Allowed, own_roots: &[u8], runtime: Handle) -> Result<Self, BadRoots> {
+    /// them. `own_roots` are certificates in PEM of authorities that are trusted beside the public ones.
+    pub fn new(
+        allowed: Allowed,
+        own_roots: Option<&[u8]>,
+        limits: Limits,
+        runtime: Handle,
+    ) -> Result<Self, BadRoots> {
         let (guard, tls) = (Arc::new(Guard { allowed }), tls::config(own_roots)?);
-        Ok(Self { way: Way { guard, tls, tasks: TaskTracker::new() }, runtime })
+        Ok(Self { way: Way { guard, tls, limits: Arc::new(limits), tasks: TaskTracker::new() }, runtime })
+    }
+
+    /// Whether the server of a URL may be reached: its host is resolved, and nothing connected to. `Ok` is the server
+    /// as people know it, `Err` why not, with the next step.
+    pub async fn examine(&self, url: &str) -> Result<String, String> {
+        let (_, to) = guard::read(url).map_err(|refusal| refusal.to_string())?;
+        let server = to.to_string();
+        self.way.connector(to).addresses().await.map_err(|why| why.0)?;
+        Ok(server)
     }
 
     /// Ready when every `closed` was reported and no connection is left. It ends no link: drop or close them.

@@ -18,8 +18,6 @@ use crate::open::{self, Opened, Way};
 use crate::queue::Queue;
 use crate::wires::Wires;
 
-/// How long the server may take to hear that the session is over.
-const FAREWELL: Duration = Duration::from_secs(5);
 /// When one request is told that the session is gone, others that are under way are about to be.
 const OTHERS: Duration = Duration::from_millis(300);
 
@@ -155,7 +153,7 @@ impl Life {
     /// Ends the session at its server. It goes on when nobody waits for it.
     fn farewell(&self, wires: Arc<Wires>) -> tokio::task::JoinHandle<()> {
         self.way.tasks.spawn(async move {
-            let _told = timeout(FAREWELL, wires.delete()).await;
+            let _told = timeout(wires.outlet.limits.remote_farewell, wires.delete()).await;
         })
     }
 }

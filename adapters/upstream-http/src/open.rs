@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use orch_core::Limits;
 use orch_core::ports::upstream::{LaunchSpec, LinkSink};
 use orch_core::record::{RemoteKind, Transport};
 use orch_core::sse::Parsed;
@@ -15,7 +16,7 @@ use crate::client::Client;
 use crate::connect::Connector;
 use crate::exchange::Ending;
 use crate::frames::{self, Cut, Events};
-use crate::guard::{self, Guard};
+use crate::guard::{self, Destination, Guard};
 use crate::head::{Media, media, words};
 use crate::outlet::Outlet;
 use crate::session::Session;
@@ -46,7 +47,15 @@ const RESERVED: [&str; 16] = [
 pub(crate) struct Way {
     pub(crate) guard: Arc<Guard>,
     pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) tasks: TaskTracker,
+}
+
+impl Way {
+    pub(crate) fn connector(&self, to: Destination) -> Connector {
+        let (guard, tls, limits) = (&self.guard, &self.tls, &self.limits);
+        Connector { to, guard: Arc::clone(guard), tls: Arc::clone(tls), limits: Arc::clone(limits) }
+    }
 }
 
 /// A link that can carry messages.
@@ -69,10 +78,11 @@ pub(crate) async fn open(way: Way, launch: &LaunchSpec, sink: Arc<dyn LinkSink>)
         return Err("this is a program, not a remote server".to_owned());
     };
     let (url, to) = guard::read(url).map_err(|refusal| refusal.to_string())?;
-    let connector = Connector { to, guard: way.guard, tls: way.tls };
+    let connector = way.connector(to);
     let uri = uri(&url)?;
     let common = given(headers)?;
     connector.addresses().await.map_err(|why| why.0)?;
+    let limits = way.limits;
     let client = Client::new(connector, common, way.tasks);
     let (uri, stream) = match kind {
         RemoteKind::Http => (uri, None),
@@ -86,7 +96,7 @@ pub(crate) async fn open(way: Way, launch: &LaunchSpec, sink: Arc<dyn LinkSink>)
         uri,
         one_stream: stream.is_some(),
         session: Session::default(),
-        outlet: Outlet::new(sink, launch.server.clone()),
+        outlet: Outlet::new(sink, launch.server.clone(), limits),
         limit: launch.message_bytes,
     };
     Ok(Opened { wires: Arc::new(wires), stream })

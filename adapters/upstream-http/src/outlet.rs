@@ -13,13 +13,12 @@ use crate::client::Unanswered;
 pub(crate) struct Outlet {
     sink: Arc<dyn LinkSink>,
     server: String,
-    /// The bounds of JSON.
-    pub(crate) limits: Limits,
+    pub(crate) limits: Arc<Limits>,
 }
 
 impl Outlet {
-    pub(crate) fn new(sink: Arc<dyn LinkSink>, server: String) -> Self {
-        Self { sink, server, limits: Limits::default() }
+    pub(crate) fn new(sink: Arc<dyn LinkSink>, server: String, limits: Arc<Limits>) -> Self {
+        Self { sink, server, limits }
     }
 
     pub(crate) fn opened(&self) {

@@ -4,20 +4,24 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::time::Duration;
 
-/// The first pause, when the server asks for none.
-const FIRST: Duration = Duration::from_millis(500);
-/// The longest pause.
-const LAST: Duration = Duration::from_secs(30);
+use orch_core::Limits;
+
 /// The longest pause that a server can ask for.
 const ASKED: Duration = Duration::from_mins(1);
 
 /// Pauses that grow with each failure, and are spread, so that not all come back at once.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Pause {
+    first: Duration,
+    last: Duration,
     failures: u32,
 }
 
 impl Pause {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { first: limits.remote_retry_first, last: limits.remote_retry_last, failures: 0 }
+    }
+
     /// It worked.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
@@ -29,7 +33,7 @@ impl Pause {
 
     /// The pause after one more failure: never shorter than the server `asked` for.
     pub(crate) fn next(&mut self, asked: Option<Duration>) -> Duration {
-        let grown = FIRST.saturating_mul(1 << self.failures.min(10)).min(LAST);
+        let grown = self.first.saturating_mul(1 << self.failures.min(10)).min(self.last);
         let base = asked.map_or(grown, |asked| if self.failures > 0 { asked.max(grown) } else { asked });
         self.failures += 1;
         spread(base.min(ASKED))
@@ -54,7 +58,7 @@ mod tests {
 
     #[test]
     fn pauses_double_to_a_bound_and_begin_again() {
-        let mut pause = Pause::default();
+        let mut pause = Pause::new(&Limits::default());
         for base in [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000] {
             about(pause.next(None), base);
         }
@@ -64,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_server_is_given_the_time_that_it_asks_for_within_reason() {
-        let mut pause = Pause::default();
+        let mut pause = Pause::new(&Limits::default());
         about(pause.next(Some(Duration::from_millis(10))), 10);
         about(pause.next(Some(Duration::from_millis(10))), 1000);
         about(pause.next(Some(Duration::from_secs(5))), 5000);
@@ -73,7 +77,7 @@ mod tests {
 
     #[test]
     fn pauses_differ() {
-        let pauses: Vec<_> = (0..20).map(|_| Pause::default().next(None)).collect();
+        let pauses: Vec<_> = (0..20).map(|_| Pause::new(&Limits::default()).next(None)).collect();
         assert!(pauses.iter().any(|pause| *pause != pauses[0]), "{pauses:?}");
     }
 }

@@ -20,13 +20,17 @@ impl fmt::Display for BadRoots {
 
 impl std::error::Error for BadRoots {}
 
-/// How connections are made secure. `own_roots` are certificates in PEM, or nothing.
-pub(crate) fn config(own_roots: &[u8]) -> Result<Arc<ClientConfig>, BadRoots> {
+/// How connections are made secure. `own_roots` are certificates in PEM, at least one.
+pub(crate) fn config(own_roots: Option<&[u8]>) -> Result<Arc<ClientConfig>, BadRoots> {
     let bad = |error: &dyn fmt::Display| BadRoots(error.to_string());
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    for root in CertificateDer::pem_slice_iter(own_roots) {
+    let public = roots.len();
+    for root in own_roots.into_iter().flat_map(CertificateDer::pem_slice_iter) {
         let root = root.map_err(|error| bad(&error))?;
         roots.add(root).map_err(|error| bad(&error))?;
+    }
+    if own_roots.is_some() && roots.len() == public {
+        return Err(bad(&"there is no certificate in PEM in it"));
     }
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()

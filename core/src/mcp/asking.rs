@@ -1,85 +1,210 @@
-//! What servers of the 2025 eras ask of their clients: the other half of the method table.
+//! What servers ask of their clients: the other half of the method table.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use super::Revision;
+use crate::rpc::{Envelope, Field};
+use Revision::{V2024_11_05 as FIRST, V2025_06_18, V2025_11_25, V2026_07_28 as LAST};
 
 /// A request that a server sends to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asking {
-    /// `elicitation/create`.
-    Elicitation,
+    /// `elicitation/create` with a form.
+    Form,
     /// `roots/list`.
     Roots,
     /// `sampling/createMessage`.
     Sampling,
+    /// `sampling/createMessage` with tools.
+    SamplingTools,
+    /// `elicitation/create` with an address to open.
+    Url,
 }
 
 /// Each with the first and the last revision that has it; 2026-07-28 has them as `inputRequests`.
-static TABLE: [(&str, Asking, Revision, Revision); 3] = [
-    ("roots/list", Asking::Roots, Revision::V2024_11_05, Revision::V2026_07_28),
-    ("sampling/createMessage", Asking::Sampling, Revision::V2024_11_05, Revision::V2026_07_28),
-    ("elicitation/create", Asking::Elicitation, Revision::V2025_06_18, Revision::V2026_07_28),
+static TABLE: [(Asking, &str, Revision, Revision); 5] = [
+    (Asking::Roots, "roots/list", FIRST, LAST),
+    (Asking::Sampling, "sampling/createMessage", FIRST, LAST),
+    (Asking::SamplingTools, "sampling/createMessage", V2025_11_25, LAST),
+    (Asking::Form, "elicitation/create", V2025_06_18, LAST),
+    (Asking::Url, "elicitation/create", V2025_11_25, LAST),
 ];
 
 impl Asking {
-    /// The request with this name, in a revision that has it.
-    pub fn find(name: &str, revision: Revision) -> Option<Self> {
-        let row = TABLE.iter().find(|(known, ..)| *known == name)?;
-        let (_, asking, since, until) = *row;
-        (since <= revision && revision <= until).then_some(asking)
+    /// What a request asks for, in a revision that has it.
+    pub fn of(method: &str, request: &Envelope, revision: Revision) -> Option<Self> {
+        let url = request.text(Field::Mode).as_deref() == Some("url");
+        let tools = request.has(Field::Tools);
+        let named = TABLE
+            .iter()
+            .filter(|(_, name, since, until)| *name == method && *since <= revision && revision <= *until);
+        let fits = |asking: Self| match asking {
+            Self::Form => !url,
+            Self::Roots => true,
+            Self::Sampling => !tools,
+            Self::SamplingTools => tools,
+            Self::Url => url,
+        };
+        named.map(|(asking, ..)| *asking).find(|asking| fits(*asking))
+    }
+
+    /// Whether the name is that of a request to clients.
+    pub fn is_named(method: &str) -> bool {
+        TABLE.iter().any(|(_, name, ..)| *name == method)
     }
 }
 
 /// What a client said that it can answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each a member of the wire object")]
 pub struct Abilities {
-    elicitation: bool,
+    form: bool,
     roots: bool,
     sampling: bool,
+    sampling_context: bool,
+    sampling_tools: bool,
+    url: bool,
 }
 
 #[derive(Deserialize)]
-struct Wire {
-    elicitation: Option<IgnoredAny>,
+struct Wire<'a> {
+    #[serde(borrow)]
+    elicitation: Option<&'a RawValue>,
     roots: Option<IgnoredAny>,
-    sampling: Option<IgnoredAny>,
+    #[serde(borrow)]
+    sampling: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+struct Modes {
+    form: Option<IgnoredAny>,
+    url: Option<IgnoredAny>,
+    context: Option<IgnoredAny>,
+    tools: Option<IgnoredAny>,
+}
+
+impl Modes {
+    fn read(raw: Option<&RawValue>) -> Self {
+        raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+    }
 }
 
 impl Abilities {
+    /// What any client may be able to do.
+    pub const ALL: Self = Self {
+        form: true,
+        roots: true,
+        sampling: true,
+        sampling_context: true,
+        sampling_tools: true,
+        url: true,
+    };
+
     /// Reads a client's `capabilities`; what is not understood is not there.
     pub fn parse(json: &str) -> Self {
-        serde_json::from_str::<Wire>(json).map_or_else(
-            |_| Self::default(),
-            |wire| Self {
-                elicitation: wire.elicitation.is_some(),
-                roots: wire.roots.is_some(),
-                sampling: wire.sampling.is_some(),
-            },
-        )
+        let Ok(wire) = serde_json::from_str::<Wire<'_>>(json) else { return Self::default() };
+        let (elicits, samples) = (Modes::read(wire.elicitation), Modes::read(wire.sampling));
+        Self {
+            // Without a mode it is the form, as before there were modes (2025-11-25, elicitation).
+            form: wire.elicitation.is_some() && (elicits.form.is_some() || elicits.url.is_none()),
+            roots: wire.roots.is_some(),
+            sampling: wire.sampling.is_some(),
+            sampling_context: samples.context.is_some(),
+            sampling_tools: samples.tools.is_some(),
+            url: elicits.url.is_some(),
+        }
     }
 
     /// Whether it can answer this.
     pub fn can(self, asking: Asking) -> bool {
         match asking {
-            Asking::Elicitation => self.elicitation,
+            Asking::Form => self.form,
             Asking::Roots => self.roots,
             Asking::Sampling => self.sampling,
+            Asking::SamplingTools => self.sampling_tools,
+            Asking::Url => self.url,
         }
+    }
+
+    /// Whether it can answer anything at all.
+    pub fn any(self) -> bool {
+        self != Self::default()
+    }
+
+    /// The wire object, for a server of a revision.
+    pub fn json(self, revision: Revision) -> String {
+        let roots = if revision.is_modern() { "\"roots\":{}" } else { "\"roots\":{\"listChanged\":true}" };
+        let parts = |name: &str, parts: [(bool, &str); 2]| {
+            let there: Vec<&str> =
+                parts.into_iter().filter(|(there, _)| *there).map(|(_, part)| part).collect();
+            alloc::format!("\"{name}\":{{{}}}", there.join(","))
+        };
+        let sampling = parts(
+            "sampling",
+            [(self.sampling_context, "\"context\":{}"), (self.sampling_tools, "\"tools\":{}")],
+        );
+        let elicitation = parts("elicitation", [(self.form, "\"form\":{}"), (self.url, "\"url\":{}")]);
+        let members =
+            [(self.roots, roots), (self.sampling, &sampling), (self.form || self.url, &elicitation)];
+        let there: Vec<&str> =
+            members.into_iter().filter(|(there, _)| *there).map(|(_, member)| member).collect();
+        alloc::format!("{{{}}}", there.join(","))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Limits;
+    use crate::rpc::Sender;
+
+    fn asking(method: &str, params: &str, revision: Revision) -> Option<Asking> {
+        let text = alloc::format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+        let request = Envelope::parse(text.into(), Sender::Upstream, &Limits::default()).unwrap();
+        Asking::of(method, &request, revision)
+    }
 
     #[test]
-    fn a_client_can_do_what_it_says_and_no_revision_can_do_what_it_does_not_have() {
+    fn a_client_can_do_what_it_says() {
         let able = Abilities::parse(r#"{"roots":{"listChanged":true},"elicitation":{"form":{}}}"#);
-        assert!(able.can(Asking::Roots) && able.can(Asking::Elicitation) && !able.can(Asking::Sampling));
+        assert!(able.can(Asking::Roots) && able.can(Asking::Form));
+        assert!(!able.can(Asking::Sampling) && !able.can(Asking::Url));
         assert_eq!(Abilities::parse("[]"), Abilities::default());
-        assert_eq!(Asking::find("elicitation/create", Revision::V2025_03_26), None);
-        assert_eq!(Asking::find("roots/list", Revision::V2024_11_05), Some(Asking::Roots));
+        let bare = Abilities::parse(r#"{"elicitation":{},"sampling":{"tools":{},"more":1}}"#);
+        assert!(bare.can(Asking::Form) && !bare.can(Asking::Url) && bare.can(Asking::SamplingTools));
+        let url = Abilities::parse(r#"{"elicitation":{"url":{}}}"#);
+        assert!(url.can(Asking::Url) && !url.can(Asking::Form));
+    }
+
+    #[test]
+    fn no_revision_can_do_what_it_does_not_have() {
+        let (url, tools) = (r#"{"mode":"url"}"#, r#"{"tools":[]}"#);
+        for (method, params, since, expected) in [
+            ("elicitation/create", "{}", V2025_06_18, Asking::Form),
+            ("elicitation/create", url, V2025_11_25, Asking::Url),
+            ("sampling/createMessage", "{}", FIRST, Asking::Sampling),
+            ("sampling/createMessage", tools, V2025_11_25, Asking::SamplingTools),
+            ("roots/list", "{}", FIRST, Asking::Roots),
+        ] {
+            for revision in Revision::ALL {
+                let expected = (revision >= since).then_some(expected);
+                assert_eq!(asking(method, params, revision), expected, "{method} {params} {revision}");
+            }
+        }
+        assert_eq!(asking("tools/call", "{}", LAST), None);
+    }
+
+    #[test]
+    fn what_is_written_says_what_was_read() {
+        for json in ["{}", r#"{"roots":{}}"#, r#"{"sampling":{"tools":{}},"elicitation":{"url":{}}}"#] {
+            let able = Abilities::parse(json);
+            assert_eq!(able.json(LAST), json);
+            assert_eq!(Abilities::parse(&able.json(V2025_11_25)), able);
+        }
+        assert_eq!(Abilities::parse(&Abilities::ALL.json(LAST)), Abilities::ALL);
     }
 }

@@ -9,5 +9,5 @@ mod revision;
 pub use asking::{Abilities, Asking};
 pub use headers::{check_headers, decode_header, encode_header, header_name, is_envelope_key};
 pub use method::{ListKind, Method, Route, Row, TABLE};
-pub use result::{Lifetime, complete};
+pub use result::{Lifetime, complete, plain};
 pub use revision::Revision;

@@ -1,10 +1,11 @@
 //! What 2026-07-28 wants in every result, added to results of servers that do not know it.
 
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::rpc::{Envelope, Field};
+use crate::rpc::{Envelope, Field, Members};
 
 /// How long a result may be cached, where the revision asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,17 @@ pub fn complete(response: &Envelope, lifetime: Lifetime, server_info: &str) -> V
     out
 }
 
+/// The raw result of a 2026-07-28 response, without what the eras before do not know.
+pub fn plain(response: &Envelope) -> Cow<'_, [u8]> {
+    let result = response.raw(Field::Result).unwrap_or(b"{}");
+    // A server of that revision always says this; what another one calls by these names is its own business.
+    if !response.has(Field::ResultType) {
+        return Cow::Borrowed(result);
+    }
+    let drop = |name: &str| matches!(name, "resultType" | "ttlMs" | "cacheScope");
+    Members::read(result).map_or(Cow::Borrowed(result), |members| Cow::Owned(members.without(drop)))
+}
+
 /// `rest` of a result, with the server's information as the first member of a `_meta` that does not have it.
 fn with_meta(response: &Envelope, rest: &[u8], info: &str) -> Vec<u8> {
     let Some(meta) = response.raw(Field::Meta).and_then(|raw| raw.strip_prefix(b"{")) else {
@@ -75,6 +87,13 @@ mod tests {
         let text = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{result}}}");
         let response = Envelope::parse(Bytes::from(text), Sender::Upstream, &Limits::default()).unwrap();
         assert_eq!(String::from_utf8(complete(&response, lifetime, "{\"name\":\"s\"}")).unwrap(), expected);
+    }
+
+    #[test]
+    fn earlier_eras_see_nothing_of_what_came_later() {
+        let text = r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","a":1e400,"ttlMs":1,"b":{"ttlMs":2}}}"#;
+        let response = Envelope::parse(Bytes::from(text), Sender::Upstream, &Limits::default()).unwrap();
+        assert_eq!(&*plain(&response), br#"{"a":1e400,"b":{"ttlMs":2}}"#);
     }
 
     #[test]

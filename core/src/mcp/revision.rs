@@ -64,6 +64,16 @@ impl Revision {
         self == Self::V2025_11_25
     }
 
+    /// What a server says that it speaks, in answer to `initialize`. A date before the first known revision is taken
+    /// for that: some servers still say 2024-10-07. `None` for what the hub does not speak in this way.
+    pub fn answered(text: &str) -> Option<Self> {
+        let dated = text.len() == 10 && text.starts_with("20");
+        let older = dated && text < Self::V2024_11_05.date();
+        Self::parse(text)
+            .or_else(|| older.then_some(Self::V2024_11_05))
+            .filter(|revision| !revision.is_modern())
+    }
+
     /// What a server answers to a client that proposes `text` in `initialize`: the same if it is spoken, else
     /// the newest that begins with a handshake.
     pub fn agree(text: &str) -> Self {
@@ -86,5 +96,14 @@ mod tests {
         assert_eq!(Revision::agree("2024-11-05"), Revision::V2024_11_05);
         assert_eq!(Revision::agree("2026-07-28"), Revision::V2025_11_25);
         assert_eq!(Revision::agree("2099-01-01"), Revision::V2025_11_25);
+    }
+
+    #[test]
+    fn a_server_may_answer_with_any_revision_that_has_a_handshake() {
+        assert_eq!(Revision::answered("2025-06-18"), Some(Revision::V2025_06_18));
+        assert_eq!(Revision::answered("2024-10-07"), Some(Revision::V2024_11_05));
+        for text in ["2026-07-28", "2025-12-31", "1.0", ""] {
+            assert_eq!(Revision::answered(text), None, "{text}");
+        }
     }
 }

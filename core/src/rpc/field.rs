@@ -88,6 +88,12 @@ fields! {
     RequestId = Body "requestId",
     /// `progressToken` of a progress notification.
     ProgressToken = Body "progressToken",
+    /// `mode` of the body.
+    Mode = Body "mode",
+    /// `inputRequests` of a result.
+    InputRequests = Body "inputRequests",
+    /// `supportedVersions` of a result.
+    SupportedVersions = Body "supportedVersions",
     /// `level` of the body.
     Level = Body "level",
     /// `protocolVersion` of a handshake.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{Cx, Shard};
 use crate::Fault;
-use crate::mcp::{Lifetime, complete};
+use crate::mcp::{Lifetime, complete, plain};
 use crate::rpc::{Envelope, Field, write};
 use crate::upstream::Caller;
 
@@ -42,7 +42,7 @@ impl Shard {
         let body = if modern {
             write::result(&caller.id, &complete(response, lifetime, server_info))
         } else {
-            write::result(&caller.id, response.raw(Field::Result).unwrap_or(b"{}"))
+            write::result(&caller.id, &plain(response))
         };
         self.deliver(cx, caller, 200, body);
     }

@@ -63,7 +63,10 @@ impl Shard {
             }
         }
         let asked_for = |call: CallId| self.client_calls().any(|(_, id, _)| id == call);
-        hold(self.asked.values().all(|asked| asked_for(asked.call)), "a question outlives its call")?;
+        hold(
+            self.asked.values().all(|asked| asked.call.is_none_or(asked_for)),
+            "a question outlives its call",
+        )?;
         hold(self.in_flight == calls, "in_flight is not the number of calls")?;
         for session in self.sessions.iter() {
             let calls = per_session.get(&session.id).copied().unwrap_or_default();
@@ -112,7 +115,7 @@ impl Shard {
         let current = self.upstreams.values().filter_map(|up| Some((up.process.link()?, up)));
         let retired = self.retired.iter().map(|(link, (upstream, _))| (*link, upstream));
         for (link, upstream) in current.chain(retired) {
-            hold(self.links.get(&link) == Some(&upstream.id), "a link does not lead to its server")?;
+            hold(self.links.get(&link) == Some(&upstream.seat()), "a link does not lead to its server")?;
         }
         let retired = self.retired.values().map(|(upstream, _)| upstream);
         let sound = |upstream: &Upstream| upstream.calls.is_sound();

@@ -92,8 +92,7 @@ impl Shard {
                 self.dispatch(cx, caller, body, Patience::Waits);
             }
             Message::Notification { method } => {
-                let method = Row::find(method, revision).map(|row| row.method);
-                self.on_notification(cx, session, method, &body);
+                self.on_notification(cx, session, Row::find(method, revision), &body);
             }
             Message::Response { .. } => self.on_client_answer(cx, session, &body),
         }

@@ -66,7 +66,7 @@ impl Shard {
         let upstream = self.holder(server, call)?;
         let taken = upstream.calls.remove(call)?;
         let link = upstream.process.ready_link();
-        if let Some(link) = link.filter(|_| taken.unsent.is_none()) {
+        if let Some(link) = link.filter(|_| taken.sent) {
             cx.effect(Effect::SendFrame { link, frame: notice(call) });
         }
         self.end_questions(cx, call);
@@ -81,7 +81,7 @@ impl Shard {
     /// A server may be there twice: as it is, and as it was before its configuration changed.
     pub(super) fn holder(&mut self, server: ServerId, call: CallId) -> Option<&mut Upstream> {
         let retired = self.retired.values_mut().map(|(upstream, _)| upstream);
-        let mut all = retired.chain(self.upstreams.get_mut(&server));
+        let mut all = retired.chain(self.upstreams.of_mut(server));
         all.find(|upstream| upstream.id == server && upstream.calls.contains(call))
     }
 }

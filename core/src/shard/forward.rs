@@ -1,29 +1,27 @@
 //! Requests for one server: found by name, given an id of our own, and sent or queued.
 
 use alloc::borrow::{Cow, ToOwned};
-use alloc::format;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use bytes::Bytes;
 use core::time::Duration;
 
+use super::greet::keeps_request;
 use super::locate::locate;
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Shard};
 use crate::hub;
-use crate::mcp::{Lifetime, Method, Route, Row, is_envelope_key};
+use crate::mcp::{Lifetime, Method, Revision, Route, Row};
 use crate::ports::gateway::Target;
-use crate::rpc::{Envelope, Field, Members, write};
+use crate::record::ServerSpec;
+use crate::rpc::{Envelope, Field, write};
 use crate::snapshot::Entry;
-use crate::upstream::{Call, Caller, Purpose, State, Upstream};
+use crate::upstream::{Call, Caller, Edits, Owner, Purpose, Request, Seat, State, say};
 use crate::{CallId, Exceeded, Fault, Limit, Rejection, ServerId, UpstreamFault};
 
 /// A server that fails is not started again at once; a call waits for it if that is soon.
 const WORTH_WAITING: Duration = Duration::from_secs(2);
-
-/// Members of a request that are replaced on the way.
-type Edits<'a> = [(Field, Cow<'a, [u8]>)];
 
 impl Shard {
     /// Finds the server that a request is for.
@@ -54,7 +52,7 @@ impl Shard {
             write::string(&mut raw, &name);
             edits.push((field, Cow::Owned(raw)));
         }
-        self.forward(cx, caller, &entry, row.name, &body, &mut edits);
+        self.forward(cx, caller, &entry, Request::new(row.name.into(), body, edits));
     }
 
     /// A name that begins with that of a server that was never seen: not unknown, but out of reach, and here is why.
@@ -65,34 +63,32 @@ impl Shard {
             let rest = name.strip_prefix(&entry.name);
             rest.is_some_and(|rest| rest.starts_with(['.', '/', ':', '_']))
         });
-        Some(self.upstreams.get(&named.next()?.id)?.unavailable().into())
+        Some(self.upstreams.shared(named.next()?.id)?.unavailable().into())
     }
 
     /// Sends a request to a server, or queues it while the server starts.
-    pub(super) fn forward(
-        &mut self,
-        cx: &mut Cx<'_>,
-        caller: Caller,
-        entry: &Arc<Entry>,
-        method: &str,
-        body: &Envelope,
-        edits: &mut Edits<'_>,
-    ) {
+    pub(super) fn forward(&mut self, cx: &mut Cx<'_>, caller: Caller, entry: &Arc<Entry>, request: Request) {
+        let (method, body) = (&request.method, &request.body);
         if entry.config.is_none() {
-            if method != Method::ToolsCall.name() {
-                return self.fail(cx, &caller, &Rejection::UnknownMethod(method.to_owned()).into());
+            if *method != Method::ToolsCall.name() {
+                return self.fail(cx, &caller, &Rejection::UnknownMethod(method.clone().into_owned()).into());
             }
-            return self.call_hub(cx, &caller, body, edits);
+            return self.call_hub(cx, &caller, body, &request.edits);
         }
         if !entry.enabled() {
             return self.fail(cx, &caller, &UpstreamFault::Removed { server: entry.name.clone() }.into());
         }
-        if let Err(fault) = self.admit_call(cx, entry, body.bytes().len()) {
-            return self.fail(cx, &caller, &fault);
+        // What an older server has asked for is in a state of the hub's own; this is none, or was altered.
+        if body.has(Field::RequestState) && caller.revision.is_modern() && !self.speaks(entry).is_modern() {
+            return self.fail(cx, &caller, &Rejection::BadRequestState.into());
         }
+        let owner = self.owner(cx, entry, &caller);
+        let seat = match self.admit_call(cx, entry, owner, body.bytes().len()) {
+            Ok(seat) => seat,
+            Err(fault) => return self.fail(cx, &caller, &fault),
+        };
         let id = self.mint_call();
-        let frame = request(id, method, body, edits);
-        let lifetime = match method {
+        let lifetime = match &**method {
             "resources/read" => Lifetime::Private(cx.limits().list_ttl),
             _ => Lifetime::Unsaid,
         };
@@ -103,11 +99,17 @@ impl Shard {
             session.in_flight = session.in_flight.saturating_add(1);
         }
         self.in_flight = self.in_flight.saturating_add(1);
-        self.submit(cx, entry, id, Purpose::Client(caller, lifetime), frame);
+        self.submit(cx, entry, &seat, id, (caller, lifetime), request);
     }
 
     /// Whether one more call may be made to a server; asks for the server.
-    fn admit_call(&mut self, cx: &mut Cx<'_>, entry: &Arc<Entry>, bytes: usize) -> Result<(), Fault> {
+    fn admit_call(
+        &mut self,
+        cx: &mut Cx<'_>,
+        entry: &Arc<Entry>,
+        owner: Owner,
+        bytes: usize,
+    ) -> Result<Seat, Fault> {
         let limits = cx.limits();
         if self.in_flight >= limits.project_in_flight {
             let (limit, value) = (Limit::ProjectInFlight, limits.project_in_flight as u64);
@@ -118,7 +120,8 @@ impl Shard {
             return Err(UpstreamFault::Unavailable { server, cause }.into());
         }
         let most = limits.link_in_flight_bytes;
-        let upstream = self.upstreams.entry(entry.id).or_insert_with(|| Upstream::new(entry));
+        let seat = self.seat(cx, entry, owner)?;
+        let Some(upstream) = self.upstreams.get_mut(&seat) else { return Ok(seat) };
         if upstream.calls.bytes().saturating_add(bytes) > most {
             let hint = "the server does not keep up; try again when it has answered";
             return Err(Exceeded { limit: Limit::LinkInFlightBytes, value: most as u64, hint }.into());
@@ -129,38 +132,56 @@ impl Shard {
             return Err(upstream.unavailable().into());
         }
         upstream.process.want(cx.now);
-        Ok(())
+        upstream.used_at = cx.now;
+        Ok(seat)
+    }
+
+    /// The revision that a server is spoken to in, as far as it is known.
+    pub(super) fn speaks(&self, entry: &Entry) -> Revision {
+        let running = self.upstreams.of(entry.id).find(|upstream| upstream.process.ready_link().is_some());
+        let known = || entry.offer.as_ref().map(|offer| offer.revision());
+        running.map(|upstream| upstream.revision).or_else(known).unwrap_or(Revision::LAST_WITH_HANDSHAKE)
     }
 
     /// Registers a call and sends it, now or when the server is ready.
-    pub(super) fn submit(
+    fn submit(
         &mut self,
         cx: &mut Cx<'_>,
         entry: &Arc<Entry>,
+        seat: &Seat,
         id: CallId,
-        purpose: Purpose,
-        frame: Bytes,
+        (caller, lifetime): (Caller, Lifetime),
+        mut request: Request,
     ) {
-        let Some(upstream) = self.upstreams.get_mut(&entry.id) else { return };
-        let start = entry.config.as_ref().map_or(30, |server| server.spec.timeout_s);
+        let Some(upstream) = self.upstreams.get_mut(seat) else { return };
+        let start = entry.config.as_ref().map_or(ServerSpec::TIMEOUT_S, |server| server.spec.timeout_s);
         let link = upstream.process.ready_link();
         let spare = if link.is_some() { Duration::ZERO } else { Duration::from_secs(u64::from(start)) };
         let silence = silence(cx, entry.id);
-        let call = Call {
-            purpose,
-            deadline: cx.now.after(silence).after(spare),
-            hard_deadline: cx.now.after(cx.limits().call_hard.max(silence)).after(spare),
-            bytes: frame.len(),
-            since: cx.now,
-            unsent: link.is_none().then(|| frame.clone()),
-        };
-        upstream.calls.insert(id, call);
+        let bytes = request.body.bytes().len();
+        let revision = upstream.revision;
+        let keeps = link.is_none() || keeps_request(entry, revision, caller.revision);
         if let Some(link) = link {
+            let edits = if keeps { request.edits.clone() } else { core::mem::take(&mut request.edits) };
+            let frame = say(id, revision, &caller, (&request.method, &request.body), edits, Vec::new());
             cx.effect(Effect::SendFrame { link, frame });
         }
+        let subscribes = request.subscribes.take();
+        let call = Call {
+            purpose: Purpose::Client(caller, lifetime),
+            deadline: cx.now.after(silence).after(spare),
+            hard_deadline: cx.now.after(cx.limits().call_hard.max(silence)).after(spare),
+            bytes,
+            since: cx.now,
+            sent: link.is_some(),
+            request: keeps.then(|| Box::new(request)),
+            round: None,
+            subscribes,
+        };
+        upstream.calls.insert(id, call);
     }
 
-    fn call_hub(&mut self, cx: &mut Cx<'_>, caller: &Caller, body: &Envelope, edits: &Edits<'_>) {
+    fn call_hub(&mut self, cx: &mut Cx<'_>, caller: &Caller, body: &Envelope, edits: &Edits<'static>) {
         let renamed = edits.iter().find(|(field, _)| *field == Field::Name).map(|(_, raw)| &**raw);
         let name = renamed.or_else(|| body.raw(Field::Name)).and_then(crate::rpc::decode_string);
         let arguments = body.raw(Field::Arguments).unwrap_or(b"{}");
@@ -184,33 +205,6 @@ impl Shard {
             }
         }
     }
-}
-
-/// The message for the server: our id, our progress token, its own names, and the rest as it came.
-fn request(id: CallId, method: &str, body: &Envelope, edits: &mut Edits<'_>) -> Bytes {
-    let mut all = Vec::with_capacity(edits.len().saturating_add(1));
-    all.extend(edits.iter().cloned());
-    all.extend(meta(id, body));
-    let params = body.has(Field::Params).then(|| body.spliced(Field::Params, &mut all));
-    write::one_line(write::request(Some(id.0), method, params.as_deref())).into()
-}
-
-/// What changes in `_meta`: the progress token is ours, and the envelope of the stateless era ends here.
-fn meta(id: CallId, body: &Envelope) -> Option<(Field, Cow<'static, [u8]>)> {
-    let token = format!("{id}").into_bytes();
-    if body.has(Field::MetaVersion)
-        && let Some(members) = body.raw(Field::Meta).and_then(Members::read)
-    {
-        let own = body.has(Field::MetaProgressToken);
-        let mut kept = members.without(|key| is_envelope_key(key) || key == "progressToken");
-        if own {
-            kept.pop();
-            let comma = if kept.len() > 1 { "," } else { "" };
-            kept.extend_from_slice(format!("{comma}\"progressToken\":{id}}}").as_bytes());
-        }
-        return Some((Field::Meta, Cow::Owned(kept)));
-    }
-    body.has(Field::MetaProgressToken).then_some((Field::MetaProgressToken, Cow::Owned(token)))
 }
 
 /// How long a call to a server may take without a sign of life.

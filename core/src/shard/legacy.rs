@@ -60,8 +60,8 @@ impl Shard {
                 return Err(Exceeded { limit: Limit::SessionInFlight, value: most as u64, hint }.into());
             }
             Message::Notification { method } => {
-                let (session, method) = (session.id, Row::find(method, revision).map(|row| row.method));
-                self.on_notification(cx, session, method, &posted.body);
+                let session = session.id;
+                self.on_notification(cx, session, Row::find(method, revision), &posted.body);
                 cx.answer(posted.exchange, 202, None);
                 return Ok(());
             }
@@ -83,13 +83,15 @@ impl Shard {
         &mut self,
         cx: &mut Cx<'_>,
         session: SessionId,
-        method: Option<Method>,
+        row: Option<&'static Row>,
         body: &Envelope,
     ) {
-        if method == Some(Method::Cancelled) {
-            self.cancel(cx, session, body);
-        } else if method == Some(Method::Progress) {
-            self.on_client_progress(cx, session, body);
+        match row.map(|row| row.method) {
+            Some(Method::Cancelled) => self.cancel(cx, session, body),
+            Some(Method::Initialized) => {}
+            Some(Method::Progress) => self.on_client_progress(cx, session, body),
+            // The hub has nothing to do with it, but servers may.
+            Some(_) | None => self.pass_on(cx, session, row, body),
         }
     }
 
@@ -179,6 +181,7 @@ impl Shard {
         self.drop_subscriber(cx, super::Subscriber::Session(id));
         self.refuse_questions(cx, id);
         self.cancel_all(cx, id);
+        self.vacate_session(cx, id);
         self.streams.forget(id);
     }
 
@@ -198,6 +201,7 @@ impl Shard {
             self.drop_session(cx, session);
         }
         self.end_listeners(cx, |listener| listener.key == *key);
+        self.vacate_key(cx, key);
     }
 }
 
@@ -252,7 +256,7 @@ pub(super) fn caller(
         session: Some(session.id),
         target: session.target.clone(),
         progress: body.raw_str(Field::MetaProgressToken).map(Into::into),
-        log_level: None,
+        log_level: session.level,
         abilities: session.abilities,
         key: None,
     }

@@ -7,25 +7,15 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::lists::server_info;
+use super::rounds::wants_input;
 use super::{Cx, Effect, Severity, Shard, grace};
 use crate::mcp::ListKind;
 use crate::ports::upstream::CloseReason;
-use crate::rpc::{Envelope, Field, Message, write};
-use crate::upstream::{Call, Draft, Purpose, State, handshake_params};
+use crate::rpc::{Envelope, Message};
+use crate::upstream::{Call, Draft, News, Purpose, State, own_params};
 use crate::{CallId, Fault, LinkId, ServerId, UpstreamFault};
 
 impl Shard {
-    pub(super) fn on_link_opened(&mut self, cx: &mut Cx<'_>, link: LinkId, pid: Option<u32>) {
-        let id = self.mint_call();
-        let Some(upstream) = self.upstream_of(link) else { return };
-        let State::Opening { deadline, .. } = upstream.process.state else { return };
-        upstream.process.pid = pid;
-        upstream.process.state = State::Handshaking { link, deadline };
-        upstream.calls.insert(id, internal_call(cx, Purpose::Handshake, deadline.since(cx.now)));
-        let frame = write::request(Some(id.0), "initialize", Some(&handshake_params()));
-        cx.effect(Effect::SendFrame { link, frame: frame.into() });
-    }
-
     /// `within` is the call on whose own stream they came, where the link has such streams.
     pub(super) fn on_frames(
         &mut self,
@@ -39,8 +29,7 @@ impl Shard {
                 Ok(envelope) => self.on_frame(cx, link, within, &envelope),
                 Err(fault) => {
                     let Some(name) = self.name_of(link).map(ToOwned::to_owned) else { return };
-                    let words =
-                        format!("a line on standard output is not a message and was dropped: {fault}");
+                    let words = format!("what it said is not a message and was dropped: {fault}");
                     cx.report(&name, Severity::Warning, words);
                 }
             }
@@ -72,8 +61,12 @@ impl Shard {
         (id, call): (CallId, Call),
         response: &Envelope,
     ) {
+        if wants_input(&call, response) {
+            return self.begin_round(cx, link, (id, call), response);
+        }
         match call.purpose {
             Purpose::Client(caller, lifetime) => {
+                self.on_subscribed(link, &caller, call.subscribes, response);
                 self.settle(caller.session);
                 self.end_questions(cx, id);
                 let info = match cx.snapshot.entry(server) {
@@ -87,31 +80,10 @@ impl Shard {
             Purpose::Forgotten | Purpose::Housekeeping => {}
             Purpose::Parked => self.keep_answer(link, id, response),
             Purpose::Handshake => self.on_handshake(cx, link, response),
+            Purpose::Listen => self.on_news_ended(cx, link, id, Some(response)),
+            Purpose::Probe => self.on_discovered(cx, link, response),
             Purpose::Learn(kind) => self.on_page(cx, link, kind, Some(response)),
         }
-    }
-
-    fn on_handshake(&mut self, cx: &mut Cx<'_>, link: LinkId, response: &Envelope) {
-        let project = cx.snapshot.project.id;
-        let Some(upstream) = self.upstream_of(link) else { return };
-        let draft = Draft::begin(response, upstream.id, project, upstream.digest, cx.now);
-        let Some(draft) = draft else {
-            let said = response.text(Field::ErrorMessage).unwrap_or_default().into_owned();
-            return self.break_link(cx, link, &format!("it did not accept initialize: {said}"));
-        };
-        upstream.process.run(link, cx.now);
-        let before = cx.snapshot.entry(upstream.id).and_then(|entry| entry.offer.as_ref());
-        upstream.draft = Some(draft.after(before.map(|offer| offer.definitions())));
-        upstream.level = None;
-        let waiting = upstream.calls.take_unsent();
-        let hello = write::request(None, "notifications/initialized", None);
-        cx.effect(Effect::SendFrame { link, frame: hello.into() });
-        for frame in waiting {
-            cx.effect(Effect::SendFrame { link, frame });
-        }
-        self.learn_next(cx, link, None);
-        self.restore_level(cx, link);
-        self.restore_subscriptions(cx, link);
     }
 
     /// Ends a link that does not do what it must. Its server counts as failed from now on.
@@ -131,6 +103,9 @@ impl Shard {
     pub(super) fn on_link_closed(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: &CloseReason) {
         // First: nothing may be said over it any more, and what follows can end sessions that it has asked.
         self.forget_questions(cx, link);
+        if let CloseReason::Expired { refused } = reason {
+            self.take_back_refused(link, refused);
+        }
         if let Some((upstream, _)) = self.retired.get(&link) {
             // Its end is no failure, but for those that still wait for it.
             if upstream.calls.has_clients() {
@@ -138,9 +113,21 @@ impl Shard {
             }
             self.retired.remove(&link);
             self.drop_homeless(cx);
+        } else if self.is_shy(cx, link, reason) {
+            // It is started again, and greeted in the old way.
         } else if self.upstream_of(link).is_some() {
-            let cause = describe(reason);
-            self.lose(cx, link, &cause);
+            let renewed = match reason {
+                CloseReason::Expired { .. } => self.renew(cx, link),
+                CloseReason::Exited(_)
+                | CloseReason::Lost(_)
+                | CloseReason::MessageTooLong
+                | CloseReason::NotStarted(_)
+                | CloseReason::Signalled(_)
+                | CloseReason::Stopped => Err(describe(reason)),
+            };
+            if let Err(cause) = renewed {
+                self.lose(cx, link, &cause);
+            }
         }
         self.links.remove(&link);
         self.retry_waiters(cx);
@@ -157,6 +144,7 @@ impl Shard {
         upstream.process.last_output.clone_from(&last_output);
         upstream.draft = None;
         upstream.relearn_at = None;
+        upstream.news = News::default();
         let calls = upstream.calls.drain();
         self.forget_questions(cx, link);
         cx.report(
@@ -168,16 +156,17 @@ impl Shard {
             let Purpose::Client(caller, _) = call.purpose else { continue };
             self.settle(caller.session);
             let (server, cause) = (server.clone(), cause.clone());
-            let fault = if call.unsent.is_some() {
-                UpstreamFault::Unavailable { server, cause }
-            } else {
+            let fault = if call.sent {
                 UpstreamFault::OutcomeUnknown { server, cause }
+            } else {
+                UpstreamFault::Unavailable { server, cause }
             };
             self.fail(cx, &caller, &fault.into());
         }
         self.retry_waiters(cx);
     }
 
+    /// Asks a server for something that no client waits for.
     pub(super) fn send_internal(
         &mut self,
         cx: &mut Cx<'_>,
@@ -186,12 +175,9 @@ impl Shard {
         method: &str,
         params: Option<&[u8]>,
     ) {
-        let id = self.mint_call();
-        let patience = cx.limits().call;
-        let Some(upstream) = self.upstream_of(link) else { return };
-        upstream.calls.insert(id, internal_call(cx, purpose, patience));
-        let frame = write::request(Some(id.0), method, params);
-        cx.effect(Effect::SendFrame { link, frame: frame.into() });
+        let Some(revision) = self.upstream_of(link).map(|upstream| upstream.revision) else { return };
+        let (params, patience) = (own_params(revision, params), cx.limits().call);
+        self.send_own(cx, link, purpose, method, params.as_deref(), patience);
     }
 
     /// Asks for the next page of what is being learnt, or publishes what was.
@@ -228,9 +214,19 @@ impl Shard {
     }
 }
 
-fn internal_call(cx: &Cx<'_>, purpose: Purpose, patience: Duration) -> Call {
+pub(super) fn internal_call(cx: &Cx<'_>, purpose: Purpose, patience: Duration) -> Call {
     let deadline = cx.now.after(patience);
-    Call { purpose, deadline, hard_deadline: deadline, unsent: None, bytes: 0, since: cx.now }
+    Call {
+        purpose,
+        deadline,
+        hard_deadline: deadline,
+        sent: true,
+        request: None,
+        round: None,
+        subscribes: None,
+        bytes: 0,
+        since: cx.now,
+    }
 }
 
 fn said(last_output: Option<String>) -> String {

@@ -14,7 +14,8 @@ use crate::snapshot::Changes;
 use crate::upstream::Caller;
 use crate::{ExchangeId, KeyId, Rejection};
 
-const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+/// The member of `_meta` that says which stream a notification is of.
+pub(super) const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
 /// An open stream, and what it was opened for.
 #[derive(Debug)]

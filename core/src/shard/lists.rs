@@ -69,7 +69,7 @@ impl Shard {
         let down: Vec<String> = snapshot
             .behind(&Target::Unified)
             .filter_map(|entry| {
-                let upstream = self.upstreams.get(&entry.id);
+                let upstream = self.upstreams.shared(entry.id);
                 let cause = upstream.and_then(|upstream| upstream.process.cause.as_deref());
                 let cause = match (cause, entry.offer.is_some()) {
                     (Some(cause), _) => cause,

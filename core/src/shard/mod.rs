@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use crate::ports::upstream::Grace;
 use crate::record;
-use crate::upstream::{Caller, Upstream};
+use crate::upstream::{Caller, Seat, Seats, Upstream};
 use crate::{CallId, Deadline, ExchangeId, LinkId, ServerId, SessionId, Timestamp};
 
 mod answer;
@@ -20,6 +20,7 @@ mod cursor;
 mod cx;
 mod effect;
 mod forward;
+mod greet;
 mod handshake;
 mod input;
 mod legacy;
@@ -28,12 +29,17 @@ mod listen;
 mod lists;
 mod locate;
 mod modern;
+mod news;
 mod notify;
 mod own;
 mod park;
+mod passing;
+mod renew;
 mod replay;
 mod resume;
 mod reverse;
+mod rounds;
+mod seating;
 mod session;
 mod start;
 mod streams;
@@ -64,11 +70,11 @@ use wait::Waiter;
 pub struct Shard {
     sessions: Sessions,
     /// Servers that are or were wanted.
-    upstreams: BTreeMap<ServerId, Upstream>,
+    upstreams: Seats,
     /// Servers that were removed or changed, while their last calls end.
     retired: BTreeMap<LinkId, (Upstream, Timestamp)>,
     /// Which server a link belongs to.
-    links: BTreeMap<LinkId, ServerId>,
+    links: BTreeMap<LinkId, Seat>,
     exchanges: HashMap<ExchangeId, Exchange>,
     batches: BTreeMap<ExchangeId, Batch>,
     /// Streams that can be taken up again.
@@ -159,7 +165,7 @@ impl Shard {
         let unseen = snapshot.servers().filter(|entry| entry.enabled() && entry.offer.is_none());
         unseen
             .into_iter()
-            .any(|entry| self.upstreams.get(&entry.id).is_some_and(|upstream| self.learns(upstream)))
+            .any(|entry| self.upstreams.shared(entry.id).is_some_and(|upstream| self.learns(upstream)))
     }
 
     /// Live sessions, for gauges and tests.
@@ -189,6 +195,15 @@ impl Shard {
         }
         let upstream = self.upstreams.get_mut(self.links.get(&link)?)?;
         // A link that was given up may still have something to say; its server lives on over another one.
+        (upstream.process.link() == Some(link)).then_some(upstream)
+    }
+
+    /// The same, to be read.
+    fn upstream_at(&self, link: LinkId) -> Option<&Upstream> {
+        if let Some((upstream, _)) = self.retired.get(&link) {
+            return Some(upstream);
+        }
+        let upstream = self.upstreams.get(self.links.get(&link)?)?;
         (upstream.process.link() == Some(link)).then_some(upstream)
     }
 

@@ -3,6 +3,7 @@
 use alloc::borrow::ToOwned;
 
 use super::handshake::stateless_caller;
+use super::park::State;
 use super::wait::Patience;
 use super::{Cx, Posted, Shard};
 use crate::mcp::{Method, Revision, Row, check_headers};
@@ -29,8 +30,8 @@ impl Shard {
         let caller = stateless_caller(&posted, &posted.admission, id, level);
         if row.method == Method::Listen {
             self.listen(cx, &caller, &posted);
-        } else if posted.body.has(Field::RequestState) {
-            self.resume(cx, caller, &posted.body);
+        } else if let Some(state) = State::of(cx, &caller, &posted.body) {
+            self.resume(cx, caller, &posted.body, state);
         } else {
             self.dispatch(cx, caller, posted.body, Patience::Waits);
         }

@@ -8,12 +8,12 @@ use bytes::Bytes;
 use super::forward::silence;
 use super::session::{Transport, bare_notification};
 use super::{Cx, Shard};
-use crate::mcp::{ListKind, Revision};
+use crate::mcp::ListKind;
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, write};
 use crate::snapshot::Changes;
-use crate::upstream::{Level, Purpose};
-use crate::{CallId, ExchangeId, LinkId};
+use crate::upstream::{Level, Owner, Purpose};
+use crate::{CallId, ExchangeId, LinkId, SessionId};
 
 impl Shard {
     pub(super) fn on_news(
@@ -28,6 +28,7 @@ impl Shard {
             "notifications/progress" => self.on_progress(cx, link, frame),
             "notifications/message" => self.on_message(cx, link, within, frame),
             "notifications/resources/updated" => self.on_resource_updated(cx, link, frame),
+            "notifications/subscriptions/acknowledged" => self.on_news_opened(link),
             "notifications/cancelled" => self.on_asked_cancelled(cx, link, frame),
             changed if ListKind::ALL.iter().any(|kind| kind.changed() == changed) => {
                 let at = cx.now.after(cx.limits().debounce);
@@ -35,7 +36,7 @@ impl Shard {
                     upstream.relearn_at.get_or_insert(at);
                 }
             }
-            _ => {}
+            _ => self.on_unknown_news(cx, link, within, method, frame),
         }
     }
 
@@ -60,9 +61,8 @@ impl Shard {
     fn on_message(&mut self, cx: &mut Cx<'_>, link: LinkId, within: Option<CallId>, frame: &Envelope) {
         let level = frame.text(Field::Level).and_then(|text| Level::parse(&text)).unwrap_or(Level::Info);
         let message: Bytes = write::request(None, "notifications/message", frame.raw(Field::Params)).into();
-        let Some(upstream) = self.upstream_of(link) else { return };
-        let name = upstream.name.clone();
-        let upstream_is_busy = upstream.calls.has_clients();
+        let Some(upstream) = self.upstream_at(link) else { return };
+        let is_busy = upstream.calls.has_clients();
         let only = upstream
             .calls
             .spoken_of(within)
@@ -82,13 +82,11 @@ impl Shard {
             }
             return;
         }
-        if upstream_is_busy {
+        if is_busy && !matches!(upstream.owner, Owner::Session(_)) {
             return;
         }
         let streams: Vec<ExchangeId> = self
-            .sessions
-            .iter()
-            .filter(|session| session.revision.is_some() && session.sees(&name))
+            .served(upstream)
             .filter(|session| session.level.is_none_or(|wanted| level >= wanted))
             .filter_map(super::session::Session::stream)
             .collect();
@@ -116,13 +114,17 @@ impl Shard {
         self.tell_listeners(cx, changes);
     }
 
-    /// Makes the servers behind an endpoint log from `level` on.
-    pub(super) fn lower_levels(&mut self, cx: &mut Cx<'_>, target: &Target, level: Level) {
-        let links: Vec<LinkId> = cx
-            .snapshot
-            .behind(target)
-            .filter_map(|entry| self.upstreams.get(&entry.id)?.process.ready_link())
-            .collect();
+    /// Makes the servers behind an endpoint that a session uses log from `level` on.
+    pub(super) fn lower_levels(
+        &mut self,
+        cx: &mut Cx<'_>,
+        target: &Target,
+        session: SessionId,
+        level: Level,
+    ) {
+        let running = cx.snapshot.behind(target).flat_map(|entry| self.upstreams.of(entry.id));
+        let used = running.filter(|upstream| self.served(upstream).any(|served| served.id == session));
+        let links: Vec<LinkId> = used.filter_map(|upstream| upstream.process.ready_link()).collect();
         for link in links {
             self.lower_level(cx, link, level);
         }
@@ -130,10 +132,8 @@ impl Shard {
 
     /// Gives a server that has just started the level that its sessions want.
     pub(super) fn restore_level(&mut self, cx: &mut Cx<'_>, link: LinkId) {
-        let Some(name) = self.upstream_of(link).map(|upstream| upstream.name.clone()) else { return };
-        let wanted =
-            self.sessions.iter().filter(|session| session.sees(&name)).filter_map(|session| session.level);
-        if let Some(level) = wanted.min() {
+        let Some(upstream) = self.upstream_at(link) else { return };
+        if let Some(level) = self.served(upstream).filter_map(|session| session.level).min() {
             self.lower_level(cx, link, level);
         }
     }
@@ -141,8 +141,7 @@ impl Shard {
     fn lower_level(&mut self, cx: &mut Cx<'_>, link: LinkId, level: Level) {
         let Some(upstream) = self.upstream_of(link) else { return };
         let offer = cx.snapshot.entry(upstream.id).and_then(|entry| entry.offer.as_ref());
-        let logs =
-            offer.is_some_and(|offer| offer.capabilities.logging && offer.revision() < Revision::V2026_07_28);
+        let logs = offer.is_some_and(|offer| offer.capabilities.logging) && !upstream.revision.is_modern();
         if logs && upstream.level.is_none_or(|told| level < told) {
             upstream.level = Some(level);
             let params = ["{\"level\":\"", level.name(), "\"}"].concat();

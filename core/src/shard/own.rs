@@ -1,13 +1,14 @@
 //! One dispatcher for every era: what becomes of a request.
 
 use alloc::borrow::ToOwned;
+use alloc::vec::Vec;
 
 use super::wait::Patience;
 use super::{Cx, Shard};
 use crate::mcp::{Method, Route, Row};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Message};
-use crate::upstream::{Caller, Level};
+use crate::upstream::{Caller, Level, Request};
 use crate::{Rejection, SessionId};
 
 impl Shard {
@@ -15,7 +16,7 @@ impl Shard {
     pub(super) fn dispatch(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope, patience: Patience) {
         let Message::Request { method, .. } = body.message() else { return };
         let Some(row) = Row::find(method, caller.revision) else {
-            return self.unknown_method(cx, caller, &body);
+            return self.unknown_method(cx, caller, body);
         };
         match row.route {
             Route::List(kind) => self.list(cx, caller, body, kind, patience),
@@ -47,23 +48,25 @@ impl Shard {
             | Method::RootsChanged
             | Method::TemplatesList
             | Method::ToolsCall
-            | Method::ToolsList => self.unknown_method(cx, caller, &body),
+            | Method::ToolsList => self.unknown_method(cx, caller, body),
         }
     }
 
     /// One server may know methods that the hub does not; several servers cannot be asked at once.
-    fn unknown_method(&mut self, cx: &mut Cx<'_>, caller: Caller, body: &Envelope) {
+    fn unknown_method(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope) {
         let Message::Request { method, .. } = body.message() else { return };
+        let method = method.to_owned();
         let named = match &caller.target {
             Target::Server(name) => cx.snapshot.named(name).filter(|entry| entry.config.is_some()).cloned(),
             Target::Unified => None,
         };
         match named {
             Some(entry) if !caller.revision.is_modern() => {
-                self.forward(cx, caller, &entry, method, body, &mut []);
+                let request = Request::new(method.into(), body, Vec::new());
+                self.forward(cx, caller, &entry, request);
             }
             Some(_) | None => {
-                let fault = Rejection::UnknownMethod(method.to_owned()).into();
+                let fault = Rejection::UnknownMethod(method).into();
                 self.fail(cx, &caller, &fault);
             }
         }
@@ -80,7 +83,7 @@ impl Shard {
         if let Some(session) = self.sessions.get_mut(session) {
             session.level = Some(level);
         }
-        self.lower_levels(cx, &caller.target, level);
+        self.lower_levels(cx, &caller.target, session, level);
         self.respond(cx, caller, b"{}");
     }
 

@@ -96,12 +96,10 @@ impl Shard {
     }
 
     /// A client's next try. Its input goes to the server, and the call is its call again.
-    pub(super) fn resume(&mut self, cx: &mut Cx<'_>, caller: Caller, body: &Envelope) {
-        let state = body.text(Field::RequestState);
-        let state = state.and_then(|text| State::open(cx, &text, caller.key.as_ref()?, &caller.target));
+    pub(super) fn resume(&mut self, cx: &mut Cx<'_>, caller: Caller, body: &Envelope, state: State) {
         // Numbers begin again with every life of the hub; an expiry is that of one parked call.
         let same = |state: &State| self.parked.get(&state.number).is_some_and(|it| it.until == state.until);
-        let found = state.filter(|state| state.until > cx.now && same(state));
+        let found = Some(state).filter(|state| state.until > cx.now && same(state));
         let Some(mut parked) = found.as_ref().and_then(|state| self.parked.remove(&state.number)) else {
             let fault: Fault = Rejection::BadRequestState.into();
             return self.fail(cx, &caller, &fault);
@@ -176,12 +174,17 @@ fn input(body: &Envelope, number: u64) -> Option<Vec<u8>> {
 
 /// What `requestState` says.
 #[derive(Clone, Copy, Debug)]
-struct State {
+pub(super) struct State {
     number: u64,
     until: Timestamp,
 }
 
 impl State {
+    /// The state of a request, if it is one that the hub has made for this caller. Any other is its server's own.
+    pub(super) fn of(cx: &Cx<'_>, caller: &Caller, body: &Envelope) -> Option<Self> {
+        Self::open(cx, &body.text(Field::RequestState)?, caller.key.as_ref()?, &caller.target)
+    }
+
     fn sign(self, cx: &Cx<'_>, key: &KeyId, target: &Target) -> String {
         let mut bytes = [self.number.to_be_bytes(), self.until.0.to_be_bytes()].concat();
         let tag = self.tag(cx, key, target);

@@ -1,30 +1,48 @@
 //! Requests of servers to clients: sampling, elicitation, roots.
 //!
 //! Over Streamable HTTP a server's request comes on the stream of the call that caused it. On stdio it names no parent
-//! (2025-11-25, transports), so it is of the only call in flight, if there is exactly one; otherwise nobody can say whose
-//! it is, and it is refused.
+//! (2025-11-25, transports): it is of the only call in flight, or of the only session that the process serves; otherwise
+//! nobody can say whose it is, and it is refused.
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Cx, Effect, Shard};
 use crate::mcp::Asking;
 use crate::rpc::{Envelope, Field, Message, write};
+use crate::upstream::Owner;
 use crate::{CallId, ExchangeId, LinkId, SessionId};
 
-/// A server's request that a client has not answered.
+/// What a client was asked and has not answered.
 #[derive(Debug)]
 pub(super) struct Asked {
-    link: LinkId,
-    pub call: CallId,
-    /// Raw JSON of the server's own id.
-    id: Box<str>,
-    /// Raw JSON of the server's own progress token.
-    progress: Option<Box<str>>,
-    session: SessionId,
-    exchange: ExchangeId,
+    pub link: LinkId,
+    /// The call that it is of, where there is one.
+    pub call: Option<CallId>,
+    pub origin: Origin,
+    pub session: SessionId,
+    pub exchange: ExchangeId,
+}
+
+/// In which way a server has asked.
+#[derive(Debug)]
+pub(super) enum Origin {
+    /// By a request: raw JSON of its id, and of its progress token.
+    Request { id: Box<str>, progress: Option<Box<str>> },
+    /// By an answer that demands input under this name.
+    Round(String),
+}
+
+/// Whom a server's request is for, and where it goes.
+#[derive(Clone, Copy, Debug)]
+enum Meant {
+    /// The client of a call; without a session where the era has none.
+    Call(CallId, Option<SessionId>, ExchangeId),
+    /// A session, outside of a call.
+    Session(SessionId, ExchangeId),
 }
 
 impl Shard {
@@ -41,43 +59,71 @@ impl Shard {
             let pong = write::result(id, b"{}");
             return cx.effect(Effect::SendFrame { link, frame: pong.into() });
         }
-        let Some((call, session, exchange)) = self.asked_client(link, within, method) else {
+        // Whoever is meant this time, the next one who can answer shall have a process of its own.
+        if Asking::is_named(method) && within.is_none() {
+            self.mark_interactive(cx, link);
+        }
+        let most = cx.limits().session_questions;
+        let Some(meant) = self.meant(link, within, method, frame).filter(|meant| self.may_ask(meant, most))
+        else {
             let refusal = write::error(Some(id), -32_601, "no client that can do this is calling", None);
             return cx.effect(Effect::SendFrame { link, frame: refusal.into() });
         };
-        let Some(session) = session else {
-            return self.park(cx, link, call, id, method, frame.raw(Field::Params).unwrap_or(b"{}"));
+        let (call, session, exchange) = match meant {
+            Meant::Call(call, None, _) => {
+                return self.park(cx, link, call, id, method, frame.raw(Field::Params).unwrap_or(b"{}"));
+            }
+            Meant::Call(call, Some(session), exchange) => (Some(call), session, exchange),
+            Meant::Session(session, exchange) => (None, session, exchange),
         };
-        let number = self.mint_call().0;
-        let asked = Asked {
-            link,
-            call,
-            id: id.into(),
-            progress: frame.raw_str(Field::MetaProgressToken).map(Into::into),
-            session,
-            exchange,
-        };
-        self.asked.insert(number, asked);
-        let token = (Field::MetaProgressToken, Cow::Owned(format!("{number}").into_bytes()));
-        let params = frame.has(Field::Params).then(|| frame.spliced(Field::Params, &mut [token]));
-        self.emit(cx, exchange, write::request(Some(number), method, params.as_deref()).into());
+        let progress = frame.raw_str(Field::MetaProgressToken).map(Into::into);
+        let origin = Origin::Request { id: id.into(), progress };
+        self.put_to_client(cx, Asked { link, call, origin, session, exchange }, frame);
     }
 
-    /// The call that a request is of, if its client said that it can answer; with the session, in the eras that have them.
-    /// The call may wait for it.
-    fn asked_client(
+    /// Sends a question to a client, under an id and a progress token of ours.
+    pub(super) fn put_to_client(&mut self, cx: &mut Cx<'_>, asked: Asked, question: &Envelope) {
+        let Message::Request { method, .. } = question.message() else { return };
+        let number = self.mint_call().0;
+        let token = (Field::MetaProgressToken, Cow::Owned(format!("{number}").into_bytes()));
+        let params = question.has(Field::Params).then(|| question.spliced(Field::Params, &mut [token]));
+        self.emit(cx, asked.exchange, write::request(Some(number), method, params.as_deref()).into());
+        self.asked.insert(number, asked);
+    }
+
+    /// Whom a request is for, if they said that they can answer. A call may wait for it.
+    fn meant(
         &mut self,
         link: LinkId,
         within: Option<CallId>,
         method: &str,
-    ) -> Option<(CallId, Option<SessionId>, ExchangeId)> {
-        let upstream = self.upstream_of(link)?;
-        let (call, caller) = upstream.calls.spoken_of(within)?;
-        let asking = Asking::find(method, caller.revision).filter(|asking| caller.abilities.can(*asking));
-        let (session, exchange) = (caller.session, caller.exchange);
-        asking?;
-        upstream.calls.extend_fully(call);
-        Some((call, session, exchange))
+        frame: &Envelope,
+    ) -> Option<Meant> {
+        // The stateless era has no requests of servers.
+        let upstream = self.upstream_of(link).filter(|upstream| !upstream.revision.is_modern())?;
+        if let Some((call, caller)) = upstream.calls.spoken_of(within) {
+            let asking = Asking::of(method, frame, caller.revision)?;
+            let (session, exchange) = (caller.session, caller.exchange);
+            let able = caller.abilities.can(asking);
+            upstream.calls.extend_fully(call);
+            return able.then_some(Meant::Call(call, session, exchange));
+        }
+        let upstream = self.upstream_at(link).filter(|_| within.is_none())?;
+        let mut calls = upstream.calls.clients().map(|(_, caller)| caller.exchange).peekable();
+        let own = matches!(upstream.owner, Owner::Session(_));
+        if !own && calls.peek().is_some() {
+            return None;
+        }
+        let session = self.only_served(upstream)?;
+        let asking = Asking::of(method, frame, session.revision?)?;
+        let exchange = session.stream().or_else(|| calls.next())?;
+        session.abilities.can(asking).then_some(Meant::Session(session.id, exchange))
+    }
+
+    /// Whether a session has not yet too much to answer.
+    fn may_ask(&self, meant: &Meant, most: usize) -> bool {
+        let (Meant::Call(_, Some(session), _) | Meant::Session(session, _)) = meant else { return true };
+        self.asked.values().filter(|asked| asked.session == *session).count() < most
     }
 
     /// A client answers what a server has asked; an answer to anything else is dropped.
@@ -85,9 +131,13 @@ impl Shard {
         let Message::Response { id, .. } = body.message() else { return };
         let Some(number) = id.parse().ok().filter(|number| self.is_asked(*number, session)) else { return };
         let Some(asked) = self.asked.remove(&number) else { return };
+        let id = match &asked.origin {
+            Origin::Request { id, .. } => id,
+            Origin::Round(name) => return self.on_round_answer(cx, &asked, name, body),
+        };
         let frame = match (body.raw(Field::Result), body.raw(Field::Error)) {
-            (Some(result), _) => write::result(&asked.id, result),
-            (None, error) => write::raw_error(&asked.id, error.unwrap_or(b"{}")),
+            (Some(result), _) => write::result(id, result),
+            (None, error) => write::raw_error(id, error.unwrap_or(b"{}")),
         };
         cx.effect(Effect::SendFrame { link: asked.link, frame: write::one_line(frame).into() });
     }
@@ -97,7 +147,7 @@ impl Shard {
         let number = body.raw_str(Field::ProgressToken).and_then(|raw| raw.parse().ok());
         let Some(number) = number.filter(|number| self.is_asked(*number, session)) else { return };
         let Some(asked) = self.asked.get(&number) else { return };
-        let Some(token) = &asked.progress else { return };
+        let Origin::Request { progress: Some(token), .. } = &asked.origin else { return };
         let edit = (Field::ProgressToken, Cow::Borrowed(token.as_bytes()));
         let params = body.spliced(Field::Params, &mut [edit]);
         let frame = write::request(None, "notifications/progress", Some(&params));
@@ -111,7 +161,8 @@ impl Shard {
     /// A server takes back what it has asked.
     pub(super) fn on_asked_cancelled(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) {
         let Some(id) = frame.raw_str(Field::RequestId).map(ToOwned::to_owned) else { return };
-        self.take_back(cx, |asked| asked.link == link && *asked.id == *id);
+        let is_it = |asked: &Asked| matches!(&asked.origin, Origin::Request { id: own, .. } if **own == *id);
+        self.take_back(cx, |asked| asked.link == link && is_it(asked));
     }
 
     /// A link is gone: its questions need no answer.
@@ -137,9 +188,8 @@ impl Shard {
 
     /// A call has ended, one way or another: what was asked because of it is moot on both sides.
     pub(super) fn end_questions(&mut self, cx: &mut Cx<'_>, call: CallId) {
-        for (number, asked) in self.take_asked(|asked| asked.call == call) {
-            let refusal = write::error(Some(&asked.id), -32_603, "the call has ended", None);
-            cx.effect(Effect::SendFrame { link: asked.link, frame: refusal.into() });
+        for (number, asked) in self.take_asked(|asked| asked.call == Some(call)) {
+            refuse(cx, &asked, "the call has ended");
             self.withdraw(cx, number, &asked);
         }
     }
@@ -147,8 +197,7 @@ impl Shard {
     /// A session has ended: its servers wait for nothing.
     pub(super) fn refuse_questions(&mut self, cx: &mut Cx<'_>, session: SessionId) {
         for (_, asked) in self.take_asked(|asked| asked.session == session) {
-            let frame = write::error(Some(&asked.id), -32_603, "the client has gone", None);
-            cx.effect(Effect::SendFrame { link: asked.link, frame: frame.into() });
+            refuse(cx, &asked, "the client has gone");
         }
     }
 
@@ -156,5 +205,13 @@ impl Shard {
         let numbers: Vec<u64> =
             self.asked.iter().filter(|(_, asked)| which(asked)).map(|(number, _)| *number).collect();
         numbers.into_iter().filter_map(|number| Some((number, self.asked.remove(&number)?))).collect()
+    }
+}
+
+/// Tells a server that waits for an answer that there will be none.
+fn refuse(cx: &mut Cx<'_>, asked: &Asked, why: &str) {
+    if let Origin::Request { id, .. } = &asked.origin {
+        let frame = write::error(Some(id), -32_603, why, None);
+        cx.effect(Effect::SendFrame { link: asked.link, frame: frame.into() });
     }
 }

@@ -7,42 +7,45 @@ use core::time::Duration;
 use super::session::{Session, Transport};
 use super::{Cx, Effect, Shard, grace};
 use crate::snapshot::Changes;
-use crate::upstream::{Purpose, State};
+use crate::upstream::{Purpose, Seat, State, Upstream};
 use crate::{LinkId, ServerId, UpstreamFault};
 
 impl Shard {
     /// Starts servers that are wanted, only so many at the same time.
     pub(super) fn start_queued(&mut self, cx: &mut Cx<'_>) {
         let mut starting = self.upstreams.values().filter(|upstream| upstream.process.is_starting()).count();
-        let queued: Vec<ServerId> = self
+        let queued: Vec<Seat> = self
             .upstreams
             .values()
             .filter(|upstream| upstream.process.state == State::Queued)
-            .map(|upstream| upstream.id)
+            .map(Upstream::seat)
             .collect();
-        for id in queued {
+        for seat in queued {
             if starting >= cx.limits().starting {
                 return;
             }
-            if self.start(cx, id) {
+            if self.start(cx, &seat) {
                 starting = starting.saturating_add(1);
             }
         }
     }
 
-    fn start(&mut self, cx: &mut Cx<'_>, id: ServerId) -> bool {
-        let config =
-            cx.snapshot.entry(id).filter(|entry| entry.enabled()).and_then(|entry| entry.config.clone());
+    fn start(&mut self, cx: &mut Cx<'_>, seat: &Seat) -> bool {
+        let config = cx
+            .snapshot
+            .entry(seat.server)
+            .filter(|entry| entry.enabled())
+            .and_then(|entry| entry.config.clone());
         let link = self.mint_link();
-        let Some(upstream) = self.upstreams.get_mut(&id) else { return false };
+        let Some(upstream) = self.upstreams.get_mut(seat) else { return false };
         let Some(server) = config.filter(|_| !self.stopping) else {
             upstream.process.stop();
-            self.refuse_unsent(cx, id);
+            self.refuse_unsent(cx, seat);
             return false;
         };
         let deadline = cx.now.after(Duration::from_secs(u64::from(server.spec.timeout_s)));
         upstream.process.state = State::Opening { link, deadline };
-        self.links.insert(link, id);
+        self.links.insert(link, seat.clone());
         cx.effect(Effect::OpenLink { link, server: Box::new(server) });
         true
     }
@@ -70,10 +73,18 @@ impl Shard {
         }
     }
 
-    /// Takes a server out of use. Calls that it has may end; calls that it has not get an answer now.
+    /// Takes all processes of a server out of use.
     fn retire(&mut self, cx: &mut Cx<'_>, id: ServerId) {
-        self.refuse_unsent(cx, id);
-        let Some(mut upstream) = self.upstreams.remove(&id) else { return };
+        let seats: Vec<Seat> = self.upstreams.of(id).map(Upstream::seat).collect();
+        for seat in seats {
+            self.vacate(cx, &seat);
+        }
+    }
+
+    /// Takes a process out of use. Calls that it has may end; calls that it has not get an answer now.
+    pub(super) fn vacate(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
+        self.refuse_unsent(cx, seat);
+        let Some(mut upstream) = self.upstreams.remove(seat) else { return };
         if let Some(link) = upstream.process.link() {
             upstream.relearn_at = None;
             let until = cx.now.after(cx.limits().drain);
@@ -83,8 +94,8 @@ impl Shard {
     }
 
     /// Answers the calls that a server was not sent and will not be.
-    fn refuse_unsent(&mut self, cx: &mut Cx<'_>, id: ServerId) {
-        let Some(upstream) = self.upstreams.get_mut(&id) else { return };
+    fn refuse_unsent(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
+        let Some(upstream) = self.upstreams.get_mut(seat) else { return };
         let (server, unsent) = (upstream.name.clone(), upstream.calls.take_unsent_calls());
         for call in unsent {
             let Purpose::Client(caller, _) = call.purpose else { continue };
@@ -132,12 +143,12 @@ impl Shard {
             cx.effect(Effect::CloseLink { link: *link, grace: grace(cx.snapshot.limits()) });
         }
         let idle = self.upstreams.values_mut().filter(|upstream| upstream.process.link().is_none());
-        let idle: Vec<ServerId> = idle.map(|upstream| upstream.id).collect();
-        for id in idle {
-            if let Some(upstream) = self.upstreams.get_mut(&id) {
+        let idle: Vec<Seat> = idle.map(|upstream| upstream.seat()).collect();
+        for seat in idle {
+            if let Some(upstream) = self.upstreams.get_mut(&seat) {
                 upstream.process.stop();
             }
-            self.refuse_unsent(cx, id);
+            self.refuse_unsent(cx, &seat);
         }
         self.retry_waiters(cx);
     }

@@ -1,20 +1,22 @@
 //! Subscriptions to resources: many clients, one subscription at the server, made again when the server is.
 
 use alloc::borrow::{Cow, ToOwned};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::listen::SUBSCRIPTION;
 use super::locate::{locate, locate_resource};
 use super::wait::Patience;
 use super::{Cx, Shard};
 use crate::mcp::{Method, Route};
 use crate::ports::gateway::Target;
-use crate::rpc::{Envelope, Field, write};
+use crate::rpc::{Envelope, Field, Members, write};
 use crate::snapshot::{Entry, Snapshot};
-use crate::upstream::{Caller, Purpose};
-use crate::{Exceeded, ExchangeId, Limit, LinkId, Rejection, ServerId, SessionId};
+use crate::upstream::{Caller, Purpose, Request, Seat, Subscribes, Upstream};
+use crate::{Exceeded, ExchangeId, Limit, LinkId, Rejection, SessionId};
 
 /// Who wants to hear of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,21 +30,26 @@ pub(super) enum Subscriber {
 /// Who wants to hear of what, by the server and its own name for the resource; with the name that the client uses.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
-    table: BTreeMap<(ServerId, String), BTreeMap<Subscriber, String>>,
+    table: BTreeMap<(Seat, String), BTreeMap<Subscriber, String>>,
 }
 
 impl Subscriptions {
     /// Whether this is the first subscription to the resource.
-    fn add(&mut self, server: ServerId, uri: &str, who: Subscriber, known_as: &str) -> bool {
-        let subscribers = self.table.entry((server, uri.to_owned())).or_default();
+    fn add(&mut self, seat: &Seat, uri: &str, who: Subscriber, known_as: &str) -> bool {
+        let subscribers = self.table.entry((seat.clone(), uri.to_owned())).or_default();
         let first = subscribers.is_empty();
         subscribers.insert(who, known_as.to_owned());
         first
     }
 
+    /// Whether the server holds a subscription to the resource.
+    fn is_held(&self, seat: &Seat, uri: &str) -> bool {
+        self.table.contains_key(&(seat.clone(), uri.to_owned()))
+    }
+
     /// Whether this was the last subscription to the resource.
-    fn remove(&mut self, server: ServerId, uri: &str, who: Subscriber) -> bool {
-        let key = (server, uri.to_owned());
+    fn remove(&mut self, seat: &Seat, uri: &str, who: Subscriber) -> bool {
+        let key = (seat.clone(), uri.to_owned());
         let Some(subscribers) = self.table.get_mut(&key) else { return false };
         let last = subscribers.remove(&who).is_some() && subscribers.is_empty();
         if last {
@@ -51,20 +58,21 @@ impl Subscriptions {
         last
     }
 
-    fn of(&self, who: Subscriber) -> Vec<(ServerId, String)> {
+    fn of(&self, who: Subscriber) -> Vec<(Seat, String)> {
         let theirs = self.table.iter().filter(|(_, subscribers)| subscribers.contains_key(&who));
         theirs.map(|(key, _)| key.clone()).collect()
     }
 
-    fn at(&self, server: ServerId) -> Vec<String> {
-        self.table.keys().filter(|(at, _)| *at == server).map(|(_, uri)| uri.clone()).collect()
+    /// What is subscribed to at a server, by its own names.
+    pub(super) fn at(&self, seat: &Seat) -> Vec<String> {
+        self.table.keys().filter(|(at, _)| at == seat).map(|(_, uri)| uri.clone()).collect()
     }
 
     /// Who hears of a change, under the name that each uses. A change can be of a part of what was subscribed to
     /// (2025-11-25, resources).
-    fn hearing(&self, server: ServerId, changed: &str) -> Vec<(Subscriber, String)> {
+    fn hearing(&self, seat: &Seat, changed: &str) -> Vec<(Subscriber, String)> {
         let concerns = |uri: &str| changed == uri || (uri.ends_with('/') && changed.starts_with(uri));
-        let places = self.table.iter().filter(|((at, uri), _)| *at == server && concerns(uri));
+        let places = self.table.iter().filter(|((at, uri), _)| at == seat && concerns(uri));
         places
             .flat_map(|((_, uri), subscribers)| {
                 let named = move |known_as: &str| if uri == changed { known_as } else { changed }.to_owned();
@@ -104,17 +112,48 @@ impl Shard {
             let fault = Exceeded { limit: Limit::Subscriptions, value: most as u64, hint }.into();
             return self.fail(cx, &caller, &fault);
         }
-        let tell = if method == Method::ResourcesSubscribe {
-            self.subscriptions.add(entry.id, &uri, who, &known_as)
-        } else {
-            self.subscriptions.remove(entry.id, &uri, who)
+        let owner = self.owner(cx, &entry, &caller);
+        let seat = match self.seat(cx, &entry, owner) {
+            Ok(seat) => seat,
+            Err(fault) => return self.fail(cx, &caller, &fault),
         };
-        if !tell {
+        let modern = self.speaks(&entry).is_modern();
+        let subscribes = method == Method::ResourcesSubscribe;
+        let tell = if !subscribes {
+            self.subscriptions.remove(&seat, &uri, who)
+        } else if modern || self.subscriptions.is_held(&seat, &uri) {
+            self.subscriptions.add(&seat, &uri, who, &known_as)
+        } else {
+            true
+        };
+        if tell && modern {
+            self.want_news(cx, &seat);
+        }
+        if !tell || modern {
             return self.respond(cx, &caller, b"{}");
         }
         let mut raw = Vec::new();
         write::string(&mut raw, &uri);
-        self.forward(cx, caller, &entry, method.name(), &body, &mut [(Field::Uri, Cow::Owned(raw))]);
+        let edits = Vec::from([(Field::Uri, Cow::Owned(raw))]);
+        let subscribes = subscribes.then(|| Box::new(Subscribes { uri, known_as }));
+        let request = Request { subscribes, ..Request::new(method.name().into(), body, edits) };
+        self.forward(cx, caller, &entry, request);
+    }
+
+    /// A server has said yes to a subscription, or no.
+    pub(super) fn on_subscribed(
+        &mut self,
+        link: LinkId,
+        caller: &Caller,
+        subscribes: Option<Box<Subscribes>>,
+        response: &Envelope,
+    ) {
+        let Some(it) = subscribes.filter(|_| response.has(Field::Result)) else { return };
+        let session = caller.session.filter(|session| self.sessions.get(*session).is_some());
+        let seat = self.upstream_at(link).map(Upstream::seat);
+        if let (Some(session), Some(seat)) = (session, seat) {
+            self.subscriptions.add(&seat, &it.uri, Subscriber::Session(session), &it.known_as);
+        }
     }
 
     /// Subscribes a stream of the 2026 era to resources. Returns those that can be heard of.
@@ -128,8 +167,9 @@ impl Shard {
         let mut heard = Vec::new();
         for known_as in uris.iter().take(cx.limits().subscriptions) {
             let Some((entry, uri)) = place_of(cx.snapshot, target, known_as) else { continue };
-            if self.subscriptions.add(entry.id, &uri, Subscriber::Listener(exchange), known_as) {
-                self.tell_server(cx, entry.id, Method::ResourcesSubscribe, &uri);
+            let seat = Seat::shared(entry.id);
+            if self.subscriptions.add(&seat, &uri, Subscriber::Listener(exchange), known_as) {
+                self.tell_server(cx, &seat, Method::ResourcesSubscribe, &uri);
             }
             heard.push(known_as.clone());
         }
@@ -138,25 +178,31 @@ impl Shard {
 
     /// A subscriber is gone: servers stop to tell what nobody hears.
     pub(super) fn drop_subscriber(&mut self, cx: &mut Cx<'_>, who: Subscriber) {
-        for (server, uri) in self.subscriptions.of(who) {
-            if self.subscriptions.remove(server, &uri, who) {
-                self.tell_server(cx, server, Method::ResourcesUnsubscribe, &uri);
+        for (seat, uri) in self.subscriptions.of(who) {
+            if self.subscriptions.remove(&seat, &uri, who) {
+                self.tell_server(cx, &seat, Method::ResourcesUnsubscribe, &uri);
             }
         }
     }
 
     /// A server has started: what its clients have subscribed to, it does not know.
     pub(super) fn restore_subscriptions(&mut self, cx: &mut Cx<'_>, link: LinkId) {
-        let Some(server) = self.upstream_of(link).map(|upstream| upstream.id) else { return };
-        for uri in self.subscriptions.at(server) {
-            self.tell_server(cx, server, Method::ResourcesSubscribe, &uri);
+        let Some(seat) = self.upstream_of(link).map(|upstream| upstream.seat()) else { return };
+        if self.upstream_of(link).is_some_and(|upstream| upstream.revision.is_modern()) {
+            return self.open_news(cx, link);
+        }
+        for uri in self.subscriptions.at(&seat) {
+            self.tell_server(cx, &seat, Method::ResourcesSubscribe, &uri);
         }
     }
 
     /// A server that does not run is told when it starts.
-    fn tell_server(&mut self, cx: &mut Cx<'_>, server: ServerId, method: Method, uri: &str) {
-        let link = self.upstreams.get(&server).and_then(|upstream| upstream.process.ready_link());
+    fn tell_server(&mut self, cx: &mut Cx<'_>, seat: &Seat, method: Method, uri: &str) {
+        let link = self.upstreams.get(seat).and_then(|upstream| upstream.process.ready_link());
         let Some(link) = link else { return };
+        if self.upstream_of(link).is_some_and(|upstream| upstream.revision.is_modern()) {
+            return self.open_news(cx, link);
+        }
         let mut params = Vec::from(b"{\"uri\":");
         write::string(&mut params, uri);
         params.push(b'}');
@@ -166,15 +212,16 @@ impl Shard {
     /// A resource has changed: each subscriber hears of it under the name that it uses.
     pub(super) fn on_resource_updated(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) {
         let Some(changed) = frame.text(Field::Uri) else { return };
-        let Some(server) = self.upstream_of(link).map(|upstream| upstream.id) else { return };
-        for (who, known_as) in self.subscriptions.hearing(server, &changed) {
+        let Some(seat) = self.upstream_of(link).map(|upstream| upstream.seat()) else { return };
+        for (who, known_as) in self.subscriptions.hearing(&seat, &changed) {
             let mut uri = Vec::new();
             write::string(&mut uri, &known_as);
             match who {
                 Subscriber::Listener(exchange) => self.tell_listener_of(cx, exchange, &uri),
                 Subscriber::Session(session) => {
                     let stream = self.sessions.get(session).and_then(super::session::Session::stream);
-                    let params = frame.spliced(Field::Params, &mut [(Field::Uri, Cow::Owned(uri))]);
+                    let params =
+                        frame.spliced(Field::Params, &mut [(Field::Uri, Cow::Owned(uri)), untagged(frame)]);
                     if let Some(stream) = stream {
                         let message = write::request(None, "notifications/resources/updated", Some(&params));
                         self.emit(cx, stream, message.into());
@@ -183,6 +230,13 @@ impl Shard {
             }
         }
     }
+}
+
+/// `_meta` of a notification without the number of the hub's own subscription.
+fn untagged(frame: &Envelope) -> (Field, Cow<'static, [u8]>) {
+    let members = frame.raw(Field::Meta).and_then(Members::read);
+    let kept = members.map(|members| members.without(|name| name == SUBSCRIPTION));
+    (Field::Meta, Cow::Owned(kept.unwrap_or_default()))
 }
 
 /// The server of a resource that can be subscribed to, and the server's own name for it.

@@ -32,7 +32,7 @@ impl Publication {
 impl Shard {
     /// Whether a server's offer may still come, or is on its way into the snapshot.
     pub(super) fn learns(&self, upstream: &Upstream) -> bool {
-        upstream.is_learning() || self.publications.contains_key(&upstream.id)
+        upstream.is_learning() || self.publishes(upstream.id)
     }
 
     /// Publishes what was learnt, unless it is what was known.
@@ -40,20 +40,23 @@ impl Shard {
         let retired = self.retired.contains_key(&link);
         let Some(upstream) = self.upstream_of(link) else { return };
         let Some(draft) = upstream.draft.take() else { return };
-        let (id, name) = (upstream.id, upstream.name.clone());
+        let (id, name, interactive) = (upstream.id, upstream.name.clone(), upstream.interactive);
         let cut_at: Vec<&str> = draft.cut_at().iter().copied().collect();
         if !cut_at.is_empty() {
             let words = format!("its lists were cut at the limits {}", cut_at.join(", "));
             cx.report(&name, Severity::Warning, words);
         }
-        if self.publications.contains_key(&id) && !retired {
+        if self.publishes(id) && !retired {
             let later = cx.now.after(cx.limits().debounce);
             return self.upstream_of(link).into_iter().for_each(|up| up.relearn_at = Some(later));
         }
-        let learnt = draft.finish();
+        let mut learnt = draft.finish();
+        learnt.interactive |= interactive;
         let known =
             cx.snapshot.entry(id).and_then(|entry| entry.offer.as_ref()).map(|offer| offer.definitions());
-        if retired || known.is_some_and(|known| says_the_same(known, &learnt)) {
+        // A date that is out of date is worth to be stored: it says when the server was last asked for its era.
+        let is_recent = |known: &Definitions| cx.now.since(known.fetched_at) < cx.limits().verdict;
+        if retired || known.is_some_and(|known| says_the_same(known, &learnt) && is_recent(known)) {
             return self.retry_waiters(cx);
         }
         let counts = format!(
@@ -64,9 +67,18 @@ impl Shard {
             learnt.templates.len()
         );
         cx.report(&name, Severity::Info, counts);
-        // Until the new snapshot is here, requests that wait for this server go on waiting.
+        self.publish_as(cx, learnt);
+    }
+
+    /// Whether something of a server is on its way into the snapshot.
+    pub(super) fn publishes(&self, server: ServerId) -> bool {
+        self.publications.contains_key(&server)
+    }
+
+    /// Puts it on its way. Until the new snapshot is here, requests that wait for this server go on waiting.
+    pub(super) fn publish_as(&mut self, cx: &mut Cx<'_>, learnt: Definitions) {
         let publication = Publication { digest: learnt.spec_digest, learnt_at: learnt.fetched_at };
-        self.publications.insert(id, publication);
+        self.publications.insert(learnt.server, publication);
         cx.effect(Effect::Publish { definitions: Box::new(learnt) });
     }
 

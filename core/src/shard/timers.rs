@@ -6,11 +6,11 @@ use core::time::Duration;
 use super::cancel::cancellation;
 use super::streams::Departure;
 use super::{Cx, Effect, Exchange, Shard};
-use crate::upstream::{Purpose, State};
+use crate::upstream::{Owner, Purpose, Seat, State};
 use crate::{CallId, Deadline, ExchangeId, LinkId, ServerId, SessionId, UpstreamFault};
 
 /// Idle sessions are looked for this often; one may live this much longer than its time.
-const SWEEP: Duration = Duration::from_secs(30);
+pub(super) const SWEEP: Duration = Duration::from_secs(30);
 
 impl Shard {
     pub(super) fn next_deadline(&self) -> Option<Deadline> {
@@ -19,7 +19,8 @@ impl Shard {
         let drained = retired
             .map(|(_, (upstream, until))| upstream.calls.deadline().map_or(*until, |at| at.min(*until)));
         let waiters = self.waiters.iter().map(|waiter| waiter.until).min();
-        let sweep = (self.sessions.len() > 0).then_some(self.next_sweep);
+        let private = self.upstreams.values().any(|upstream| upstream.owner != Owner::Project);
+        let sweep = (self.sessions.len() > 0 || private).then_some(self.next_sweep);
         [
             (upstreams, "a server or a call"),
             (drained.min(), "a retired server"),
@@ -39,12 +40,13 @@ impl Shard {
             for session in self.sessions.idle(cx.now, cx.limits()) {
                 self.drop_session(cx, session);
             }
+            self.vacate_idle(cx);
         }
         self.drop_parked(cx, None);
-        let links: Vec<(ServerId, Option<LinkId>)> =
-            self.upstreams.values().map(|upstream| (upstream.id, upstream.process.link())).collect();
-        for (server, link) in links {
-            self.check_server(cx, server, link);
+        let links: Vec<(Seat, Option<LinkId>)> =
+            self.upstreams.values().map(|upstream| (upstream.seat(), upstream.process.link())).collect();
+        for (seat, link) in links {
+            self.check_server(cx, &seat, link);
         }
         let retired: Vec<LinkId> = self.retired.keys().copied().collect();
         for link in retired {
@@ -54,9 +56,10 @@ impl Shard {
         self.retry_waiters(cx);
     }
 
-    fn check_server(&mut self, cx: &mut Cx<'_>, server: ServerId, link: Option<LinkId>) {
-        let learns = self.upstreams.get(&server).is_some_and(|upstream| self.learns(upstream));
-        let Some(upstream) = self.upstreams.get_mut(&server) else { return };
+    fn check_server(&mut self, cx: &mut Cx<'_>, seat: &Seat, link: Option<LinkId>) {
+        let server = seat.server;
+        let learns = self.upstreams.get(seat).is_some_and(|upstream| self.learns(upstream));
+        let Some(upstream) = self.upstreams.get_mut(seat) else { return };
         match upstream.process.state {
             State::Opening { deadline, .. } | State::Handshaking { deadline, .. } if deadline <= cx.now => {
                 if let Some(link) = link {
@@ -79,6 +82,8 @@ impl Shard {
             | State::Running { .. }
             | State::Stopped => {}
         }
+        self.end_probe(cx, seat);
+        let Some(upstream) = self.upstreams.get_mut(seat) else { return };
         if upstream.relearn_at.is_some_and(|at| at <= cx.now) {
             // What is being learnt right now may be older than the change: once more when that is done.
             upstream.relearn_at = learns.then(|| cx.now.after(cx.limits().debounce));
@@ -86,9 +91,10 @@ impl Shard {
                 self.relearn(cx, link);
             }
         }
+        self.reopen_news(cx, seat);
         match link {
             Some(link) => self.expire_calls(cx, link),
-            None => self.expire_unsent(cx, server),
+            None => self.expire_unsent(cx, seat),
         }
     }
 
@@ -97,9 +103,9 @@ impl Shard {
         while let Some(id) = self.upstream_of(link).and_then(|upstream| upstream.calls.expired(cx.now)) {
             let Some(upstream) = self.upstream_of(link) else { return };
             let Some(call) = upstream.calls.remove(id) else { return };
-            let (server, sent, unsent) =
-                (upstream.name.clone(), call.unsent.is_none(), upstream.unavailable());
-            if sent {
+            let (server, sent, unsent) = (upstream.name.clone(), call.sent, upstream.unavailable());
+            // Nothing of a handshake is cancelled (2025-11-25, cancellation).
+            if sent && !matches!(call.purpose, Purpose::Handshake | Purpose::Probe) {
                 cx.effect(Effect::SendFrame { link, frame: cancellation(id, "timed out") });
             }
             let seconds = cx.now.since(call.since).as_secs();
@@ -111,14 +117,19 @@ impl Shard {
                     self.fail(cx, &caller, &fault.into());
                 }
                 Purpose::Learn(kind) => self.on_page(cx, link, kind, None),
-                Purpose::Forgotten | Purpose::Handshake | Purpose::Housekeeping | Purpose::Parked => {}
+                Purpose::Listen => self.on_news_ended(cx, link, id, None),
+                Purpose::Forgotten
+                | Purpose::Handshake
+                | Purpose::Housekeeping
+                | Purpose::Parked
+                | Purpose::Probe => {}
             }
         }
     }
 
-    fn expire_unsent(&mut self, cx: &mut Cx<'_>, server: ServerId) {
+    fn expire_unsent(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
         loop {
-            let Some(upstream) = self.upstreams.get_mut(&server) else { return };
+            let Some(upstream) = self.upstreams.get_mut(seat) else { return };
             let Some(id) = upstream.calls.expired(cx.now) else { return };
             let fault = upstream.unavailable();
             let Some(Purpose::Client(caller, _)) = upstream.calls.remove(id).map(|call| call.purpose) else {

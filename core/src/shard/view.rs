@@ -14,7 +14,7 @@ impl Shard {
         snapshot
             .servers()
             .map(|entry| {
-                let process = self.upstreams.get(&entry.id).map(|upstream| &upstream.process);
+                let process = self.upstreams.shared(entry.id).map(|upstream| &upstream.process);
                 let (state, health) = match (&entry.config, process) {
                     (None, _) => ("built-in", "ok"),
                     (Some(_), Some(process)) => (process.state_name(), process.health_name()),

@@ -46,8 +46,7 @@ impl Shard {
         let unseen: Vec<_> =
             cx.snapshot.behind(target).filter(|entry| entry.offer.is_none()).cloned().collect();
         for entry in unseen {
-            let upstream = self.upstreams.entry(entry.id).or_insert_with(|| Upstream::new(&entry));
-            upstream.process.want(cx.now);
+            self.shared(cx, &entry).process.want(cx.now);
         }
         self.waits_for(cx, target)
     }
@@ -55,7 +54,7 @@ impl Shard {
     /// The servers behind the endpoint that are being seen for the first time right now.
     pub(super) fn being_seen(&self, cx: &Cx<'_>, target: &Target) -> impl Iterator<Item = &Upstream> {
         let unseen = cx.snapshot.behind(target).filter(|entry| entry.offer.is_none());
-        unseen.filter_map(|entry| self.upstreams.get(&entry.id)).filter(|upstream| self.learns(upstream))
+        unseen.filter_map(|entry| self.upstreams.shared(entry.id)).filter(|upstream| self.learns(upstream))
     }
 
     /// Whether one of them is worth waiting for. Of several servers, one that has failed before, or takes its time,
@@ -76,7 +75,7 @@ impl Shard {
         let Some(entry) = cx.snapshot.named(name) else {
             return UpstreamFault::Removed { server: name.clone() }.into();
         };
-        let upstream = self.upstreams.get(&entry.id);
+        let upstream = self.upstreams.shared(entry.id);
         upstream.map_or_else(
             || UpstreamFault::Removed { server: name.clone() }.into(),
             |upstream| upstream.unavailable().into(),

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use crate::mcp::ListKind;
 use crate::ports::gateway::Target;
-use crate::record::{Definitions, Project, Server};
+use crate::record::{Definitions, Project, Server, Transport};
 use crate::{Limits, ServerId};
 
 mod diff;
@@ -72,6 +72,12 @@ impl Entry {
     /// Whether it may be started and listed.
     pub fn enabled(&self) -> bool {
         self.config.as_ref().is_none_or(|server| !server.spec.disabled)
+    }
+
+    /// Whether it is reached over HTTP.
+    pub fn is_remote(&self) -> bool {
+        let transport = self.config.as_ref().map(|server| &server.spec.transport);
+        matches!(transport, Some(Transport::Remote { .. }))
     }
 }
 

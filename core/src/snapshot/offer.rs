@@ -46,7 +46,7 @@ impl Offer {
 
     /// The revision that was agreed with the server.
     pub fn revision(&self) -> Revision {
-        Revision::agree(&self.definitions.revision)
+        Revision::parse(&self.definitions.revision).unwrap_or(Revision::LAST_WITH_HANDSHAKE)
     }
 }
 
@@ -165,6 +165,7 @@ impl Capabilities {
 
 /// The digest of a specification: what was learnt under one says nothing about another.
 pub fn spec_digest(spec: &ServerSpec) -> [u8; 32] {
-    // `disabled` and the client's hints do not change what the server is.
-    Sha256::digest(format!("{:?}|{}", spec.transport, spec.timeout_s).as_bytes()).into()
+    // `disabled`, the patience with calls and the client's hints do not change what the server is.
+    let text = format!("{:?}|{}|{:?}|{:?}", spec.transport, spec.timeout_s, spec.protocol, spec.sharing);
+    Sha256::digest(text.as_bytes()).into()
 }

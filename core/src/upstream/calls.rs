@@ -1,15 +1,17 @@
 //! Requests on their way to one upstream, and whom their answers go to.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::vec::Vec;
-use bytes::Bytes;
 
 use crate::mcp::{Abilities, Lifetime, ListKind, Revision};
 use crate::ports::gateway::Target;
+use crate::rpc::Envelope;
 use crate::{CallId, ExchangeId, KeyId, SessionId, Timestamp};
 
-use super::Level;
+use super::{Edits, Level};
 
 /// A client's request: where its answer goes, and in what shape.
 #[derive(Clone, Debug)]
@@ -49,8 +51,52 @@ pub(crate) enum Purpose {
     Parked,
     /// A page of a list, for the catalogue.
     Learn(ListKind),
+    /// `subscriptions/listen`: it is answered when the server ends it.
+    Listen,
+    /// `server/discover`: does the server speak the stateless era?
+    Probe,
     /// A level or a subscription; its answer changes nothing.
     Housekeeping,
+}
+
+/// A client's request, as it is to be sent.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub method: Cow<'static, str>,
+    /// As it came.
+    pub body: Envelope,
+    /// What differs for the server.
+    pub edits: Edits<'static>,
+    /// What its client subscribes to with it.
+    pub subscribes: Option<Box<Subscribes>>,
+}
+
+impl Request {
+    /// A request with which nobody subscribes to anything.
+    pub(crate) fn new(method: Cow<'static, str>, body: Envelope, edits: Edits<'static>) -> Self {
+        Self { method, body, edits, subscribes: None }
+    }
+}
+
+/// What a server of the stateless era wants to know before it goes on with a call of a client that can be asked
+/// directly (2026-07-28, multi round-trip requests).
+#[derive(Debug, Default)]
+pub(crate) struct Round {
+    /// The how-many-eth.
+    pub number: u32,
+    /// Raw JSON; goes back as it came.
+    pub state: Option<Box<str>>,
+    /// Questions by the server's names for them; raw answers, as far as they are there.
+    pub answers: BTreeMap<String, Option<Box<[u8]>>>,
+}
+
+/// A subscription that holds from its server's yes on.
+#[derive(Debug)]
+pub(crate) struct Subscribes {
+    /// The resource, as the server names it.
+    pub uri: String,
+    /// The resource, as the client names it.
+    pub known_as: String,
 }
 
 /// A request without its answer.
@@ -62,8 +108,15 @@ pub(crate) struct Call {
     pub deadline: Timestamp,
     /// When it is given up in any case.
     pub hard_deadline: Timestamp,
-    /// The message, until it is sent.
-    pub unsent: Option<Bytes>,
+    /// Whether it was sent.
+    pub sent: bool,
+    /// The client's request, while it may still be needed: it was not sent yet, is sent again because its session
+    /// was forgotten, or with what its server has asked for.
+    pub request: Option<Box<Request>>,
+    /// What the server has asked for.
+    pub round: Option<Box<Round>>,
+    /// What its client subscribes to with it.
+    pub subscribes: Option<Box<Subscribes>>,
     /// The size of the message.
     pub bytes: usize,
     /// When it was made.
@@ -102,9 +155,11 @@ impl Calls {
             Purpose::Client(caller, _) => Some(caller),
             Purpose::Forgotten
             | Purpose::Handshake
-            | Purpose::Learn(_)
             | Purpose::Housekeeping
-            | Purpose::Parked => None,
+            | Purpose::Learn(_)
+            | Purpose::Listen
+            | Purpose::Parked
+            | Purpose::Probe => None,
         }
     }
 
@@ -142,16 +197,47 @@ impl Calls {
         }
     }
 
-    /// The messages that wait for the link to be ready, in the order in which they came.
-    pub(crate) fn take_unsent(&mut self) -> Vec<Bytes> {
-        self.table.values_mut().filter_map(|call| call.unsent.take()).collect()
+    /// The calls that wait for the link to be ready, in the order in which they came.
+    pub(crate) fn unsent(&self) -> Vec<CallId> {
+        self.table.iter().filter(|(_, call)| !call.sent).map(|(id, _)| *id).collect()
+    }
+
+    /// A call whose request was kept counts as not sent any more.
+    pub(crate) fn unsend(&mut self, id: CallId) {
+        if let Some(call) = self.table.get_mut(&id) {
+            call.sent = call.request.is_none();
+        }
+    }
+
+    /// Removes the calls that were sent.
+    pub(crate) fn keep_unsent(&mut self) -> Vec<Call> {
+        let sent = self.table.iter().filter(|(_, call)| call.sent).map(|(id, _)| *id);
+        let sent: Vec<CallId> = sent.collect();
+        sent.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
     /// Removes the calls that were never sent.
     pub(crate) fn take_unsent_calls(&mut self) -> Vec<Call> {
+        self.unsent().into_iter().filter_map(|id| self.remove(id)).collect()
+    }
+
+    /// Removes the calls of the hub's own that have this purpose.
+    pub(crate) fn remove_own(&mut self, purpose: impl Fn(&Purpose) -> bool) {
         let ids: Vec<CallId> =
-            self.table.iter().filter(|(_, call)| call.unsent.is_some()).map(|(id, _)| *id).collect();
-        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+            self.table.iter().filter(|(_, call)| purpose(&call.purpose)).map(|(id, _)| *id).collect();
+        for id in ids {
+            self.remove(id);
+        }
+    }
+
+    /// Whether a call of the hub's own has this purpose.
+    pub(crate) fn has_own(&self, purpose: impl Fn(&Purpose) -> bool) -> bool {
+        self.table.values().any(|call| purpose(&call.purpose))
+    }
+
+    /// A call, to be changed. Its deadlines and its size stay as they are.
+    pub(crate) fn get_mut(&mut self, id: CallId) -> Option<&mut Call> {
+        self.table.get_mut(&id)
     }
 
     /// Whether a client still waits for one of them.
@@ -174,9 +260,11 @@ impl Calls {
             }
             Purpose::Forgotten
             | Purpose::Handshake
-            | Purpose::Learn(_)
             | Purpose::Housekeeping
-            | Purpose::Parked => false,
+            | Purpose::Learn(_)
+            | Purpose::Listen
+            | Purpose::Parked
+            | Purpose::Probe => false,
         };
         self.table.iter().filter(|(_, call)| matches(call)).map(|(id, _)| *id).collect()
     }
@@ -189,7 +277,7 @@ impl Calls {
         }
         let of_clients =
             |call: &Call| matches!(call.purpose, Purpose::Client(..) | Purpose::Forgotten | Purpose::Parked);
-        let mut calls = self.table.iter().filter(|(_, call)| call.unsent.is_none() && of_clients(call));
+        let mut calls = self.table.iter().filter(|(_, call)| call.sent && of_clients(call));
         let (id, _) = calls.next()?;
         if calls.next().is_some() { None } else { Some((*id, self.caller(*id)?)) }
     }
@@ -207,7 +295,7 @@ impl Calls {
     }
 
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
-        self.deadlines.first().map(|(at, _)| *at)
+        self.deadlines.first().map(|(at, _)| *at).filter(|at| *at != Timestamp::NEVER)
     }
 
     pub(crate) fn is_empty(&self) -> bool {

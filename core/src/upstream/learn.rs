@@ -8,9 +8,9 @@ use alloc::vec::Vec;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::mcp::ListKind;
+use crate::mcp::{ListKind, Revision};
 use crate::record::{Definition, Definitions};
-use crate::rpc::{Envelope, Field, write};
+use crate::rpc::{Envelope, Field};
 use crate::snapshot::{Capabilities, entries};
 use crate::{Limits, ProjectId, ServerId, Timestamp};
 
@@ -35,15 +35,16 @@ pub(crate) struct NextPage {
 }
 
 impl Draft {
-    /// Begins with the result of `initialize`. `None` when it is no such result.
+    /// Begins with what a server said in its handshake, or of itself where there is none.
     pub(crate) fn begin(
         response: &Envelope,
+        revision: Revision,
         server: ServerId,
         project: ProjectId,
         spec_digest: [u8; 32],
         now: Timestamp,
-    ) -> Option<Self> {
-        let revision = response.text(Field::ProtocolVersion)?.into_owned();
+    ) -> Self {
+        let info = if revision.is_modern() { Field::MetaServerInfo } else { Field::ServerInfo };
         let object = |field| response.raw_str(field).filter(|raw| raw.starts_with('{')).unwrap_or("{}");
         let instructions = response.raw_str(Field::Instructions).filter(|raw| raw.starts_with('"'));
         let capabilities = object(Field::Capabilities).to_owned();
@@ -53,8 +54,8 @@ impl Draft {
             project,
             spec_digest,
             fetched_at: now,
-            revision,
-            server_info: object(Field::ServerInfo).to_owned(),
+            revision: revision.date().to_owned(),
+            server_info: object(info).to_owned(),
             capabilities,
             instructions: instructions.map(ToOwned::to_owned),
             tools: Vec::new(),
@@ -64,11 +65,12 @@ impl Draft {
             interactive: false,
         };
         let pending = ListKind::ALL.into_iter().filter(|kind| abilities.has(*kind)).collect();
-        Some(Self { definitions, before: None, pending, pages: 0, cut_at: BTreeSet::new() })
+        Self { definitions, before: None, pending, pages: 0, cut_at: BTreeSet::new() }
     }
 
     /// Keeps what was known, for lists that the server does not answer this time.
-    pub(crate) fn after(self, before: Option<&Arc<Definitions>>) -> Self {
+    pub(crate) fn after(mut self, before: Option<&Arc<Definitions>>) -> Self {
+        self.definitions.interactive = before.is_some_and(|before| before.interactive);
         Self { before: before.cloned(), ..self }
     }
 
@@ -139,6 +141,11 @@ impl Draft {
         &self.cut_at
     }
 
+    /// What the server can do.
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        Capabilities::parse(&self.definitions.capabilities)
+    }
+
     /// What was learnt.
     pub(crate) fn finish(self) -> Definitions {
         self.definitions
@@ -180,21 +187,6 @@ struct Named {
     uri_template: Option<String>,
 }
 
-/// What the hub says that it can do for a server: what any client may be able to. Each request is answered by what the
-/// client that it is for can really do.
-const CAPABILITIES: &[u8] = b"{\"roots\":{},\"sampling\":{},\"elicitation\":{}}";
-
-/// The params of the `initialize` that the hub sends to a server.
-pub(crate) fn handshake_params() -> Vec<u8> {
-    let mut out = Vec::from(b"{\"protocolVersion\":\"2025-11-25\",\"capabilities\":");
-    out.extend_from_slice(CAPABILITIES);
-    out.extend_from_slice(b",\"clientInfo\":");
-    out.extend_from_slice(b"{\"name\":\"mcp-orch\",\"version\":");
-    write::string(&mut out, env!("CARGO_PKG_VERSION"));
-    out.extend_from_slice(b"}}");
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,7 +207,7 @@ mod tests {
         let hello = response(&format!(
             r#"{{"protocolVersion":"2025-11-25","capabilities":{capabilities},"serverInfo":{{"name":"s"}}}}"#
         ));
-        Draft::begin(&hello, server, project, [0; 32], Timestamp(0)).unwrap()
+        Draft::begin(&hello, Revision::V2025_11_25, server, project, [0; 32], Timestamp(0))
     }
 
     #[test]

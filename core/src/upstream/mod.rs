@@ -4,26 +4,50 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::mcp::{Abilities, Revision};
 use crate::snapshot::Entry;
-use crate::{ServerId, Timestamp, UpstreamFault};
+use crate::{CallId, Limits, ServerId, Timestamp, UpstreamFault};
 
 mod calls;
 mod learn;
 mod level;
 mod process;
+mod seats;
+mod speech;
 
-pub(crate) use calls::{Call, Caller, Calls, Purpose};
-pub(crate) use learn::{Draft, NextPage, handshake_params};
+pub(crate) use calls::{Call, Caller, Calls, Purpose, Request, Round, Subscribes};
+pub(crate) use learn::{Draft, NextPage};
 pub(crate) use level::Level;
 pub(crate) use process::{Process, State};
+pub(crate) use seats::{Owner, Seat, Seats};
+pub(crate) use speech::{Edits, handshake_params, own_params, say};
 
 /// How many lines of error output are kept to explain a failure.
 const TAIL_LINES: usize = 5;
+
+/// The stream on which a server of the stateless era tells what has changed.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    /// The `subscriptions/listen` that is open.
+    pub call: Option<CallId>,
+    /// When it is opened again.
+    pub again_at: Option<Timestamp>,
+    /// How often in a row it ended at once.
+    pub failures: u32,
+}
 
 /// One server.
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub id: ServerId,
+    /// Whom it serves.
+    pub owner: Owner,
+    /// What its clients can be asked for, as far as it is told.
+    pub abilities: Abilities,
+    /// When it was last used.
+    pub used_at: Timestamp,
+    /// It has asked its clients for something.
+    pub interactive: bool,
     pub name: String,
     /// The specification that its process was started with.
     pub digest: [u8; 32],
@@ -33,24 +57,62 @@ pub(crate) struct Upstream {
     pub draft: Option<Draft>,
     /// When to ask for its lists again, because it said that they changed.
     pub relearn_at: Option<Timestamp>,
+    /// The revision that it is spoken to in, since its last handshake.
+    pub revision: Revision,
+    /// Whether it was asked for its era since it was started.
+    pub probed: bool,
+    /// It ended when it was asked for its era: it is greeted in the old way.
+    pub shy: bool,
+    /// Its news, in the era in which one asks for them.
+    pub news: News,
     /// The level that it was told to log from.
     pub level: Option<Level>,
     tail: VecDeque<String>,
+    /// When it was last given another session.
+    renewals: VecDeque<Timestamp>,
 }
 
 impl Upstream {
-    pub(crate) fn new(entry: &Entry) -> Self {
+    pub(crate) fn new(entry: &Entry, owner: Owner, abilities: Abilities, now: Timestamp) -> Self {
         Self {
             id: entry.id,
+            owner,
+            abilities,
+            used_at: now,
+            interactive: false,
             name: entry.name.clone(),
             digest: entry.digest,
             process: Process::new(),
             calls: Calls::default(),
             draft: None,
             relearn_at: None,
+            revision: Revision::LAST_WITH_HANDSHAKE,
+            probed: false,
+            shy: false,
+            news: News::default(),
             level: None,
             tail: VecDeque::new(),
+            renewals: VecDeque::new(),
         }
+    }
+
+    /// Asks for another link in place of one that runs: no failure, unless that happens too often.
+    pub(crate) fn renew(&mut self, now: Timestamp, limits: &Limits) -> bool {
+        self.renewals.retain(|at| now.since(*at) < limits.renewal_span);
+        if self.renewals.len() >= limits.renewals {
+            return false;
+        }
+        self.renewals.push_back(now);
+        self.process.stop();
+        self.process.want(now);
+        (self.draft, self.relearn_at, self.level) = (None, None, None);
+        self.news = News::default();
+        true
+    }
+
+    /// Where it is found.
+    pub(crate) fn seat(&self) -> Seat {
+        Seat { server: self.id, owner: self.owner.clone() }
     }
 
     /// Keeps a line of error output.
@@ -83,10 +145,18 @@ impl Upstream {
         }
     }
 
+    /// Whether somebody waits for it, or it is about to be ready.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.calls.has_clients() || self.draft.is_some() || self.process.is_starting()
+    }
+
     /// When this server needs attention next.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         let own = match self.process.state {
-            State::Opening { deadline, .. } | State::Handshaking { deadline, .. } => Some(deadline),
+            State::Opening { deadline, .. } | State::Handshaking { deadline, probe: None, .. } => {
+                Some(deadline)
+            }
+            State::Handshaking { deadline, probe: Some(until), .. } => Some(deadline.min(until)),
             State::BackingOff { until } if !self.calls.is_empty() => Some(until),
             State::BackingOff { .. }
             | State::Closing { .. }
@@ -94,6 +164,6 @@ impl Upstream {
             | State::Running { .. }
             | State::Stopped => None,
         };
-        [own, self.calls.deadline(), self.relearn_at].into_iter().flatten().min()
+        [own, self.calls.deadline(), self.relearn_at, self.news.again_at].into_iter().flatten().min()
     }
 }

@@ -20,6 +20,8 @@ pub(crate) enum State {
     Handshaking {
         link: LinkId,
         deadline: Timestamp,
+        /// Until when it may take to say whether it speaks the stateless era, while only that was asked.
+        probe: Option<Timestamp>,
     },
     /// It is being started.
     Opening {

@@ -23,6 +23,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Child processes.
     pub stdio: Arc<dyn Upstreams>,
+    /// Remote servers.
+    pub remote: Arc<dyn Upstreams>,
     /// Values of `${NAME}`.
     pub variables: Arc<dyn Variables>,
 }
@@ -87,6 +89,7 @@ impl Driver {
         let world = Arc::new(World {
             store: parts.store,
             stdio: parts.stdio,
+            remote: parts.remote,
             variables: parts.variables,
             instance: Arc::new(Instance {
                 limits: options.limits,

@@ -24,6 +24,7 @@ use crate::interpret;
 pub(crate) struct World {
     pub store: Arc<dyn Store>,
     pub stdio: Arc<dyn Upstreams>,
+    pub remote: Arc<dyn Upstreams>,
     pub variables: Arc<dyn Variables>,
     pub instance: Arc<Instance>,
     pub clock: Clock,

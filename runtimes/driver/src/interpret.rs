@@ -6,12 +6,13 @@ use bytes::Bytes;
 use orch_core::ports::gateway::Event;
 use orch_core::ports::store::{Change, Expect};
 use orch_core::ports::upstream::{CloseReason, LaunchSpec};
-use orch_core::record::{Definitions, Record, Server, ServerSpec, Transport, resolve};
+use orch_core::record::{Definitions, Record, Server, Transport, resolve};
 use orch_core::shard::{Effect, Input, Severity, Token};
 use orch_core::{ExchangeId, LinkId};
 
 use crate::cell::{Cell, Live};
 use crate::exchange::Sink;
+use crate::secrets::Secrets;
 use crate::sink::CellSink;
 
 /// Carries out all effects of one input, in their order.
@@ -70,13 +71,9 @@ fn open_link(cell: &Arc<Cell>, live: &mut Live, link: LinkId, server: &Server) {
     };
     let upstreams = match &spec.transport {
         Transport::Stdio { .. } => &world.stdio,
-        Transport::Remote { .. } => {
-            return not_started(
-                "remote servers cannot be reached yet: this release starts stdio servers".into(),
-            );
-        }
+        Transport::Remote { .. } => &world.remote,
     };
-    let secrets = secrets(&server.spec, &spec);
+    let secrets = Secrets::of(&server.spec, |name| world.variables.lookup(name));
     let limits = cell.limits();
     let launch = LaunchSpec {
         server: server.name.clone(),
@@ -86,20 +83,6 @@ fn open_link(cell: &Arc<Cell>, live: &mut Live, link: LinkId, server: &Server) {
     };
     let handle = upstreams.open(launch, Arc::new(CellSink::new(cell, link, secrets)));
     live.links.insert(link, handle);
-}
-
-/// The shortest value that is hidden: shorter ones are no secrets, and would tear words apart.
-const SHORTEST_SECRET: usize = 4;
-
-/// The values that variables have given to a server.
-fn secrets(written: &ServerSpec, resolved: &ServerSpec) -> Vec<String> {
-    let (Transport::Stdio { env: before, .. }, Transport::Stdio { env: after, .. }) =
-        (&written.transport, &resolved.transport)
-    else {
-        return Vec::new();
-    };
-    let filled = after.iter().filter(|(name, value)| before.get(*name) != Some(*value));
-    filled.map(|(_, value)| value.clone()).filter(|value| value.len() >= SHORTEST_SECRET).collect()
 }
 
 fn send_frame(live: &mut Live, link: LinkId, frame: Bytes) {

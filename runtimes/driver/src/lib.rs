@@ -12,6 +12,7 @@ mod exchange;
 mod gateway;
 mod interpret;
 mod registry;
+mod secrets;
 mod sink;
 
 pub use admin::{AdminError, KeyView, NewKey};

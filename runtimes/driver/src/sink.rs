@@ -9,18 +9,19 @@ use orch_core::shard::Input;
 use orch_core::{CallId, LinkId};
 
 use crate::cell::Cell;
+use crate::secrets::Secrets;
 
 /// The end of a link that the driver owns.
 #[derive(Debug)]
 pub(crate) struct CellSink {
     cell: Weak<Cell>,
     link: LinkId,
-    /// Values that must not appear in what the server writes to its error output.
-    secrets: Vec<String>,
+    /// Must not be in what the link says in words.
+    secrets: Secrets,
 }
 
 impl CellSink {
-    pub(crate) fn new(cell: &Arc<Cell>, link: LinkId, secrets: Vec<String>) -> Self {
+    pub(crate) fn new(cell: &Arc<Cell>, link: LinkId, secrets: Secrets) -> Self {
         Self { cell: Arc::downgrade(cell), link, secrets }
     }
 
@@ -46,13 +47,20 @@ impl LinkSink for CellSink {
     }
 
     fn logged(&self, line: String) {
-        let hide = |line: String, secret: &String| line.replace(secret.as_str(), "[secret]");
-        let line = self.secrets.iter().fold(line, hide);
-        self.feed(Input::LinkLogged { link: self.link, line });
+        self.feed(Input::LinkLogged { link: self.link, line: self.secrets.hide(line) });
     }
 
     fn closed(&self, reason: CloseReason) {
         let Some(cell) = self.cell.upgrade() else { return };
+        let reason = match reason {
+            CloseReason::Lost(words) => CloseReason::Lost(self.secrets.hide(words)),
+            CloseReason::NotStarted(words) => CloseReason::NotStarted(self.secrets.hide(words)),
+            CloseReason::Exited(_)
+            | CloseReason::Expired { .. }
+            | CloseReason::MessageTooLong
+            | CloseReason::Signalled(_)
+            | CloseReason::Stopped => reason,
+        };
         let handle = cell.live().links.remove(&self.link);
         cell.feed(Input::LinkClosed { link: self.link, reason });
         drop(handle);

@@ -1,4 +1,4 @@
-//! An instance in a data directory: its key, its store, its children, its driver.
+//! An instance in a data directory: its key, its store, its children and remote servers, its driver.
 
 use std::fs;
 use std::io::Write;
@@ -8,12 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use orch_config::cli::UpstreamArgs;
 use orch_config::environment::{self, ProcessVariables};
 use orch_core::Limits;
 use orch_core::record::Mode;
 use orch_driver::{Driver, Options, Parts};
 use orch_stdio::StdioUpstreams;
 use orch_store_redb::RedbStore;
+use orch_upstream_http::{Allowed, HttpUpstreams};
+use tokio::runtime::Handle;
 
 /// What an instance is opened with.
 pub(crate) struct Settings<'a> {
@@ -21,38 +24,37 @@ pub(crate) struct Settings<'a> {
     pub base_url: String,
     pub config_file: &'a Path,
     pub mode: Mode,
+    pub upstream: &'a UpstreamArgs,
 }
 
 /// An open instance.
 pub(crate) struct Instance {
     pub driver: Driver,
     children: Arc<StdioUpstreams>,
+    remote: Arc<HttpUpstreams>,
 }
 
 impl Instance {
     /// Opens the instance of a data directory, making both when they are not there. Fails when another process has
     /// it open.
     pub(crate) async fn open(settings: Settings<'_>) -> anyhow::Result<Self> {
-        let Settings { data_dir, base_url, config_file, mode } = settings;
+        let Settings { data_dir, base_url, config_file, mode, upstream } = settings;
+        let limits = Limits::default();
+        let remote = Arc::new(remote(upstream, limits.clone())?);
         make_dir(data_dir)?;
         let store = RedbStore::open(data_dir.join("store.redb"))?;
         let instance_key = instance_key(&data_dir.join("instance.key"))?;
-        let runtime = tokio::runtime::Handle::current();
-        let children = Arc::new(StdioUpstreams::new(environment::all(), runtime));
+        let children = Arc::new(StdioUpstreams::new(environment::all(), Handle::current()));
         let parts = Parts {
             store: Arc::new(store),
             stdio: Arc::clone(&children) as _,
+            remote: Arc::clone(&remote) as _,
             variables: Arc::new(ProcessVariables),
         };
         let config_file = std::path::absolute(config_file).unwrap_or_else(|_| config_file.into());
-        let options = Options {
-            limits: Limits::default(),
-            instance_key,
-            base_url,
-            config_file: config_file.display().to_string(),
-            mode,
-        };
-        Ok(Self { driver: Driver::start(parts, options).await?, children })
+        let options =
+            Options { limits, instance_key, base_url, config_file: config_file.display().to_string(), mode };
+        Ok(Self { driver: Driver::start(parts, options).await?, children, remote })
     }
 
     /// Ends all servers; calls that wait for them are answered.
@@ -66,10 +68,21 @@ impl Instance {
     pub(crate) async fn close(self) {
         self.stop_servers().await;
         drop(self.driver);
-        if tokio::time::timeout(Duration::from_secs(1), self.children.drained()).await.is_err() {
-            tracing::warn!("some children did not end in time");
+        let ended = async { tokio::join!(self.children.drained(), self.remote.drained()) };
+        if tokio::time::timeout(Duration::from_secs(1), ended).await.is_err() {
+            tracing::warn!("some children or connections did not end in time");
         }
     }
+}
+
+/// The way to remote servers that the operator has opened.
+pub(crate) fn remote(args: &UpstreamArgs, limits: Limits) -> anyhow::Result<HttpUpstreams> {
+    let allowed = Allowed::parse(args.allowed.iter().map(String::as_str)).context("--allow-upstream")?;
+    let read = |path: &PathBuf| {
+        fs::read(path).with_context(|| format!("--upstream-ca: {} cannot be read", path.display()))
+    };
+    let own_roots = args.own_roots.as_ref().map(read).transpose()?;
+    HttpUpstreams::new(allowed, own_roots.as_deref(), limits, Handle::current()).context("--upstream-ca")
 }
 
 /// Where the admin socket of a data directory is.

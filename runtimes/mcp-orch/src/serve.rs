@@ -39,6 +39,7 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
         base_url: base_url.clone(),
         config_file: args.config_file(),
         mode: args.mode.unwrap_or(Mode::Proxy),
+        upstream: &args.upstream,
     };
     let instance = Instance::open(settings).await?;
     let config = configure(&args, &instance.driver).await?;

@@ -130,17 +130,17 @@ impl fmt::Display for Destination {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const LIST: &str = "if that is meant, the operator adds it to the list of allowed remote targets";
+        let list = |at: &Destination| format!("if that is meant, start the hub with --allow-upstream {at}");
         match self {
             Self::Blocked { at, address, class } => {
-                write!(f, "{at} is not reached: {address} is {}; {LIST}", class.words())
+                write!(f, "{at} is not reached: {address} is {}; {}", class.words(), list(at))
             }
             Self::Never { at, address, class } => {
                 write!(f, "{at} is not reached: {address} is {}, and no list allows that", class.words())
             }
-            Self::Own { at } => write!(f, "{at} is not reached: it is this machine; {LIST}"),
-            Self::Plain { at } => write!(f, "{at} is not reached without TLS: use https://, or {LIST}"),
-            Self::Port { at } => write!(f, "{at} is not reached: its port is not 443; {LIST}"),
+            Self::Own { at } => write!(f, "{at} is not reached: it is this machine; {}", list(at)),
+            Self::Plain { at } => write!(f, "{at} is not reached without TLS: use https://, or {}", list(at)),
+            Self::Port { at } => write!(f, "{at} is not reached: its port is not 443; {}", list(at)),
             Self::Spelling { host } => {
                 write!(f, "the URL's host has an unusual spelling: write it as {host}")
             }

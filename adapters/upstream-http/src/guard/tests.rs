@@ -110,7 +110,7 @@ fn a_refusal_says_the_next_step_and_nothing_of_the_path() {
     for (url, words) in [
         (
             "https://10.0.0.7/mcp?key=s3cret",
-            "10.0.0.7:443 is not reached: 10.0.0.7 is a private address; if that",
+            "10.0.0.7:443 is not reached: 10.0.0.7 is a private address; if that is meant, start the hub with --allow-upstream 10.0.0.7:443",
         ),
         ("http://example.org/s3cret", "example.org:80 is not reached without TLS: use https://, or if that"),
         ("https://user:s3cret@example.org/", "put them into `headers`"),

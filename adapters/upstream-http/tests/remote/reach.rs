@@ -4,6 +4,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use orch_core::Limits;
 use orch_core::ports::upstream::{CloseReason, LaunchSpec};
 use orch_core::record::{RemoteKind, Transport};
 use orch_upstream_http::{Allowed, HttpUpstreams};
@@ -14,8 +15,8 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::json;
 use tokio_rustls::TlsAcceptor;
 
-use crate::server::{Server, plain};
-use crate::stage::{Event, Stage, launch, of_kind, request};
+use crate::server::{Reply, Server, plain};
+use crate::stage::{Event, Stage, launch, note, of_kind, request};
 
 #[test]
 fn a_link_is_open_when_its_address_is_known_and_has_passed() {
@@ -29,7 +30,7 @@ fn a_link_is_open_when_its_address_is_known_and_has_passed() {
 
 #[test]
 fn nothing_on_this_machine_or_network_is_reached_without_a_list() {
-    let stage = Stage::with(&[], b"");
+    let stage = Stage::with(&[], None);
     let canary = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = canary.local_addr().unwrap().port();
     for host in
@@ -47,7 +48,7 @@ fn nothing_on_this_machine_or_network_is_reached_without_a_list() {
 
 #[test]
 fn a_list_with_everything_on_it_opens_no_metadata_service() {
-    let words = Stage::with(&["0.0.0.0/0", "::/0"], b"").refusal(&launch("http://169.254.169.254/latest"));
+    let words = Stage::with(&["0.0.0.0/0", "::/0"], None).refusal(&launch("http://169.254.169.254/latest"));
     assert!(
         words.ends_with("169.254.169.254 is a link-local or metadata address, and no list allows that"),
         "{words}"
@@ -103,7 +104,7 @@ fn a_program_is_not_for_this_adapter() {
 #[test]
 fn a_server_with_a_certificate_of_a_known_authority_is_reached_and_another_is_not() {
     let (authority, acceptor) = authority("localhost");
-    let stage = Stage::with(&["localhost"], authority.as_bytes());
+    let stage = Stage::with(&["localhost"], Some(&authority));
     let server = Server::secure(stage.runtime.handle(), Some(acceptor), plain);
     let url = |host: &str| format!("https://{host}:{}/mcp", server.address.port());
     let mut link = stage.open(&launch(&url("localhost")));
@@ -111,12 +112,12 @@ fn a_server_with_a_certificate_of_a_known_authority_is_reached_and_another_is_no
     assert_eq!(link.message()["result"]["method"], "ping");
     assert_eq!(server.seen().header("host"), Some(&*format!("localhost:{}", server.address.port())));
 
-    let mut stranger = Stage::with(&["localhost"], b"").open(&launch(&url("localhost")));
+    let mut stranger = Stage::with(&["localhost"], None).open(&launch(&url("localhost")));
     stranger.send(&request(1, "ping", json!({})));
     let (code, words, _) = stranger.error(1);
     assert!(code == -31_001 && words.contains("an authority that is not trusted here"), "{words}");
 
-    let stage = Stage::with(&["127.0.0.1"], authority.as_bytes());
+    let stage = Stage::with(&["127.0.0.1"], Some(&authority));
     let mut misnamed = stage.open(&launch(&url("127.0.0.1")));
     misnamed.send(&request(1, "ping", json!({})));
     assert!(misnamed.error(1).1.contains("TLS with 127.0.0.1:"));
@@ -136,9 +137,34 @@ fn a_server_without_tls_where_tls_is_expected_is_told_apart() {
 #[test]
 fn own_authorities_that_cannot_be_read_are_refused_at_once() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let pem = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    let refused = HttpUpstreams::new(Allowed::default(), pem, runtime.handle().clone());
-    assert!(refused.unwrap_err().to_string().contains("not usable"));
+    for (pem, words) in [
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "not usable"),
+        ("not PEM at all", "no certificate in PEM"),
+        ("", "no certificate in PEM"),
+    ] {
+        let (allowed, limits) = (Allowed::default(), Limits::default());
+        let refused = HttpUpstreams::new(allowed, Some(pem.as_bytes()), limits, runtime.handle().clone());
+        let said = refused.unwrap_err().to_string();
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn a_bound_that_a_server_hits_is_named() {
+    let short = Duration::from_millis(50);
+    let limits = Limits { remote_tls: short, remote_notice: short, ..Limits::default() };
+    let stage = Stage::within(limits);
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut link = stage.open(&launch(&format!("https://{}/mcp", mute.local_addr().unwrap())));
+    link.send(&request(1, "ping", json!({})));
+    let words = link.error(1).1;
+    assert!(words.contains("did not finish the TLS handshake within 0.05 s (limit remote_tls)"), "{words}");
+
+    let server = Server::start(stage.runtime.handle(), |_| Reply::Hang);
+    let link = stage.open(&launch(&server.url("/mcp")));
+    link.send(&note("notifications/roots/list_changed", json!({})));
+    let said = link.line();
+    assert!(said.contains("limit remote_notice"), "{said}");
 }
 
 #[test]

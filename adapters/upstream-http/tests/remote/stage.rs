@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use orch_core::Limits;
 use orch_core::ports::upstream::{
     CloseReason, Grace, LaunchSpec, LinkSink, QueueFull, UpstreamLink, Upstreams,
 };
@@ -67,14 +68,24 @@ pub(crate) struct Stage {
 impl Stage {
     /// A stage on which loopback is allowed.
     pub(crate) fn new() -> Self {
-        Self::with(&["127.0.0.0/8", "[::1]", "localhost"], b"")
+        Self::within(Limits::default())
     }
 
-    pub(crate) fn with(allowed: &[&str], own_roots: &[u8]) -> Self {
+    /// The same, with other bounds.
+    pub(crate) fn within(limits: Limits) -> Self {
+        Self::build(&["127.0.0.0/8", "[::1]", "localhost"], None, limits)
+    }
+
+    pub(crate) fn with(allowed: &[&str], own_roots: Option<&str>) -> Self {
+        Self::build(allowed, own_roots, Limits::default())
+    }
+
+    fn build(allowed: &[&str], own_roots: Option<&str>, limits: Limits) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let allowed = Allowed::parse(allowed.iter().copied()).unwrap();
-        let upstreams = HttpUpstreams::new(allowed, own_roots, runtime.handle().clone()).unwrap();
+        let (own_roots, runtime_of) = (own_roots.map(str::as_bytes), runtime.handle().clone());
+        let upstreams = HttpUpstreams::new(allowed, own_roots, limits, runtime_of).unwrap();
         Self { runtime: Arc::new(runtime), upstreams }
     }
 

@@ -1,5 +1,6 @@
 //! Servers that fail: what becomes of their calls, and when they are started again.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -129,6 +130,8 @@ fn the_last_words_of_a_server_are_shown_to_operators_and_not_to_clients() {
 fn every_way_to_end_has_its_words() {
     for (reason, words) in [
         (CloseReason::Exited(3), "exit code 3"),
+        (CloseReason::Expired { refused: Vec::new() }, "no longer knows its session"),
+        (CloseReason::Lost("h:1 ended its event stream".into()), "h:1 ended its event stream; the outcome"),
         (CloseReason::MessageTooLong, "limit message_bytes"),
         (CloseReason::NotStarted("no such program: uvx".into()), "no such program: uvx"),
         (CloseReason::Signalled(9), "signal 9"),
@@ -141,6 +144,25 @@ fn every_way_to_end_has_its_words() {
         world.close(link, reason);
         let answer = world.answer(&client, call);
         assert!(answer.text(Field::ErrorMessage).unwrap().contains(words), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_server_that_was_not_reached_for_its_handshake_is_not_said_to_have_refused_it() {
+    for (said, cause) in [
+        ("server a is not available: connection refused by h:1", "connection refused by h:1"),
+        ("server a did not take the request: h:1 answered 401", "h:1 answered 401"),
+        ("server a ended before it answered: h:1 closed; the outcome is unknown", "h:1 closed"),
+        ("no thanks", "it did not accept initialize: no thanks"),
+    ] {
+        let mut world = World::scripted(Limits::default(), [("a", Script::silent())]).surveyed();
+        while let Some(sent) = world.requests("a").pop() {
+            let error = format!(r#"{{"code":-31001,"message":"{said}"}}"#);
+            world.says(sent.link, &format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, sent.id));
+        }
+        let views = world.shard.views(&world.snapshot);
+        let view = views.iter().find(|view| view.name == "a").unwrap();
+        assert_eq!(view.cause.as_deref(), Some(cause));
     }
 }
 

@@ -247,7 +247,10 @@ fn a_handshake_that_is_odd_is_made_fit_to_be_passed_on() {
     let client = Client::new(HTTP, at("a"));
     let exchange = world.initialize(&client, "2025-11-25");
     let hello = world.requested("a");
-    world.reply(&hello, r#"{"protocolVersion":"1","serverInfo":7,"instructions":[],"capabilities":[{}]}"#);
+    world.reply(
+        &hello,
+        r#"{"protocolVersion":"2025-06-18","serverInfo":7,"instructions":[],"capabilities":[{}]}"#,
+    );
     let answer = world.answer(&client, exchange);
     assert!(answer.raw_str(Field::ServerInfo).unwrap().starts_with('{'));
     assert_eq!(answer.raw_str(Field::Instructions), None);
@@ -259,7 +262,7 @@ fn the_handshake_with_a_server_is_one_request_and_one_notification() {
     let mut world = World::scripted(Limits::default(), [("a", Script::silent())]).surveyed();
     let hello = world.requested("a");
     assert_eq!(hello.method, "initialize");
-    assert!(hello.params.starts_with(r#"{"protocolVersion":"2025-11-25","capabilities":{"roots":{},"sampling":{},"elicitation":{}},"clientInfo":"#));
+    assert!(hello.params.starts_with(r#"{"protocolVersion":"2025-11-25","capabilities":{"roots":{"listChanged":true},"sampling":{"context":{},"tools":{}},"elicitation":{"form":{},"url":{}}},"clientInfo":"#));
     world.reply(&hello, r#"{"protocolVersion":"2025-06-18","serverInfo":{},"capabilities":{}}"#);
     let (_, next) = world.frames("a").remove(0);
     assert_eq!(next, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);

@@ -8,6 +8,7 @@ use core::time::Duration;
 use super::clients::{Client, Era, HTTP, at};
 use super::script::Script;
 use super::world::{World, read};
+use crate::record::Sharing;
 use crate::rpc::{Field, Members};
 use crate::{Limits, LinkId};
 
@@ -164,7 +165,9 @@ fn a_parked_call_ends_with_its_server() {
 
 #[test]
 fn a_question_that_may_be_of_a_parked_call_is_not_put_to_another_client() {
-    let mut world = World::running(&["a"]);
+    let mut world = World::new(&["a"]);
+    world.configure(|servers| servers[0].spec.sharing = Sharing::Shared);
+    let mut world = world.surveyed();
     let parked = client();
     asked(&mut world, &parked);
     let other = world.able_client(HTTP, at("a"), ABLE);

@@ -9,6 +9,17 @@ use super::world::read;
 use crate::mcp::ListKind;
 use crate::rpc::{Field, Message};
 
+/// What a server says when it is asked whether it speaks the stateless era.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Discovery {
+    /// It has never heard of it.
+    Unknown,
+    /// It does.
+    Speaks,
+    /// Nothing.
+    Silent,
+}
+
 /// What a server says to `initialize`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hello {
@@ -19,11 +30,15 @@ pub(super) enum Hello {
 
 /// A server.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent habits")]
 pub(super) struct Script {
     pub opens: bool,
     /// Whether its process ends when it is told to.
     pub ends: bool,
+    pub discovery: Discovery,
     pub hello: Hello,
+    /// Whether it opens the stream of news by itself.
+    pub news: bool,
     pub lists: bool,
     pub capabilities: String,
     pub tools: Vec<String>,
@@ -39,7 +54,9 @@ impl Default for Script {
         Self {
             opens: true,
             ends: true,
+            discovery: Discovery::Unknown,
             hello: Hello::Agrees,
+            news: true,
             lists: true,
             capabilities: r#"{"tools":{"listChanged":true}}"#.to_owned(),
             tools: named(&["echo"]),
@@ -72,6 +89,11 @@ impl Script {
         }
     }
 
+    /// A server of the stateless era alone.
+    pub(super) fn modern() -> Self {
+        Self { discovery: Discovery::Speaks, hello: Hello::Refuses, ..Self::full(&["test://a"], &[]) }
+    }
+
     /// A server that never opens.
     pub(super) fn stuck() -> Self {
         Self { opens: false, ..Self::default() }
@@ -89,10 +111,31 @@ impl Script {
         if method == "initialize" {
             return self.greeting(id).into_iter().collect();
         }
+        if method == "subscriptions/listen" && self.news {
+            return Vec::from([
+                r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged"}"#.to_owned()
+            ]);
+        }
+        if method == "server/discover" {
+            return self.discovered(id).into_iter().collect();
+        }
         let kind = ListKind::ALL.into_iter().find(|kind| kind.method() == method);
         let Some(kind) = kind.filter(|_| self.lists) else { return Vec::new() };
         let from = frame.text(Field::Cursor).map_or(0, |cursor| cursor.parse().unwrap());
         Vec::from([self.page(kind, id, from)])
+    }
+
+    fn discovered(&self, id: &str) -> Option<String> {
+        match self.discovery {
+            Discovery::Unknown => Some(format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32601,"message":"Method not found"}}}}"#
+            )),
+            Discovery::Speaks => Some(format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{},"ttlMs":0,"cacheScope":"public","instructions":"Be brief.","_meta":{{"io.modelcontextprotocol/serverInfo":{{"name":"fake","version":"1"}}}}}}}}"#,
+                self.capabilities
+            )),
+            Discovery::Silent => None,
+        }
     }
 
     fn greeting(&self, id: &str) -> Option<String> {

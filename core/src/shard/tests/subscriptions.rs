@@ -29,6 +29,13 @@ fn told(world: &mut World) -> Vec<String> {
     world.requests("a").iter().map(|sent| format!("{} {}", sent.method, sent.params)).collect()
 }
 
+/// Server `a` says yes to what it was asked.
+fn agree(world: &mut World) {
+    for sent in world.requests("a") {
+        world.reply(&sent, "{}");
+    }
+}
+
 fn updated(world: &mut World, uri: &str) {
     let link = world.link("a");
     let params = format!(r#""params":{{"uri":"{uri}","title":"t"}}"#);
@@ -90,7 +97,7 @@ fn a_server_that_was_started_again_is_told_of_its_subscriptions() {
     let mut world = world();
     let client = world.client(HTTP, at("a"));
     ask(&mut world, &client, "resources/subscribe", "u:1");
-    told(&mut world);
+    agree(&mut world);
     world.crash("a");
     world.call(&client, "2");
     world.advance(core::time::Duration::from_secs(1));
@@ -103,9 +110,11 @@ fn a_resource_that_two_servers_have_is_heard_of_under_the_name_that_was_subscrib
     let mut world = world();
     let client = world.client(HTTP, Target::Unified);
     let stream = world.open(&client, Verb::Listen);
-    ask(&mut world, &client, "resources/subscribe", "mcp-orch://b/u:1");
+    let asked = ask(&mut world, &client, "resources/subscribe", "mcp-orch://b/u:1");
     let sent = world.requested("b");
     assert_eq!(sent.params, r#"{"uri":"u:1"}"#);
+    world.reply(&sent, "{}");
+    world.take(&client, asked);
     world.says(
         sent.link,
         r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"u:1"}}"#,
@@ -129,8 +138,22 @@ fn a_session_has_so_many_subscriptions_and_no_more() {
     let client = world.client(HTTP, at("a"));
     for uri in ["u:1", "u:2"] {
         ask(&mut world, &client, "resources/subscribe", uri);
+        agree(&mut world);
     }
     let exchange = ask(&mut world, &client, "resources/subscribe", "u:3");
     let answer = world.take(&client, exchange);
     assert!(answer[0].contains("limit subscriptions reached (2)"), "{answer:?}");
+}
+
+#[test]
+fn a_subscription_that_its_server_refuses_is_none() {
+    let mut world = world();
+    let clients = [(); 2].map(|()| world.client(HTTP, at("a")));
+    ask(&mut world, &clients[0], "resources/subscribe", "u:1");
+    let sent = world.requested("a");
+    let no = format!(r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-32602,"message":"no"}}}}"#, sent.id);
+    world.says(sent.link, &no);
+    // The next one is asked for like a first one.
+    ask(&mut world, &clients[1], "resources/subscribe", "u:1");
+    assert_eq!(world.requested("a").method, "resources/subscribe");
 }

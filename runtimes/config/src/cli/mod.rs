@@ -12,6 +12,7 @@ use crate::client_config::DEFAULT_PROJECT;
 
 mod query;
 mod serve;
+mod upstream;
 mod value;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod tests;
 pub use query::{Call, Check, ClientConfigArgs, Completions, Doctor, KeyCommand, Keys, KeysCreate};
 pub use query::{KeysList, KeysRevoke, ListServers, ListTools};
 pub use serve::{DEFAULT_CONFIG, LogLevel, Serve};
+pub use upstream::UpstreamArgs;
 pub use value::Expiry;
 
 /// A hub for MCP servers: many servers behind one authenticated endpoint.

@@ -8,7 +8,7 @@ use orch_core::KeyId;
 use orch_core::record::RemoteKind;
 
 use super::serve::DEFAULT_CONFIG;
-use super::{Expiry, StateArgs, value};
+use super::{Expiry, StateArgs, UpstreamArgs, value};
 use crate::client_config::Client;
 
 /// `mcp-orch keys`.
@@ -166,6 +166,9 @@ pub struct Doctor {
     /// Data and project.
     #[command(flatten)]
     pub state: StateArgs,
+    /// What `serve` is told of remote servers.
+    #[command(flatten)]
+    pub upstream: UpstreamArgs,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

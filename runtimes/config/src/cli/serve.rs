@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use orch_core::record::Mode;
 
-use super::value;
+use super::{UpstreamArgs, value};
 
 /// The configuration file that is used when it is there and no other is named.
 pub const DEFAULT_CONFIG: &str = "mcp-config.json";
@@ -17,6 +17,7 @@ pub const DEFAULT_CONFIG: &str = "mcp-config.json";
 Examples:
   mcp-orch serve
   mcp-orch serve --port 9000 --config team.json --log-level debug
+  mcp-orch serve --allow-upstream localhost:3000 --allow-upstream 10.1.0.0/16
   ORCH_HOST=0.0.0.0 mcp-orch serve --allowed-host hub.example.org")]
 pub struct Serve {
     /// Address to listen on
@@ -49,6 +50,9 @@ pub struct Serve {
     /// URL of the hub as clients see it, when there is a proxy before it
     #[arg(long, value_name = "URL", env = "ORCH_PUBLIC_URL", value_parser = value::base_url)]
     pub public_url: Option<String>,
+    /// Remote servers.
+    #[command(flatten)]
+    pub upstream: UpstreamArgs,
 }
 
 /// How much is logged.

@@ -75,6 +75,8 @@ fn every_flag_of_serve_has_its_variable() {
         "ORCH_ALLOWED_HOSTS",
         "ORCH_ALLOWED_ORIGINS",
         "ORCH_PUBLIC_URL",
+        "ORCH_ALLOW_UPSTREAM",
+        "ORCH_UPSTREAM_CA",
     ];
     assert_eq!(variables, expected);
 }
@@ -102,6 +104,7 @@ fn serve_alone_has_the_defaults() {
         allowed_hosts: vec![],
         allowed_origins: vec![],
         public_url: None,
+        upstream: UpstreamArgs::default(),
     };
     assert_eq!(serve, expected);
     assert_eq!(serve.config_file(), Path::new("mcp-config.json"));
@@ -130,6 +133,12 @@ fn every_flag_of_serve_is_read() {
         "https://App.test/",
         "--public-url",
         "https://hub.test/mcp/",
+        "--allow-upstream",
+        "localhost:3000",
+        "--allow-upstream",
+        "10.0.0.0/8,[::1]:80",
+        "--upstream-ca",
+        "/ca.pem",
     ]);
     let expected = Serve {
         host: "::1".parse().unwrap(),
@@ -141,6 +150,10 @@ fn every_flag_of_serve_is_read() {
         allowed_hosts: vec!["hub.test".into(), "b.test:8000".into()],
         allowed_origins: vec!["https://app.test".into()],
         public_url: Some("https://hub.test/mcp".into()),
+        upstream: UpstreamArgs {
+            allowed: vec!["localhost:3000".into(), "10.0.0.0/8".into(), "[::1]:80".into()],
+            own_roots: Some("/ca.pem".into()),
+        },
     };
     assert_eq!(serve, expected);
     assert_eq!(serve.config_file(), Path::new("c.json"));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use orch_config::cli::DEFAULT_CONFIG;
+use orch_config::cli::{DEFAULT_CONFIG, UpstreamArgs};
 use orch_config::file::ConfigFile;
 use orch_core::Limits;
 use orch_core::record::Mode;
@@ -53,6 +53,7 @@ async fn open_and_answer(data_dir: &Path, request: Request) -> anyhow::Result<An
         base_url: DEFAULT_URL.to_owned(),
         config_file: Path::new(DEFAULT_CONFIG),
         mode: Mode::Proxy,
+        upstream: &UpstreamArgs::of_environment(),
     };
     let instance = Instance::open(settings).await?;
     import_once(&instance).await?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use orch_config::cli::{DEFAULT_CONFIG, Doctor};
+use orch_config::cli::{DEFAULT_CONFIG, Doctor, UpstreamArgs};
 use orch_config::environment;
 use orch_config::file::ConfigFile;
 use orch_core::Limits;
@@ -11,6 +11,7 @@ use orch_core::record::{ServerSpec, Transport, resolve};
 use serde::Serialize;
 
 use crate::admin::{Answer, Request, ask, is_running};
+use crate::instance::remote;
 use crate::terminal;
 
 /// One finding.
@@ -35,7 +36,7 @@ pub(crate) async fn run(args: Doctor) -> anyhow::Result<ExitCode> {
         findings.push(good("hub", "not running on this data directory; start it: mcp-orch serve"));
         findings.push(port());
     }
-    findings.extend(configuration(&config_file, running_hub));
+    findings.extend(configuration(&config_file, running_hub, &args.upstream).await);
     let healthy = findings.iter().all(|finding| finding.ok);
     if args.json {
         terminal::line(&serde_json::to_string_pretty(&findings)?);
@@ -96,7 +97,7 @@ fn port() -> Finding {
     }
 }
 
-fn configuration(path: &Path, running_hub: bool) -> Vec<Finding> {
+async fn configuration(path: &Path, running_hub: bool, upstream: &UpstreamArgs) -> Vec<Finding> {
     if !path.exists() {
         let detail = format!("{} is not there; the built-in server works without it", path.display());
         return vec![good("configuration", detail)];
@@ -108,17 +109,21 @@ fn configuration(path: &Path, running_hub: bool) -> Vec<Finding> {
             let mut findings = vec![good("configuration", detail)];
             // Of a running hub, the lines of its servers say more: programs and variables are its own affair.
             if !running_hub {
-                let enabled = file.servers.iter().filter(|(_, spec)| !spec.disabled);
-                findings.extend(enabled.map(|(name, spec)| program(name, spec)));
+                for (name, spec) in file.servers.iter().filter(|(_, spec)| !spec.disabled) {
+                    findings.push(server(name, spec, upstream).await);
+                }
             }
             findings
         }
     }
 }
 
-/// Whether a server's program can be found and its variables are set.
-fn program(name: &str, spec: &ServerSpec) -> Finding {
-    let what = format!("program of {name}");
+/// Whether a server's variables are set, and its program can be found or its URL may be reached.
+async fn server(name: &str, spec: &ServerSpec, upstream: &UpstreamArgs) -> Finding {
+    let what = match &spec.transport {
+        Transport::Remote { .. } => format!("address of {name}"),
+        Transport::Stdio { .. } => format!("program of {name}"),
+    };
     let spec = match resolve(spec, environment::lookup) {
         Ok(spec) => spec,
         Err(missing) => {
@@ -127,9 +132,13 @@ fn program(name: &str, spec: &ServerSpec) -> Finding {
         }
     };
     match &spec.transport {
-        Transport::Remote { url, .. } => {
-            bad(&what, format!("{url}: remote servers cannot be reached by this release"))
-        }
+        Transport::Remote { url, .. } => match remote(upstream, Limits::default()) {
+            Ok(way) => match way.examine(url).await {
+                Ok(server) => good(&what, format!("{server} may be reached")),
+                Err(why) => bad(&what, why),
+            },
+            Err(error) => bad(&what, format!("{error:#}")),
+        },
         Transport::Stdio { command, .. } if is_found(command) => good(&what, command.clone()),
         Transport::Stdio { command, .. } => {
             bad(&what, format!("{command} was not found: install it or give its full path"))

@@ -1,4 +1,4 @@
-//! Servers that `tests/peers/install` has installed, as processes that end with their test.
+//! Servers on HTTP that `tests/peers/install` has installed, as processes that end with their test.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{TcpListener, TcpStream};
@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use crate::link::PATIENCE;
+/// Longer than a server takes to begin on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running server.
 pub(crate) struct Peer {
@@ -20,8 +21,8 @@ pub(crate) struct Peer {
 impl Peer {
     /// The reference server, in one of its modes, at a port that nobody else has.
     pub(crate) fn everything(mode: &str) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
+        let free = TcpListener::bind("127.0.0.1:0").expect("a server");
+        let port = free.local_addr().expect("a server").port();
         drop(free);
         Self::everything_at(mode, port)
     }
@@ -40,20 +41,6 @@ impl Peer {
         panic!("the server does not listen at {port}");
     }
 
-    /// A server of both eras on the TypeScript SDK, version 2.
-    pub(crate) fn typescript() -> Self {
-        let mut command = command("node");
-        command.arg(here().join("dual.mjs")).arg(node_modules().join("server/dist/index.mjs"));
-        Self::that_says_its_port(&mut command)
-    }
-
-    /// A server of both eras on the Python SDK, version 2.
-    pub(crate) fn python(mode: &str) -> Self {
-        let mut command = command(installed().join("mcp2/bin/python"));
-        command.env("PYTHONDONTWRITEBYTECODE", "1").arg(here().join("dual.py")).arg(mode);
-        Self::that_says_its_port(&mut command)
-    }
-
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
@@ -63,16 +50,11 @@ impl Peer {
         self.lines.recv_timeout(PATIENCE).expect("the server says something")
     }
 
-    fn that_says_its_port(command: &mut Command) -> Self {
-        let mut peer = Self::start(command);
-        peer.port = peer.line().parse().unwrap();
-        peer
-    }
-
-    fn start(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    /// A running server that prints lines.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("a server");
         let (sender, lines) = channel();
-        let output = BufReader::new(child.stdout.take().unwrap());
+        let output = BufReader::new(child.stdout.take().expect("a server"));
         std::thread::spawn(move || {
             output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
         });
@@ -88,21 +70,17 @@ impl Drop for Peer {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the only place where these tests start a program")]
-fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", std::env::var_os("PATH").expect("a search path"));
     command
 }
 
-fn here() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("upstream-http/peers")
-}
-
-fn node_modules() -> PathBuf {
+pub(crate) fn node_modules() -> PathBuf {
     installed().join("node/node_modules/@modelcontextprotocol")
 }
 
-fn installed() -> PathBuf {
+pub(crate) fn installed() -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the workspace");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
     let installed = target.join("peers");

@@ -1,0 +1,262 @@
+//! The first words to a server: in which era it is spoken to, and its handshake where that has one.
+//!
+//! A server that was never seen is asked whether it speaks the stateless era (2026-07-28, versioning). Whatever it
+//! answers but yes, or nothing for a while, it is greeted with `initialize`; a process that ends at the question is
+//! started again and not asked any more. What came of it is kept with the server's definitions, and a no is asked again
+//! after [`crate::Limits::verdict`]: a server that has learnt the new era still speaks the old one, and would never be
+//! found out.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::{Cx, Effect, Severity, Shard};
+use crate::mcp::Revision;
+use crate::ports::upstream::CloseReason;
+use crate::record::{Protocol, RemoteKind, Transport};
+use crate::rpc::{Envelope, Field, write};
+use crate::snapshot::Entry;
+use crate::upstream::{Draft, Owner, Purpose, Seat, State, Upstream, handshake_params, own_params, say};
+use crate::{LinkId, ServerId, Timestamp};
+
+/// How a server is approached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Approach {
+    /// With `initialize`.
+    Greet,
+    /// With `server/discover`, and `initialize` if that leads to nothing.
+    Probe,
+    /// With `server/discover` alone.
+    Discover,
+}
+
+impl Shard {
+    pub(super) fn on_link_opened(&mut self, cx: &mut Cx<'_>, link: LinkId, pid: Option<u32>) {
+        let Some(upstream) = self.upstream_of(link) else { return };
+        let State::Opening { deadline, .. } = upstream.process.state else { return };
+        upstream.process.pid = pid;
+        upstream.probed = false;
+        let approach = approach(cx, upstream);
+        upstream.process.state = State::Handshaking { link, deadline, probe: None };
+        match approach {
+            Approach::Greet => self.greet(cx, link, deadline),
+            Approach::Probe => self.probe(cx, link, deadline, Some(cx.now.after(cx.limits().probe))),
+            Approach::Discover => self.probe(cx, link, deadline, None),
+        }
+    }
+
+    /// Begins the handshake of the 2025 eras.
+    pub(super) fn greet(&mut self, cx: &mut Cx<'_>, link: LinkId, deadline: Timestamp) {
+        let Some(upstream) = self.upstream_of(link) else { return };
+        upstream.process.state = State::Handshaking { link, deadline, probe: None };
+        let params = handshake_params(upstream.abilities);
+        self.send_own(cx, link, Purpose::Handshake, "initialize", Some(&params), deadline.since(cx.now));
+    }
+
+    fn probe(&mut self, cx: &mut Cx<'_>, link: LinkId, deadline: Timestamp, until: Option<Timestamp>) {
+        let Some(upstream) = self.upstream_of(link) else { return };
+        upstream.process.state = State::Handshaking { link, deadline, probe: until };
+        upstream.probed = true;
+        let params = own_params(Revision::V2026_07_28, None);
+        // An answer that comes late is as good, whatever else was said in the meantime.
+        let patience = deadline.since(cx.now);
+        self.send_own(cx, link, Purpose::Probe, "server/discover", params.as_deref(), patience);
+    }
+
+    /// A server says whether it speaks the stateless era.
+    pub(super) fn on_discovered(&mut self, cx: &mut Cx<'_>, link: LinkId, response: &Envelope) {
+        let Some(upstream) = self.upstream_of(link) else { return };
+        let State::Handshaking { deadline, probe, .. } = upstream.process.state else { return };
+        let server = upstream.id;
+        if speaks_modern(response) {
+            upstream.calls.remove_own(|purpose| matches!(purpose, Purpose::Handshake));
+            return self.begin(cx, link, Revision::V2026_07_28, response);
+        }
+        if probe.is_some() {
+            return self.greet(cx, link, deadline);
+        }
+        if !upstream.calls.has_own(|purpose| matches!(purpose, Purpose::Handshake)) {
+            let what = match protocol(cx, server) {
+                Protocol::Modern => "it did not accept server/discover",
+                Protocol::Auto | Protocol::Legacy => "it accepted neither initialize nor server/discover",
+            };
+            let cause = refusal(&upstream.name, what, response);
+            self.break_link(cx, link, &cause);
+        }
+    }
+
+    /// A server answers `initialize`.
+    pub(super) fn on_handshake(&mut self, cx: &mut Cx<'_>, link: LinkId, response: &Envelope) {
+        let Some(upstream) = self.upstream_of(link) else { return };
+        let State::Handshaking { deadline, .. } = upstream.process.state else { return };
+        let (server, probed) = (upstream.id, upstream.probed);
+        let agreed = response.text(Field::ProtocolVersion);
+        let revision = agreed.as_deref().and_then(Revision::answered);
+        if let Some(revision) = revision {
+            upstream.calls.remove_own(|purpose| matches!(purpose, Purpose::Probe));
+            return self.begin(cx, link, revision, response);
+        }
+        if let Some(agreed) = agreed {
+            let cause =
+                format!("it answered initialize with revision {agreed}, which the hub does not speak");
+            return self.break_link(cx, link, &cause);
+        }
+        // What was remembered of it may be out of date.
+        if !probed && protocol(cx, server) == Protocol::Auto {
+            return self.probe(cx, link, deadline, None);
+        }
+        if !upstream_of_has_probe(self, link) {
+            let cause =
+                self.name_of(link).map(|name| refusal(name, "it did not accept initialize", response));
+            self.break_link(cx, link, &cause.unwrap_or_default());
+        }
+    }
+
+    /// The server takes requests from now on.
+    fn begin(&mut self, cx: &mut Cx<'_>, link: LinkId, revision: Revision, said: &Envelope) {
+        let project = cx.snapshot.project.id;
+        let Some(upstream) = self.upstream_of(link) else { return };
+        upstream.process.run(link, cx.now);
+        upstream.revision = revision;
+        upstream.level = None;
+        let before = cx.snapshot.entry(upstream.id).and_then(|entry| entry.offer.as_ref());
+        // What a process of somebody's own offers is what the shared one offers.
+        let learns = upstream.owner == Owner::Project || before.is_none();
+        let draft = Draft::begin(said, revision, upstream.id, project, upstream.digest, cx.now);
+        let draft = draft.after(before.map(|offer| offer.definitions()));
+        upstream.draft = learns.then_some(draft);
+        if !revision.is_modern() {
+            let hello = write::request(None, "notifications/initialized", None);
+            cx.effect(Effect::SendFrame { link, frame: hello.into() });
+        }
+        self.send_waiting(cx, link);
+        if learns {
+            self.learn_next(cx, link, None);
+        }
+        self.restore_level(cx, link);
+        self.restore_subscriptions(cx, link);
+    }
+
+    /// Sends the calls that came before their server was ready. Those whose clients have gone are not made.
+    fn send_waiting(&mut self, cx: &mut Cx<'_>, link: LinkId) {
+        let Some(upstream) = self.upstream_of(link) else { return };
+        let entry = cx.snapshot.entry(upstream.id);
+        for id in upstream.calls.unsent() {
+            let Some(call) = upstream.calls.get_mut(id) else { continue };
+            let (Purpose::Client(caller, _), Some(request)) = (&call.purpose, call.request.take()) else {
+                upstream.calls.remove(id);
+                continue;
+            };
+            let (body, edits) = ((&*request.method, &request.body), request.edits.clone());
+            let frame = say(id, upstream.revision, caller, body, edits, Vec::new());
+            call.sent = true;
+            let keeps = entry.is_some_and(|entry| keeps_request(entry, upstream.revision, caller.revision));
+            call.request = keeps.then_some(request);
+            cx.effect(Effect::SendFrame { link, frame });
+        }
+    }
+
+    /// A process that ended at the question for its era is no failure.
+    pub(super) fn is_shy(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: &CloseReason) -> bool {
+        let ended = matches!(reason, CloseReason::Exited(_) | CloseReason::Signalled(_)) && !self.stopping;
+        let Some(upstream) = self.upstream_of(link).filter(|_| ended) else { return false };
+        let asked = matches!(upstream.process.state, State::Handshaking { probe: Some(_), .. });
+        if asked {
+            upstream.shy = true;
+            upstream.calls.remove_own(|purpose| matches!(purpose, Purpose::Probe));
+            upstream.process.state = State::Queued;
+            upstream.process.pid = None;
+            let (name, words) = (
+                upstream.name.clone(),
+                "ended when it was asked for 2026-07-28; started again for 2025-11-25",
+            );
+            cx.report(&name, Severity::Info, words.to_owned());
+        }
+        asked
+    }
+
+    /// The question for its era was not answered in time.
+    pub(super) fn end_probe(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
+        let Some(upstream) = self.upstreams.get(seat) else { return };
+        if let State::Handshaking { link, deadline, probe: Some(until) } = upstream.process.state
+            && until <= cx.now
+        {
+            self.greet(cx, link, deadline);
+        }
+    }
+
+    /// Sends a request of the hub's own.
+    pub(super) fn send_own(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        purpose: Purpose,
+        method: &str,
+        params: Option<&[u8]>,
+        patience: Duration,
+    ) -> Option<crate::CallId> {
+        let id = self.mint_call();
+        let upstream = self.upstream_of(link)?;
+        upstream.calls.insert(id, super::link::internal_call(cx, purpose, patience));
+        let frame = write::request(Some(id.0), method, params);
+        cx.effect(Effect::SendFrame { link, frame: frame.into() });
+        Some(id)
+    }
+}
+
+/// Whether a client's request is still needed after it was sent: its server may ask for more input in an era in which
+/// the client is asked by a request, or refuse it because it has forgotten the session.
+pub(super) fn keeps_request(entry: &Entry, server: Revision, client: Revision) -> bool {
+    entry.is_remote() || (server.is_modern() && !client.is_modern())
+}
+
+fn upstream_of_has_probe(shard: &mut Shard, link: LinkId) -> bool {
+    let upstream = shard.upstream_of(link);
+    upstream.is_some_and(|upstream| upstream.calls.has_own(|purpose| matches!(purpose, Purpose::Probe)))
+}
+
+fn protocol(cx: &Cx<'_>, server: ServerId) -> Protocol {
+    let config = cx.snapshot.entry(server).and_then(|entry| entry.config.as_ref());
+    config.map_or(Protocol::Auto, |config| config.spec.protocol)
+}
+
+fn approach(cx: &Cx<'_>, upstream: &Upstream) -> Approach {
+    let entry = cx.snapshot.entry(upstream.id);
+    let config = entry.and_then(|entry| entry.config.as_ref());
+    let stream_of_old = config.is_some_and(|config| {
+        matches!(config.spec.transport, Transport::Remote { kind: RemoteKind::Sse, .. })
+    });
+    match protocol(cx, upstream.id) {
+        Protocol::Legacy => Approach::Greet,
+        Protocol::Modern => Approach::Discover,
+        // The stateless era is not defined over HTTP+SSE.
+        Protocol::Auto if stream_of_old || upstream.shy => Approach::Greet,
+        Protocol::Auto => match entry.and_then(|entry| entry.offer.as_ref()) {
+            Some(offer) if !offer.revision().is_modern() => {
+                let age = cx.now.since(offer.definitions().fetched_at);
+                if age < cx.limits().verdict { Approach::Greet } else { Approach::Probe }
+            }
+            Some(_) | None => Approach::Probe,
+        },
+    }
+}
+
+/// Why a server was not greeted: the link's own cause where nobody was reached, or what was refused and how.
+fn refusal(server: &str, what: &str, response: &Envelope) -> String {
+    let said = response.text(Field::ErrorMessage).unwrap_or_default();
+    let ways = ["is not available", "did not take the request", "ended before it answered"];
+    let own = ways.iter().find_map(|way| said.strip_prefix(&*format!("server {server} {way}: ")));
+    own.map_or_else(
+        || format!("{what}: {said}"),
+        |cause| cause.trim_end_matches("; the outcome is unknown").to_owned(),
+    )
+}
+
+/// Whether an answer to `server/discover` names the revision that the hub speaks.
+fn speaks_modern(response: &Envelope) -> bool {
+    let versions = response.raw(Field::SupportedVersions);
+    let versions = versions.and_then(|raw| serde_json::from_slice::<Vec<String>>(raw).ok());
+    versions.is_some_and(|versions| versions.iter().any(|text| text == Revision::V2026_07_28.date()))
+}

@@ -1,0 +1,114 @@
+//! What servers of the stateless era tell unasked: the hub holds one `subscriptions/listen` open to each that has
+//! something to tell, for the lists and for the resources that its clients have subscribed to.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::cancel::cancellation;
+use super::{Cx, Effect, Shard};
+use crate::mcp::Revision;
+use crate::rpc::{Envelope, Field};
+use crate::snapshot::Capabilities;
+use crate::upstream::{Draft, Purpose, Seat, own_params};
+use crate::{CallId, LinkId};
+
+/// A stream for news has no end of its own.
+const FOR_EVER: Duration = Duration::MAX;
+
+impl Shard {
+    /// Opens the stream with what is wanted now; the one that was open before ends after it.
+    pub(super) fn open_news(&mut self, cx: &mut Cx<'_>, link: LinkId) {
+        let Some(upstream) = self.upstream_of(link) else { return };
+        let (server, seat, before) = (upstream.id, upstream.seat(), upstream.news.call.take());
+        upstream.news.again_at = None;
+        let learnt = upstream.draft.as_ref().map(Draft::capabilities);
+        let known = || cx.snapshot.entry(server)?.offer.as_ref().map(|offer| offer.capabilities);
+        let capabilities = learnt.or_else(known).unwrap_or_default();
+        if let Some(filter) = filter(capabilities, &self.subscriptions.at(&seat)) {
+            let params = ["{\"notifications\":", &filter, "}"].concat();
+            let params = own_params(Revision::V2026_07_28, Some(params.as_bytes()));
+            let method = "subscriptions/listen";
+            let call = self.send_own(cx, link, Purpose::Listen, method, params.as_deref(), FOR_EVER);
+            if let Some(upstream) = self.upstream_of(link) {
+                upstream.news.call = call;
+            }
+        }
+        if let Some(before) = before
+            && let Some(upstream) = self.upstream_of(link)
+        {
+            upstream.calls.remove(before);
+            cx.effect(Effect::SendFrame { link, frame: cancellation(before, "another one takes its place") });
+        }
+    }
+
+    /// A subscription was made at a server that may not run.
+    pub(super) fn want_news(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
+        let Some(upstream) = self.upstreams.get_mut(seat) else { return };
+        upstream.process.want(cx.now);
+        if let Some(link) = upstream.process.ready_link() {
+            self.open_news(cx, link);
+        }
+    }
+
+    /// The stream has ended: it is opened again, at once or after a pause, unless the server does not have it.
+    pub(super) fn on_news_ended(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        call: CallId,
+        end: Option<&Envelope>,
+    ) {
+        let limits = cx.snapshot.limits();
+        let Some(upstream) = self.upstream_of(link) else { return };
+        if upstream.news.call != Some(call) {
+            return;
+        }
+        upstream.news.call = None;
+        if end.is_some_and(|end| end.raw(Field::Code) == Some(b"-32601")) {
+            return;
+        }
+        let ceiling =
+            limits.backoff_first.saturating_mul(2_u32.saturating_pow(upstream.news.failures.min(16)));
+        upstream.news.failures = upstream.news.failures.saturating_add(1);
+        upstream.news.again_at = Some(cx.now.after(ceiling.min(limits.backoff_last)));
+    }
+
+    /// The server says that the stream is open.
+    pub(super) fn on_news_opened(&mut self, link: LinkId) {
+        if let Some(upstream) = self.upstream_of(link) {
+            upstream.news.failures = 0;
+        }
+    }
+
+    /// Opens the stream again when its pause is over. What has changed meanwhile nobody has told.
+    pub(super) fn reopen_news(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
+        let now = cx.now;
+        let Some(upstream) = self.upstreams.get_mut(seat) else { return };
+        if upstream.news.again_at.is_none_or(|at| at > now) {
+            return;
+        }
+        upstream.news.again_at = None;
+        if let Some(link) = upstream.process.ready_link() {
+            upstream.relearn_at.get_or_insert(now);
+            self.open_news(cx, link);
+        }
+    }
+}
+
+/// What to listen for, as JSON; `None` when there is nothing.
+fn filter(capabilities: Capabilities, uris: &[String]) -> Option<String> {
+    let lists = [
+        (capabilities.tools, "\"toolsListChanged\":true"),
+        (capabilities.prompts, "\"promptsListChanged\":true"),
+        (capabilities.resources, "\"resourcesListChanged\":true"),
+    ];
+    let mut members: Vec<String> =
+        lists.into_iter().filter(|(there, _)| *there).map(|(_, member)| member.into()).collect();
+    if !uris.is_empty() {
+        // A list of strings always has a JSON form.
+        let uris = serde_json::to_string(uris).unwrap_or_default();
+        members.push(["\"resourceSubscriptions\":", &uris].concat());
+    }
+    (!members.is_empty()).then(|| ["{", &members.join(","), "}"].concat())
+}

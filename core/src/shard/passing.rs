@@ -1,0 +1,73 @@
+//! Notifications that mean nothing to the hub, on their way between a client and the one server that it speaks to.
+
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use super::session::Session;
+use super::{Cx, Effect, Shard};
+use crate::mcp::{Method, Row};
+use crate::ports::gateway::Target;
+use crate::rpc::{Envelope, Field, Message, write};
+use crate::upstream::{Owner, Upstream};
+use crate::{CallId, ExchangeId, LinkId, SessionId};
+
+impl Shard {
+    /// A client's notification goes to the processes that serve its session alone, or that nobody else uses. One that no
+    /// revision has goes to the one server of its endpoint.
+    pub(super) fn pass_on(
+        &mut self,
+        cx: &mut Cx<'_>,
+        session: SessionId,
+        row: Option<&'static Row>,
+        notice: &Envelope,
+    ) {
+        let Message::Notification { method } = notice.message() else { return };
+        let Some(session) = self.sessions.get(session) else { return };
+        let known = row.map(|row| row.method);
+        let one_server = matches!(session.target, Target::Server(_));
+        let concerned = |upstream: &&Upstream| match (&upstream.owner, known) {
+            // A revision of the stateless era has no roots that change.
+            _ if upstream.revision.is_modern() && known == Some(Method::RootsChanged) => false,
+            (Owner::Session(id), _) => *id == session.id,
+            (_, Some(Method::RootsChanged)) => self.is_alone(upstream, session),
+            (_, _) => one_server && self.served(upstream).any(|served| served.id == session.id),
+        };
+        let all = self.upstreams.values().filter(concerned);
+        let links: Vec<LinkId> = all.filter_map(|upstream| upstream.process.ready_link()).collect();
+        let frame: Bytes = write::one_line(write::request(None, method, notice.raw(Field::Params))).into();
+        for link in links {
+            cx.effect(Effect::SendFrame { link, frame: frame.clone() });
+        }
+    }
+
+    fn is_alone(&self, upstream: &Upstream, session: &Session) -> bool {
+        self.only_served(upstream).is_some_and(|only| only.id == session.id)
+    }
+
+    /// A server's notification goes to the call on whose stream it came; else to the sessions that speak to this server
+    /// alone. That an elicitation is complete concerns whoever knows its id, wherever they are.
+    pub(super) fn on_unknown_news(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        within: Option<CallId>,
+        method: &str,
+        frame: &Envelope,
+    ) {
+        let completes = method == "notifications/elicitation/complete";
+        let message: Bytes = write::request(None, method, frame.raw(Field::Params)).into();
+        let Some(upstream) = self.upstream_at(link) else { return };
+        if let Some((_, caller)) = within.and_then(|call| upstream.calls.spoken_of(Some(call))) {
+            if !(completes && caller.revision.is_modern()) {
+                self.emit(cx, caller.exchange, message);
+            }
+            return;
+        }
+        let hears = |session: &&Session| completes || matches!(session.target, Target::Server(_));
+        let streams: Vec<ExchangeId> =
+            self.served(upstream).filter(hears).filter_map(Session::stream).collect();
+        for stream in streams {
+            self.emit(cx, stream, message.clone());
+        }
+    }
+}

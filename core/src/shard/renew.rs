@@ -1,0 +1,55 @@
+//! A remote server that has forgotten its session gets another at once, and its clients do not notice.
+//!
+//! What it refused because of that was not begun, so it is sent again: the one case in which a call that was sent is.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{Cx, Severity, Shard};
+use crate::upstream::{Call, Purpose, State};
+use crate::{CallId, LinkId, UpstreamFault};
+
+impl Shard {
+    /// The calls with these raw ids count as not sent any more: nothing was done for them.
+    pub(super) fn take_back_refused(&mut self, link: LinkId, refused: &[String]) {
+        let Some(upstream) = self.upstream_of(link) else { return };
+        for id in refused.iter().filter_map(|id| id.parse().ok()) {
+            upstream.calls.unsend(CallId(id));
+        }
+    }
+
+    /// Opens another link in place of one whose session has expired. What was sent and not refused has an unknown
+    /// outcome. `Err` is the cause for a failure, where there is one: nothing has changed then.
+    pub(super) fn renew(&mut self, cx: &mut Cx<'_>, link: LinkId) -> Result<(), String> {
+        const CAUSE: &str = "it no longer knows its session";
+        let (limits, stopping) = (cx.snapshot.limits(), self.stopping);
+        let Some(upstream) = self.upstream_of(link) else { return Ok(()) };
+        if stopping || !matches!(upstream.process.state, State::Running { .. }) {
+            return Err(CAUSE.to_owned());
+        }
+        if !upstream.renew(cx.now, limits) {
+            let span = limits.renewal_span.as_secs();
+            return Err(format!(
+                "{CAUSE}, more than {} times within {span} s (limit renewals)",
+                limits.renewals
+            ));
+        }
+        let server = upstream.name.clone();
+        let lost = upstream.calls.keep_unsent();
+        cx.report(&server, Severity::Info, format!("{CAUSE}: it gets another"));
+        self.answer_lost(cx, &server, CAUSE, lost);
+        Ok(())
+    }
+
+    /// Answers calls that were sent, and will not be answered.
+    fn answer_lost(&mut self, cx: &mut Cx<'_>, server: &str, cause: &str, lost: Vec<Call>) {
+        for call in lost {
+            let Purpose::Client(caller, _) = call.purpose else { continue };
+            self.settle(caller.session);
+            let (server, cause) = (server.to_owned(), cause.to_owned());
+            self.fail(cx, &caller, &UpstreamFault::OutcomeUnknown { server, cause }.into());
+        }
+    }
+}

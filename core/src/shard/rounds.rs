@@ -1,0 +1,174 @@
+//! Calls of the 2025 eras to servers of the stateless era: where the server answers that it needs more input, its
+//! questions are put to the client as requests, and the call is made again with the answers (2026-07-28, multi round-trip
+//! requests). The client sees one call.
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::forward::silence;
+use super::reverse::{Asked, Origin};
+use super::{Cx, Effect, Exchange, Shard};
+use crate::mcp::Asking;
+use crate::rpc::{Envelope, Field, Members, Message, Sender, write};
+use crate::upstream::{Call, Caller, Purpose, Round, say};
+use crate::{CallId, Exceeded, Fault, Limit, Limits, LinkId, UpstreamFault};
+
+/// Whether an answer is a demand for more input that its client cannot read.
+pub(super) fn wants_input(call: &Call, response: &Envelope) -> bool {
+    let Purpose::Client(caller, _) = &call.purpose else { return false };
+    !caller.revision.is_modern() && response.text(Field::ResultType).as_deref() == Some("input_required")
+}
+
+impl Shard {
+    /// Puts a server's questions to the client of a call.
+    pub(super) fn begin_round(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        (id, mut call): (CallId, Call),
+        response: &Envelope,
+    ) {
+        let Purpose::Client(caller, _) = &call.purpose else { return };
+        let caller = caller.clone();
+        let number = call.round.take().map_or(0, |round| round.number).saturating_add(1);
+        let questions = match self.questions(cx, link, &caller, number, response) {
+            Ok(questions) => questions,
+            Err(fault) => {
+                self.settle(caller.session);
+                return self.fail(cx, &caller, &fault);
+            }
+        };
+        let state = response.raw_str(Field::RequestState).map(Into::into);
+        let answers = questions.iter().map(|(name, _)| (name.clone(), None)).collect();
+        call.round = Some(Box::new(Round { number, state, answers }));
+        let Some(upstream) = self.upstream_of(link) else { return };
+        upstream.calls.insert(id, call);
+        upstream.calls.extend_fully(id);
+        let Some(session) = caller.session else { return };
+        if questions.is_empty() {
+            return self.end_round(cx, link, id);
+        }
+        for (name, question) in questions {
+            let origin = Origin::Round(name);
+            let asked = Asked { link, call: Some(id), origin, session, exchange: caller.exchange };
+            self.put_to_client(cx, asked, &question);
+        }
+    }
+
+    /// The questions of an answer, if there may be more and the client can answer them.
+    fn questions(
+        &mut self,
+        cx: &Cx<'_>,
+        link: LinkId,
+        caller: &Caller,
+        number: u32,
+        response: &Envelope,
+    ) -> Result<Vec<(String, Envelope)>, Fault> {
+        let limits = cx.limits();
+        if number > limits.input_rounds {
+            let (limit, value) = (Limit::InputRounds, u64::from(limits.input_rounds));
+            let hint = "the server asks for input again and again; nothing comes of this call";
+            return Err(Exceeded { limit, value, hint }.into());
+        }
+        let server = self.name_of(link).unwrap_or_default().to_owned();
+        let questions = questions(response, limits).ok_or_else(|| {
+            let cause = "it asks for input in a form that the protocol does not have".to_owned();
+            Fault::from(UpstreamFault::Unavailable { server: server.clone(), cause })
+        })?;
+        for (_, question) in &questions {
+            let Message::Request { method, .. } = question.message() else { continue };
+            let asking = Asking::of(method, question, caller.revision);
+            if !asking.is_some_and(|asking| caller.abilities.can(asking)) {
+                return Err(UpstreamFault::NeedsClient { server, what: method.to_owned() }.into());
+            }
+        }
+        Ok(questions)
+    }
+
+    /// A client has answered one of the questions.
+    pub(super) fn on_round_answer(&mut self, cx: &mut Cx<'_>, asked: &Asked, name: &str, body: &Envelope) {
+        let (link, Some(id)) = (asked.link, asked.call) else { return };
+        let Some(result) = body.raw(Field::Result) else {
+            let cause = body.text(Field::ErrorMessage).unwrap_or_default().into_owned();
+            return self.give_up_round(cx, link, id, cause);
+        };
+        let Some(upstream) = self.upstream_of(link) else { return };
+        let round = upstream.calls.get_mut(id).and_then(|call| call.round.as_mut());
+        let Some(round) = round else { return };
+        round.answers.insert(name.to_owned(), Some(result.into()));
+        if round.answers.values().all(Option::is_some) {
+            self.end_round(cx, link, id);
+        }
+    }
+
+    /// A client refuses to answer. In the server's era there is no way to say so: the call ends.
+    fn give_up_round(&mut self, cx: &mut Cx<'_>, link: LinkId, id: CallId, cause: String) {
+        let Some(upstream) = self.upstream_of(link) else { return };
+        let server = upstream.name.clone();
+        let Some(Purpose::Client(caller, _)) = upstream.calls.remove(id).map(|call| call.purpose) else {
+            return;
+        };
+        self.settle(caller.session);
+        self.end_questions(cx, id);
+        self.fail(cx, &caller, &UpstreamFault::InputRefused { server, cause }.into());
+        self.end_if_drained(cx, link);
+    }
+
+    /// All answers are there: the call is made again, under a new id.
+    fn end_round(&mut self, cx: &mut Cx<'_>, link: LinkId, old: CallId) {
+        let id = self.mint_call();
+        let Some(upstream) = self.upstream_of(link) else { return };
+        let (server, revision) = (upstream.id, upstream.revision);
+        let Some(mut call) = upstream.calls.remove(old) else { return };
+        let (Purpose::Client(caller, _), Some(request), Some(round)) =
+            (&call.purpose, &call.request, &call.round)
+        else {
+            return;
+        };
+        let mut added = Vec::new();
+        if !round.answers.is_empty() {
+            added.push(("inputResponses", Cow::Owned(responses(&round.answers))));
+        }
+        added.extend(round.state.as_ref().map(|state| ("requestState", Cow::Borrowed(state.as_bytes()))));
+        let body = (&*request.method, &request.body);
+        let frame = say(id, revision, caller, body, request.edits.clone(), added);
+        call.deadline = cx.now.after(silence(cx, server)).min(call.hard_deadline);
+        if caller.ends {
+            self.exchanges.insert(caller.exchange, Exchange::Call(server, id));
+        }
+        if let Some(upstream) = self.upstream_of(link) {
+            upstream.calls.insert(id, call);
+        }
+        cx.effect(Effect::SendFrame { link, frame });
+    }
+}
+
+/// `inputRequests` as requests, by the server's names for them.
+fn questions(response: &Envelope, limits: &Limits) -> Option<Vec<(String, Envelope)>> {
+    let Some(raw) = response.raw(Field::InputRequests) else { return Some(Vec::new()) };
+    let mut questions = Vec::new();
+    for (name, question) in Members::read(raw)?.0 {
+        let rest = question.get().strip_prefix('{')?;
+        let text = ["{\"jsonrpc\":\"2.0\",\"id\":0,", rest].concat();
+        let question = Envelope::parse(text.into(), Sender::Upstream, limits).ok()?;
+        questions.push((name.into_owned(), question));
+    }
+    Some(questions)
+}
+
+fn responses(answers: &BTreeMap<String, Option<Box<[u8]>>>) -> Vec<u8> {
+    let mut out = Vec::from(b"{");
+    for (name, answer) in answers {
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        write::string(&mut out, name);
+        out.push(b':');
+        out.extend_from_slice(answer.as_deref().unwrap_or(b"null"));
+    }
+    out.push(b'}');
+    out
+}

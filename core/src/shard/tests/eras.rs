@@ -1,0 +1,314 @@
+//! Servers of every era: how the hub finds out which one, and what it says to those of the stateless era.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::clients::{ERAS, HTTP, at};
+use super::script::{Discovery, Hello, Script};
+use super::world::World;
+use crate::Limits;
+use crate::mcp::Revision;
+use crate::ports::upstream::CloseReason;
+use crate::record::{Protocol, Record};
+use crate::rpc::Field;
+use crate::shard::Effect;
+
+/// What a server has been sent, in order, whether its script answers it or not.
+fn said(world: &World) -> Vec<String> {
+    let frame = |effect: &Effect| {
+        let Effect::SendFrame { frame, .. } = effect else { return None };
+        let text = core::str::from_utf8(frame).unwrap();
+        let method = text.split("\"method\":\"").nth(1)?;
+        method.split('"').next().map(ToOwned::to_owned)
+    };
+    world.log.iter().filter_map(frame).collect()
+}
+
+fn alone(script: Script) -> World {
+    World::scripted(Limits::default(), [("a", script)]).surveyed()
+}
+
+fn revision(world: &World) -> Revision {
+    world.snapshot.named("a").unwrap().offer.as_ref().unwrap().revision()
+}
+
+#[test]
+fn a_server_of_the_stateless_era_is_found_out_and_greeted_by_nobody() {
+    let world = alone(Script::modern());
+    let methods = said(&world);
+    assert_eq!(methods.first().map(String::as_str), Some("server/discover"));
+    assert!(!methods.iter().any(|method| method == "initialize" || method == "notifications/initialized"));
+    assert_eq!(revision(&world), Revision::V2026_07_28);
+    let offer = world.snapshot.named("a").unwrap().offer.clone().unwrap();
+    assert_eq!(offer.definitions().server_info, r#"{"name":"fake","version":"1"}"#);
+    assert_eq!(offer.definitions().tools.len(), 1);
+}
+
+#[test]
+fn every_request_of_the_hub_s_own_carries_the_envelope_of_the_stateless_era() {
+    let world = alone(Script { lists: false, ..Script::modern() });
+    for sent in &world.links.values().next().unwrap().sent {
+        assert!(sent.contains(r#""io.modelcontextprotocol/protocolVersion":"2026-07-28""#), "{sent}");
+        assert!(sent.contains(r#""io.modelcontextprotocol/clientCapabilities":{}"#), "{sent}");
+        assert!(sent.contains(r#""io.modelcontextprotocol/clientInfo":{"name":"mcp-orch""#), "{sent}");
+    }
+}
+
+#[test]
+fn a_server_that_knows_nothing_of_the_stateless_era_is_greeted_in_the_old_way() {
+    let world = alone(Script::default());
+    assert_eq!(said(&world)[..3], ["server/discover", "initialize", "notifications/initialized"]);
+    assert_eq!(revision(&world), Revision::V2025_11_25);
+}
+
+#[test]
+fn a_server_that_says_nothing_to_the_question_is_greeted_and_a_late_yes_is_a_yes() {
+    let limits = Limits::default();
+    let mut world = alone(Script { discovery: Discovery::Silent, hello: Hello::Silent, ..Script::modern() });
+    let probe = world.requested("a");
+    world.advance(limits.probe.checked_sub(Duration::from_millis(1)).unwrap());
+    assert!(world.requests("a").is_empty());
+    world.advance(Duration::from_millis(1));
+    let hello = world.requested("a");
+    assert_eq!((&*probe.method, &*hello.method), ("server/discover", "initialize"));
+    let yes = r#"{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}"#;
+    world.reply(&probe, yes);
+    assert_eq!(revision(&world), Revision::V2026_07_28);
+    // What it says to the greeting now is of no interest.
+    let refusal =
+        format!(r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-32022,"message":"no"}}}}"#, hello.id);
+    world.says(hello.link, &refusal);
+    assert_eq!(world.warnings(), Vec::<String>::new());
+}
+
+#[test]
+fn a_process_that_ends_at_the_question_is_started_again_and_greeted_which_is_no_failure() {
+    let mut world = alone(Script { discovery: Discovery::Silent, ..Script::default() });
+    world.close(world.link("a"), CloseReason::Exited(1));
+    assert_eq!(world.starts(), 2);
+    assert_eq!(said(&world)[..2], ["server/discover", "initialize"]);
+    assert_eq!(revision(&world), Revision::V2025_11_25);
+    assert_eq!(world.warnings(), Vec::<String>::new());
+}
+
+#[test]
+fn what_came_of_the_question_is_remembered_and_a_no_is_asked_again_after_its_time() {
+    for (script, early, late) in [
+        (Script::default(), "initialize", "server/discover"),
+        (Script::modern(), "server/discover", "server/discover"),
+    ] {
+        let mut world = alone(script).restarted();
+        let client = world.client(HTTP, at("a"));
+        world.call(&client, "1");
+        assert_eq!(said(&world).first().map(String::as_str), Some(early));
+        let mut world = world.restarted();
+        world.advance(Limits::default().verdict);
+        let client = world.client(HTTP, at("a"));
+        world.call(&client, "1");
+        assert_eq!(said(&world).first().map(String::as_str), Some(late));
+    }
+}
+
+#[test]
+fn a_no_that_is_asked_again_gets_a_new_date() {
+    let mut world = alone(Script::default());
+    world.restarted_at_verdict();
+    let fetched = world.snapshot.named("a").unwrap().offer.as_ref().unwrap().definitions().fetched_at;
+    assert_eq!(fetched, world.now);
+}
+
+impl World {
+    /// Another life of the hub in which what is remembered of eras is out of date, and every server is called once.
+    fn restarted_at_verdict(&mut self) {
+        self.advance(Limits::default().verdict);
+        self.crash("a");
+        self.advance(Limits::default().backoff_last);
+        let client = self.client(HTTP, at("a"));
+        self.call(&client, "1");
+    }
+}
+
+#[test]
+fn a_server_that_was_replaced_by_one_of_another_era_is_found_out() {
+    for (before, after, expected) in [
+        (Script::default(), Script::modern(), Revision::V2026_07_28),
+        (Script::modern(), Script::default(), Revision::V2025_11_25),
+    ] {
+        let mut world = alone(before).restarted();
+        world.scripts.insert("a".to_owned(), after);
+        let client = world.client(HTTP, at("a"));
+        world.call(&client, "1");
+        assert_eq!(revision(&world), expected);
+    }
+}
+
+#[test]
+fn a_configured_era_is_the_only_one_that_is_tried() {
+    for (protocol, script, methods) in [
+        (Protocol::Legacy, Script::modern(), ["initialize"].as_slice()),
+        (Protocol::Modern, Script::default(), ["server/discover"].as_slice()),
+    ] {
+        let mut world = World::scripted(Limits::default(), [("a", script)]);
+        world.configure(|servers| servers[0].spec.protocol = protocol);
+        let world = world.surveyed();
+        assert_eq!(said(&world), methods);
+        assert!(world.warnings()[0].contains("did not accept"), "{:?}", world.warnings());
+    }
+}
+
+#[test]
+fn a_server_that_answers_initialize_with_a_revision_that_nobody_knows_is_refused() {
+    let mut world = alone(Script::silent());
+    let hello = world.requested("a");
+    world.reply(&hello, r#"{"protocolVersion":"2031-01-01","capabilities":{},"serverInfo":{}}"#);
+    assert!(world.warnings()[0].contains("revision 2031-01-01"), "{:?}", world.warnings());
+}
+
+#[test]
+fn a_call_of_any_client_reaches_a_server_of_the_stateless_era_in_its_words() {
+    for era in ERAS {
+        let mut world = alone(Script::modern());
+        let client = world.able_client(era, at("a"), r#"{"elicitation":{},"roots":{}}"#);
+        let call = world.call_with(&client, "7", r#""progressToken":"t","x/y":[1e400]"#);
+        let sent = world.requested("a");
+        for part in [
+            r#""name":"echo","arguments":{"n":7}"#,
+            r#""io.modelcontextprotocol/protocolVersion":"2026-07-28""#,
+            r#""roots":{}"#,
+            r#""elicitation":{"#,
+            r#""x/y":[1e400]"#,
+            &format!(r#""progressToken":{}"#, sent.id),
+        ] {
+            assert!(sent.params.contains(part), "{era:?}: {part} in {}", sent.params);
+        }
+        assert_eq!(sent.params.matches("_meta").count(), 1);
+        world.says(
+            sent.link,
+            &format!(
+                r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{},"progress":1}}}}"#,
+                sent.id
+            ),
+        );
+        world.reply(&sent, r#"{"resultType":"complete","content":[],"ttlMs":1,"cacheScope":"public"}"#);
+        let heard = world.take(&client, call);
+        assert!(heard[0].contains(r#""progressToken":"t""#), "{heard:?}");
+        let modern = heard[1].contains("resultType");
+        assert_eq!(modern, client.era == super::clients::Era::Modern, "{heard:?}");
+        assert_eq!(heard[1].contains("ttlMs") || heard[1].contains("cacheScope"), modern, "{heard:?}");
+    }
+}
+
+#[test]
+fn the_level_of_a_session_goes_with_each_of_its_calls() {
+    let mut world = alone(Script::modern());
+    let client = world.client(HTTP, at("a"));
+    for (level, expected) in [(None, "info"), (Some("error"), "error")] {
+        if let Some(level) = level {
+            world.request(&client, "1", "logging/setLevel", &format!(r#""level":"{level}""#));
+        }
+        world.call(&client, "2");
+        let sent = world.requested("a");
+        let part = format!(r#""io.modelcontextprotocol/logLevel":"{expected}""#);
+        assert!(sent.params.contains(&part), "{}", sent.params);
+    }
+}
+
+#[test]
+fn a_call_that_waits_for_its_server_is_said_in_the_server_s_era_when_that_is_known() {
+    for (script, modern) in [(Script::default(), false), (Script::modern(), true)] {
+        let held = Script { opens: false, ..script.clone() };
+        let mut world = alone(script).restarted();
+        world.scripts.insert("a".to_owned(), held);
+        let client = world.client(HTTP, at("a"));
+        world.call(&client, "1");
+        assert!(world.requests("a").is_empty());
+        world.scripts.get_mut("a").unwrap().opens = true;
+        let link = world.link("a");
+        world.feed(crate::shard::Input::LinkOpened { link, pid: None });
+        let sent = world.requested("a");
+        assert_eq!(sent.params.contains("protocolVersion"), modern, "{}", sent.params);
+    }
+}
+
+#[test]
+fn the_news_of_a_server_are_asked_for_in_one_stream_that_follows_the_subscriptions() {
+    let script = Script {
+        capabilities: r#"{"tools":{"listChanged":true},"resources":{"subscribe":true}}"#.to_owned(),
+        news: false,
+        ..Script::modern()
+    };
+    let mut world = alone(script);
+    let first = world.requested("a");
+    assert_eq!(first.method, "subscriptions/listen");
+    let filter = r#""notifications":{"toolsListChanged":true,"resourcesListChanged":true}"#;
+    assert!(first.params.contains(filter), "{}", first.params);
+    let client = world.client(HTTP, at("a"));
+    let stream = world.open(&client, crate::ports::gateway::Verb::Listen);
+    let asked = world.request(&client, "1", "resources/subscribe", r#""uri":"test://a""#);
+    assert!(world.answer(&client, asked).has(Field::Result));
+    let frames = world.frames("a");
+    assert!(frames[0].1.contains(r#""resourceSubscriptions":["test://a"]"#), "{frames:?}");
+    assert!(frames[1].1.contains("notifications/cancelled") && frames[1].1.contains(&first.id), "{frames:?}");
+    world.says(
+        first.link,
+        r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"test://a","_meta":{"io.modelcontextprotocol/subscriptionId":9}}}"#,
+    );
+    assert_eq!(
+        world.take(&client, stream),
+        [
+            r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"test://a","_meta":{}}}"#
+        ]
+    );
+}
+
+#[test]
+fn a_stream_of_news_that_ends_is_opened_again_after_a_pause_and_what_was_missed_is_asked_for() {
+    let mut world = alone(Script { tools: Vec::from(["echo".to_owned()]), news: false, ..Script::modern() });
+    let first = world.requested("a");
+    world.reply(&first, r#"{"resultType":"complete"}"#);
+    assert!(world.requests("a").is_empty());
+    world.scripts.get_mut("a").unwrap().tools.push("more".to_owned());
+    world.advance(Limits::default().backoff_last);
+    assert_eq!(world.requested("a").method, "subscriptions/listen");
+    let offer = world.snapshot.named("a").unwrap().offer.clone().unwrap();
+    assert_eq!(offer.definitions().tools.len(), 2);
+}
+
+#[test]
+fn a_server_without_streams_of_news_is_asked_once() {
+    let mut world = alone(Script { news: false, ..Script::modern() });
+    let first = world.requested("a");
+    let text = format!(r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-32601,"message":"no"}}}}"#, first.id);
+    world.says(first.link, &text);
+    world.advance(Duration::from_hours(1));
+    assert!(world.requests("a").is_empty());
+}
+
+#[test]
+fn a_server_s_own_state_goes_back_to_it_byte_for_byte_in_the_stateless_era() {
+    let mut world = alone(Script::modern());
+    let client = world.able_client(super::clients::Era::Modern, at("a"), r#"{"elicitation":{}}"#);
+    let call = world.call(&client, "1");
+    let sent = world.requested("a");
+    let demand =
+        r#""inputRequests":{"q":{"method":"elicitation/create","params":{}}},"requestState":"own\u0041""#;
+    world.reply(&sent, &format!(r#"{{"resultType":"input_required",{demand}}}"#));
+    assert!(world.take(&client, call)[0].contains(demand));
+    let members = r#""name":"echo","inputResponses":{"q":{"action":"accept"}},"requestState":"own\u0041""#;
+    world.request(&client, "2", "tools/call", members);
+    let again = world.requested("a");
+    assert!(again.params.contains(members), "{}", again.params);
+}
+
+#[test]
+fn definitions_say_when_they_were_learnt() {
+    let world = alone(Script::modern());
+    let dates = world.records.values().filter_map(|record| match record {
+        Record::Definitions(known) => Some(known.fetched_at),
+        Record::Key(_) | Record::Project(_) | Record::Server(_) | Record::Session(_) => None,
+    });
+    assert!(dates.into_iter().all(|date| date == world.now));
+}

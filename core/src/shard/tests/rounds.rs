@@ -1,0 +1,172 @@
+//! Clients of the 2025 eras in front of servers that ask for more input.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::clients::{Client, Era, HTTP, Sent, at};
+use super::script::Script;
+use super::world::{World, read};
+use crate::ExchangeId;
+use crate::Limits;
+use crate::rpc::Field;
+
+const ABLE: &str = r#"{"sampling":{},"elicitation":{},"roots":{}}"#;
+const ELICIT: &str = r#""e":{"method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}"#;
+const SAMPLE: &str = r#""s":{"method":"sampling/createMessage","params":{"messages":[]}}"#;
+
+/// A client with a call that the server works on.
+fn called(era: Era, capabilities: &'static str) -> (World, Client, ExchangeId, Sent) {
+    let mut world = World::scripted(Limits::default(), [("a", Script::modern())]).surveyed();
+    world.frames("a");
+    let client = world.able_client(era, at("a"), capabilities);
+    let call = world.call(&client, "1");
+    let sent = world.requested("a");
+    (world, client, call, sent)
+}
+
+fn demand(world: &mut World, sent: &Sent, questions: &str, state: &str) {
+    world.reply(
+        sent,
+        &format!(
+            r#"{{"resultType":"input_required","inputRequests":{{{questions}}},"requestState":"{state}"}}"#
+        ),
+    );
+}
+
+/// The questions that a client was shown: method and id.
+fn shown(world: &mut World, client: &Client, call: ExchangeId) -> Vec<(String, String)> {
+    let all = world.take(client, call);
+    let one = |text: &String| {
+        let asked = read(text);
+        (
+            asked.raw_str(Field::Method).unwrap().trim_matches('"').into(),
+            asked.raw_str(Field::Id).unwrap().into(),
+        )
+    };
+    all.iter().map(one).collect()
+}
+
+fn respond(world: &mut World, client: &Client, id: &str, result: &str) {
+    world.post(client, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#));
+}
+
+#[test]
+fn the_questions_of_a_server_are_put_as_requests_and_the_call_is_made_again_with_the_answers() {
+    for era in [Era::Sse, HTTP] {
+        let (mut world, client, call, first) = called(era, ABLE);
+        demand(&mut world, &first, &format!("{ELICIT},{SAMPLE}"), r"a\u0041/=");
+        let asked = shown(&mut world, &client, call);
+        assert_eq!((&*asked[0].0, &*asked[1].0), ("elicitation/create", "sampling/createMessage"));
+        respond(&mut world, &client, &asked[1].1, r#"{"role":"assistant","n":1e400}"#);
+        assert!(world.requests("a").is_empty());
+        respond(&mut world, &client, &asked[0].1, r#"{"action":"accept"}"#);
+        let second = world.requested("a");
+        assert_eq!(second.method, "tools/call");
+        assert_ne!(second.id, first.id);
+        for part in [
+            r#""inputResponses":{"e":{"action":"accept"},"s":{"role":"assistant","n":1e400}}"#,
+            r#""requestState":"a\u0041/=""#,
+            r#""name":"echo","arguments":{"n":1}"#,
+        ] {
+            assert!(second.params.contains(part), "{part} in {}", second.params);
+        }
+        // And once more, for roots.
+        demand(&mut world, &second, r#""r":{"method":"roots/list"}"#, "2");
+        let asked = shown(&mut world, &client, call);
+        respond(&mut world, &client, &asked[0].1, r#"{"roots":[]}"#);
+        let third = world.requested("a");
+        assert!(
+            third.params.contains(r#""inputResponses":{"r":{"roots":[]}},"requestState":"2""#),
+            "{}",
+            third.params
+        );
+        assert!(!third.params.contains("accept"));
+        world.reply(&third, r#"{"resultType":"complete","content":[]}"#);
+        let answer = world.answer(&client, call);
+        assert_eq!(answer.raw(Field::Result), Some(br#"{"content":[]}"#.as_slice()));
+    }
+}
+
+#[test]
+fn a_demand_without_questions_is_met_at_once() {
+    let (mut world, client, call, first) = called(HTTP, "{}");
+    world.reply(&first, r#"{"resultType":"input_required","requestState":"later"}"#);
+    let second = world.requested("a");
+    assert!(second.params.contains(r#""requestState":"later""#) && !second.params.contains("inputResponses"));
+    world.reply(&second, r#"{"resultType":"complete"}"#);
+    assert!(world.answer(&client, call).has(Field::Result));
+}
+
+#[test]
+fn a_server_that_asks_for_ever_gets_its_call_ended_at_the_limit() {
+    let (mut world, client, call, mut sent) = called(HTTP, "{}");
+    for _ in 0..Limits::default().input_rounds {
+        world.reply(&sent, r#"{"resultType":"input_required","requestState":"x"}"#);
+        sent = world.requested("a");
+    }
+    world.reply(&sent, r#"{"resultType":"input_required","requestState":"x"}"#);
+    let answer = world.answer(&client, call);
+    assert!(answer.text(Field::ErrorMessage).unwrap().contains("input_rounds"));
+}
+
+#[test]
+fn what_a_client_cannot_do_or_the_protocol_does_not_have_ends_the_call_with_words() {
+    for (capabilities, questions, words) in [
+        (r#"{"roots":{}}"#, SAMPLE, "needs sampling/createMessage"),
+        (ABLE, r#""u":{"method":"elicitation/create","params":{"mode":"url"}}"#, "needs elicitation/create"),
+        (
+            ABLE,
+            r#""t":{"method":"sampling/createMessage","params":{"tools":[]}}"#,
+            "needs sampling/createMessage",
+        ),
+        (ABLE, r#""x":{"method":"tools/list"}"#, "needs tools/list"),
+        (ABLE, r#""x":7"#, "a form that the protocol does not have"),
+    ] {
+        let (mut world, client, call, sent) = called(HTTP, capabilities);
+        demand(&mut world, &sent, questions, "x");
+        let answer = world.answer(&client, call);
+        let said = answer.text(Field::ErrorMessage).unwrap();
+        assert!(said.contains(words), "{said}");
+        assert!(world.requests("a").is_empty());
+    }
+}
+
+#[test]
+fn a_client_that_answers_with_an_error_ends_the_call_and_need_not_answer_the_rest() {
+    let (mut world, client, call, sent) = called(HTTP, ABLE);
+    demand(&mut world, &sent, &format!("{ELICIT},{SAMPLE}"), "x");
+    let asked = shown(&mut world, &client, call);
+    let (refused, open) = (&asked[0].1, &asked[1].1);
+    world.post(
+        &client,
+        &format!(r#"{{"jsonrpc":"2.0","id":{refused},"error":{{"code":-1,"message":"not now"}}}}"#),
+    );
+    let heard = world.take(&client, call);
+    assert!(heard[0].contains("notifications/cancelled") && heard[0].contains(open), "{heard:?}");
+    assert!(heard[1].contains("not now"), "{heard:?}");
+    assert!(world.requests("a").is_empty());
+}
+
+#[test]
+fn a_call_that_is_cancelled_in_a_round_is_not_made_again() {
+    let (mut world, client, call, sent) = called(HTTP, ABLE);
+    demand(&mut world, &sent, ELICIT, "x");
+    let asked = shown(&mut world, &client, call);
+    world.post(&client, r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#);
+    respond(&mut world, &client, &asked[0].1, "{}");
+    assert!(world.requests("a").is_empty());
+    assert!(world.seen(call).ended);
+}
+
+#[test]
+fn a_server_that_ends_in_a_round_leaves_a_call_whose_outcome_is_unknown() {
+    let (mut world, client, call, sent) = called(HTTP, ABLE);
+    demand(&mut world, &sent, ELICIT, "x");
+    let asked = shown(&mut world, &client, call);
+    world.crash("a");
+    let heard = world.take(&client, call);
+    assert!(heard.iter().any(|text| text.contains("notifications/cancelled")), "{heard:?}");
+    assert!(heard.iter().any(|text| text.contains("outcome is unknown")), "{heard:?}");
+    respond(&mut world, &client, &asked[0].1, "{}");
+}

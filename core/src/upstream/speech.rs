@@ -1,0 +1,139 @@
+//! How a request is said to a server: with an id and a progress token of ours, and in the words of the server's era.
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use super::{Caller, Level};
+use crate::CallId;
+use crate::mcp::{Abilities, Revision, is_envelope_key};
+use crate::rpc::{Envelope, Field, Members, write};
+
+/// Members of a request that are replaced on the way.
+pub(crate) type Edits<'a> = Vec<(Field, Cow<'a, [u8]>)>;
+
+/// Members that a request gets beside its own, raw.
+pub(crate) type Added<'a> = Vec<(&'a str, Cow<'a, [u8]>)>;
+
+/// The message for a server of `revision`: the client's request, with the edits, and whatever its era needs.
+pub(crate) fn say(
+    id: CallId,
+    revision: Revision,
+    caller: &Caller,
+    (method, body): (&str, &Envelope),
+    mut edits: Edits<'_>,
+    mut added: Added<'_>,
+) -> Bytes {
+    match (caller.revision.is_modern(), revision.is_modern()) {
+        (_, false) => edits.extend(legacy_meta(id, body)),
+        (true, true) => edits.extend(token(id, body)),
+        (false, true) => {
+            let meta = modern_meta(id, caller, body);
+            if body.has(Field::Meta) {
+                edits.push((Field::Meta, Cow::Owned(meta)));
+            } else {
+                added.push(("_meta", Cow::Owned(meta)));
+            }
+        }
+    }
+    let there = body.has(Field::Params).then(|| body.spliced(Field::Params, &mut edits));
+    let params = if added.is_empty() { there } else { Some(with_members(there.as_deref(), &added)) };
+    write::one_line(write::request(Some(id.0), method, params.as_deref())).into()
+}
+
+/// The params of a request of the hub's own, for a server of `revision`.
+pub(crate) fn own_params(revision: Revision, params: Option<&[u8]>) -> Option<Vec<u8>> {
+    if !revision.is_modern() {
+        return params.map(<[u8]>::to_vec);
+    }
+    let meta = format!("{{{}}}", envelope(Abilities::default(), None));
+    Some(with_members(params, &[("_meta", Cow::Borrowed(meta.as_bytes()))]))
+}
+
+/// The params of the `initialize` that the hub sends to a server of the 2025 eras.
+pub(crate) fn handshake_params(abilities: Abilities) -> Vec<u8> {
+    let revision = Revision::LAST_WITH_HANDSHAKE;
+    let capabilities = abilities.json(revision);
+    let info = client_info();
+    format!("{{\"protocolVersion\":\"{revision}\",\"capabilities\":{capabilities},\"clientInfo\":{info}}}")
+        .into_bytes()
+}
+
+fn client_info() -> &'static str {
+    concat!("{\"name\":\"mcp-orch\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}")
+}
+
+/// What every request of the stateless era carries (2026-07-28, basic, `_meta`).
+fn envelope(abilities: Abilities, level: Option<Level>) -> String {
+    let revision = Revision::V2026_07_28;
+    let level = level.map_or_else(String::new, |level| {
+        format!(",\"io.modelcontextprotocol/logLevel\":\"{}\"", level.name())
+    });
+    format!(
+        "\"io.modelcontextprotocol/protocolVersion\":\"{revision}\",\
+         \"io.modelcontextprotocol/clientCapabilities\":{},\
+         \"io.modelcontextprotocol/clientInfo\":{}{level}",
+        abilities.json(revision),
+        client_info()
+    )
+}
+
+/// `_meta` of a session's request, with what the session knows of its client.
+fn modern_meta(id: CallId, caller: &Caller, body: &Envelope) -> Vec<u8> {
+    // Before its client has chosen a level, a server of the 2025 eras chooses one; this one says nothing unasked.
+    let level = caller.log_level.unwrap_or(Level::Info);
+    let mut own = envelope(caller.abilities, Some(level));
+    if body.has(Field::MetaProgressToken) {
+        own = format!("{own},\"progressToken\":{id}");
+    }
+    let theirs = body.raw(Field::Meta).and_then(Members::read);
+    let theirs = theirs.map(|members| members.without(|key| is_envelope_key(key) || key == "progressToken"));
+    match theirs.as_deref() {
+        Some([b'{', rest @ ..]) if rest != b"}" => [b"{", own.as_bytes(), b",", rest].concat(),
+        Some(_) | None => format!("{{{own}}}").into_bytes(),
+    }
+}
+
+/// What changes in `_meta` for a server of the 2025 eras: the progress token is ours, and the envelope of the stateless
+/// era ends here.
+fn legacy_meta(id: CallId, body: &Envelope) -> Option<(Field, Cow<'static, [u8]>)> {
+    if body.has(Field::MetaVersion)
+        && let Some(members) = body.raw(Field::Meta).and_then(Members::read)
+    {
+        let own = body.has(Field::MetaProgressToken);
+        let mut kept = members.without(|key| is_envelope_key(key) || key == "progressToken");
+        if own {
+            kept.pop();
+            let comma = if kept.len() > 1 { "," } else { "" };
+            kept.extend_from_slice(format!("{comma}\"progressToken\":{id}}}").as_bytes());
+        }
+        return Some((Field::Meta, Cow::Owned(kept)));
+    }
+    token(id, body)
+}
+
+fn token(id: CallId, body: &Envelope) -> Option<(Field, Cow<'static, [u8]>)> {
+    let ours = || Cow::Owned(format!("{id}").into_bytes());
+    body.has(Field::MetaProgressToken).then(|| (Field::MetaProgressToken, ours()))
+}
+
+/// An object with some members before its own.
+fn with_members(object: Option<&[u8]>, added: &[(&str, Cow<'_, [u8]>)]) -> Vec<u8> {
+    let rest = object.and_then(|object| object.strip_prefix(b"{")).unwrap_or(b"}");
+    let mut out = Vec::from(b"{");
+    for (name, value) in added {
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        write::string(&mut out, name);
+        out.push(b':');
+        out.extend_from_slice(value);
+    }
+    if !rest.trim_ascii_start().starts_with(b"}") && out.len() > 1 {
+        out.push(b',');
+    }
+    out.extend_from_slice(rest);
+    out
+}

@@ -1,0 +1,160 @@
+//! Values that must not be in what people read: what variables gave to a server, and credentials that its owner wrote
+//! down.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use orch_core::record::{ServerSpec, Transport, interpolate};
+
+/// The shortest value that is hidden: shorter ones are no secrets, and would tear words apart.
+const SHORTEST: usize = 4;
+
+/// Parts of the names of headers whose values are credentials, in whatever way they were written.
+const CREDENTIALS: [&str; 8] =
+    ["auth", "cookie", "credential", "key", "password", "secret", "signature", "token"];
+
+/// The secrets of one server.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Secrets(Vec<String>);
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets(..)")
+    }
+}
+
+impl Secrets {
+    /// The secrets in a specification as its owner wrote it.
+    pub(crate) fn of(written: &ServerSpec, lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let mut found = Vec::new();
+        match &written.transport {
+            Transport::Stdio { env, .. } => {
+                for text in env.values() {
+                    found.extend(filled(text, &lookup));
+                }
+            }
+            Transport::Remote { url, headers, .. } => {
+                // The host is in every message about the server, and people need it there.
+                let host = |value: &String| url_host(url, &lookup).contains(value.as_str());
+                found.extend(filled(url, &lookup).into_iter().filter(|value| !host(value)));
+                for (name, text) in headers {
+                    found.extend(filled(text, &lookup));
+                    if is_credential(name) {
+                        found.extend(text.split_ascii_whitespace().map(ToOwned::to_owned));
+                        found.push(text.clone());
+                    }
+                }
+            }
+        }
+        found.retain(|value| value.len() >= SHORTEST && !is_scheme(value));
+        // A value within another one must not break it before it is found.
+        found.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        found.dedup();
+        Self(found)
+    }
+
+    /// The words without the secrets.
+    pub(crate) fn hide(&self, words: String) -> String {
+        self.0.iter().fold(words, |words, secret| words.replace(secret.as_str(), "[secret]"))
+    }
+}
+
+/// What variables put into a text: each value by itself, and the whole.
+fn filled(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let values = RefCell::new(Vec::new());
+    let whole = interpolate(text, |name| {
+        let value = lookup(name)?;
+        values.borrow_mut().push(value.clone());
+        Some(value)
+    });
+    let mut values = values.into_inner();
+    values.extend(whole.ok().filter(|whole| whole != text));
+    values
+}
+
+fn url_host(url: &str, lookup: impl Fn(&str) -> Option<String>) -> String {
+    let url = interpolate(url, lookup).unwrap_or_default();
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned()
+}
+
+fn is_credential(header: &str) -> bool {
+    let header = header.to_ascii_lowercase();
+    CREDENTIALS.iter().any(|part| header.contains(part))
+}
+
+/// Words before a credential, which are none.
+fn is_scheme(value: &str) -> bool {
+    ["basic", "bearer", "digest", "token"].iter().any(|scheme| value.eq_ignore_ascii_case(scheme))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use orch_core::record::RemoteKind;
+
+    use super::*;
+
+    fn lookup(name: &str) -> Option<String> {
+        let value = match name {
+            "TOKEN" => "s3cret-token",
+            "PATH_KEY" => "s3cret-path",
+            "HOST" => "mcp.example",
+            "SHORT" => "abc",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+
+    fn remote(url: &str, headers: &[(&str, &str)]) -> Secrets {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let headers = headers.iter().map(owned).collect();
+        let transport = Transport::Remote { kind: RemoteKind::Http, url: url.to_owned(), headers };
+        Secrets::of(&ServerSpec::new(transport), lookup)
+    }
+
+    #[test]
+    fn what_variables_gave_to_a_remote_server_is_hidden() {
+        let secrets = remote(
+            "https://${HOST}/${PATH_KEY}/mcp",
+            &[("Authorization", "Bearer ${TOKEN}"), ("X-Env", "prod-${SHORT}"), ("X-Plain", "production")],
+        );
+        let said = "mcp.example:443 /s3cret-path/ s3cret-token prod-abc Bearer s3cret-token production abc";
+        assert_eq!(
+            secrets.hide(said.to_owned()),
+            "mcp.example:443 /[secret]/ [secret] [secret] [secret] production abc"
+        );
+    }
+
+    #[test]
+    fn credentials_that_were_written_down_are_hidden_as_well() {
+        let secrets = remote(
+            "https://a.example/mcp",
+            &[
+                ("authorization", "Bearer wr1tten"),
+                ("X-Api-Key", "k3y-1"),
+                ("Cookie", "a=s3ssion; b=0ther"),
+                ("Accept-Language", "de-CH"),
+            ],
+        );
+        let said = "Bearer of wr1tten and k3y-1, a=s3ssion; b=0ther, b=0ther, de-CH";
+        assert_eq!(
+            secrets.hide(said.to_owned()),
+            "Bearer of [secret] and [secret], [secret], [secret], de-CH"
+        );
+    }
+
+    #[test]
+    fn what_variables_gave_to_a_process_is_hidden_and_what_was_written_is_not() {
+        let env =
+            [("A", "${TOKEN}"), ("B", "x-${TOKEN}"), ("C", "plain-text")].map(|(n, v)| (n.into(), v.into()));
+        let (command, args) = ("server".to_owned(), Vec::new());
+        let transport = Transport::Stdio { command, args, env: BTreeMap::from(env), cwd: None };
+        let secrets = Secrets::of(&ServerSpec::new(transport), lookup);
+        assert_eq!(
+            secrets.hide("s3cret-token x-s3cret-token plain-text".to_owned()),
+            "[secret] [secret] plain-text"
+        );
+    }
+}
