@@ -70,8 +70,13 @@ impl Home {
     pub(crate) fn program(&self, words: &[&str]) -> Command {
         let mut command = process::command(binary::hub());
         command.args(words).arg("--data-dir").arg(self.data());
-        command.env(MARK, &self.mark).env("HOME", self.path()).current_dir(self.path());
+        self.mark(&mut command);
         command
+    }
+
+    /// Lets a command run here, and marks it and all that it starts.
+    pub(crate) fn mark(&self, command: &mut Command) {
+        command.env(MARK, &self.mark).env("HOME", self.path()).current_dir(self.path());
     }
 
     /// The processes that were started from here.

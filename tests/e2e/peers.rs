@@ -73,12 +73,16 @@ pub(crate) fn python_client(environment: &str, program: &str) -> Command {
 
 /// The command line of the Inspector, which needs a newer node than the machine may have.
 pub(crate) fn inspector() -> Command {
-    let newer = format!("node-linux-{}/bin/node", architecture());
-    let mut command = command(node_modules().join(newer));
+    let mut command = command(newer_node());
     command
         .arg(node_modules().join("@modelcontextprotocol/inspector/clients/launcher/build/index.js"))
         .arg("--cli");
     command
+}
+
+/// A node that is newer than the one that the machine may have.
+pub(crate) fn newer_node() -> PathBuf {
+    node_modules().join(format!("node-linux-{}/bin/node", architecture()))
 }
 
 /// The program that bridges a client on stdio to a server on HTTP, as words of a command.
@@ -110,7 +114,8 @@ fn node_modules() -> PathBuf {
     installed().join("node/node_modules")
 }
 
-fn installed() -> &'static Path {
+/// The folder of all that is installed.
+pub(crate) fn installed() -> &'static Path {
     static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {
         let workspace =
             Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the workspace");

@@ -138,7 +138,7 @@ impl Hub {
         let gauges = self.shard.gauges();
         let left = [gauges.exchanges, gauges.in_flight, gauges.listeners, gauges.sessions, gauges.waiting];
         assert_eq!(left, [0; 5], "{gauges:?}");
-        assert_eq!(gauges.links, SERVERS.len());
+        assert!(gauges.links <= SERVERS.len(), "{gauges:?}");
         assert!(
             self.shard.deadline().is_none(),
             "{:?} at {:?}: {:#?}",

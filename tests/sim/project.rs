@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orch_core::key::{Pepper, Token as Secret};
-use orch_core::record::{Definitions, Key, Origin, Project, RemoteKind, Server, ServerSpec, Transport};
+use orch_core::record::{
+    Definitions, Key, Origin, Project, RemoteKind, Server, ServerSpec, Sharing, Transport,
+};
 use orch_core::shard::Input;
 use orch_core::snapshot::{Directory, Draft, Instance, Snapshot, diff};
 use orch_core::{Entropy, Limits, ServerId, Timestamp};
@@ -30,6 +32,9 @@ pub(crate) fn limits() -> Limits {
         session_idle: Duration::from_mins(1),
         drain: Duration::from_secs(6),
         parked: Duration::from_secs(8),
+        private_processes: 2,
+        private_idle: Duration::from_secs(30),
+        session_questions: 3,
         ..Limits::default()
     }
 }
@@ -49,13 +54,22 @@ impl Hub {
         Transport::Stdio { command, args: Vec::new(), env: BTreeMap::new(), cwd: None }
     }
 
+    fn sharing(&mut self) -> Sharing {
+        let all = [(Sharing::Auto, 6), (Sharing::Shared, 2), (Sharing::PerSession, 1), (Sharing::PerUser, 1)];
+        self.dice.weighted(&all)
+    }
+
     pub(crate) fn new_server(&mut self, name: &str) -> Server {
         Server {
             id: ServerId::mint(self.now, &mut self.entropy),
             project: self.project.id,
             name: name.to_owned(),
             origin: Origin::ConfigFile,
-            spec: ServerSpec { timeout_s: 4, ..ServerSpec::new(self.new_transport(name)) },
+            spec: ServerSpec {
+                timeout_s: 4,
+                sharing: self.sharing(),
+                ..ServerSpec::new(self.new_transport(name))
+            },
         }
     }
 

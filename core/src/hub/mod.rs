@@ -93,6 +93,13 @@ pub struct ServerView {
     /// The process, while there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pid: Option<u32>,
+    /// Its processes, or its sessions where it is remote: one for everybody, and those that serve one session or key.
+    #[serde(default)]
+    pub processes: usize,
+    /// Whether it was seen to ask its clients for something: each that can answer has a process of its own, unless the
+    /// server's `sharing` says otherwise.
+    #[serde(default)]
+    pub interactive: bool,
     /// Tools, prompts, resources and resource templates; absent while the server was never seen.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub counts: Option<Counts>,

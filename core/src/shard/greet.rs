@@ -117,13 +117,15 @@ impl Shard {
     /// The server takes requests from now on.
     fn begin(&mut self, cx: &mut Cx<'_>, link: LinkId, revision: Revision, said: &Envelope) {
         let project = cx.snapshot.project.id;
+        let server = self.upstream_of(link).map(|upstream| upstream.id);
+        let is_stale = server.is_some_and(|server| self.stale.remove(&server));
         let Some(upstream) = self.upstream_of(link) else { return };
         upstream.process.run(link, cx.now);
         upstream.revision = revision;
         upstream.level = None;
         let before = cx.snapshot.entry(upstream.id).and_then(|entry| entry.offer.as_ref());
         // What a process of somebody's own offers is what the shared one offers.
-        let learns = upstream.owner == Owner::Project || before.is_none();
+        let learns = upstream.owner == Owner::Project || before.is_none() || is_stale;
         let draft = Draft::begin(said, revision, upstream.id, project, upstream.digest, cx.now);
         let draft = draft.after(before.map(|offer| offer.definitions()));
         upstream.draft = learns.then_some(draft);

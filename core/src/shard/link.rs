@@ -142,10 +142,11 @@ impl Shard {
         let (server, ran) = (upstream.name.clone(), matches!(upstream.process.state, State::Running { .. }));
         upstream.process.fail(cause.clone(), cx.now, limits, cx.entropy);
         upstream.process.last_output.clone_from(&last_output);
-        upstream.draft = None;
-        upstream.relearn_at = None;
+        let (id, is_stale) =
+            (upstream.id, upstream.draft.take().is_some() || upstream.relearn_at.take().is_some());
         upstream.news = News::default();
         let calls = upstream.calls.drain();
+        self.stale.extend(is_stale.then_some(id));
         self.forget_questions(cx, link);
         cx.report(
             &server,

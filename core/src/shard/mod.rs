@@ -3,7 +3,7 @@
 //! [`Shard::handle`] takes one input and appends effects; [`Shard::deadline`] says when it wants to be woken.
 //! A project is a shard, so nothing that one project does can reach another, and one decision never needs two.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use hashbrown::HashMap;
 
@@ -85,6 +85,8 @@ pub struct Shard {
     parked: BTreeMap<u64, Parked>,
     subscriptions: Subscriptions,
     publications: BTreeMap<ServerId, Publication>,
+    /// Servers whose lists have changed, or were asked for, when the process ended that was to tell them.
+    stale: BTreeSet<ServerId>,
     /// What servers have asked of clients, by the id that the clients see.
     asked: BTreeMap<u64, Asked>,
     /// Answers that wait until a change is durable.

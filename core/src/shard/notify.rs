@@ -31,10 +31,7 @@ impl Shard {
             "notifications/subscriptions/acknowledged" => self.on_news_opened(link),
             "notifications/cancelled" => self.on_asked_cancelled(cx, link, frame),
             changed if ListKind::ALL.iter().any(|kind| kind.changed() == changed) => {
-                let at = cx.now.after(cx.limits().debounce);
-                if let Some(upstream) = self.upstream_of(link) {
-                    upstream.relearn_at.get_or_insert(at);
-                }
+                self.on_lists_changed(cx, link);
             }
             _ => self.on_unknown_news(cx, link, within, method, frame),
         }

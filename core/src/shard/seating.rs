@@ -117,9 +117,19 @@ impl Shard {
             let kept = snapshot.entry(upstream.id).map_or(Sharing::Shared, |entry| sharing(entry));
             upstream.owner != Owner::Project || matches!(kept, Sharing::PerSession | Sharing::PerUser)
         };
-        self.vacate_all(cx, |upstream| {
+        let idle = |upstream: &Upstream| {
             private(upstream) && !upstream.is_busy() && now.since(upstream.used_at) >= idle
-        });
+        };
+        // What is known of a server's health stays with the seat that everybody sees.
+        let seen = |upstream: &&Upstream| upstream.owner == Owner::Project && idle(upstream);
+        let seen: Vec<_> =
+            self.upstreams.values().filter(seen).map(|it| (it.id, it.process.answered)).collect();
+        self.vacate_all(cx, idle);
+        for (server, answered) in seen {
+            if let Some(entry) = snapshot.entry(server) {
+                self.shared(cx, entry).process.answered = answered;
+            }
+        }
     }
 
     fn vacate_all(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Upstream) -> bool) {

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::{Cx, Effect, Severity, Shard};
 use crate::record::Definitions;
 use crate::snapshot::{Offer, Snapshot};
-use crate::upstream::{Draft, Upstream};
+use crate::upstream::{Draft, Owner, Seat, State, Upstream};
 use crate::{LinkId, ServerId, Timestamp};
 
 /// What was learnt of a server and is on its way into a snapshot. There is one at a time: an older list never comes
@@ -56,7 +56,9 @@ impl Shard {
             cx.snapshot.entry(id).and_then(|entry| entry.offer.as_ref()).map(|offer| offer.definitions());
         // A date that is out of date is worth to be stored: it says when the server was last asked for its era.
         let is_recent = |known: &Definitions| cx.now.since(known.fetched_at) < cx.limits().verdict;
-        if retired || known.is_some_and(|known| says_the_same(known, &learnt) && is_recent(known)) {
+        // Another process of the server may have been asked later and have told its lists before.
+        let is_old = known.is_some_and(|known| known.fetched_at > learnt.fetched_at);
+        if retired || is_old || known.is_some_and(|known| says_the_same(known, &learnt) && is_recent(known)) {
             return self.retry_waiters(cx);
         }
         let counts = format!(
@@ -80,6 +82,42 @@ impl Shard {
         let publication = Publication { digest: learnt.spec_digest, learnt_at: learnt.fetched_at };
         self.publications.insert(learnt.server, publication);
         cx.effect(Effect::Publish { definitions: Box::new(learnt) });
+    }
+
+    /// A server says that its lists have changed. It is asked again through the process that everybody shares: what one
+    /// that serves a single session offers may depend on that session.
+    pub(super) fn on_lists_changed(&mut self, cx: &mut Cx<'_>, link: LinkId) {
+        let at = cx.now.after(cx.limits().debounce);
+        let Some(upstream) = self.upstream_of(link) else { return };
+        let (server, owner) = (upstream.id, upstream.owner.clone());
+        if owner == Owner::Project {
+            upstream.relearn_at.get_or_insert(at);
+        } else if let Some(entry) = cx.snapshot.entry(server) {
+            self.shared(cx, entry).relearn_at.get_or_insert(at);
+        }
+    }
+
+    /// Asks a server for its lists again when it is time, and starts it for that if need be.
+    pub(super) fn check_lists(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
+        let learns = self.upstreams.get(seat).is_some_and(|upstream| self.learns(upstream));
+        let Some(upstream) = self.upstreams.get_mut(seat) else { return };
+        if upstream.relearn_at.is_none_or(|at| at > cx.now) {
+            return;
+        }
+        upstream.relearn_at = None;
+        if learns {
+            // What is being learnt right now may be older than the change: once more when that is done.
+            upstream.relearn_at = Some(cx.now.after(cx.limits().debounce));
+        } else if let Some(link) = upstream.process.ready_link() {
+            self.relearn(cx, link);
+        } else if let State::BackingOff { until } = upstream.process.state
+            && until > cx.now
+        {
+            upstream.relearn_at = Some(until);
+        } else {
+            upstream.process.want(cx.now);
+            self.stale.insert(seat.server);
+        }
     }
 
     /// Asks a server for its lists again.

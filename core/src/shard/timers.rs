@@ -58,7 +58,6 @@ impl Shard {
 
     fn check_server(&mut self, cx: &mut Cx<'_>, seat: &Seat, link: Option<LinkId>) {
         let server = seat.server;
-        let learns = self.upstreams.get(seat).is_some_and(|upstream| self.learns(upstream));
         let Some(upstream) = self.upstreams.get_mut(seat) else { return };
         match upstream.process.state {
             State::Opening { deadline, .. } | State::Handshaking { deadline, .. } if deadline <= cx.now => {
@@ -83,14 +82,7 @@ impl Shard {
             | State::Stopped => {}
         }
         self.end_probe(cx, seat);
-        let Some(upstream) = self.upstreams.get_mut(seat) else { return };
-        if upstream.relearn_at.is_some_and(|at| at <= cx.now) {
-            // What is being learnt right now may be older than the change: once more when that is done.
-            upstream.relearn_at = learns.then(|| cx.now.after(cx.limits().debounce));
-            if let Some(link) = upstream.process.ready_link().filter(|_| !learns) {
-                self.relearn(cx, link);
-            }
-        }
+        self.check_lists(cx, seat);
         self.reopen_news(cx, seat);
         match link {
             Some(link) => self.expire_calls(cx, link),

@@ -14,7 +14,9 @@ impl Shard {
         snapshot
             .servers()
             .map(|entry| {
-                let process = self.upstreams.shared(entry.id).map(|upstream| &upstream.process);
+                let running = self.upstreams.of(entry.id).find(|it| it.process.ready_link().is_some());
+                let upstream = running.or_else(|| self.upstreams.shared(entry.id));
+                let process = upstream.map(|upstream| &upstream.process);
                 let (state, health) = match (&entry.config, process) {
                     (None, _) => ("built-in", "ok"),
                     (Some(_), Some(process)) => (process.state_name(), process.health_name()),
@@ -28,6 +30,8 @@ impl Shard {
                     cause: process.and_then(|process| process.cause.clone()),
                     last_output: process.and_then(|process| process.last_output.clone()),
                     pid: process.and_then(|process| process.pid),
+                    processes: self.upstreams.of(entry.id).filter(|it| it.process.link().is_some()).count(),
+                    interactive: entry.offer.as_ref().is_some_and(|offer| offer.definitions().interactive),
                     counts: entry.offer.as_deref().map(Counts::of),
                 }
             })

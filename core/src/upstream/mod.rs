@@ -147,7 +147,8 @@ impl Upstream {
 
     /// Whether somebody waits for it, or it is about to be ready.
     pub(crate) fn is_busy(&self) -> bool {
-        self.calls.has_clients() || self.draft.is_some() || self.process.is_starting()
+        let learns = self.draft.is_some() || self.relearn_at.is_some();
+        learns || self.calls.has_clients() || self.process.is_starting()
     }
 
     /// When this server needs attention next.

@@ -1,0 +1,75 @@
+//! The hub as the client of a server of the suite's: what it says to servers, whoever asks it to.
+//!
+//! Of the scenarios those are left out that are about authorization, which the hub has none of towards servers.
+
+use std::time::Duration;
+
+use crate::binary;
+use crate::fixture::LINKS;
+use crate::home::Home;
+use crate::peers::{installed, newer_node};
+use crate::process::{kill, run, text};
+use crate::suite::{failures, program};
+
+/// A scenario takes about a second when all is well.
+const SCENARIO_DEADLINE_MS: &str = "15000";
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Lets the hub play the client in a scenario.
+async fn play(scenario: &str, revision: &str) {
+    let home = Home::new();
+    let results = home.path().join("results");
+    let client = installed().join("conformance/client/main.mjs");
+    let client = [newer_node(), client, binary::hub().to_owned()].map(|word| word.display().to_string());
+    let mut suite = program();
+    home.mark(&mut suite);
+    suite.env(LINKS.0, LINKS.1).args(["client", "--command", &client.join(" ")]);
+    suite.args(["--scenario", scenario, "--spec-version", revision, "--timeout", SCENARIO_DEADLINE_MS]);
+    suite.arg("--output-dir").arg(&results);
+    let output = run(suite, DEADLINE).await;
+    let left = home.processes();
+    left.iter().copied().for_each(kill);
+    let folder = std::fs::read_dir(&results).into_iter().flatten().flatten().next();
+    let failed = folder.and_then(|folder| failures(&folder.path()));
+    let failed = failed.unwrap_or_else(|| panic!("nothing was run: {}", text(&output.stderr)));
+    let lines: Vec<String> = failed.into_iter().map(|it| format!("{}: {}", it.check, it.message)).collect();
+    let said = text(&output.stderr);
+    assert!(lines.is_empty() && output.status.success(), "{scenario}:\n    {}\n{said}", lines.join("\n    "));
+    assert!(left.is_empty(), "the hub left {} processes behind", left.len());
+}
+
+macro_rules! scenarios {
+    ($($(#[$attribute:meta])* $name:ident: $scenario:literal, $revision:literal;)*) => {$(
+        $(#[$attribute])*
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            play($scenario, $revision).await;
+        }
+    )*};
+}
+
+scenarios! {
+    initialize_is_said: "initialize", "2025-11-25";
+    a_tool_is_called: "tools_call", "2025-11-25";
+    a_form_reaches_the_client_with_its_defaults: "elicitation-sep1034-client-defaults", "2025-11-25";
+    a_stream_is_taken_up_again_when_it_is_time: "sse-retry", "2025-11-25";
+    schemas_are_kept: "json-schema-2020-12-preservation", "2025-11-25";
+    a_tool_is_called_without_a_session: "tools_call", "2026-07-28";
+    schemas_are_kept_without_a_session: "json-schema-2020-12-preservation", "2026-07-28";
+}
+
+// What the hub does not do yet, each with what it lacks; to be moved up when it does.
+scenarios! {
+    #[ignore = "a refused first version is not tried again, although the server names it"]
+    requests_say_what_they_have_to: "request-metadata", "2026-07-28";
+    #[ignore = "a server that does not name itself makes an initialize result without a name"]
+    state_is_brought_back_as_it_was: "sep-2322-client-request-state", "2026-07-28";
+    #[ignore = "a server that does not name itself makes an initialize result without a name"]
+    headers_say_what_the_body_says: "http-standard-headers", "2026-07-28";
+    #[ignore = "arguments are not repeated in headers"]
+    arguments_are_repeated_in_headers: "http-custom-headers", "2026-07-28";
+    #[ignore = "tools with header names that cannot be are kept"]
+    tools_with_impossible_headers_are_left_out: "http-invalid-tool-headers", "2026-07-28";
+    #[ignore = "a server that does not name itself makes an initialize result without a name"]
+    nothing_is_fetched_for_a_schema: "json-schema-ref-no-deref", "2026-07-28";
+}
