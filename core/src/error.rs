@@ -37,8 +37,8 @@ pub enum Rejection {
     /// JSON, but not a JSON-RPC 2.0 message.
     #[error("not a JSON-RPC 2.0 message: {0}")]
     NotRpc(&'static str),
-    /// An array of messages.
-    #[error("JSON-RPC batches are not accepted: send one message a request")]
+    /// An array of messages, where the revision has none.
+    #[error("JSON-RPC batches are of sessions of 2025-03-26 alone: send one message a request")]
     Batch,
     /// A method that no revision has, or not this one.
     #[error("method not found: {0}")]
@@ -69,6 +69,12 @@ pub enum Rejection {
     /// A session that is unknown, has ended, or is not the caller's.
     #[error("session not found: it has ended or never existed; send initialize again")]
     SessionNotFound,
+    /// A `Last-Event-ID` that the session did not give out, or whose stream is not kept any more.
+    #[error(
+        "Last-Event-ID names no stream of this session that is still kept (limits replay_age, replay_streams): the \
+         session goes on; open a stream without Last-Event-ID"
+    )]
+    UnknownEvent,
     /// `initialize` in a session that already is, or anything else before it.
     #[error("invalid request: {0}")]
     OutOfOrder(&'static str),
@@ -273,7 +279,9 @@ impl Rejection {
     fn codes(&self) -> (u16, i32, Option<String>) {
         match self {
             Self::NotJson(_) => (400, -32_700, None),
-            Self::NotRpc(_) | Self::Batch | Self::OutOfOrder(_) | Self::Malformed(_) => (400, -32_600, None),
+            Self::NotRpc(_) | Self::Batch | Self::OutOfOrder(_) | Self::Malformed(_) | Self::UnknownEvent => {
+                (400, -32_600, None)
+            }
             Self::UnknownMethod(_) => (404, -32_601, None),
             Self::InvalidParams(_) => (400, -32_602, None),
             Self::BadRequestState
@@ -334,14 +342,19 @@ impl Exceeded {
     fn codes(self) -> (u16, i32, Option<String>) {
         let data = Some(format!("{{\"limit\":\"{}\",\"value\":{}}}", self.limit, self.value));
         match self.limit {
-            Limit::InputRounds => (200, own::LIMIT, data),
             Limit::BodyBytes => (413, own::LIMIT, data),
-            Limit::MessageBytes => (200, own::LIMIT, data),
+            Limit::InputRounds | Limit::MessageBytes => (200, own::LIMIT, data),
             Limit::HeadBytes | Limit::HeaderFields => (431, own::LIMIT, data),
             Limit::UriBytes => (414, own::LIMIT, data),
             Limit::Connections => (503, own::LIMIT, data),
-            Limit::JsonDepth | Limit::JsonMembers | Limit::JsonNodes | Limit::NumberDigits => {
-                (400, -32_600, data)
+            Limit::BatchMembers
+            | Limit::JsonDepth
+            | Limit::JsonMembers
+            | Limit::JsonNodes
+            | Limit::NumberDigits => (400, -32_600, data),
+            // A session that has lost events is a good session: 404 would make its client begin another one.
+            Limit::ReplayAge | Limit::ReplayBytes | Limit::ReplayEvents | Limit::ReplayProjectBytes => {
+                (400, own::LIMIT, data)
             }
             Limit::SessionInFlight
             | Limit::ProjectInFlight

@@ -22,6 +22,8 @@ pub struct Limits {
     pub upstream_json_nodes: usize,
     /// Digits of one JSON number.
     pub number_digits: usize,
+    /// Messages of one JSON-RPC batch.
+    pub batch_members: usize,
     /// Requests of one session that are waiting for their answer.
     pub session_in_flight: usize,
     /// Requests of one project that are waiting for their answer.
@@ -34,6 +36,16 @@ pub struct Limits {
     pub stream_bytes: usize,
     /// Streams that one session may hold open.
     pub session_streams: usize,
+    /// Streams of one session that are kept for a client that comes back; more cannot be resumed.
+    pub replay_streams: usize,
+    /// Events that are kept of one stream.
+    pub replay_events: usize,
+    /// Bytes of the events that are kept of one stream.
+    pub replay_bytes: usize,
+    /// Bytes of the events that are kept of all streams of one project.
+    pub replay_project_bytes: usize,
+    /// How long an event is kept, and a stream after its end.
+    pub replay_age: Duration,
     /// Resources that one session or stream may be subscribed to.
     pub subscriptions: usize,
     /// Sessions of one project; the one idle longest makes room.
@@ -135,6 +147,8 @@ pub struct Limits {
     pub write_stall: Duration,
     /// The pause between two comments on a stream that has nothing to say.
     pub sse_comment: Duration,
+    /// The pause that a client is asked to make before it opens a lost stream again.
+    pub sse_retry: Duration,
     /// Connections at the same time.
     pub connections: usize,
     /// Connections at the same time from one address.
@@ -160,12 +174,18 @@ impl Default for Limits {
             json_nodes: 100_000,
             upstream_json_nodes: 1_000_000,
             number_digits: 64,
+            batch_members: 100,
             session_in_flight: 256,
             project_in_flight: 10_000,
             link_in_flight_bytes: 64 * MIB,
             link_queue_bytes: 80 * MIB,
             stream_bytes: MIB,
             session_streams: 4,
+            replay_streams: 32,
+            replay_events: 256,
+            replay_bytes: MIB,
+            replay_project_bytes: 64 * MIB,
+            replay_age: s(5 * 60),
             subscriptions: 1_000,
             project_sessions: 20_000,
             project_servers: 200,
@@ -216,6 +236,7 @@ impl Default for Limits {
             keep_alive: s(75),
             write_stall: s(30),
             sse_comment: s(15),
+            sse_retry: s(1),
             connections: 10_000,
             connections_per_address: 10_000,
             head_bytes: 32 * KIB,
@@ -228,6 +249,8 @@ impl Default for Limits {
 /// The name of a bound, for errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
+    /// [`Limits::batch_members`].
+    BatchMembers,
     /// [`Limits::body_bytes`].
     BodyBytes,
     /// [`Limits::message_bytes`].
@@ -248,6 +271,14 @@ pub enum Limit {
     LinkInFlightBytes,
     /// [`Limits::stream_bytes`].
     StreamBytes,
+    /// [`Limits::replay_age`].
+    ReplayAge,
+    /// [`Limits::replay_bytes`].
+    ReplayBytes,
+    /// [`Limits::replay_events`].
+    ReplayEvents,
+    /// [`Limits::replay_project_bytes`].
+    ReplayProjectBytes,
     /// [`Limits::subscriptions`].
     Subscriptions,
     /// [`Limits::project_servers`].
@@ -270,6 +301,7 @@ impl Limit {
     /// The field's name.
     pub fn name(self) -> &'static str {
         match self {
+            Self::BatchMembers => "batch_members",
             Self::BodyBytes => "body_bytes",
             Self::MessageBytes => "message_bytes",
             Self::JsonDepth => "json_depth",
@@ -280,6 +312,10 @@ impl Limit {
             Self::ProjectInFlight => "project_in_flight",
             Self::LinkInFlightBytes => "link_in_flight_bytes",
             Self::StreamBytes => "stream_bytes",
+            Self::ReplayAge => "replay_age",
+            Self::ReplayBytes => "replay_bytes",
+            Self::ReplayEvents => "replay_events",
+            Self::ReplayProjectBytes => "replay_project_bytes",
             Self::Subscriptions => "subscriptions",
             Self::ProjectServers => "project_servers",
             Self::HeadBytes => "head_bytes",

@@ -86,6 +86,33 @@ async fn progress_comes_in_order_before_its_answer_under_the_token_that_was_sent
     }
 }
 
+#[tokio::test]
+async fn several_messages_at_once_are_answered_together_in_the_one_revision_that_has_that() {
+    let (hub, key) = Hub::with(&[("everything", Server::everything())]).await;
+    let call = |id: u8| {
+        let params = json!({ "name": "echo", "arguments": { "message": format!("call {id}") } });
+        json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params })
+    };
+    let note = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let batch = json!([call(1), note, call(2)]);
+    for revision in ["2025-03-26", "2025-11-25"] {
+        let wire = Wire::legacy(hub.at("/servers/everything/mcp"), &key, revision).await;
+        let response = wire.post(&batch).await;
+        let status = response.status();
+        let body = response.text().await.expect("a body");
+        let answer: Value = serde_json::from_str(&body).expect("JSON");
+        if revision == "2025-11-25" {
+            assert_eq!((status.as_u16(), &answer["error"]["code"]), (400, &json!(-32600)), "{answer}");
+            continue;
+        }
+        let mut answers = answer.as_array().expect("an array").clone();
+        answers.sort_by_key(|answer| answer["id"].as_u64());
+        let echoed: Vec<&Value> = answers.iter().map(|it| &it["result"]["content"][0]["text"]).collect();
+        assert_eq!(echoed, ["Echo: call 1", "Echo: call 2"], "{answer}");
+        assert_eq!(wire.post(&json!([note])).await.status(), 202);
+    }
+}
+
 /// A call that makes progress in five steps.
 fn progressing(token: &Value) -> Value {
     json!({

@@ -25,6 +25,7 @@ mod peers;
 mod process;
 mod reload;
 mod remote;
+mod resumption;
 mod rmcp_client;
 mod servers;
 mod start;

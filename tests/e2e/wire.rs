@@ -134,6 +134,14 @@ impl Wire {
         post.body(message.to_string()).send().await.expect("a response")
     }
 
+    /// Opens a lost stream again, after the event with this id.
+    pub(crate) async fn resume(&self, cursor: &str) -> Response {
+        let get = self.http.get(&self.url).bearer_auth(&self.key).header("accept", "text/event-stream");
+        let get = get.header("mcp-protocol-version", &self.revision).header("last-event-id", cursor);
+        let session = self.session.as_deref().expect("a session");
+        get.header("mcp-session-id", session).send().await.expect("a response")
+    }
+
     fn with_meta(&self, mut params: Value) -> Value {
         if self.revision == MODERN {
             params["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!(MODERN);
@@ -148,7 +156,7 @@ fn request(id: &Value, method: &str, params: &Value) -> Value {
 }
 
 /// The messages of a response, be it one of JSON or a stream of events.
-async fn messages(response: Response) -> Vec<Value> {
+pub(crate) async fn messages(response: Response) -> Vec<Value> {
     let status = response.status();
     let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let stream = kind.starts_with("text/event-stream");

@@ -66,6 +66,7 @@ impl Client<'_> {
                     seen.events.push(match event {
                         Event::Endpoint(path) => path,
                         Event::Message { data, .. } => String::from_utf8(data.to_vec()).unwrap(),
+                        Event::Primed { retry_ms, .. } => format!("retry after {retry_ms} ms"),
                     });
                 }
             }
@@ -110,10 +111,11 @@ async fn a_linked_front_answers_as_the_driver_does() {
     let statuses: Vec<u16> = expected.iter().map(|seen| seen.status).collect();
     assert_eq!(statuses, [401, 404, 400, 200, 202, 200, 200, 200, 204, 404]);
     let call = &expected[6];
-    assert_eq!(call.events.len(), 2, "progress, then the answer: {call:?}");
-    assert!(call.events[0].contains(r#""progressToken":"p""#), "{call:?}");
+    assert_eq!(call.events.len(), 3, "where to go on, progress, then the answer: {call:?}");
+    assert_eq!(call.events[0], "retry after 1000 ms");
+    assert!(call.events[1].contains(r#""progressToken":"p""#), "{call:?}");
     assert!(
-        call.events[1].contains(r#""id":"é""#) && call.events[1].contains("12345678901234567890123"),
+        call.events[2].contains(r#""id":"é""#) && call.events[2].contains("12345678901234567890123"),
         "{call:?}"
     );
 }

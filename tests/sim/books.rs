@@ -25,6 +25,8 @@ pub(crate) struct Exchange {
     pub kind: Kind,
     /// For a POST of HTTP+SSE: the stream that its request is answered on, its id and its nonce.
     pub post: Option<(ExchangeId, String, u64)>,
+    /// The last event id that its client has seen.
+    pub cursor: Option<String>,
 }
 
 /// Requests with the same id on the same exchange. There is more than one only on a stream of HTTP+SSE, whose client

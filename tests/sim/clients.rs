@@ -42,7 +42,9 @@ pub(crate) enum Deed {
     Cancel,
     Delete,
     Listen,
+    Lose,
     Reply,
+    Return,
     Stream,
     Vanish,
 }
@@ -77,6 +79,10 @@ impl Hub {
             let asked = |client: &Client| !client.questions.is_empty() || !client.parked.is_empty();
             at = self.clients.iter().position(asked).unwrap_or(at);
         }
+        if deed == Deed::Lose {
+            let mut open = self.books.exchanges.values();
+            at = open.find(|it| it.cursor.is_some()).map_or(at, |it| it.client);
+        }
         match (deed, self.clients[at].era) {
             (Deed::Cancel, _) => self.cancel(at),
             (Deed::Delete, Era::Http) => self.delete(at),
@@ -85,10 +91,12 @@ impl Hub {
                     r#""notifications":{"toolsListChanged":true,"resourceSubscriptions":["file:///same"]}"#;
                 self.request(at, "subscriptions/listen", filter);
             }
+            (Deed::Lose, Era::Http) => self.lose(at),
             (Deed::Reply, _) => self.reply(at),
+            (Deed::Return, _) => self.return_for(),
             (Deed::Stream, Era::Http) => drop(self.open(at, Verb::Listen)),
             (Deed::Vanish, _) => self.vanish(at),
-            (Deed::Ask | Deed::Delete | Deed::Listen | Deed::Stream, _) => self.ask(at),
+            (Deed::Ask | Deed::Delete | Deed::Listen | Deed::Lose | Deed::Stream, _) => self.ask(at),
         }
     }
 

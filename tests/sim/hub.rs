@@ -15,6 +15,7 @@ use crate::books::{Books, Entry, Exchange, Kind};
 use crate::clients::Client;
 use crate::dice::Dice;
 use crate::project::{KEYS, SERVERS, directory, draft, limits};
+use crate::returns::Lost;
 use crate::servers::{Links, Stage};
 use crate::steps::{self, Op};
 
@@ -24,6 +25,9 @@ pub(crate) struct Hub {
     pub books: Books,
     pub links: Links,
     pub clients: Vec<Client>,
+    /// Streams that clients have lost.
+    pub lost: Vec<Lost>,
+    pub resumed: u64,
     pub now: Timestamp,
     pub trace: VecDeque<Op>,
     pub steps: u64,
@@ -74,6 +78,8 @@ impl Hub {
             books: Books::default(),
             links: Links::new(SERVERS.len()),
             clients: Vec::new(),
+            lost: Vec::new(),
+            resumed: 0,
             now,
             trace: VecDeque::new(),
             steps: 0,
@@ -111,7 +117,7 @@ impl Hub {
 
     pub(crate) fn begin(&mut self, client: usize, kind: Kind) -> ExchangeId {
         let exchange = ExchangeId(self.number());
-        self.books.exchanges.insert(exchange, Exchange { client, kind, post: None });
+        self.books.exchanges.insert(exchange, Exchange { client, kind, post: None, cursor: None });
         exchange
     }
 
@@ -143,6 +149,9 @@ impl Hub {
                     let client = self.books.exchanges[&exchange].client;
                     self.clients[client].session.get_or_insert_with(|| session.to_string());
                 }
+                if status >= 400 {
+                    self.books.give_up(exchange);
+                }
                 match body {
                     Some(body) => self.enter(exchange, &body, status),
                     None => self.books.expect_no_answer(exchange),
@@ -157,7 +166,12 @@ impl Hub {
                 let client = self.books.exchanges[&exchange].client;
                 self.clients[client].session = path.split("sessionId=").nth(1).map(str::to_owned);
             }
-            Effect::Emit { exchange, event: Event::Message { data, .. } } => self.enter(exchange, &data, 200),
+            Effect::Emit { exchange, event: Event::Message { id, data } } => {
+                if let Some(id) = id {
+                    self.books.follow(exchange, &id);
+                }
+                self.enter(exchange, &data, 200);
+            }
             Effect::Finish { exchange } => {
                 self.clients.iter_mut().for_each(|client| client.finished(exchange));
                 self.books.close(exchange);
@@ -167,6 +181,7 @@ impl Hub {
                 assert_eq!(self.servers[at].as_ref(), Some(&*server), "it is started as it is configured");
                 self.links.open(link, at);
             }
+            Effect::Emit { exchange, event: Event::Primed { id, .. } } => self.books.prime(exchange, id),
             Effect::OpenStream { exchange } => {
                 assert!(self.books.exchanges.contains_key(&exchange), "exchange {exchange} is closed");
             }
@@ -213,7 +228,8 @@ impl Hub {
         let gauges = self.shard.gauges();
         assert_eq!(gauges.exchanges, self.books.exchanges.len(), "exchanges that only one side knows of");
         assert_eq!(gauges.links, self.links.all.len(), "links that only one side knows of");
-        let (counted, open) = (gauges.in_flight + gauges.waiting, self.books.open_requests());
+        // Requests whose clients may come back are open on one side alone.
+        let (counted, open) = (gauges.in_flight + gauges.waiting - gauges.away, self.books.open_requests());
         assert!(counted <= open, "{counted} requests are counted, {open} are open");
         assert!(open <= counted + self.store.len(), "{open} requests are open, {counted} are counted");
         let mut links = [0; SERVERS.len()];

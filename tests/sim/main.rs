@@ -17,6 +17,7 @@ mod dice;
 mod hub;
 mod project;
 mod requests;
+mod returns;
 mod servers;
 mod steps;
 mod talk;
@@ -58,10 +59,13 @@ fn every_seed_keeps_the_books_and_answers_everybody_in_the_end() {
         Some(seed) => seed..seed + 1,
         None => 0..number("ORCH_SIM_SEEDS").unwrap_or(SEEDS),
     };
-    let mut answers = 0;
+    let (mut answers, mut resumed) = (0, 0);
     for seed in seeds {
-        answers += run(seed, steps).unwrap_or_else(|why| panic!("{why}")).books.answered;
+        let hub = run(seed, steps).unwrap_or_else(|why| panic!("{why}"));
+        answers += hub.books.answered;
+        resumed += hub.resumed;
     }
+    assert!(resumed > 0, "nobody has come back");
     assert!(answers > steps / 20, "the simulation does too little: {answers} answers");
 }
 

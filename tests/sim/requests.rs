@@ -59,8 +59,9 @@ impl Hub {
             self.clients[at].stream = self.books.exchanges.contains_key(&stream).then_some(stream);
         } else if client.era != Era::Modern && !client.ready && !hasty {
             let able = if client.able { ROOTS } else { "" };
+            let version = if at.is_multiple_of(2) { "2025-06-18" } else { "2025-11-25" };
             let members = format!(
-                r#""protocolVersion":"2025-06-18","capabilities":{{{able}}},"clientInfo":{{"name":"c"}}"#
+                r#""protocolVersion":"{version}","capabilities":{{{able}}},"clientInfo":{{"name":"c"}}"#
             );
             self.request(at, "initialize", &members);
         } else {
@@ -178,6 +179,7 @@ impl Hub {
         }
         let id = IDS[self.dice.below(IDS.len())];
         self.books.withdraw(at, id);
+        self.withdraw_lost(at, id);
         let exchange = self.begin(at, Kind::Post);
         let text = format!(
             r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#

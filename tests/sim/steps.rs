@@ -46,9 +46,11 @@ const USUAL: [(Op, usize); 13] = [
     (Op::Store, 40),
     (Op::Wait, 60),
 ];
-const FAULTS: [(Op, usize); 21] = [
+const FAULTS: [(Op, usize); 23] = [
     (Op::Client(Deed::Cancel), 15),
     (Op::Client(Deed::Delete), 5),
+    (Op::Client(Deed::Lose), 40),
+    (Op::Client(Deed::Return), 40),
     (Op::Client(Deed::Vanish), 3),
     (Op::Configure, 2),
     (Op::Jump, 2),
@@ -131,6 +133,8 @@ impl Hub {
 
     /// Another life of the hub: what is durable is there, all else is gone.
     fn restart(&mut self) {
+        // A start takes its time.
+        self.now = self.now.after(Duration::from_millis(50));
         self.shard = Shard::restore(self.durable.values().cloned(), self.now);
         self.links.all.clear();
         // What a server said before that its lists have changed is forgotten.

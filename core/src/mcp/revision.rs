@@ -49,6 +49,21 @@ impl Revision {
         self > Self::LAST_WITH_HANDSHAKE
     }
 
+    /// Whether its streams carry event ids, and can be resumed (2025-03-26 to 2025-11-25, transports).
+    pub fn has_event_ids(self) -> bool {
+        (Self::V2025_03_26..=Self::V2025_11_25).contains(&self)
+    }
+
+    /// Whether messages may come in arrays (2025-03-26, basic; taken back in 2025-06-18).
+    pub fn has_batches(self) -> bool {
+        self == Self::V2025_03_26
+    }
+
+    /// Whether its streams begin with an id and no message (2025-11-25, transports). Older clients cannot read that.
+    pub fn has_priming_events(self) -> bool {
+        self == Self::V2025_11_25
+    }
+
     /// What a server says that it speaks, in answer to `initialize`. A date before the first known revision is taken
     /// for that: some servers still say 2024-10-07. `None` for what the hub does not speak in this way.
     pub fn answered(text: &str) -> Option<Self> {

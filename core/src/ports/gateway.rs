@@ -188,4 +188,11 @@ pub enum Event {
         /// A complete JSON text. Carriage returns and line feeds in it are white space between tokens.
         data: Bytes,
     },
+    /// An id without a message, and `retry`: where a client goes on that loses the stream at once (2025-11-25).
+    Primed {
+        /// The `id:` field.
+        id: String,
+        /// The `retry:` field, in milliseconds.
+        retry_ms: u64,
+    },
 }

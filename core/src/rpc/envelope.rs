@@ -154,7 +154,7 @@ impl Envelope {
     }
 }
 
-fn first_byte(text: &[u8]) -> Option<u8> {
+pub(super) fn first_byte(text: &[u8]) -> Option<u8> {
     text.iter().copied().find(|byte| !byte.is_ascii_whitespace())
 }
 

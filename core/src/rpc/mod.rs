@@ -3,6 +3,7 @@
 //! A message is read once. What is forwarded is what was validated, byte for byte, but for the few values that
 //! the hub owns: ids, progress tokens, names and cursors.
 
+mod batch;
 mod envelope;
 mod field;
 mod members;
@@ -11,6 +12,7 @@ mod scan;
 mod string;
 pub mod write;
 
+pub use batch::Body;
 pub use envelope::{Envelope, Message, Sender};
 pub use field::{Field, Fields, Span};
 pub use members::Members;

@@ -46,22 +46,23 @@ impl JsonLimits {
 /// `strict` refuses members of the message itself that JSON-RPC does not have (a differently spelt `Method`
 /// could mean something to a laxer reader behind us).
 pub fn scan(text: &[u8], limits: JsonLimits, strict: bool) -> Result<Fields, Fault> {
-    core::str::from_utf8(text).map_err(|_| Rejection::NotJson("not UTF-8"))?;
-    if u32::try_from(text.len()).is_err() {
-        return Err(Rejection::NotJson("too long").into());
-    }
-    let mut scanner = Scanner {
-        text,
-        at: 0,
-        limits,
-        strict,
-        nodes: 0,
-        stack: Vec::with_capacity(8),
-        keys: Vec::with_capacity(16),
-        fields: Fields::default(),
-    };
+    check_text(text)?;
+    let mut scanner = Scanner::new(text, limits, strict);
     scanner.run()?;
     Ok(scanner.fields)
+}
+
+/// Validates one JSON text as a whole, and finds the elements of the array that it is. An object has none.
+pub(super) fn scan_elements(text: &[u8], limits: JsonLimits) -> Result<Vec<Span>, Fault> {
+    check_text(text)?;
+    let mut scanner = Scanner::new(text, limits, false);
+    scanner.run()?;
+    Ok(scanner.elements)
+}
+
+fn check_text(text: &[u8]) -> Result<(), Rejection> {
+    core::str::from_utf8(text).map_err(|_| Rejection::NotJson("not UTF-8"))?;
+    u32::try_from(text.len()).map(drop).map_err(|_| Rejection::NotJson("too long"))
 }
 
 /// An object or array that is being read.
@@ -85,9 +86,25 @@ struct Scanner<'a> {
     stack: Vec<Frame>,
     keys: Vec<Cow<'a, [u8]>>,
     fields: Fields,
+    /// Of the array that the text is.
+    elements: Vec<Span>,
 }
 
 impl<'a> Scanner<'a> {
+    fn new(text: &'a [u8], limits: JsonLimits, strict: bool) -> Self {
+        Self {
+            text,
+            at: 0,
+            limits,
+            strict,
+            nodes: 0,
+            stack: Vec::with_capacity(8),
+            keys: Vec::with_capacity(16),
+            fields: Fields::default(),
+            elements: Vec::new(),
+        }
+    }
+
     fn run(&mut self) -> Result<(), Fault> {
         self.space();
         self.value()?;
@@ -173,11 +190,15 @@ impl<'a> Scanner<'a> {
 
     /// Notes the value that has just ended, if the hub reads it.
     fn record(&mut self) {
+        let outermost = self.stack.len() == 1;
         if let Some(frame) = self.stack.last_mut()
-            && let Some(field) = frame.pending.take()
             && let (Ok(start), Ok(end)) = (u32::try_from(frame.value_start), u32::try_from(self.at))
         {
-            self.fields.set(field, Span { start, end });
+            if let Some(field) = frame.pending.take() {
+                self.fields.set(field, Span { start, end });
+            } else if outermost && !frame.object {
+                self.elements.push(Span { start, end });
+            }
         }
     }
 

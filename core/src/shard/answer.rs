@@ -48,11 +48,15 @@ impl Shard {
     }
 
     fn deliver(&mut self, cx: &mut Cx<'_>, caller: &Caller, status: u16, body: Vec<u8>) {
-        if caller.ends {
-            self.exchanges.remove(&caller.exchange);
-            cx.answer(caller.exchange, status, Some(body));
+        if !caller.ends {
+            return self.hand_over(cx, caller.exchange, Bytes::from(body));
+        }
+        self.exchanges.remove(&caller.exchange);
+        if self.streams.has(caller.exchange) {
+            self.emit(cx, caller.exchange, Bytes::from(body));
+            self.finish(cx, caller.exchange);
         } else {
-            cx.emit(caller.exchange, Bytes::from(body));
+            cx.answer(caller.exchange, status, Some(body));
         }
     }
 }

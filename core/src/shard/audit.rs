@@ -9,10 +9,14 @@ use crate::{Bug, CallId, ServerId, SessionId};
 /// How much a shard holds at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
-    /// Exchanges that are not answered, streams among them.
+    /// Requests that go on while their clients are away.
+    pub away: usize,
+    /// Exchanges that are connected and not answered, streams among them.
     pub exchanges: usize,
     /// Clients' calls that are not answered.
     pub in_flight: usize,
+    /// Bytes that are kept for clients that come back.
+    pub kept_bytes: usize,
     /// Links, from their opening to their end.
     pub links: usize,
     /// Open streams of the 2026 era.
@@ -28,9 +32,12 @@ pub struct Gauges {
 impl Shard {
     /// Counts what there is.
     pub fn gauges(&self) -> Gauges {
+        let away = self.streams.away().count();
         Gauges {
-            exchanges: self.exchanges.len(),
+            away,
+            exchanges: self.exchanges.len().saturating_sub(away),
             in_flight: self.in_flight,
+            kept_bytes: self.streams.bytes(),
             links: self.links.len(),
             listeners: self.listeners.len(),
             sessions: self.sessions.len(),
@@ -66,7 +73,18 @@ impl Shard {
             hold(session.in_flight == calls, "a session's in_flight is not the number of its calls")?;
             let led = |stream| self.exchanges.get(stream) == Some(&Exchange::Stream(session.id));
             hold(session.streams.iter().all(led), "a session's stream does not lead to it")?;
+            let away = |stream| self.streams.has(stream) && !self.exchanges.contains_key(&stream);
+            hold(session.away.iter().copied().all(away), "a session waits for a stream that is not away")?;
         }
+        for (exchange, batch) in &self.batches {
+            let calls = self.client_calls().filter(|(.., caller)| caller.exchange == *exchange);
+            let waiters = self.waiters.iter().filter(|waiter| waiter.caller.exchange == *exchange);
+            let open = calls.count().saturating_add(waiters.count());
+            hold(batch.open == open, "a batch waits for what nobody works on")?;
+        }
+        hold(self.streams.is_sound(), "the table of streams disagrees with itself")?;
+        let open = |address| self.exchanges.contains_key(&address);
+        hold(self.streams.away().all(open), "a stream outlives its call")?;
         self.audit_exchanges(ends)?;
         self.audit_links()
     }
@@ -87,7 +105,9 @@ impl Shard {
         let stores =
             self.unstored.values().map(|(caller, _)| &caller.exchange).chain(self.deletions.values());
         let stores = stores.filter(|exchange| self.exchanges.get(*exchange) == Some(&Exchange::Store));
-        let all = [calls, waiters.count(), self.listeners.len(), streams, stores.count()];
+        let gathers = |exchange| self.exchanges.get(exchange) == Some(&Exchange::Batch);
+        hold(self.batches.keys().all(gathers), "a batch's exchange is not one")?;
+        let all = [calls, waiters.count(), self.listeners.len(), streams, stores.count(), self.batches.len()];
         hold(self.exchanges.len() == all.into_iter().sum::<usize>(), "an exchange is of nothing that is open")
     }
 

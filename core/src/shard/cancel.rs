@@ -45,11 +45,12 @@ impl Shard {
             .flat_map(|up| up.calls.of_session(session, request).into_iter().map(|id| (up.id, id)))
             .collect();
         for (server, call) in calls {
-            if let Some(caller) = self.abandon(cx, server, call, &notice)
-                && caller.ends
-            {
+            let Some(caller) = self.abandon(cx, server, call, &notice) else { continue };
+            if caller.ends {
                 self.exchanges.remove(&caller.exchange);
-                cx.effect(Effect::Finish { exchange: caller.exchange });
+                self.finish(cx, caller.exchange);
+            } else {
+                self.count_down(cx, caller.exchange);
             }
         }
     }

@@ -14,6 +14,10 @@ use crate::{CallId, ExchangeId, Fault, KeyId, LinkId};
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, and most are requests")]
 pub enum Input {
+    /// An exchange has waited for its first message for as long as [`crate::Limits::first_message`].
+    AnswerDelayed(ExchangeId),
+    /// A client sent several messages in one array.
+    BatchPosted(BatchPosted),
     /// The instance is about to stop: streams that have no end of their own end now, calls may go on.
     Draining,
     /// The client of an exchange has gone.
@@ -84,6 +88,19 @@ pub struct Posted {
     pub head: Head,
     /// The message.
     pub body: Envelope,
+}
+
+/// Messages of a client in one array, with the exchange that waits for their answers.
+#[derive(Debug)]
+pub struct BatchPosted {
+    /// The exchange.
+    pub exchange: ExchangeId,
+    /// Who calls, and what.
+    pub admission: Admission,
+    /// The head of the exchange.
+    pub head: Head,
+    /// The messages in their order; what is none is the fault.
+    pub members: Vec<Result<Envelope, Fault>>,
 }
 
 /// An exchange without a message.

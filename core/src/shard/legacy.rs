@@ -10,7 +10,7 @@ use crate::mcp::{Method, Revision, Row};
 use crate::ports::gateway::{Event, Verb};
 use crate::ports::store::Change;
 use crate::record::RecordId;
-use crate::rpc::{Field, Message};
+use crate::rpc::{Envelope, Field, Message};
 use crate::upstream::Caller;
 use crate::{Exceeded, ExchangeId, Fault, KeyId, Limit, Rejection, SessionId};
 
@@ -48,14 +48,20 @@ impl Shard {
         let revision = session.revision.or_else(|| ping.then_some(Revision::ASSUMED));
         let revision = revision.ok_or(Rejection::OutOfOrder("send initialize first"))?;
         let caller = match posted.body.message() {
-            Message::Request { id, .. } if session.in_flight < most => caller(&posted, session, id, revision),
+            Message::Request { id, .. } if session.in_flight < most => {
+                let on = match session.transport {
+                    Transport::Http => (posted.exchange, true),
+                    Transport::Sse(stream) => (stream, false),
+                };
+                caller(&posted.body, on, session, id, revision)
+            }
             Message::Request { .. } => {
                 let hint = "wait for answers before sending more";
                 return Err(Exceeded { limit: Limit::SessionInFlight, value: most as u64, hint }.into());
             }
             Message::Notification { method } => {
                 let session = session.id;
-                self.on_notification(cx, session, Row::find(method, revision), &posted);
+                self.on_notification(cx, session, Row::find(method, revision), &posted.body);
                 cx.answer(posted.exchange, 202, None);
                 return Ok(());
             }
@@ -73,19 +79,19 @@ impl Shard {
         Ok(())
     }
 
-    fn on_notification(
+    pub(super) fn on_notification(
         &mut self,
         cx: &mut Cx<'_>,
         session: SessionId,
         row: Option<&'static Row>,
-        posted: &Posted,
+        body: &Envelope,
     ) {
         match row.map(|row| row.method) {
-            Some(Method::Cancelled) => self.cancel(cx, session, &posted.body),
+            Some(Method::Cancelled) => self.cancel(cx, session, body),
             Some(Method::Initialized) => {}
-            Some(Method::Progress) => self.on_client_progress(cx, session, &posted.body),
+            Some(Method::Progress) => self.on_client_progress(cx, session, body),
             // The hub has nothing to do with it, but servers may.
-            Some(_) | None => self.pass_on(cx, session, row, &posted.body),
+            Some(_) | None => self.pass_on(cx, session, row, body),
         }
     }
 
@@ -97,25 +103,34 @@ impl Shard {
         let Some(id) = opened.head.session.as_deref() else {
             return refuse(cx, opened.exchange, Rejection::VerbNotAllowed);
         };
-        let (now, most) = (cx.now, cx.limits().session_streams);
         let Some(session) = self.sessions.of(id, &opened.admission, opened.head.verb) else {
             return refuse(cx, opened.exchange, Rejection::SessionNotFound);
         };
         if session.revision.is_none() {
             return refuse(cx, opened.exchange, Rejection::OutOfOrder("send initialize first"));
         }
-        session.last_active = now;
-        session.streams.push(opened.exchange);
-        let oldest = (session.streams.len() > most).then(|| session.streams.remove(0));
-        let unsaid: Vec<&str> = core::mem::take(&mut session.unsaid).into_iter().collect();
-        self.exchanges.insert(opened.exchange, Exchange::Stream(session.id));
-        if let Some(oldest) = oldest {
-            self.exchanges.remove(&oldest);
-            cx.effect(Effect::Finish { exchange: oldest });
+        session.last_active = cx.now;
+        let session = session.id;
+        let cursor = opened.head.headers.last_event_id.as_deref().filter(|cursor| !cursor.is_empty());
+        match cursor.map(|cursor| self.resume_stream(cx, opened, session, cursor)) {
+            Some(Err(fault)) => refuse(cx, opened.exchange, fault),
+            Some(Ok(true)) => {}
+            Some(Ok(false)) | None => self.open_listening(cx, opened.exchange, session),
         }
-        cx.effect(Effect::OpenStream { exchange: opened.exchange });
+    }
+
+    /// A client that listens anew gives up what it has not come back for, and is told what is still worth telling.
+    fn open_listening(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let unsaid: Vec<&str> = core::mem::take(&mut session.unsaid).into_iter().collect();
+        for stream in core::mem::take(&mut session.away) {
+            self.streams.end(stream, cx.now);
+        }
+        self.exchanges.insert(exchange, Exchange::Stream(id));
+        self.listen_on(cx, id, exchange);
+        self.open_stream(cx, exchange);
         for method in unsaid {
-            cx.emit(opened.exchange, bare_notification(method));
+            self.emit(cx, exchange, bare_notification(method));
         }
     }
 
@@ -160,13 +175,14 @@ impl Shard {
         let Some(session) = self.sessions.remove(id) else { return };
         for stream in session.streams {
             if self.exchanges.remove(&stream).is_some() {
-                cx.effect(Effect::Finish { exchange: stream });
+                self.finish(cx, stream);
             }
         }
         self.drop_subscriber(cx, super::Subscriber::Session(id));
         self.refuse_questions(cx, id);
         self.cancel_all(cx, id);
         self.vacate_session(cx, id);
+        self.streams.forget(id);
     }
 
     /// Ends the quietest session when there are too many.
@@ -193,8 +209,8 @@ pub(super) fn removal(cx: &Cx<'_>, session: SessionId) -> Change {
     Change::Remove(RecordId::Session(cx.snapshot.project.id, session))
 }
 
-fn refuse(cx: &mut Cx<'_>, exchange: ExchangeId, rejection: Rejection) {
-    let fault = Fault::from(rejection);
+fn refuse(cx: &mut Cx<'_>, exchange: ExchangeId, fault: impl Into<Fault>) {
+    let fault = fault.into();
     cx.answer(exchange, fault.wire().status, Some(fault.frame(None)));
 }
 
@@ -215,7 +231,7 @@ fn claims_modern(posted: &Posted) -> bool {
 }
 
 /// The version header of a session's request: absent (Gemini CLI), or a revision that has sessions.
-fn check_version(header: Option<&str>) -> Result<(), Rejection> {
+pub(super) fn check_version(header: Option<&str>) -> Result<(), Rejection> {
     match header {
         Some(text) if Revision::parse(text).is_none_or(Revision::is_modern) => {
             Err(Rejection::BadVersionHeader(text.into()))
@@ -224,11 +240,14 @@ fn check_version(header: Option<&str>) -> Result<(), Rejection> {
     }
 }
 
-fn caller(posted: &Posted, session: &Session, id: &str, revision: Revision) -> Caller {
-    let (exchange, ends) = match session.transport {
-        Transport::Http => (posted.exchange, true),
-        Transport::Sse(stream) => (stream, false),
-    };
+/// Who asks within a session, and where the answer goes: the exchange, and whether the answer ends it.
+pub(super) fn caller(
+    body: &Envelope,
+    (exchange, ends): (ExchangeId, bool),
+    session: &Session,
+    id: &str,
+    revision: Revision,
+) -> Caller {
     Caller {
         exchange,
         ends,
@@ -236,7 +255,7 @@ fn caller(posted: &Posted, session: &Session, id: &str, revision: Revision) -> C
         revision,
         session: Some(session.id),
         target: session.target.clone(),
-        progress: posted.body.raw_str(Field::MetaProgressToken).map(Into::into),
+        progress: body.raw_str(Field::MetaProgressToken).map(Into::into),
         log_level: session.level,
         abilities: session.abilities,
         key: None,

@@ -14,7 +14,9 @@ use crate::{CallId, Deadline, ExchangeId, LinkId, ServerId, SessionId, Timestamp
 
 mod answer;
 mod audit;
+mod batch;
 mod cancel;
+mod cursor;
 mod cx;
 mod effect;
 mod forward;
@@ -33,11 +35,14 @@ mod own;
 mod park;
 mod passing;
 mod renew;
+mod replay;
+mod resume;
 mod reverse;
 mod rounds;
 mod seating;
 mod session;
 mod start;
+mod streams;
 mod subscribe;
 mod survey;
 mod timers;
@@ -45,14 +50,17 @@ mod view;
 mod wait;
 
 pub use audit::Gauges;
+pub use cursor::Cursor;
 pub use cx::Cx;
 pub use effect::{Effect, Effects, Severity, Token};
-pub use input::{Input, Opened, Posted};
+pub use input::{BatchPosted, Input, Opened, Posted};
 
+use batch::Batch;
 use listen::Listener;
 use park::Parked;
 use reverse::Asked;
 use session::Sessions;
+use streams::Streams;
 use subscribe::{Subscriber, Subscriptions};
 use survey::Publication;
 use wait::Waiter;
@@ -68,6 +76,9 @@ pub struct Shard {
     /// Which server a link belongs to.
     links: BTreeMap<LinkId, Seat>,
     exchanges: HashMap<ExchangeId, Exchange>,
+    batches: BTreeMap<ExchangeId, Batch>,
+    /// Streams that can be taken up again.
+    streams: Streams,
     waiters: Vec<Waiter>,
     listeners: BTreeMap<ExchangeId, Listener>,
     /// Calls that wait for their client's next try, by the number in `requestState`.
@@ -93,6 +104,8 @@ pub struct Shard {
 /// What an open exchange is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exchange {
+    /// It waits for the answers to a batch.
+    Batch,
     /// It waits for the answer to a call.
     Call(ServerId, CallId),
     /// A stream of the 2026 era.
@@ -118,6 +131,8 @@ impl Shard {
     /// Takes one input. All that follows from it is in `cx.out` afterwards.
     pub fn handle(&mut self, cx: &mut Cx<'_>, input: Input) {
         match input {
+            Input::AnswerDelayed(exchange) => self.on_answer_delayed(cx, exchange),
+            Input::BatchPosted(posted) => self.on_batch_posted(cx, posted),
             Input::Draining => self.on_draining(cx),
             Input::ExchangeClosed(exchange) => self.on_exchange_closed(cx, exchange),
             Input::FramesReceived { link, within, frames } => self.on_frames(cx, link, within, frames),

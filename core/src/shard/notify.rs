@@ -49,7 +49,7 @@ impl Shard {
         let edit = (Field::ProgressToken, Cow::Borrowed(token.as_bytes()));
         let params = frame.spliced(Field::Params, &mut [edit]);
         let exchange = caller.exchange;
-        cx.emit(exchange, write::request(None, "notifications/progress", Some(&params)).into());
+        self.emit(cx, exchange, write::request(None, "notifications/progress", Some(&params)).into());
     }
 
     /// A log message names no request. On a stream of a call it is of that call, and so it is with one call in flight;
@@ -75,7 +75,7 @@ impl Shard {
                 },
             };
             if level >= wanted {
-                cx.emit(exchange, message);
+                self.emit(cx, exchange, message);
             }
             return;
         }
@@ -88,22 +88,24 @@ impl Shard {
             .filter_map(super::session::Session::stream)
             .collect();
         for stream in streams {
-            cx.emit(stream, message.clone());
+            self.emit(cx, stream, message.clone());
         }
     }
 
     /// Tells the sessions and streams that lists have changed: each list once, however many servers it is of.
     pub(super) fn tell_changes(&mut self, cx: &mut Cx<'_>, changes: &Changes) {
+        let mut said = Vec::new();
         for session in self.sessions.iter_mut().filter(|session| session.revision.is_some()) {
             let methods = changed_lists(changes, |server| session.sees(server));
-            match session.stream() {
-                Some(stream) => {
-                    for method in methods {
-                        cx.emit(stream, bare_notification(method));
-                    }
-                }
-                None if session.transport == Transport::Http => session.unsaid.extend(methods),
-                None => {}
+            said.extend(session.stream().map(|stream| (stream, methods.clone())));
+            // A stream whose client is away keeps them for it; a client that opens another one is told all the same.
+            if session.streams.is_empty() && session.transport == Transport::Http {
+                session.unsaid.extend(methods);
+            }
+        }
+        for (stream, methods) in said {
+            for method in methods {
+                self.emit(cx, stream, bare_notification(method));
             }
         }
         self.tell_listeners(cx, changes);

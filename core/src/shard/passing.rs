@@ -59,7 +59,7 @@ impl Shard {
         let Some(upstream) = self.upstream_at(link) else { return };
         if let Some((_, caller)) = within.and_then(|call| upstream.calls.spoken_of(Some(call))) {
             if !(completes && caller.revision.is_modern()) {
-                cx.emit(caller.exchange, message);
+                self.emit(cx, caller.exchange, message);
             }
             return;
         }
@@ -67,7 +67,7 @@ impl Shard {
         let streams: Vec<ExchangeId> =
             self.served(upstream).filter(hears).filter_map(Session::stream).collect();
         for stream in streams {
-            cx.emit(stream, message.clone());
+            self.emit(cx, stream, message.clone());
         }
     }
 }

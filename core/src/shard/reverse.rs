@@ -87,7 +87,7 @@ impl Shard {
         let number = self.mint_call().0;
         let token = (Field::MetaProgressToken, Cow::Owned(format!("{number}").into_bytes()));
         let params = question.has(Field::Params).then(|| question.spliced(Field::Params, &mut [token]));
-        cx.emit(asked.exchange, write::request(Some(number), method, params.as_deref()).into());
+        self.emit(cx, asked.exchange, write::request(Some(number), method, params.as_deref()).into());
         self.asked.insert(number, asked);
     }
 
@@ -178,11 +178,11 @@ impl Shard {
     }
 
     /// Tells a client that is still there that it need not answer.
-    fn withdraw(&self, cx: &mut Cx<'_>, number: u64, asked: &Asked) {
+    fn withdraw(&mut self, cx: &mut Cx<'_>, number: u64, asked: &Asked) {
         let params = format!("{{\"requestId\":{number}}}");
         let message = write::request(None, "notifications/cancelled", Some(params.as_bytes()));
         if self.exchanges.contains_key(&asked.exchange) {
-            cx.emit(asked.exchange, message.into());
+            self.emit(cx, asked.exchange, message.into());
         }
     }
 

@@ -44,6 +44,10 @@ pub(crate) struct Session {
     pub level: Option<Level>,
     /// Open streams for what no request asked for, the newest last.
     pub streams: Vec<ExchangeId>,
+    /// Such streams whose clients may come back for them, the newest last.
+    pub away: Vec<ExchangeId>,
+    /// When it was opened, or loaded from the store.
+    pub since: Timestamp,
     pub in_flight: usize,
     pub last_active: Timestamp,
     /// Changes that were noticed while no stream was open.
@@ -65,6 +69,8 @@ impl Session {
             abilities: Abilities::default(),
             level: None,
             streams,
+            away: Vec::new(),
+            since: now,
             in_flight: 0,
             last_active: now,
             unsaid: BTreeSet::new(),
@@ -82,15 +88,17 @@ impl Session {
             abilities: Abilities::parse(&record.capabilities),
             level: None,
             streams: Vec::new(),
+            away: Vec::new(),
+            since: now,
             in_flight: 0,
             last_active: now,
             unsaid: BTreeSet::new(),
         }
     }
 
-    /// Where a message goes that no request asked for: one stream, the newest.
+    /// Where a message goes that no request asked for: one stream, the newest; better one that is connected.
     pub(crate) fn stream(&self) -> Option<ExchangeId> {
-        self.streams.last().copied()
+        self.streams.last().or_else(|| self.away.last()).copied()
     }
 
     /// Whether nothing keeps it alive.

@@ -130,11 +130,10 @@ impl Shard {
         for session in oldest {
             self.drop_session(cx, session);
         }
-        for session in self.sessions.iter_mut() {
-            for stream in session.streams.drain(..) {
-                self.exchanges.remove(&stream);
-                cx.effect(Effect::Finish { exchange: stream });
-            }
+        let streams: Vec<_> = self.sessions.iter_mut().flat_map(|it| it.streams.drain(..)).collect();
+        for stream in streams {
+            self.exchanges.remove(&stream);
+            self.finish(cx, stream);
         }
     }
 

@@ -224,7 +224,7 @@ impl Shard {
                         frame.spliced(Field::Params, &mut [(Field::Uri, Cow::Owned(uri)), untagged(frame)]);
                     if let Some(stream) = stream {
                         let message = write::request(None, "notifications/resources/updated", Some(&params));
-                        cx.emit(stream, message.into());
+                        self.emit(cx, stream, message.into());
                     }
                 }
             }

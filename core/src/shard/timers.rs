@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::cancel::cancellation;
+use super::streams::Departure;
 use super::{Cx, Effect, Exchange, Shard};
 use crate::upstream::{Owner, Purpose, Seat, State};
 use crate::{CallId, Deadline, ExchangeId, LinkId, ServerId, SessionId, UpstreamFault};
@@ -35,6 +36,7 @@ impl Shard {
     pub(super) fn on_timer(&mut self, cx: &mut Cx<'_>) {
         if self.next_sweep <= cx.now {
             self.next_sweep = cx.now.after(SWEEP);
+            self.streams.expire(cx.now, cx.snapshot.limits());
             for session in self.sessions.idle(cx.now, cx.limits()) {
                 self.drop_session(cx, session);
             }
@@ -131,9 +133,15 @@ impl Shard {
     }
 
     /// A client has gone. In the stateless era that cancels its request (2026-07-28, Streamable HTTP); in the
-    /// eras before it does not, and a session of the oldest transport ends with its stream.
+    /// eras before it does not, and it may come back for a stream. A session of the oldest transport ends with its own.
     pub(super) fn on_exchange_closed(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId) {
+        match self.streams.leave(exchange) {
+            Departure::Absent(address, kind) => return self.on_reader_gone(cx, address, kind),
+            Departure::Superseded => return,
+            Departure::Gone => {}
+        }
         match self.exchanges.remove(&exchange) {
+            Some(Exchange::Batch) => self.on_batch_gone(cx, exchange),
             Some(Exchange::Call(server, call)) => self.on_caller_gone(cx, server, call),
             Some(Exchange::Listener) => {
                 self.listeners.remove(&exchange);
@@ -145,7 +153,7 @@ impl Shard {
         }
     }
 
-    fn on_caller_gone(&mut self, cx: &mut Cx<'_>, server: ServerId, call: CallId) {
+    pub(super) fn on_caller_gone(&mut self, cx: &mut Cx<'_>, server: ServerId, call: CallId) {
         let Some(upstream) = self.holder(server, call) else { return };
         let Some(caller) = upstream.calls.caller(call) else { return };
         let session = caller.session;

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Cx, Effect, Exchange, Shard};
+use super::{Cx, Exchange, Shard};
 use crate::ports::gateway::Target;
 use crate::rpc::Envelope;
 use crate::upstream::{Caller, Upstream};
@@ -124,8 +124,10 @@ impl Shard {
         let (gone, kept): (Vec<Waiter>, Vec<Waiter>) = waiters.into_iter().partition(which);
         self.waiters = kept;
         for Waiter { caller, .. } in gone {
-            if caller.ends && self.exchanges.remove(&caller.exchange).is_some() {
-                cx.effect(Effect::Finish { exchange: caller.exchange });
+            if !caller.ends {
+                self.count_down(cx, caller.exchange);
+            } else if self.exchanges.remove(&caller.exchange).is_some() {
+                self.finish(cx, caller.exchange);
             }
         }
     }

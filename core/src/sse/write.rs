@@ -1,5 +1,6 @@
 //! The writer: no value can end its line, so no value can forge a field or an event.
 
+use alloc::format;
 use bytes::{BufMut, BytesMut};
 
 use crate::ports::gateway::Event;
@@ -19,18 +20,25 @@ pub fn write_event(out: &mut BytesMut, event: &Event) {
             put_line(out, path.as_bytes());
         }
         Event::Message { id, data } => {
-            let id = id.as_deref().filter(|id| !id.contains(['\r', '\n', '\0']));
-            let id_bytes = id.map_or(0, str::len);
+            let id_bytes = id.as_deref().map_or(0, str::len);
             out.reserve(data.len().saturating_add(id_bytes).saturating_add(32));
-            if let Some(id) = id {
-                out.put_slice(b"id: ");
-                put_line(out, id.as_bytes());
-            }
+            put_id(out, id.as_deref());
             out.put_slice(b"event: message\ndata: ");
             put_line(out, data);
         }
+        Event::Primed { id, retry_ms } => {
+            put_id(out, Some(id));
+            out.put_slice(format!("retry: {retry_ms}\ndata: \n").as_bytes());
+        }
     }
     out.put_u8(b'\n');
+}
+
+fn put_id(out: &mut BytesMut, id: Option<&str>) {
+    if let Some(id) = id.filter(|id| !id.contains(['\r', '\n', '\0'])) {
+        out.put_slice(b"id: ");
+        put_line(out, id.as_bytes());
+    }
 }
 
 fn put_line(out: &mut BytesMut, value: &[u8]) {
@@ -66,6 +74,8 @@ mod tests {
         check(&message(None, r#"{"a":1}"#), "event: message\ndata: {\"a\":1}\n\n");
         check(&message(Some("s-7"), "{}"), "id: s-7\nevent: message\ndata: {}\n\n");
         check(&message(Some(""), ""), "id: \nevent: message\ndata: \n\n");
+        let primed = Event::Primed { id: "s-0".into(), retry_ms: 1_000 };
+        check(&primed, "id: s-0\nretry: 1000\ndata: \n\n");
     }
 
     #[test]

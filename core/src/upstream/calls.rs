@@ -18,7 +18,7 @@ use super::{Edits, Level};
 pub(crate) struct Caller {
     /// The exchange that messages about this request go to.
     pub exchange: ExchangeId,
-    /// Whether the answer ends the exchange (Streamable HTTP) or is one event of many on it (HTTP+SSE).
+    /// Whether the answer ends the exchange (Streamable HTTP) or is one of many on it (HTTP+SSE, batches).
     pub ends: bool,
     /// Raw JSON of the request's id.
     pub id: Box<str>,

@@ -156,15 +156,6 @@ impl Cell {
         self.feed_locked(&mut live, input);
     }
 
-    /// Makes a stream of an exchange whose first message is late.
-    pub(crate) fn stream_undecided(self: &Arc<Self>, exchange: ExchangeId) {
-        let mut live = self.live();
-        if let Some(sink) = live.sinks.remove(&exchange) {
-            let queue = sink.into_stream(self, exchange);
-            live.sinks.insert(exchange, Sink::Stream(queue));
-        }
-    }
-
     /// The client of an exchange has gone.
     pub(crate) fn close_exchange(self: &Arc<Self>, exchange: ExchangeId) {
         let mut live = self.live();

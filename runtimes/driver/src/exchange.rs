@@ -150,6 +150,7 @@ fn size(event: &Event) -> usize {
     match event {
         Event::Endpoint(path) => path.len(),
         Event::Message { data, .. } => data.len(),
+        Event::Primed { id, .. } => id.len(),
     }
 }
 

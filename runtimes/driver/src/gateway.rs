@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use orch_core::ports::BoxFuture;
 use orch_core::ports::gateway::{Admission, Gateway, Head, Reply, Verb};
-use orch_core::rpc::{Envelope, Sender, asked_id};
-use orch_core::shard::{Input, Opened, Posted};
+use orch_core::rpc::{Body, asked_id};
+use orch_core::shard::{BatchPosted, Input, Opened, Posted};
 use orch_core::{Bug, ExchangeId, Fault, Rejection};
 use tokio::sync::oneshot;
 
@@ -53,8 +53,8 @@ impl Driver {
         let first = if let Ok(first) = first {
             first
         } else {
-            // Nothing yet: a client that waits for the first byte is shown one.
-            cell.stream_undecided(exchange);
+            // Nothing yet: a client that waits for the first byte may be shown one.
+            cell.feed(Input::AnswerDelayed(exchange));
             receiver.await
         };
         guard.disarm();
@@ -71,9 +71,13 @@ fn input(
 ) -> Result<Input, Reply> {
     Ok(match head.verb {
         Verb::Post | Verb::PostMessage => {
-            let body = Envelope::parse(body.clone(), Sender::Client, cell.limits())
-                .map_err(|fault| Reply::json(fault.wire().status, fault.frame(asked_id(body)).into()))?;
-            Input::Posted(Posted { exchange, admission, head, body })
+            let refused = |fault: Fault| Reply::json(fault.wire().status, fault.frame(asked_id(body)).into());
+            match Body::parse(body.clone(), cell.limits()).map_err(refused)? {
+                Body::Batch(members) => {
+                    Input::BatchPosted(BatchPosted { exchange, admission, head, members })
+                }
+                Body::Message(body) => Input::Posted(Posted { exchange, admission, head, body }),
+            }
         }
         Verb::Listen | Verb::OpenSse => Input::StreamOpened(Opened { exchange, admission, head }),
         Verb::Delete => Input::SessionDeleted(Opened { exchange, admission, head }),

@@ -1,7 +1,7 @@
 //! The envelope: what it accepts is JSON to `serde_json` too, with the same members in the same places; ids keep their
 //! spelling; splicing changes what it is told to and nothing else; bounds hold.
 //!
-//! An input is a message, read once as a client's and once as a server's.
+//! An input is a message, read once as a client's and once as a server's, and once as a body, which may be a batch.
 //!
 //! Known differences: the hub also refuses equal keys in one object, and whatever is beyond its bounds. `serde_json`
 //! also refuses lone surrogates, but only where it decodes a text: values are compared undecoded, and an object with
@@ -11,8 +11,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use orch_core::Limits;
-use orch_core::rpc::{Envelope, Field, Members, Message, Sender, answered_id, asked_id, write};
+use orch_core::rpc::{Body, Envelope, Field, Members, Message, Sender, answered_id, asked_id, write};
+use orch_core::{Fault, Limits};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -50,6 +50,28 @@ pub fn check(input: &[u8]) {
                     assert!(is_json(&fault.frame(id)), "{fault} is not written as JSON, with the id {id:?}");
                 }
             }
+        }
+    }
+    if let Ok(Body::Batch(members)) = Body::parse(Bytes::copy_from_slice(input), &limits) {
+        splits(input, &members, &limits);
+    }
+}
+
+/// A batch is the elements that another reader finds, each read as if it had come alone.
+fn splits(input: &[u8], members: &[Result<Envelope, Fault>], limits: &Limits) {
+    assert!(members.len() <= limits.batch_members);
+    assert!(is_json(input) && depth(input) <= limits.json_depth);
+    let theirs: Vec<&RawValue> = serde_json::from_slice(input).expect("it is an array");
+    assert_eq!(members.len(), theirs.len());
+    for (member, element) in members.iter().zip(theirs) {
+        let alone = Bytes::copy_from_slice(element.get().as_bytes());
+        match (member, Envelope::parse(alone.clone(), Sender::Client, limits)) {
+            (Ok(member), Ok(_)) => {
+                assert_eq!(*member.bytes(), alone);
+                accepted(member, limits);
+            }
+            (Err(fault), Err(other)) => assert_eq!(*fault, other),
+            (member, alone) => panic!("{member:?} in a batch is {alone:?} by itself"),
         }
     }
 }

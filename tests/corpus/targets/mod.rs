@@ -3,6 +3,7 @@
 
 mod choices;
 pub mod config;
+pub mod cursor;
 pub mod envelope;
 pub mod framer;
 pub mod gate;

@@ -65,17 +65,18 @@ fn parse<'a>(pieces: impl Iterator<Item = &'a [u8]>, limit: usize) -> (Vec<Parse
     (events, Ok(()))
 }
 
-/// The values of the input, by turns a path, a message, and the id and the data of a message.
+/// The values of the input, by turns a message, a path, the data and the id of a message, and an id alone.
 fn events(bytes: &[u8]) -> Vec<Event> {
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     let mut values = bytes.split(|byte| *byte == 0xff);
     let mut events = Vec::new();
     while let Some(value) = values.next() {
         let data = Bytes::copy_from_slice(value);
-        events.push(match events.len() % 3 {
+        events.push(match events.len() % 4 {
             0 => Event::Message { id: None, data },
             1 => Event::Endpoint(text(value)),
-            _ => Event::Message { id: values.next().map(text), data },
+            2 => Event::Message { id: values.next().map(text), data },
+            _ => Event::Primed { id: text(value), retry_ms: 1_000 },
         });
     }
     events
@@ -93,6 +94,10 @@ fn seen(event: &Event) -> Parsed {
         Event::Message { id, data } => {
             let id = id.clone().filter(|id| !id.contains(['\r', '\n', '\0']));
             Parsed { event: "message".to_owned(), id, data: one_line(data) }
+        }
+        Event::Primed { id, .. } => {
+            let id = Some(id.clone()).filter(|id| !id.contains(['\r', '\n', '\0']));
+            Parsed { event: "message".to_owned(), id, data: Vec::new() }
         }
     }
 }

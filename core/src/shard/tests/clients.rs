@@ -67,7 +67,7 @@ impl Client {
         }
     }
 
-    fn post_head(&self, body: &Envelope) -> Head {
+    pub(super) fn post_head(&self, body: &Envelope) -> Head {
         match self.era {
             Era::Sse => self.head(Verb::PostMessage),
             Era::Http(revision) => {

@@ -36,6 +36,10 @@ pub(super) struct Seen {
     pub session: Option<String>,
     pub endpoint: Option<String>,
     pub messages: Vec<String>,
+    /// The ids of its events.
+    pub ids: Vec<String>,
+    /// The id that came before the first message.
+    pub primed: Option<String>,
     pub streams: bool,
     pub ended: bool,
     pub gone: bool,
@@ -205,7 +209,14 @@ impl World {
                 seen.streams = true;
                 match event {
                     Event::Endpoint(path) => seen.endpoint = Some(path.clone()),
-                    Event::Message { data, .. } => seen.messages.push(text(data)),
+                    Event::Message { id, data } => {
+                        seen.messages.push(text(data));
+                        seen.ids.extend(id.clone());
+                    }
+                    Event::Primed { id, .. } => {
+                        assert!(seen.messages.is_empty(), "an id that comes before all messages");
+                        seen.primed = Some(id.clone());
+                    }
                 }
             }
             Effect::Finish { exchange } => self.open_exchange(*exchange).ended = true,

@@ -133,7 +133,8 @@ fn event() -> impl Strategy<Value = Event> {
     ];
     let message = (proptest::option::of(any::<String>()), data)
         .prop_map(|(id, data)| Event::Message { id, data: Bytes::from(data) });
-    prop_oneof![any::<String>().prop_map(Event::Endpoint), message]
+    let primed = (any::<String>(), any::<u64>()).prop_map(|(id, retry_ms)| Event::Primed { id, retry_ms });
+    prop_oneof![any::<String>().prop_map(Event::Endpoint), message, primed]
 }
 
 /// What a reader is to see of an event.
@@ -148,6 +149,10 @@ fn seen(event: &Event) -> Parsed {
         Event::Message { id, data } => {
             let id = id.clone().filter(|id| !id.contains(['\r', '\n', '\0']));
             Parsed { event: "message".into(), id, data: one_line(data) }
+        }
+        Event::Primed { id, .. } => {
+            let id = Some(id.clone()).filter(|id| !id.contains(['\r', '\n', '\0']));
+            Parsed { event: "message".into(), id, data: Vec::new() }
         }
     }
 }

@@ -107,9 +107,11 @@ impl Judge {
                 self.see_session(*exchange, session.to_owned(), Some(*exchange));
             }
             Effect::Emit { exchange, event: Event::Message { data, .. } } => self.see_event(*exchange, data),
+            Effect::Emit { exchange, event: Event::Primed { .. } } | Effect::OpenStream { exchange } => {
+                self.open(*exchange);
+            }
             Effect::Finish { exchange } => self.open(*exchange).ended = true,
             Effect::OpenLink { link, server } => self.see_start(*link, server),
-            Effect::OpenStream { exchange } => drop(self.open(*exchange)),
             Effect::Persist { token, .. } => self.tokens.extend(*token),
             Effect::Publish { definitions } => self.published.push((**definitions).clone()),
             Effect::Report { .. } => {}
@@ -156,6 +158,12 @@ impl Judge {
         let text = std::str::from_utf8(data).expect("a message is text");
         let message = parse(text, Sender::Upstream, &Limits::default()).expect("a message is JSON-RPC");
         match message.message() {
+            // The answer to a POST that is a stream already.
+            Message::Response { id: answered, .. } if exchange.kind == (Kind::Post { stream: None }) => {
+                let own: Vec<&Asked> = exchange.asked.iter().collect();
+                assert_eq!(own.first().map(|asked| &*asked.id), Some(answered), "the id of {id}");
+                assert_no_other_nonce(data, &own);
+            }
             Message::Response { id: answered, .. } => {
                 let asked = exchange.owed.answer(answered, nonces(text).next());
                 assert!(asked, "{text} answers nothing on {id}: {:?}", exchange.owed);

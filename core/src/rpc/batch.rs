@@ -1,0 +1,96 @@
+//! What a client posts: one message, or in 2025-03-26 an array of them.
+
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use super::envelope::first_byte;
+use super::scan::scan_elements;
+use super::{Envelope, JsonLimits, Sender};
+use crate::{Exceeded, Fault, Limit, Limits};
+
+/// A body that was read.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and most are messages")]
+pub enum Body {
+    /// An array: what is no message in it is the fault that its own answer tells of (JSON-RPC 2.0, section 6).
+    Batch(Vec<Result<Envelope, Fault>>),
+    /// An object.
+    Message(Envelope),
+}
+
+impl Body {
+    /// Reads what a client has posted. The bounds of one message are those of a whole array.
+    pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Self, Fault> {
+        if first_byte(&bytes) != Some(b'[') {
+            return Envelope::parse(bytes, Sender::Client, limits).map(Self::Message);
+        }
+        let elements = scan_elements(&bytes, JsonLimits::of_clients(limits))?;
+        if elements.len() > limits.batch_members {
+            let (limit, value) = (Limit::BatchMembers, limits.batch_members as u64);
+            return Err(Exceeded { limit, value, hint: "send fewer messages at once" }.into());
+        }
+        let read = |span: &super::Span| {
+            let element = bytes.slice_ref(span.of(&bytes));
+            Envelope::parse(element, Sender::Client, limits)
+        };
+        Ok(Self::Batch(elements.iter().map(read).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rpc::Message;
+    use alloc::borrow::ToOwned;
+    use alloc::format;
+
+    fn parse(text: &str) -> Result<Body, Fault> {
+        Body::parse(Bytes::from(text.to_owned()), &Limits::default())
+    }
+
+    fn members(text: &str) -> Vec<Result<Envelope, Fault>> {
+        match parse(text) {
+            Ok(Body::Batch(members)) => members,
+            other => panic!("{other:?} is no batch"),
+        }
+    }
+
+    #[test]
+    fn an_array_is_its_messages_byte_for_byte() {
+        let one = r#"{"jsonrpc":"2.0", "id":1,"method":"a","params":{"n":[1.0,{}]}}"#;
+        let two = r#"{ "method":"b","jsonrpc":"2.0"}"#;
+        let members = members(&format!(" [{one} ,\n{two}]\r\n"));
+        let texts: Vec<&[u8]> = members.iter().map(|it| &**it.as_ref().unwrap().bytes()).collect();
+        assert_eq!(texts, [one.as_bytes(), two.as_bytes()]);
+        let second = members.get(1).unwrap().as_ref().unwrap();
+        assert_eq!(second.message(), Message::Notification { method: "b" });
+        assert!(matches!(parse(one), Ok(Body::Message(_))));
+    }
+
+    #[test]
+    fn what_is_no_message_leaves_the_others_alone() {
+        let members =
+            members(r#"[1, {"jsonrpc":"2.0","method":"a"}, [], {"jsonrpc":"2.0","method":"a","x":1}]"#);
+        let good: Vec<bool> = members.iter().map(Result::is_ok).collect();
+        assert_eq!(good, [false, true, false, false]);
+        assert!(self::members("[ ]").is_empty());
+    }
+
+    #[test]
+    fn an_array_is_read_as_strictly_as_a_message() {
+        for text in ["[", "[{}", "[{},]", "[{}{}]", "[{}]x", r#"[{"a":1,"a":2}]"#, "[\u{7f}]", "[nul]"] {
+            let fault = parse(text).unwrap_err();
+            assert!(format!("{fault}").contains("not valid JSON"), "{text}: {fault}");
+        }
+        let deep = format!("[{}{}]", "[".repeat(64), "]".repeat(64));
+        assert!(format!("{}", parse(&deep).unwrap_err()).contains("json_depth"));
+    }
+
+    #[test]
+    fn an_array_has_so_many_members_and_no_more() {
+        let many = |count: usize| format!("[{}]", (0..count).map(|_| "{}").collect::<Vec<_>>().join(","));
+        assert_eq!(members(&many(100)).len(), 100);
+        let fault = parse(&many(101)).unwrap_err();
+        assert!(format!("{fault}").contains("batch_members"), "{fault}");
+    }
+}
