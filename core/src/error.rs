@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::Limit;
+use crate::mcp::Asking;
 use crate::rpc::write;
 
 /// A fault, by guilt.
@@ -81,6 +82,9 @@ pub enum Rejection {
     /// A revision that the hub does not speak (2026-07-28: with the list of those it does).
     #[error("unsupported protocol version: {0}")]
     UnsupportedVersion(String),
+    /// A server needs something that a client of 2026-07-28 did not say it can do.
+    #[error("the server needs {0} for this request, which the client's capabilities do not name")]
+    MissingCapability(Asking),
     /// `MCP-Protocol-Version` of a session's request names no revision that has sessions.
     #[error("MCP-Protocol-Version {0} is not a revision of this session")]
     BadVersionHeader(String),
@@ -293,6 +297,9 @@ impl Rejection {
             Self::SessionNotFound => (404, -32_001, None),
             Self::UnsupportedVersion(requested) => (400, -32_022, Some(supported(requested))),
             Self::HeaderMismatch(_) => (400, -32_020, None),
+            Self::MissingCapability(asking) => {
+                (400, -32_021, Some(format!("{{\"requiredCapabilities\":{}}}", asking.capability())))
+            }
             Self::Expectation => (417, -32_600, None),
             Self::TooSlow => (408, -32_600, None),
             Self::ContentType | Self::ContentEncoding => (415, -32_600, None),

@@ -82,6 +82,8 @@ pub struct Limits {
     pub verdict: Duration,
     /// How often a server may ask for more input before it answers one call.
     pub input_rounds: u32,
+    /// How long more questions of a server are waited for, before a client of the stateless era is shown them.
+    pub gather: Duration,
     /// How long a call waits for its client to come back with what its server has asked for.
     pub parked: Duration,
     /// How long a list or a handshake of the unified endpoint waits for servers that were never seen.
@@ -161,10 +163,11 @@ pub struct Limits {
     pub uri_bytes: usize,
 }
 
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
 impl Default for Limits {
     fn default() -> Self {
-        const KIB: usize = 1024;
-        const MIB: usize = 1024 * KIB;
         let (s, ms) = (Duration::from_secs, Duration::from_millis);
         Self {
             body_bytes: 4 * MIB,
@@ -204,6 +207,7 @@ impl Default for Limits {
             probe: s(3),
             verdict: s(24 * 60 * 60),
             input_rounds: 10,
+            gather: ms(20),
             parked: s(10 * 60),
             discover_wait: s(3),
             first_message: s(15),

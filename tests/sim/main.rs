@@ -65,7 +65,7 @@ fn every_seed_keeps_the_books_and_answers_everybody_in_the_end() {
         answers += hub.books.answered;
         resumed += hub.resumed;
     }
-    assert!(resumed > 0, "nobody has come back");
+    assert!(resumed > 0 || number("ORCH_SIM_SEED").is_some(), "nobody has come back");
     assert!(answers > steps / 20, "the simulation does too little: {answers} answers");
 }
 

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -34,6 +35,18 @@ static TABLE: [(Asking, &str, Revision, Revision); 5] = [
     (Asking::Url, "elicitation/create", V2025_11_25, LAST),
 ];
 
+impl fmt::Display for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Form => "elicitation by a form",
+            Self::Roots => "roots",
+            Self::Sampling => "sampling",
+            Self::SamplingTools => "sampling with tools",
+            Self::Url => "elicitation by an address",
+        })
+    }
+}
+
 impl Asking {
     /// What a request asks for, in a revision that has it.
     pub fn of(method: &str, request: &Envelope, revision: Revision) -> Option<Self> {
@@ -50,6 +63,17 @@ impl Asking {
             Self::Url => url,
         };
         named.map(|(asking, ..)| *asking).find(|asking| fits(*asking))
+    }
+
+    /// The `ClientCapabilities` without which nobody can answer it, as JSON.
+    pub fn capability(self) -> &'static str {
+        match self {
+            Self::Form => "{\"elicitation\":{\"form\":{}}}",
+            Self::Roots => "{\"roots\":{}}",
+            Self::Sampling => "{\"sampling\":{}}",
+            Self::SamplingTools => "{\"sampling\":{\"tools\":{}}}",
+            Self::Url => "{\"elicitation\":{\"url\":{}}}",
+        }
     }
 
     /// Whether the name is that of a request to clients.

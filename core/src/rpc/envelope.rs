@@ -130,6 +130,11 @@ impl Envelope {
         decode_string(self.raw(field)?)
     }
 
+    /// Whether it answers that something went wrong: with an error, or with a result that says so.
+    pub fn is_failure(&self) -> bool {
+        self.has(Field::Error) || self.raw(Field::IsError) == Some(b"true")
+    }
+
     /// The whole message.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes

@@ -88,6 +88,8 @@ fields! {
     RequestId = Body "requestId",
     /// `progressToken` of a progress notification.
     ProgressToken = Body "progressToken",
+    /// `isError` of a result.
+    IsError = Body "isError",
     /// `mode` of the body.
     Mode = Body "mode",
     /// `inputRequests` of a result.

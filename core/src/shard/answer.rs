@@ -36,7 +36,11 @@ impl Shard {
         let modern = caller.revision.is_modern();
         if let Some(error) = response.raw(Field::Error) {
             let error = if modern { modern_error(response) } else { Cow::Borrowed(error) };
-            let status = if modern && response.raw(Field::Code) == Some(b"-32601") { 404 } else { 200 };
+            let status = match response.raw(Field::Code) {
+                Some(b"-32601") if modern => 404,
+                Some(b"-32021") if modern => 400,
+                Some(_) | None => 200,
+            };
             return self.deliver(cx, caller, status, write::raw_error(&caller.id, &error));
         }
         let body = if modern {

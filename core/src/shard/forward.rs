@@ -177,6 +177,7 @@ impl Shard {
             request: keeps.then(|| Box::new(request)),
             round: None,
             subscribes,
+            lacks: None,
         };
         upstream.calls.insert(id, call);
     }

@@ -11,6 +11,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
+use serde::Deserialize;
 
 use super::{Cx, Effect, Severity, Shard};
 use crate::mcp::Revision;
@@ -18,7 +19,9 @@ use crate::ports::upstream::CloseReason;
 use crate::record::{Protocol, RemoteKind, Transport};
 use crate::rpc::{Envelope, Field, write};
 use crate::snapshot::Entry;
-use crate::upstream::{Draft, Owner, Purpose, Seat, State, Upstream, handshake_params, own_params, say};
+use crate::upstream::{
+    Draft, Owner, Probe, Purpose, Seat, State, Upstream, handshake_params, own_params, say,
+};
 use crate::{LinkId, ServerId, Timestamp};
 
 /// How a server is approached.
@@ -37,7 +40,7 @@ impl Shard {
         let Some(upstream) = self.upstream_of(link) else { return };
         let State::Opening { deadline, .. } = upstream.process.state else { return };
         upstream.process.pid = pid;
-        upstream.probed = false;
+        upstream.probe = Probe { shy: upstream.probe.shy, ..Probe::default() };
         let approach = approach(cx, upstream);
         upstream.process.state = State::Handshaking { link, deadline, probe: None };
         match approach {
@@ -58,7 +61,7 @@ impl Shard {
     fn probe(&mut self, cx: &mut Cx<'_>, link: LinkId, deadline: Timestamp, until: Option<Timestamp>) {
         let Some(upstream) = self.upstream_of(link) else { return };
         upstream.process.state = State::Handshaking { link, deadline, probe: until };
-        upstream.probed = true;
+        upstream.probe.asked = true;
         let params = own_params(Revision::V2026_07_28, None);
         // An answer that comes late is as good, whatever else was said in the meantime.
         let patience = deadline.since(cx.now);
@@ -73,6 +76,11 @@ impl Shard {
         if speaks_modern(response) {
             upstream.calls.remove_own(|purpose| matches!(purpose, Purpose::Handshake));
             return self.begin(cx, link, Revision::V2026_07_28, response);
+        }
+        // It refuses the revision that it says it speaks: once more, it may not have been ready.
+        if offers_modern(response) && !upstream.probe.asked_again {
+            upstream.probe.asked_again = true;
+            return self.probe(cx, link, deadline, probe);
         }
         if probe.is_some() {
             return self.greet(cx, link, deadline);
@@ -91,7 +99,7 @@ impl Shard {
     pub(super) fn on_handshake(&mut self, cx: &mut Cx<'_>, link: LinkId, response: &Envelope) {
         let Some(upstream) = self.upstream_of(link) else { return };
         let State::Handshaking { deadline, .. } = upstream.process.state else { return };
-        let (server, probed) = (upstream.id, upstream.probed);
+        let (server, probed) = (upstream.id, upstream.probe.asked);
         let agreed = response.text(Field::ProtocolVersion);
         let revision = agreed.as_deref().and_then(Revision::answered);
         if let Some(revision) = revision {
@@ -126,7 +134,8 @@ impl Shard {
         let before = cx.snapshot.entry(upstream.id).and_then(|entry| entry.offer.as_ref());
         // What a process of somebody's own offers is what the shared one offers.
         let learns = upstream.owner == Owner::Project || before.is_none() || is_stale;
-        let draft = Draft::begin(said, revision, upstream.id, project, upstream.digest, cx.now);
+        let own = (&*upstream.name, upstream.digest);
+        let draft = Draft::begin(said, revision, upstream.id, project, own, cx.now);
         let draft = draft.after(before.map(|offer| offer.definitions()));
         upstream.draft = learns.then_some(draft);
         if !revision.is_modern() {
@@ -166,7 +175,7 @@ impl Shard {
         let Some(upstream) = self.upstream_of(link).filter(|_| ended) else { return false };
         let asked = matches!(upstream.process.state, State::Handshaking { probe: Some(_), .. });
         if asked {
-            upstream.shy = true;
+            upstream.probe.shy = true;
             upstream.calls.remove_own(|purpose| matches!(purpose, Purpose::Probe));
             upstream.process.state = State::Queued;
             upstream.process.pid = None;
@@ -234,7 +243,7 @@ fn approach(cx: &Cx<'_>, upstream: &Upstream) -> Approach {
         Protocol::Legacy => Approach::Greet,
         Protocol::Modern => Approach::Discover,
         // The stateless era is not defined over HTTP+SSE.
-        Protocol::Auto if stream_of_old || upstream.shy => Approach::Greet,
+        Protocol::Auto if stream_of_old || upstream.probe.shy => Approach::Greet,
         Protocol::Auto => match entry.and_then(|entry| entry.offer.as_ref()) {
             Some(offer) if !offer.revision().is_modern() => {
                 let age = cx.now.since(offer.definitions().fetched_at);
@@ -254,6 +263,22 @@ fn refusal(server: &str, what: &str, response: &Envelope) -> String {
         || format!("{what}: {said}"),
         |cause| cause.trim_end_matches("; the outcome is unknown").to_owned(),
     )
+}
+
+/// Whether an error names the revision that the hub speaks among those that its server does (2026-07-28, -32022).
+fn offers_modern(response: &Envelope) -> bool {
+    #[derive(Deserialize)]
+    struct Refusal {
+        code: i64,
+        data: Option<Offered>,
+    }
+    #[derive(Deserialize)]
+    struct Offered {
+        supported: Vec<String>,
+    }
+    let refusal = response.raw(Field::Error).and_then(|raw| serde_json::from_slice::<Refusal>(raw).ok());
+    let offered = refusal.filter(|refusal| refusal.code == -32_022).and_then(|refusal| refusal.data);
+    offered.is_some_and(|offered| offered.supported.iter().any(|text| text == Revision::V2026_07_28.date()))
 }
 
 /// Whether an answer to `server/discover` names the revision that the hub speaks.

@@ -221,13 +221,16 @@ fn raw_id(posted: &Posted) -> Option<alloc::string::String> {
     }
 }
 
-/// Whether a message speaks of itself as one of the stateless era. `initialize` never does.
+/// Whether a message speaks of itself as one of the stateless era.
 fn claims_modern(posted: &Posted) -> bool {
-    if matches!(posted.body.message(), Message::Request { method: "initialize", .. }) {
-        return false;
+    if posted.body.has(Field::MetaVersion) {
+        return true;
     }
+    // Without it a newer version in the header alone is a claim as well, unless what else is said is of the eras before.
+    let greets = matches!(posted.body.message(), Message::Request { method: "initialize", .. });
     let newer = |version: &str| version > Revision::LAST_WITH_HANDSHAKE.date() && version.starts_with("20");
-    posted.body.has(Field::MetaVersion) || posted.head.headers.version.as_deref().is_some_and(newer)
+    let older = greets || posted.head.session.is_some();
+    !older && posted.head.headers.version.as_deref().is_some_and(newer)
 }
 
 /// The version header of a session's request: absent (Gemini CLI), or a revision that has sessions.

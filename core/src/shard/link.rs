@@ -13,7 +13,7 @@ use crate::mcp::ListKind;
 use crate::ports::upstream::CloseReason;
 use crate::rpc::{Envelope, Message};
 use crate::upstream::{Call, Draft, News, Purpose, State, own_params};
-use crate::{CallId, Fault, LinkId, ServerId, UpstreamFault};
+use crate::{CallId, Fault, LinkId, Rejection, ServerId, UpstreamFault};
 
 impl Shard {
     /// `within` is the call on whose own stream they came, where the link has such streams.
@@ -67,6 +67,11 @@ impl Shard {
         match call.purpose {
             Purpose::Client(caller, lifetime) => {
                 self.on_subscribed(link, &caller, call.subscribes, response);
+                if let Some(asking) = call.lacks.filter(|_| response.is_failure()) {
+                    self.settle(caller.session);
+                    self.end_questions(cx, id);
+                    return self.fail(cx, &caller, &Rejection::MissingCapability(asking).into());
+                }
                 self.settle(caller.session);
                 self.end_questions(cx, id);
                 let info = match cx.snapshot.entry(server) {
@@ -225,6 +230,7 @@ pub(super) fn internal_call(cx: &Cx<'_>, purpose: Purpose, patience: Duration) -
         request: None,
         round: None,
         subscribes: None,
+        lacks: None,
         bytes: 0,
         since: cx.now,
     }

@@ -42,6 +42,7 @@ mod rounds;
 mod seating;
 mod session;
 mod start;
+mod state;
 mod streams;
 mod subscribe;
 mod survey;
@@ -57,7 +58,7 @@ pub use input::{BatchPosted, Input, Opened, Posted};
 
 use batch::Batch;
 use listen::Listener;
-use park::Parked;
+use park::{Gathering, Parked};
 use reverse::Asked;
 use session::Sessions;
 use streams::Streams;
@@ -83,6 +84,8 @@ pub struct Shard {
     listeners: BTreeMap<ExchangeId, Listener>,
     /// Calls that wait for their client's next try, by the number in `requestState`.
     parked: BTreeMap<u64, Parked>,
+    /// Calls of the same kind whose servers have just begun to ask.
+    gathering: BTreeMap<CallId, Gathering>,
     subscriptions: Subscriptions,
     publications: BTreeMap<ServerId, Publication>,
     /// Servers whose lists have changed, or were asked for, when the process ended that was to tell them.

@@ -3,7 +3,7 @@
 use alloc::borrow::ToOwned;
 
 use super::handshake::stateless_caller;
-use super::park::State;
+use super::state::State;
 use super::wait::Patience;
 use super::{Cx, Posted, Shard};
 use crate::mcp::{Method, Revision, Row, check_headers};

@@ -1,26 +1,40 @@
 //! Questions of 2025 servers to 2026 clients: the request is answered with `input_required`, the call stays with its
 //! server, and the client's next try takes it up again (2026-07-28, multi round-trip requests).
 //!
-//! `requestState` names the parked call. It is signed and bound to the key, the endpoint and its expiry: whoever else
-//! presents it, or presents another, is refused.
+//! A server may ask several things at once, each in a request of its own: they are gathered for a moment, so that the
+//! client is shown all of them in one answer.
 
+use super::state::State;
+use super::{Cx, Effect, Exchange, Shard};
+use crate::mcp::{Abilities, Asking, Lifetime, Revision};
+use crate::ports::gateway::Target;
+use crate::rpc::{Envelope, Field, Members, Message, write};
+use crate::upstream::{Caller, Purpose};
+use crate::{CallId, Exceeded, KeyId, Limit, LinkId, Rejection, ServerId, Timestamp};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-use subtle::ConstantTimeEq;
 
-use super::{Cx, Effect, Exchange, Shard};
-use crate::key::derive;
-use crate::mcp::Lifetime;
-use crate::ports::gateway::Target;
-use crate::rpc::{Envelope, Field, Members, write};
-use crate::upstream::{Caller, Purpose};
-use crate::{CallId, Exceeded, Fault, KeyId, Limit, LinkId, Rejection, ServerId, Timestamp};
+/// What a server wants to know.
+#[derive(Debug)]
+pub(super) struct Question {
+    /// Its name in `inputRequests`.
+    name: String,
+    /// Raw JSON of the id of the server's request.
+    id: Box<str>,
+    /// Raw JSON, as a client is shown it.
+    shown: Vec<u8>,
+}
+
+/// A call whose server has begun to ask.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    link: LinkId,
+    questions: Vec<Question>,
+    /// When they are shown.
+    at: Timestamp,
+}
 
 /// A call that waits for its client's next try.
 #[derive(Debug)]
@@ -31,26 +45,75 @@ pub(super) struct Parked {
     lifetime: Lifetime,
     key: KeyId,
     target: Target,
-    /// Raw JSON of the id of the server's question.
-    id: Box<str>,
-    /// Raw JSON: the question, as a client is shown it.
-    question: Vec<u8>,
+    abilities: Abilities,
+    /// What the server was not told yet.
+    questions: Vec<Question>,
     until: Timestamp,
     /// The answer, if the server gave it without waiting for the client.
     answer: Option<Envelope>,
 }
 
+impl Gathering {
+    /// Where the questions came from.
+    pub(super) fn link(&self) -> LinkId {
+        self.link
+    }
+}
+
 impl Shard {
-    /// Parks a call and shows its client the question.
-    pub(super) fn park(
-        &mut self,
-        cx: &mut Cx<'_>,
-        link: LinkId,
-        call: CallId,
-        id: &str,
-        method: &str,
-        params: &[u8],
-    ) {
+    /// Keeps a question of a server for a moment; others may follow.
+    pub(super) fn gather(&mut self, cx: &mut Cx<'_>, link: LinkId, call: CallId, frame: &Envelope) {
+        let question = self.question(frame);
+        let at = cx.now.after(cx.limits().gather);
+        let gathering =
+            self.gathering.entry(call).or_insert_with(|| Gathering { link, questions: Vec::new(), at });
+        gathering.questions.extend(question);
+    }
+
+    /// Adds a question of a server that has asked before. Whether there is such a call, and its client can answer.
+    pub(super) fn gather_more(&mut self, link: LinkId, frame: &Envelope) -> bool {
+        let call = self.upstream_at(link).and_then(|upstream| upstream.calls.only_parked());
+        let question = self.question(frame);
+        let Message::Request { method, .. } = frame.message() else { return false };
+        let asking = Asking::of(method, frame, Revision::V2026_07_28);
+        let mut parked = self.parked.values_mut().filter(|parked| parked.link == link);
+        let Some(parked) = call.and_then(|call| parked.find(|parked| parked.call == call)) else {
+            return false;
+        };
+        let able = asking.is_some_and(|asking| parked.abilities.can(asking));
+        parked.questions.extend(question.filter(|_| able));
+        able
+    }
+
+    fn question(&mut self, frame: &Envelope) -> Option<Question> {
+        let Message::Request { id, method } = frame.message() else { return None };
+        let mut shown = Vec::from(b"{\"method\":");
+        write::string(&mut shown, method);
+        shown.extend_from_slice(b",\"params\":");
+        shown.extend_from_slice(frame.raw(Field::Params).unwrap_or(b"{}"));
+        shown.push(b'}');
+        Some(Question { name: format!("q{}", self.mint_call().0), id: id.into(), shown })
+    }
+
+    /// Shows clients what their servers have asked for, where it is time.
+    pub(super) fn show_gathered(&mut self, cx: &mut Cx<'_>) {
+        let due = |(_, gathering): &(&CallId, &Gathering)| gathering.at <= cx.now;
+        let due: Vec<CallId> = self.gathering.iter().filter(due).map(|(call, _)| *call).collect();
+        for call in due {
+            if let Some(Gathering { link, questions, .. }) = self.gathering.remove(&call) {
+                self.park(cx, link, call, questions);
+            }
+        }
+    }
+
+    /// A call has ended while its server still asked.
+    pub(super) fn end_gathering(&mut self, cx: &mut Cx<'_>, call: CallId, why: &str) {
+        let Some(gathering) = self.gathering.remove(&call) else { return };
+        refuse(cx, gathering.link, &gathering.questions, why);
+    }
+
+    /// Parks a call and shows its client the questions.
+    fn park(&mut self, cx: &mut Cx<'_>, link: LinkId, call: CallId, questions: Vec<Question>) {
         let until = cx.now.after(cx.limits().parked);
         let Some(upstream) = self.upstream_of(link) else { return };
         let server = upstream.id;
@@ -60,24 +123,9 @@ impl Shard {
         upstream.calls.extend_fully(call);
         self.settle(caller.session);
         let Some(key) = caller.key.clone() else { return };
-        let mut question = Vec::from(b"{\"method\":");
-        write::string(&mut question, method);
-        question.extend_from_slice(b",\"params\":");
-        question.extend_from_slice(params);
-        question.push(b'}');
-        let target = caller.target.clone();
-        let parked = Parked {
-            link,
-            server,
-            call,
-            lifetime,
-            key,
-            target,
-            id: id.into(),
-            question,
-            until,
-            answer: None,
-        };
+        let (target, abilities) = (caller.target.clone(), caller.abilities);
+        let parked =
+            Parked { link, server, call, lifetime, key, target, abilities, questions, until, answer: None };
         let number = self.mint_call().0;
         self.require_input(cx, &caller, number, &parked);
         self.parked.insert(number, parked);
@@ -87,50 +135,64 @@ impl Shard {
         let state = State { number, until: parked.until }.sign(cx, &parked.key, &parked.target);
         let info = super::lists::server_info(cx.snapshot, &caller.target);
         let mut result =
-            format!("{{\"resultType\":\"input_required\",\"requestState\":\"{state}\",").into_bytes();
-        result.extend_from_slice(format!("\"inputRequests\":{{\"q{number}\":").as_bytes());
-        result.extend_from_slice(&parked.question);
+            format!("{{\"resultType\":\"input_required\",\"requestState\":\"{state}\",\"inputRequests\":{{")
+                .into_bytes();
+        for (at, question) in parked.questions.iter().enumerate() {
+            let comma = if at > 0 { "," } else { "" };
+            result.extend_from_slice(format!("{comma}\"{}\":", question.name).as_bytes());
+            result.extend_from_slice(&question.shown);
+        }
         let meta = format!("}},\"_meta\":{{\"io.modelcontextprotocol/serverInfo\":{info}}}}}");
         result.extend_from_slice(meta.as_bytes());
         self.respond(cx, caller, &result);
     }
 
-    /// A client's next try. Its input goes to the server, and the call is its call again.
+    /// A client's next try. Its input goes to the server, and when nothing is left to ask the call is its call again.
     pub(super) fn resume(&mut self, cx: &mut Cx<'_>, caller: Caller, body: &Envelope, state: State) {
         // Numbers begin again with every life of the hub; an expiry is that of one parked call.
-        let same = |state: &State| self.parked.get(&state.number).is_some_and(|it| it.until == state.until);
-        let found = Some(state).filter(|state| state.until > cx.now && same(state));
-        let Some(mut parked) = found.as_ref().and_then(|state| self.parked.remove(&state.number)) else {
-            let fault: Fault = Rejection::BadRequestState.into();
-            return self.fail(cx, &caller, &fault);
-        };
-        let number = found.map_or(0, |state| state.number);
+        let same = |parked: &Parked| parked.until == state.until && state.until > cx.now;
+        if !self.parked.get(&state.number).is_some_and(same) {
+            return self.fail(cx, &caller, &Rejection::BadRequestState.into());
+        }
+        let Some(mut parked) = self.parked.remove(&state.number) else { return };
         if let Some(answer) = parked.answer.take() {
             let info = super::lists::server_info(cx.snapshot, &caller.target);
             return self.relay(cx, &caller, &answer, parked.lifetime, info);
         }
-        let Some(input) = input(body, number) else {
-            self.require_input(cx, &caller, number, &parked);
-            self.parked.insert(number, parked);
-            return;
-        };
-        let most = cx.limits().project_in_flight;
-        if self.in_flight >= most {
-            let hint = "come back when calls have ended";
-            let fault = Exceeded { limit: Limit::ProjectInFlight, value: most as u64, hint }.into();
-            self.parked.insert(number, parked);
-            return self.fail(cx, &caller, &fault);
-        }
-        let (exchange, lifetime) = (caller.exchange, parked.lifetime);
-        let upstream = self.upstream_of(parked.link).filter(|upstream| upstream.calls.contains(parked.call));
-        let Some(upstream) = upstream else {
+        let upstream = self.upstream_of(parked.link);
+        if !upstream.is_some_and(|upstream| upstream.calls.contains(parked.call)) {
             return self.fail(cx, &caller, &Rejection::BadRequestState.into());
-        };
-        upstream.calls.replace(parked.call, Purpose::Client(caller, lifetime));
+        }
+        let told = take_told(body, &mut parked.questions);
+        if let Err(exceeded) = self.admit_again(cx, &parked) {
+            parked.questions.extend(told.into_iter().map(|(question, _)| question));
+            self.parked.insert(state.number, parked);
+            return self.fail(cx, &caller, &exceeded.into());
+        }
+        for (question, input) in told {
+            let frame = write::one_line(write::result(&question.id, &input));
+            cx.effect(Effect::SendFrame { link: parked.link, frame: frame.into() });
+        }
+        if !parked.questions.is_empty() {
+            self.require_input(cx, &caller, state.number, &parked);
+            self.parked.insert(state.number, parked);
+            return;
+        }
+        self.exchanges.insert(caller.exchange, Exchange::Call(parked.server, parked.call));
         self.in_flight = self.in_flight.saturating_add(1);
-        self.exchanges.insert(exchange, Exchange::Call(parked.server, parked.call));
-        let frame = write::one_line(write::result(&parked.id, &input));
-        cx.effect(Effect::SendFrame { link: parked.link, frame: frame.into() });
+        if let Some(upstream) = self.upstream_of(parked.link) {
+            upstream.calls.replace(parked.call, Purpose::Client(caller, parked.lifetime));
+        }
+    }
+
+    /// Whether a call whose questions are all answered may be in flight again.
+    fn admit_again(&self, cx: &Cx<'_>, parked: &Parked) -> Result<(), Exceeded> {
+        let most = cx.limits().project_in_flight;
+        if parked.questions.is_empty() && self.in_flight >= most {
+            let hint = "come back when calls have ended";
+            return Err(Exceeded { limit: Limit::ProjectInFlight, value: most as u64, hint });
+        }
+        Ok(())
     }
 
     /// A server answered a parked call without its client; the next try gets the answer.
@@ -154,66 +216,33 @@ impl Shard {
         for number in numbers {
             let Some(parked) = self.parked.remove(&number) else { continue };
             if parked.answer.is_none() && lost.is_none() {
-                let refusal = write::error(Some(&parked.id), -32_603, "the client did not come back", None);
-                cx.effect(Effect::SendFrame { link: parked.link, frame: refusal.into() });
+                refuse(cx, parked.link, &parked.questions, "the client did not come back");
             }
         }
     }
 
     pub(super) fn parked_deadline(&self) -> Option<Timestamp> {
-        self.parked.values().map(|parked| parked.until).min()
+        let gathered = self.gathering.values().map(|gathering| gathering.at);
+        self.parked.values().map(|parked| parked.until).chain(gathered).min()
     }
 }
 
-/// What a client says to a question. Input for other questions means nothing.
-fn input(body: &Envelope, number: u64) -> Option<Vec<u8>> {
-    let members = Members::read(body.raw(Field::InputResponses)?)?;
-    let name = format!("q{number}");
-    members.0.iter().find(|(key, _)| *key == name).map(|(_, value)| value.get().as_bytes().to_vec())
+/// Takes the questions that a client's input answers. Input for other questions means nothing.
+fn take_told(body: &Envelope, questions: &mut Vec<Question>) -> Vec<(Question, Vec<u8>)> {
+    let Some(input) = body.raw(Field::InputResponses).and_then(Members::read) else { return Vec::new() };
+    let told = |question: &Question| input.0.iter().find(|(name, _)| *name == question.name);
+    let answered: Vec<Question> = questions.extract_if(.., |question| told(question).is_some()).collect();
+    let with_input = |question: Question| {
+        let value = told(&question).map(|(_, value)| value.get().as_bytes().to_vec())?;
+        Some((question, value))
+    };
+    answered.into_iter().filter_map(with_input).collect()
 }
 
-/// What `requestState` says.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct State {
-    number: u64,
-    until: Timestamp,
-}
-
-impl State {
-    /// The state of a request, if it is one that the hub has made for this caller. Any other is its server's own.
-    pub(super) fn of(cx: &Cx<'_>, caller: &Caller, body: &Envelope) -> Option<Self> {
-        Self::open(cx, &body.text(Field::RequestState)?, caller.key.as_ref()?, &caller.target)
-    }
-
-    fn sign(self, cx: &Cx<'_>, key: &KeyId, target: &Target) -> String {
-        let mut bytes = [self.number.to_be_bytes(), self.until.0.to_be_bytes()].concat();
-        let tag = self.tag(cx, key, target);
-        bytes.extend_from_slice(&tag);
-        URL_SAFE_NO_PAD.encode(bytes)
-    }
-
-    fn open(cx: &Cx<'_>, text: &str, key: &KeyId, target: &Target) -> Option<Self> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (number, rest) = bytes.split_first_chunk::<8>()?;
-        let (until, tag) = rest.split_first_chunk::<8>()?;
-        let state =
-            Self { number: u64::from_be_bytes(*number), until: Timestamp(u64::from_be_bytes(*until)) };
-        let same: bool = state.tag(cx, key, target).ct_eq(tag).into();
-        same.then_some(state)
-    }
-
-    fn tag(self, cx: &Cx<'_>, key: &KeyId, target: &Target) -> [u8; 32] {
-        let secret = derive(&cx.snapshot.instance.cursor_key, b"request-state/v1");
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&secret) else { return [0; 32] };
-        mac.update(&self.number.to_be_bytes());
-        mac.update(&self.until.0.to_be_bytes());
-        mac.update(cx.snapshot.project.id.0.as_bytes());
-        mac.update(key.0.as_bytes());
-        // Names cannot hold a NUL, so the parts cannot run into each other.
-        mac.update(&[0]);
-        if let Target::Server(name) = target {
-            mac.update(name.as_bytes());
-        }
-        mac.finalize().into_bytes().into()
+/// Tells a server that its questions will not be answered.
+fn refuse(cx: &mut Cx<'_>, link: LinkId, questions: &[Question], why: &str) {
+    for question in questions {
+        let refusal = write::error(Some(&question.id), -32_603, why, None);
+        cx.effect(Effect::SendFrame { link, frame: refusal.into() });
     }
 }

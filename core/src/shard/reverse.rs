@@ -41,8 +41,12 @@ pub(super) enum Origin {
 enum Meant {
     /// The client of a call; without a session where the era has none.
     Call(CallId, Option<SessionId>, ExchangeId),
+    /// Nobody that could be named, or that can answer.
+    Nobody,
     /// A session, outside of a call.
     Session(SessionId, ExchangeId),
+    /// The client of a call of the stateless era, who did not say that it can do this.
+    Unable(CallId, Asking),
 }
 
 impl Shard {
@@ -64,17 +68,15 @@ impl Shard {
             self.mark_interactive(cx, link);
         }
         let most = cx.limits().session_questions;
-        let Some(meant) = self.meant(link, within, method, frame).filter(|meant| self.may_ask(meant, most))
-        else {
-            let refusal = write::error(Some(id), -32_601, "no client that can do this is calling", None);
-            return cx.effect(Effect::SendFrame { link, frame: refusal.into() });
-        };
-        let (call, session, exchange) = match meant {
-            Meant::Call(call, None, _) => {
-                return self.park(cx, link, call, id, method, frame.raw(Field::Params).unwrap_or(b"{}"));
+        let (call, session, exchange) = match self.meant(link, within, method, frame) {
+            Meant::Call(call, None, _) => return self.gather(cx, link, call, frame),
+            Meant::Call(call, Some(session), exchange) if self.may_ask(session, most) => {
+                (Some(call), session, exchange)
             }
-            Meant::Call(call, Some(session), exchange) => (Some(call), session, exchange),
-            Meant::Session(session, exchange) => (None, session, exchange),
+            Meant::Session(session, exchange) if self.may_ask(session, most) => (None, session, exchange),
+            Meant::Unable(call, asking) => return self.note_lack(cx, link, call, asking, id),
+            Meant::Nobody if self.gather_more(link, frame) => return,
+            Meant::Call(..) | Meant::Nobody | Meant::Session(..) => return refuse_request(cx, link, id),
         };
         let progress = frame.raw_str(Field::MetaProgressToken).map(Into::into);
         let origin = Origin::Request { id: id.into(), progress };
@@ -92,22 +94,32 @@ impl Shard {
     }
 
     /// Whom a request is for, if they said that they can answer. A call may wait for it.
-    fn meant(
-        &mut self,
+    fn meant(&mut self, link: LinkId, within: Option<CallId>, method: &str, frame: &Envelope) -> Meant {
+        // The stateless era has no requests of servers.
+        let upstream = self.upstream_of(link).filter(|upstream| !upstream.revision.is_modern());
+        let Some(upstream) = upstream else { return Meant::Nobody };
+        if let Some((call, caller)) = upstream.calls.spoken_of(within) {
+            let Some(asking) = Asking::of(method, frame, caller.revision) else { return Meant::Nobody };
+            let (session, exchange) = (caller.session, caller.exchange);
+            let (able, modern) = (caller.abilities.can(asking), caller.revision.is_modern());
+            upstream.calls.extend_fully(call);
+            return match (able, modern && asking != Asking::Roots) {
+                (true, _) => Meant::Call(call, session, exchange),
+                (false, true) => Meant::Unable(call, asking),
+                (false, false) => Meant::Nobody,
+            };
+        }
+        self.meant_session(link, within, method, frame).unwrap_or(Meant::Nobody)
+    }
+
+    /// The only session that a request outside of calls, or of one of several, can be for.
+    fn meant_session(
+        &self,
         link: LinkId,
         within: Option<CallId>,
         method: &str,
         frame: &Envelope,
     ) -> Option<Meant> {
-        // The stateless era has no requests of servers.
-        let upstream = self.upstream_of(link).filter(|upstream| !upstream.revision.is_modern())?;
-        if let Some((call, caller)) = upstream.calls.spoken_of(within) {
-            let asking = Asking::of(method, frame, caller.revision)?;
-            let (session, exchange) = (caller.session, caller.exchange);
-            let able = caller.abilities.can(asking);
-            upstream.calls.extend_fully(call);
-            return able.then_some(Meant::Call(call, session, exchange));
-        }
         let upstream = self.upstream_at(link).filter(|_| within.is_none())?;
         let mut calls = upstream.calls.clients().map(|(_, caller)| caller.exchange).peekable();
         let own = matches!(upstream.owner, Owner::Session(_));
@@ -121,9 +133,18 @@ impl Shard {
     }
 
     /// Whether a session has not yet too much to answer.
-    fn may_ask(&self, meant: &Meant, most: usize) -> bool {
-        let (Meant::Call(_, Some(session), _) | Meant::Session(session, _)) = meant else { return true };
-        self.asked.values().filter(|asked| asked.session == *session).count() < most
+    fn may_ask(&self, session: SessionId, most: usize) -> bool {
+        self.asked.values().filter(|asked| asked.session == session).count() < most
+    }
+
+    /// A call of the stateless era may need what its client did not say it can do. If it fails for that, its client is
+    /// told what is missing.
+    fn note_lack(&mut self, cx: &mut Cx<'_>, link: LinkId, call: CallId, asking: Asking, id: &str) {
+        refuse_request(cx, link, id);
+        let upstream = self.upstream_of(link);
+        if let Some(call) = upstream.and_then(|upstream| upstream.calls.get_mut(call)) {
+            call.lacks.get_or_insert(asking);
+        }
     }
 
     /// A client answers what a server has asked; an answer to anything else is dropped.
@@ -168,6 +189,7 @@ impl Shard {
     /// A link is gone: its questions need no answer.
     pub(super) fn forget_questions(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         self.take_back(cx, |asked| asked.link == link);
+        self.gathering.retain(|_, gathering| gathering.link() != link);
         self.drop_parked(cx, Some(link));
     }
 
@@ -188,6 +210,7 @@ impl Shard {
 
     /// A call has ended, one way or another: what was asked because of it is moot on both sides.
     pub(super) fn end_questions(&mut self, cx: &mut Cx<'_>, call: CallId) {
+        self.end_gathering(cx, call, "the call has ended");
         for (number, asked) in self.take_asked(|asked| asked.call == Some(call)) {
             refuse(cx, &asked, "the call has ended");
             self.withdraw(cx, number, &asked);
@@ -206,6 +229,12 @@ impl Shard {
             self.asked.iter().filter(|(_, asked)| which(asked)).map(|(number, _)| *number).collect();
         numbers.into_iter().filter_map(|number| Some((number, self.asked.remove(&number)?))).collect()
     }
+}
+
+/// Tells a server that its request goes nowhere.
+fn refuse_request(cx: &mut Cx<'_>, link: LinkId, id: &str) {
+    let refusal = write::error(Some(id), -32_601, "no client that can do this is calling", None);
+    cx.effect(Effect::SendFrame { link, frame: refusal.into() });
 }
 
 /// Tells a server that waits for an answer that there will be none.

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::session::Session;
 use super::{Cx, Shard};
 use crate::mcp::Abilities;
-use crate::record::{Definitions, Sharing};
+use crate::record::{Definitions, RemoteKind, Sharing, Transport};
 use crate::snapshot::Entry;
 use crate::upstream::{Caller, Owner, Seat, Upstream};
 use crate::{Exceeded, Fault, KeyId, Limit, LinkId, SessionId};
@@ -16,14 +16,29 @@ use crate::{Exceeded, Fault, KeyId, Limit, LinkId, SessionId};
 impl Shard {
     /// Whose process a caller's requests to a server go to.
     pub(super) fn owner(&self, cx: &Cx<'_>, entry: &Entry, caller: &Caller) -> Owner {
-        let own = || caller.session.map(Owner::Session).or_else(|| caller.key.clone().map(Owner::Key));
+        let of_key = |key: KeyId| Owner::Key(key, 0);
+        let session = || caller.session.map(Owner::Session);
         let private = match sharing(entry) {
-            Sharing::PerSession => own(),
-            Sharing::PerUser => self.key_of(caller).map(Owner::Key),
-            Sharing::Auto if caller.abilities.any() && self.is_interactive(cx, entry) => own(),
+            Sharing::PerSession => session().or_else(|| caller.key.clone().map(of_key)),
+            Sharing::PerUser => self.key_of(caller).map(of_key),
+            Sharing::Auto if caller.abilities.any() && self.is_interactive(cx, entry) => {
+                session().or_else(|| Some(self.free_of_key(cx, entry, caller.key.as_ref()?)))
+            }
             Sharing::Auto | Sharing::Shared => None,
         };
         private.unwrap_or(Owner::Project)
+    }
+
+    /// In the era without sessions a server that asks works on one call at a time, so that it is certain of which it
+    /// speaks; also while a client has still to come back with its input.
+    fn free_of_key(&self, cx: &Cx<'_>, entry: &Entry, key: &KeyId) -> Owner {
+        let slots = u16::try_from(cx.limits().private_processes).unwrap_or(u16::MAX);
+        let owner = |slot: u16| Owner::Key(key.clone(), slot);
+        let is_free = |owner: &Owner| {
+            let seat = Seat { server: entry.id, owner: owner.clone() };
+            self.upstreams.get(&seat).is_none_or(|upstream| upstream.calls.is_free())
+        };
+        (0..slots).map(owner).find(is_free).unwrap_or_else(|| owner(0))
     }
 
     fn key_of(&self, caller: &Caller) -> Option<KeyId> {
@@ -31,13 +46,13 @@ impl Shard {
         session.map(|session| session.key.clone()).or_else(|| caller.key.clone())
     }
 
-    /// Whether a server was seen to ask its clients for something. One that is remote says for which call it asks, and
-    /// one of the stateless era asks in its answers.
+    /// Whether a server was seen to ask its clients for something. Over Streamable HTTP it says for which call it asks, and
+    /// in the stateless era it asks in its answers.
     fn is_interactive(&self, cx: &Cx<'_>, entry: &Entry) -> bool {
         let known = cx.snapshot.entry(entry.id).and_then(|entry| entry.offer.as_ref());
         let known = known.is_some_and(|offer| offer.definitions().interactive);
         let seen = || self.upstreams.of(entry.id).any(|upstream| upstream.interactive);
-        !entry.is_remote() && !self.speaks(entry).is_modern() && (known || seen())
+        !says_for_which(entry) && !self.speaks(entry).is_modern() && (known || seen())
     }
 
     /// The process that everybody shares, made when it is not there.
@@ -60,7 +75,7 @@ impl Shard {
         }
         let abilities = match &seat.owner {
             Owner::Session(session) => self.sessions.get(*session).map(|session| session.abilities),
-            Owner::Project | Owner::Key(_) => None,
+            Owner::Project | Owner::Key(..) => None,
         };
         let (owner, abilities) = (seat.owner.clone(), abilities.unwrap_or(Abilities::ALL));
         self.upstreams.get_or_insert(seat.clone(), || Upstream::new(entry, owner, abilities, cx.now));
@@ -74,7 +89,7 @@ impl Shard {
                 && session.sees(&upstream.name)
                 && match &upstream.owner {
                     Owner::Project => true,
-                    Owner::Key(key) => session.key == *key,
+                    Owner::Key(key, _) => session.key == *key,
                     Owner::Session(id) => session.id == *id,
                 }
         })
@@ -106,7 +121,7 @@ impl Shard {
 
     /// A key was revoked: the processes that served it alone end.
     pub(super) fn vacate_key(&mut self, cx: &mut Cx<'_>, key: &KeyId) {
-        self.vacate_all(cx, |upstream| upstream.owner == Owner::Key(key.clone()));
+        self.vacate_all(cx, |upstream| matches!(&upstream.owner, Owner::Key(own, _) if own == key));
     }
 
     /// Ends processes that serve few and were not used for long.
@@ -139,6 +154,12 @@ impl Shard {
             self.vacate(cx, &seat);
         }
     }
+}
+
+/// Whether its requests come on the streams of the calls that they are of.
+fn says_for_which(entry: &Entry) -> bool {
+    let transport = entry.config.as_ref().map(|config| &config.spec.transport);
+    matches!(transport, Some(Transport::Remote { kind: RemoteKind::Http, .. }))
 }
 
 fn sharing(entry: &Entry) -> Sharing {

@@ -78,7 +78,12 @@ impl Shard {
     }
 
     /// Puts it on its way. Until the new snapshot is here, requests that wait for this server go on waiting.
-    pub(super) fn publish_as(&mut self, cx: &mut Cx<'_>, learnt: Definitions) {
+    pub(super) fn publish_as(&mut self, cx: &mut Cx<'_>, mut learnt: Definitions) {
+        // A publication is known by its date, so no two of a server have the same.
+        let known = cx.snapshot.entry(learnt.server).and_then(|entry| entry.offer.as_ref());
+        if let Some(known) = known.map(|offer| offer.definitions().fetched_at) {
+            learnt.fetched_at = learnt.fetched_at.max(Timestamp(known.0.saturating_add(1)));
+        }
         let publication = Publication { digest: learnt.spec_digest, learnt_at: learnt.fetched_at };
         self.publications.insert(learnt.server, publication);
         cx.effect(Effect::Publish { definitions: Box::new(learnt) });

@@ -42,6 +42,7 @@ impl Shard {
             }
             self.vacate_idle(cx);
         }
+        self.show_gathered(cx);
         self.drop_parked(cx, None);
         let links: Vec<(Seat, Option<LinkId>)> =
             self.upstreams.values().map(|upstream| (upstream.seat(), upstream.process.link())).collect();

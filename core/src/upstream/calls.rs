@@ -6,7 +6,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::mcp::{Abilities, Lifetime, ListKind, Revision};
+use crate::mcp::{Abilities, Asking, Lifetime, ListKind, Revision};
 use crate::ports::gateway::Target;
 use crate::rpc::Envelope;
 use crate::{CallId, ExchangeId, KeyId, SessionId, Timestamp};
@@ -117,6 +117,8 @@ pub(crate) struct Call {
     pub round: Option<Box<Round>>,
     /// What its client subscribes to with it.
     pub subscribes: Option<Box<Subscribes>>,
+    /// What its server has asked for and its client, of the stateless era, did not say it can do.
+    pub lacks: Option<Asking>,
     /// The size of the message.
     pub bytes: usize,
     /// When it was made.
@@ -280,6 +282,22 @@ impl Calls {
         let mut calls = self.table.iter().filter(|(_, call)| call.sent && of_clients(call));
         let (id, _) = calls.next()?;
         if calls.next().is_some() { None } else { Some((*id, self.caller(*id)?)) }
+    }
+
+    /// The only call that the server works on, if there is exactly one and it waits for its client to come back.
+    pub(crate) fn only_parked(&self) -> Option<CallId> {
+        let of_clients =
+            |call: &Call| matches!(call.purpose, Purpose::Client(..) | Purpose::Forgotten | Purpose::Parked);
+        let mut calls = self.table.iter().filter(|(_, call)| call.sent && of_clients(call));
+        let (id, call) = calls.next()?;
+        (calls.next().is_none() && matches!(call.purpose, Purpose::Parked)).then_some(*id)
+    }
+
+    /// Whether the server works on nothing that a client has asked for.
+    pub(crate) fn is_free(&self) -> bool {
+        let of_clients =
+            |call: &Call| matches!(call.purpose, Purpose::Client(..) | Purpose::Forgotten | Purpose::Parked);
+        !self.table.values().any(of_clients)
     }
 
     /// Lets a call live as long as any may: its server waits for people.

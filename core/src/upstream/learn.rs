@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::mcp::{ListKind, Revision};
 use crate::record::{Definition, Definitions};
-use crate::rpc::{Envelope, Field};
+use crate::rpc::{Envelope, Field, write};
 use crate::snapshot::{Capabilities, entries};
 use crate::{Limits, ProjectId, ServerId, Timestamp};
 
@@ -41,7 +41,7 @@ impl Draft {
         revision: Revision,
         server: ServerId,
         project: ProjectId,
-        spec_digest: [u8; 32],
+        (name, spec_digest): (&str, [u8; 32]),
         now: Timestamp,
     ) -> Self {
         let info = if revision.is_modern() { Field::MetaServerInfo } else { Field::ServerInfo };
@@ -55,7 +55,7 @@ impl Draft {
             spec_digest,
             fetched_at: now,
             revision: revision.date().to_owned(),
-            server_info: object(info).to_owned(),
+            server_info: known_as(object(info), name),
             capabilities,
             instructions: instructions.map(ToOwned::to_owned),
             tools: Vec::new(),
@@ -170,6 +170,25 @@ impl Draft {
     }
 }
 
+/// `serverInfo` with the two members that every client expects. A server of the stateless era need not say it.
+fn known_as(info: &str, name: &str) -> String {
+    #[derive(Deserialize)]
+    struct Info {
+        name: Option<String>,
+        version: Option<String>,
+    }
+    match serde_json::from_str::<Info>(info) {
+        Ok(Info { name: Some(_), version: Some(_) }) => info.to_owned(),
+        Ok(Info { name: own, .. }) => {
+            let mut out = Vec::from(b"{\"name\":");
+            write::string(&mut out, own.as_deref().unwrap_or(name));
+            out.extend_from_slice(b",\"version\":\"unknown\"}");
+            String::from_utf8(out).unwrap_or_default()
+        }
+        Err(_) => known_as("{}", name),
+    }
+}
+
 fn list(definitions: &mut Definitions, kind: ListKind) -> &mut Vec<Definition> {
     match kind {
         ListKind::Prompts => &mut definitions.prompts,
@@ -207,7 +226,7 @@ mod tests {
         let hello = response(&format!(
             r#"{{"protocolVersion":"2025-11-25","capabilities":{capabilities},"serverInfo":{{"name":"s"}}}}"#
         ));
-        Draft::begin(&hello, Revision::V2025_11_25, server, project, [0; 32], Timestamp(0))
+        Draft::begin(&hello, Revision::V2025_11_25, server, project, ("s", [0; 32]), Timestamp(0))
     }
 
     #[test]

@@ -36,6 +36,17 @@ pub(crate) struct News {
     pub failures: u32,
 }
 
+/// How a server took the question whether it speaks the stateless era.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Probe {
+    /// Whether it was asked since it was started.
+    pub asked: bool,
+    /// Whether it was asked once more, after it had refused a revision that it speaks.
+    pub asked_again: bool,
+    /// Whether it has ever ended at the question: it is greeted in the old way.
+    pub shy: bool,
+}
+
 /// One server.
 #[derive(Debug)]
 pub(crate) struct Upstream {
@@ -59,10 +70,8 @@ pub(crate) struct Upstream {
     pub relearn_at: Option<Timestamp>,
     /// The revision that it is spoken to in, since its last handshake.
     pub revision: Revision,
-    /// Whether it was asked for its era since it was started.
-    pub probed: bool,
-    /// It ended when it was asked for its era: it is greeted in the old way.
-    pub shy: bool,
+    /// How it took the question for its era.
+    pub probe: Probe,
     /// Its news, in the era in which one asks for them.
     pub news: News,
     /// The level that it was told to log from.
@@ -87,8 +96,7 @@ impl Upstream {
             draft: None,
             relearn_at: None,
             revision: Revision::LAST_WITH_HANDSHAKE,
-            probed: false,
-            shy: false,
+            probe: Probe::default(),
             news: News::default(),
             level: None,
             tail: VecDeque::new(),

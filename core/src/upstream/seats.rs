@@ -10,8 +10,8 @@ use crate::{KeyId, ServerId, SessionId};
 pub(crate) enum Owner {
     /// Everybody in the project.
     Project,
-    /// Whoever uses this key.
-    Key(KeyId),
+    /// Whoever uses this key. There may be several, where it must be certain which call a server speaks of.
+    Key(KeyId, u16),
     /// One session.
     Session(SessionId),
 }

@@ -3,6 +3,7 @@
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::clients::{Client, Era, HTTP, at};
@@ -33,6 +34,8 @@ fn asked(world: &mut World, client: &Client) -> Question {
     let sent = world.requested("a");
     let link = sent.link;
     world.says(link, r#"{"jsonrpc":"2.0","id":"s","method":"elicitation/create","params":{"message":"?"}}"#);
+    assert_eq!(world.seen(call).status, None, "another question may follow");
+    world.advance(Limits::default().gather);
     let seen = world.seen(call);
     assert_eq!((seen.status, seen.ended), (Some(200), true));
     let answer = world.answer(client, call);
@@ -219,4 +222,125 @@ fn a_client_that_comes_back_when_too_many_calls_are_in_flight_may_come_back_agai
     world.reply(&sent, "{}");
     let exchange = come_back(&mut world, &client, &question, &accepted(&question));
     assert!(!world.seen(exchange).ended, "it goes on");
+}
+
+/// A call whose server asks for three things at once; the names of the questions, in their order.
+fn asked_for_three(world: &mut World, client: &Client) -> (LinkId, Vec<String>, String) {
+    let call = world.call(client, "1");
+    let link = world.requested("a").link;
+    for (id, method) in [("1", "elicitation/create"), ("2", "sampling/createMessage"), ("3", "roots/list")] {
+        world.says(link, &format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"}}"#));
+    }
+    world.advance(Limits::default().gather);
+    let answer = world.answer(client, call);
+    names(&answer, link)
+}
+
+fn names(answer: &crate::rpc::Envelope, link: LinkId) -> (LinkId, Vec<String>, String) {
+    let members = Members::read(answer.raw(Field::InputRequests).unwrap()).unwrap();
+    let names = members.0.iter().map(|(name, _)| name.clone().into_owned()).collect();
+    (link, names, answer.text(Field::RequestState).unwrap().into_owned())
+}
+
+fn all() -> Client {
+    Client {
+        capabilities: r#"{"elicitation":{},"sampling":{},"roots":{}}"#,
+        ..Client::new(Era::Modern, at("a"))
+    }
+}
+
+fn bring(world: &mut World, client: &Client, state: &str, responses: &str) -> crate::ExchangeId {
+    let members = format!(r#""name":"echo","requestState":"{state}","inputResponses":{{{responses}}}"#);
+    world.request(client, "2", "tools/call", &members)
+}
+
+#[test]
+fn what_a_server_asks_for_at_once_is_shown_at_once_and_may_be_answered_bit_by_bit() {
+    let mut world = World::running(&["a"]);
+    let client = all();
+    let (link, asked, state) = asked_for_three(&mut world, &client);
+    assert_eq!(asked.len(), 3);
+    let again = bring(&mut world, &client, &state, &format!(r#""{}":{{"n":2}}"#, asked[1]));
+    assert_eq!(world.frames("a"), [(link, r#"{"jsonrpc":"2.0","id":2,"result":{"n":2}}"#.to_owned())]);
+    let answer = world.answer(&client, again);
+    let (_, left, state) = names(&answer, link);
+    assert_eq!(left, [asked[0].clone(), asked[2].clone()]);
+    let last =
+        bring(&mut world, &client, &state, &format!(r#""{}":{{"n":1}},"{}":{{"n":3}}"#, asked[0], asked[2]));
+    let told: Vec<String> = world.frames("a").into_iter().map(|(_, text)| text).collect();
+    assert_eq!(
+        told,
+        [r#"{"jsonrpc":"2.0","id":1,"result":{"n":1}}"#, r#"{"jsonrpc":"2.0","id":3,"result":{"n":3}}"#]
+    );
+    assert_eq!(world.seen(last).status, None, "the server works on it again");
+}
+
+#[test]
+fn what_a_server_asks_for_while_its_client_is_away_is_shown_when_it_comes_back() {
+    let mut world = World::running(&["a"]);
+    let client = Client { capabilities: r#"{"elicitation":{},"roots":{}}"#, ..all() };
+    let question = asked(&mut world, &client);
+    world.says(question.link, r#"{"jsonrpc":"2.0","id":8,"method":"roots/list"}"#);
+    world.says(question.link, r#"{"jsonrpc":"2.0","id":9,"method":"sampling/createMessage"}"#);
+    let told: Vec<String> = world.frames("a").into_iter().map(|(_, text)| text).collect();
+    assert!(told.len() == 1 && told[0].contains(r#""id":9,"error""#), "{told:?}");
+    let again = come_back(&mut world, &client, &question, &accepted(&question));
+    let answer = world.answer(&client, again);
+    assert_eq!(names(&answer, question.link).1.len(), 1);
+}
+
+#[test]
+fn a_call_that_ends_while_its_server_asks_leaves_the_server_with_an_error() {
+    let mut world = World::running(&["a"]);
+    let client = all();
+    let call = world.call(&client, "1");
+    let link = world.requested("a").link;
+    world.says(link, r#"{"jsonrpc":"2.0","id":5,"method":"roots/list"}"#);
+    world.leave(call);
+    let told: Vec<String> = world.frames("a").into_iter().map(|(_, text)| text).collect();
+    assert!(told.iter().any(|text| text.contains(r#""id":5,"error""#)), "{told:?}");
+    world.advance(Limits::default().gather);
+}
+
+#[test]
+fn a_client_that_did_not_say_that_it_can_answer_is_told_what_is_missing() {
+    for (method, required) in [
+        ("sampling/createMessage", r#"{"requiredCapabilities":{"sampling":{}}}"#),
+        ("elicitation/create", r#"{"requiredCapabilities":{"elicitation":{"form":{}}}}"#),
+    ] {
+        let mut world = World::running(&["a"]);
+        let client = Client::new(Era::Modern, at("a"));
+        let call = world.call(&client, "1");
+        let sent = world.requested("a");
+        world.says(sent.link, &format!(r#"{{"jsonrpc":"2.0","id":5,"method":"{method}"}}"#));
+        let frames = world.frames("a");
+        assert!(frames.len() == 1 && frames[0].1.contains(r#""id":5,"error""#), "{frames:?}");
+        world.reply(&sent, r#"{"content":[],"isError":true}"#);
+        assert_eq!(world.seen(call).status, Some(400));
+        let told = world.take(&client, call);
+        assert!(told[0].contains("-32021") && told[0].contains(required), "{told:?}");
+        // A server that can do without is not in the way.
+        let call = world.call(&client, "2");
+        let sent = world.requested("a");
+        world.says(sent.link, &format!(r#"{{"jsonrpc":"2.0","id":6,"method":"{method}"}}"#));
+        world.frames("a");
+        world.reply(&sent, r#"{"content":[]}"#);
+        assert!(world.answer(&client, call).has(Field::Result));
+    }
+}
+
+#[test]
+fn a_server_that_asks_works_on_one_call_of_a_key_at_a_time() {
+    let mut world = World::running(&["a"]);
+    let client = all();
+    let question = asked(&mut world, &Client { capabilities: ABLE, ..client.clone() });
+    world.call(&client, "2");
+    let second = world.requested("a");
+    assert_ne!(second.link, question.link);
+    world.call(&client, "3");
+    let third = world.requested("a");
+    assert_ne!(third.link, second.link);
+    world.reply(&second, "{}");
+    world.call(&client, "4");
+    assert_eq!(world.requested("a").link, second.link, "who is free is used again");
 }
