@@ -194,7 +194,9 @@ impl Hub {
                 self.publishing.push_back(*definitions);
             }
             Effect::Report { .. } => {}
-            Effect::SendFrame { link, frame } => self.links.send(link, &frame),
+            Effect::SendFrame { link, frame } | Effect::SendMirrored { link, frame, .. } => {
+                self.links.send(link, &frame);
+            }
         }
     }
 

@@ -99,7 +99,11 @@ struct HttpLink {
 
 impl UpstreamLink for HttpLink {
     fn send(&self, frame: Bytes) -> Result<(), QueueFull> {
-        self.queue.push(frame)
+        self.queue.push(frame, Vec::new())
+    }
+
+    fn send_mirrored(&self, frame: Bytes, params: Vec<(String, String)>) -> Result<(), QueueFull> {
+        self.queue.push(frame, params)
     }
 
     fn close(&self, grace: Grace) {

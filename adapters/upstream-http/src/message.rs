@@ -55,7 +55,7 @@ impl Message {
             // The core does not send such a thing; the server will say what it thinks of it.
             return Self { kind: Kind::Note, repeated: None, parcel };
         };
-        let (kind, repeated) = match body.message() {
+        let (kind, mut repeated) = match body.message() {
             Rpc::Request { id, method } => {
                 let (opens, listens) = (method == "initialize", method == "subscriptions/listen");
                 let repeated = repeated(method, &body);
@@ -69,6 +69,9 @@ impl Message {
             Rpc::Notification { method } => (Kind::Note, repeated(method, &body)),
             Rpc::Response { .. } => (Kind::Reply, None),
         };
+        if let Some(headers) = &mut repeated {
+            headers.extend(parcel.params.iter().filter_map(|(name, value)| param(name, value)));
+        }
         Self { kind, repeated, parcel }
     }
 
@@ -94,6 +97,12 @@ fn repeated(method: &str, body: &Envelope) -> Option<HeaderMap> {
     Some(headers)
 }
 
+/// The header that repeats an argument. The core has made the value fit for one.
+fn param(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
+    let name = HeaderName::from_bytes(format!("mcp-param-{name}").as_bytes()).ok()?;
+    Some((name, HeaderValue::from_str(value).ok()?))
+}
+
 /// The task that a request of the tasks extension is about.
 fn task(method: &str, body: &Envelope) -> Option<String> {
     if !method.starts_with("tasks/") {
@@ -113,7 +122,7 @@ mod tests {
 
     fn read(text: &str) -> Message {
         let queue = Arc::new(Queue::new(1 << 20));
-        queue.push(Bytes::from(text.to_owned())).unwrap();
+        queue.push(Bytes::from(text.to_owned()), Vec::new()).unwrap();
         Message::read(queue.pop().unwrap(), &Limits::default())
     }
 

@@ -12,6 +12,9 @@ use tokio::sync::Notify;
 /// What a message costs beside its bytes, so that many small ones are bounded too.
 const OVERHEAD: usize = 64;
 
+/// What comes after `Mcp-Param-` in the name of a header, and its value.
+pub(crate) type Params = Vec<(String, String)>;
+
 /// The queue between the senders of one link and its desk.
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -22,7 +25,7 @@ pub(crate) struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: VecDeque<Bytes>,
+    waiting: VecDeque<(Bytes, Params)>,
     /// The cost of all messages that wait here or elsewhere.
     held: usize,
     finished: bool,
@@ -32,6 +35,8 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Parcel {
     pub(crate) bytes: Bytes,
+    /// Arguments of it that are repeated in headers.
+    pub(crate) params: Params,
     pub(crate) held: Held,
 }
 
@@ -49,7 +54,7 @@ impl Queue {
     }
 
     /// Adds a message. A finished queue takes it and forgets it: the link's end is reported on its own.
-    pub(crate) fn push(&self, message: Bytes) -> Result<(), QueueFull> {
+    pub(crate) fn push(&self, message: Bytes, params: Params) -> Result<(), QueueFull> {
         let mut state = self.lock();
         if state.finished {
             return Ok(());
@@ -59,7 +64,7 @@ impl Queue {
             return Err(QueueFull);
         }
         state.held = held;
-        state.waiting.push_back(message);
+        state.waiting.push_back((message, params));
         drop(state);
         self.changed.notify_one();
         Ok(())
@@ -86,9 +91,9 @@ impl Queue {
 
     /// The next message, if it is there.
     pub(crate) fn pop(self: &Arc<Self>) -> Option<Parcel> {
-        let bytes = self.lock().waiting.pop_front()?;
+        let (bytes, params) = self.lock().waiting.pop_front()?;
         let held = Held { queue: Arc::clone(self), cost: bytes.len() + OVERHEAD };
-        Some(Parcel { bytes, held })
+        Some(Parcel { bytes, params, held })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -31,6 +31,13 @@ pub trait UpstreamLink: Send + Sync {
     /// Messages are written in the order of the calls. `Err` when the queue is at its bound in bytes.
     fn send(&self, frame: Bytes) -> Result<(), QueueFull>;
 
+    /// The same for a request whose arguments are repeated in headers, in a technology that has headers: what comes
+    /// after `Mcp-Param-`, and the value as it is sent.
+    fn send_mirrored(&self, frame: Bytes, params: Vec<(String, String)>) -> Result<(), QueueFull> {
+        drop(params);
+        self.send(frame)
+    }
+
     /// Ends the link in steps and returns at once; `LinkSink::closed` follows when nothing is left of it.
     /// What an opened link has queued is still written. A second call can only shorten the first: a zero grace ends it now.
     fn close(&self, grace: Grace);

@@ -82,6 +82,15 @@ pub enum Effect {
         /// The words.
         line: String,
     },
+    /// Sends a message over a link, with arguments of it repeated in headers.
+    SendMirrored {
+        /// The link.
+        link: LinkId,
+        /// A complete JSON text on one line.
+        frame: Bytes,
+        /// What comes after `Mcp-Param-`, and the value as it is sent.
+        params: Vec<(String, String)>,
+    },
     /// Sends a message over a link.
     SendFrame {
         /// The link.

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use bytes::Bytes;
 use core::time::Duration;
 
 use super::greet::keeps_request;
@@ -12,13 +13,13 @@ use super::locate::locate;
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Shard};
 use crate::hub;
-use crate::mcp::{Lifetime, Method, Revision, Route, Row};
+use crate::mcp::{Lifetime, Method, Revision, Route, Row, mirrored};
 use crate::ports::gateway::Target;
 use crate::record::ServerSpec;
 use crate::rpc::{Envelope, Field, write};
 use crate::snapshot::Entry;
 use crate::upstream::{Call, Caller, Edits, Owner, Purpose, Request, Seat, State, say};
-use crate::{CallId, Exceeded, Fault, Limit, Rejection, ServerId, UpstreamFault};
+use crate::{CallId, Exceeded, Fault, Limit, LinkId, Rejection, ServerId, UpstreamFault};
 
 /// A server that fails is not started again at once; a call waits for it if that is soon.
 const WORTH_WAITING: Duration = Duration::from_secs(2);
@@ -163,8 +164,9 @@ impl Shard {
         let keeps = link.is_none() || keeps_request(entry, revision, caller.revision);
         if let Some(link) = link {
             let edits = if keeps { request.edits.clone() } else { core::mem::take(&mut request.edits) };
+            let params = repeated(cx, entry.id, revision, &request, &edits);
             let frame = say(id, revision, &caller, (&request.method, &request.body), edits, Vec::new());
-            cx.effect(Effect::SendFrame { link, frame });
+            send(cx, link, frame, params);
         }
         let subscribes = request.subscribes.take();
         let call = Call {
@@ -206,6 +208,33 @@ impl Shard {
             }
         }
     }
+}
+
+/// Sends a call, with arguments of it repeated in headers where its tool wants that.
+pub(super) fn send(cx: &mut Cx<'_>, link: LinkId, frame: Bytes, params: Vec<(String, String)>) {
+    cx.effect(if params.is_empty() {
+        Effect::SendFrame { link, frame }
+    } else {
+        Effect::SendMirrored { link, frame, params }
+    });
+}
+
+/// The headers that repeat arguments of a request to a server of the stateless era. `edits` are those of the request.
+pub(super) fn repeated(
+    cx: &Cx<'_>,
+    server: ServerId,
+    revision: Revision,
+    request: &Request,
+    edits: &Edits<'_>,
+) -> Vec<(String, String)> {
+    if !revision.is_modern() || request.method != Method::ToolsCall.name() {
+        return Vec::new();
+    }
+    let entry = cx.snapshot.entry(server).filter(|entry| entry.is_remote());
+    let Some(offer) = entry.and_then(|entry| entry.offer.as_ref()) else { return Vec::new() };
+    let own = edits.iter().find(|(field, _)| *field == Field::Name).map(|(_, raw)| &**raw);
+    let name = own.or_else(|| request.body.raw(Field::Name)).and_then(crate::rpc::decode_string);
+    name.map_or_else(Vec::new, |name| mirrored(offer.mirrors(&name), request.body.raw(Field::Arguments)))
 }
 
 /// How long a call to a server may take without a sign of life.

@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use serde::Deserialize;
 
+use super::forward::{repeated, send};
 use super::{Cx, Effect, Severity, Shard};
 use crate::mcp::Revision;
 use crate::ports::upstream::CloseReason;
@@ -136,7 +137,8 @@ impl Shard {
         let learns = upstream.owner == Owner::Project || before.is_none() || is_stale;
         let own = (&*upstream.name, upstream.digest);
         let draft = Draft::begin(said, revision, upstream.id, project, own, cx.now);
-        let draft = draft.after(before.map(|offer| offer.definitions()));
+        let remote = cx.snapshot.entry(upstream.id).is_some_and(|entry| entry.is_remote());
+        let draft = draft.after(before.map(|offer| offer.definitions())).remote(remote);
         upstream.draft = learns.then_some(draft);
         if !revision.is_modern() {
             let hello = write::request(None, "notifications/initialized", None);
@@ -160,12 +162,13 @@ impl Shard {
                 upstream.calls.remove(id);
                 continue;
             };
+            let params = repeated(cx, upstream.id, upstream.revision, &request, &request.edits);
             let (body, edits) = ((&*request.method, &request.body), request.edits.clone());
             let frame = say(id, upstream.revision, caller, body, edits, Vec::new());
             call.sent = true;
             let keeps = entry.is_some_and(|entry| keeps_request(entry, upstream.revision, caller.revision));
             call.request = keeps.then_some(request);
-            cx.effect(Effect::SendFrame { link, frame });
+            send(cx, link, frame, params);
         }
     }
 

@@ -1,15 +1,28 @@
 //! The stateless era on a client's side: every request carries what a session would know.
 
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 
 use super::handshake::stateless_caller;
+use super::locate::locate;
 use super::state::State;
 use super::wait::Patience;
 use super::{Cx, Posted, Shard};
-use crate::mcp::{Method, Revision, Row, check_headers};
+use crate::mcp::{Method, Revision, Route, Row, check_headers, check_mirrored};
 use crate::rpc::{Field, Message};
 use crate::upstream::Level;
 use crate::{Fault, Rejection};
+
+/// Checks the headers that repeat arguments of a tool's call, where the tool wants that.
+fn check_arguments(cx: &Cx<'_>, posted: &Posted) -> Result<(), Rejection> {
+    let Some((entry, own)) = locate(cx.snapshot, &posted.admission.target, Route::ByTool, &posted.body)
+    else {
+        return Ok(());
+    };
+    let named = own.map_or_else(|| posted.body.text(Field::Name), |own| Some(Cow::Owned(own)));
+    let (Some(name), Some(offer)) = (named, &entry.offer) else { return Ok(()) };
+    let arguments = posted.body.raw(Field::Arguments);
+    check_mirrored(offer.mirrors(&name), arguments, &posted.head.headers.params)
+}
 
 impl Shard {
     pub(super) fn on_modern(&mut self, cx: &mut Cx<'_>, posted: Posted) -> Result<(), Fault> {
@@ -26,6 +39,9 @@ impl Shard {
         check_headers(method, &posted.body, &posted.head.headers)?;
         let row = Row::find(method, Revision::V2026_07_28);
         let row = row.ok_or_else(|| Rejection::UnknownMethod(method.to_owned()))?;
+        if row.method == Method::ToolsCall {
+            check_arguments(cx, &posted)?;
+        }
         let level = posted.body.text(Field::MetaLogLevel).and_then(|text| Level::parse(&text));
         let caller = stateless_caller(&posted, &posted.admission, id, level);
         if row.method == Method::Listen {

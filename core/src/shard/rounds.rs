@@ -8,9 +8,9 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::forward::silence;
+use super::forward::{repeated, send, silence};
 use super::reverse::{Asked, Origin};
-use super::{Cx, Effect, Exchange, Shard};
+use super::{Cx, Exchange, Shard};
 use crate::mcp::Asking;
 use crate::rpc::{Envelope, Field, Members, Message, Sender, write};
 use crate::upstream::{Call, Caller, Purpose, Round, say};
@@ -133,6 +133,7 @@ impl Shard {
             added.push(("inputResponses", Cow::Owned(responses(&round.answers))));
         }
         added.extend(round.state.as_ref().map(|state| ("requestState", Cow::Borrowed(state.as_bytes()))));
+        let params = repeated(cx, server, revision, request, &request.edits);
         let body = (&*request.method, &request.body);
         let frame = say(id, revision, caller, body, request.edits.clone(), added);
         call.deadline = cx.now.after(silence(cx, server)).min(call.hard_deadline);
@@ -142,7 +143,7 @@ impl Shard {
         if let Some(upstream) = self.upstream_of(link) {
             upstream.calls.insert(id, call);
         }
-        cx.effect(Effect::SendFrame { link, frame });
+        send(cx, link, frame, params);
     }
 }
 

@@ -46,6 +46,13 @@ impl Shard {
             let words = format!("its lists were cut at the limits {}", cut_at.join(", "));
             cx.report(&name, Severity::Warning, words);
         }
+        if !draft.unusable().is_empty() {
+            let words = format!(
+                "left out tools whose x-mcp-header breaks the rules: {}",
+                draft.unusable().join(", ")
+            );
+            cx.report(&name, Severity::Warning, words);
+        }
         if self.publishes(id) && !retired {
             let later = cx.now.after(cx.limits().debounce);
             return self.upstream_of(link).into_iter().for_each(|up| up.relearn_at = Some(later));
@@ -130,7 +137,8 @@ impl Shard {
         let Some(upstream) = self.upstream_of(link) else { return };
         let known = cx.snapshot.entry(upstream.id).and_then(|entry| entry.offer.as_ref());
         let Some(known) = known else { return };
-        upstream.draft = Some(Draft::again(known.definitions(), cx.now));
+        let remote = cx.snapshot.entry(upstream.id).is_some_and(|entry| entry.is_remote());
+        upstream.draft = Some(Draft::again(known.definitions(), cx.now).remote(remote));
         self.learn_next(cx, link, None);
     }
 }

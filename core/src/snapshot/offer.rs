@@ -1,15 +1,17 @@
 //! What one server offers, checked and prepared.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
 use super::listing::Lists;
 use super::{Instance, Listing};
-use crate::mcp::{ListKind, Revision};
+use crate::mcp::{ListKind, Mirror, Revision, mirrors};
 use crate::record::{Definition, Definitions, ServerSpec};
 
 /// What a server offers, with its lists prepared.
@@ -19,6 +21,8 @@ pub struct Offer {
     /// What it can do.
     pub capabilities: Capabilities,
     lists: Lists,
+    /// Arguments that are repeated in headers, by the tool's name. Few tools have any.
+    mirrors: BTreeMap<String, Vec<Mirror>>,
 }
 
 impl Offer {
@@ -26,7 +30,12 @@ impl Offer {
     pub fn build(definitions: Arc<Definitions>, instance: &Instance) -> Self {
         let lists = Lists::build(|kind| entries(&definitions, kind), instance);
         let capabilities = Capabilities::parse(&definitions.capabilities);
-        Self { definitions, capabilities, lists }
+        let mirrors = definitions.tools.iter().filter_map(|tool| {
+            let found = mirrors(&tool.json).ok().filter(|found| !found.is_empty())?;
+            Some((tool.name.clone(), found))
+        });
+        let mirrors = mirrors.collect();
+        Self { definitions, capabilities, lists, mirrors }
     }
 
     /// What was learnt from the server.
@@ -42,6 +51,11 @@ impl Offer {
     /// A list, ready to be sent.
     pub fn listing(&self, kind: ListKind) -> &Listing {
         self.lists.of(kind)
+    }
+
+    /// The arguments of a tool that are repeated in headers.
+    pub fn mirrors(&self, tool: &str) -> &[Mirror] {
+        self.mirrors.get(tool).map_or(&[], Vec::as_slice)
     }
 
     /// The revision that was agreed with the server.

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::mcp::{ListKind, Revision};
+use crate::mcp::{ListKind, Revision, mirrors};
 use crate::record::{Definition, Definitions};
 use crate::rpc::{Envelope, Field, write};
 use crate::snapshot::{Capabilities, entries};
@@ -24,6 +24,11 @@ pub(crate) struct Draft {
     pages: usize,
     /// The limits at which something was left out.
     cut_at: BTreeSet<&'static str>,
+    /// Whether it is a server of the stateless era that is reached over HTTP: its clients must not use tools whose
+    /// `x-mcp-header` breaks the rules (2026-07-28, Streamable HTTP).
+    over_http: bool,
+    /// Such tools.
+    unusable: Vec<String>,
 }
 
 /// The next request of a survey.
@@ -65,13 +70,28 @@ impl Draft {
             interactive: false,
         };
         let pending = ListKind::ALL.into_iter().filter(|kind| abilities.has(*kind)).collect();
-        Self { definitions, before: None, pending, pages: 0, cut_at: BTreeSet::new() }
+        Self {
+            definitions,
+            before: None,
+            pending,
+            pages: 0,
+            cut_at: BTreeSet::new(),
+            over_http: false,
+            unusable: Vec::new(),
+        }
     }
 
     /// Keeps what was known, for lists that the server does not answer this time.
     pub(crate) fn after(mut self, before: Option<&Arc<Definitions>>) -> Self {
         self.definitions.interactive = before.is_some_and(|before| before.interactive);
         Self { before: before.cloned(), ..self }
+    }
+
+    /// Of a server that is reached over HTTP, or not.
+    pub(crate) fn remote(mut self, remote: bool) -> Self {
+        let revision = Revision::parse(&self.definitions.revision);
+        self.over_http = remote && revision.is_some_and(Revision::is_modern);
+        self
     }
 
     /// Begins again with a handshake that is known.
@@ -82,7 +102,15 @@ impl Draft {
             list(&mut definitions, kind).clear();
         }
         let pending = ListKind::ALL.into_iter().filter(|kind| abilities.has(*kind)).collect();
-        Self { definitions, before: Some(Arc::clone(known)), pending, pages: 0, cut_at: BTreeSet::new() }
+        Self {
+            definitions,
+            before: Some(Arc::clone(known)),
+            pending,
+            pages: 0,
+            cut_at: BTreeSet::new(),
+            over_http: false,
+            unusable: Vec::new(),
+        }
     }
 
     /// What to ask first; `None` when there is nothing to ask.
@@ -146,6 +174,11 @@ impl Draft {
         Capabilities::parse(&self.definitions.capabilities)
     }
 
+    /// Tools that were left out because no client over HTTP may use them.
+    pub(crate) fn unusable(&self) -> &[String] {
+        &self.unusable
+    }
+
     /// What was learnt.
     pub(crate) fn finish(self) -> Definitions {
         self.definitions
@@ -160,7 +193,9 @@ impl Draft {
         };
         let Some(name) = name else { return };
         let list = list(&mut self.definitions, kind);
-        if list.len() >= limits.definitions {
+        if kind == ListKind::Tools && self.over_http && mirrors(json).is_err() {
+            self.unusable.push(name);
+        } else if list.len() >= limits.definitions {
             self.cut_at.insert("definitions");
         } else if json.len() > limits.definition_bytes {
             self.cut_at.insert("definition_bytes");

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use orch_core::ports::gateway::Event;
 use orch_core::ports::store::{Change, Expect};
-use orch_core::ports::upstream::{CloseReason, LaunchSpec};
+use orch_core::ports::upstream::{CloseReason, LaunchSpec, QueueFull, UpstreamLink};
 use orch_core::record::{Definitions, Record, Server, Transport, resolve};
 use orch_core::shard::{Effect, Input, Severity, Token};
 use orch_core::{ExchangeId, LinkId};
@@ -41,7 +40,10 @@ pub(crate) fn run(cell: &Arc<Cell>, live: &mut Live) {
             Effect::Persist { token, changes } => persist(cell, token, changes),
             Effect::Publish { definitions } => publish(cell, *definitions),
             Effect::Report { server, severity, line } => report(cell, &server, severity, &line),
-            Effect::SendFrame { link, frame } => send_frame(live, link, frame),
+            Effect::SendFrame { link, frame } => send_frame(live, link, |handle| handle.send(frame)),
+            Effect::SendMirrored { link, frame, params } => {
+                send_frame(live, link, |handle| handle.send_mirrored(frame, params));
+            }
         }
     }
     // The buffer is used again for the next input.
@@ -86,9 +88,9 @@ fn open_link(cell: &Arc<Cell>, live: &mut Live, link: LinkId, server: &Server) {
     live.links.insert(link, handle);
 }
 
-fn send_frame(live: &mut Live, link: LinkId, frame: Bytes) {
+fn send_frame(live: &mut Live, link: LinkId, send: impl FnOnce(&dyn UpstreamLink) -> Result<(), QueueFull>) {
     let Some(handle) = live.links.get(&link) else { return };
-    if handle.send(frame).is_err() {
+    if send(&**handle).is_err() {
         // Requests are bounded before they get here; a queue that is full all the same belongs to a server that
         // has stopped reading. It ends, and its calls are answered.
         live.links.remove(&link);

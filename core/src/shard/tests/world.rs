@@ -236,7 +236,9 @@ impl World {
                 self.unpublished.push((**definitions).clone());
             }
             Effect::Report { .. } => {}
-            Effect::SendFrame { link, frame } => return self.send(*link, &text(frame)),
+            Effect::SendFrame { link, frame } | Effect::SendMirrored { link, frame, .. } => {
+                return self.send(*link, &text(frame));
+            }
         }
         None
     }

@@ -115,7 +115,9 @@ impl Judge {
             Effect::Persist { token, .. } => self.tokens.extend(*token),
             Effect::Publish { definitions } => self.published.push((**definitions).clone()),
             Effect::Report { .. } => {}
-            Effect::SendFrame { link, frame } => self.see_frame(*link, frame),
+            Effect::SendFrame { link, frame } | Effect::SendMirrored { link, frame, .. } => {
+                self.see_frame(*link, frame);
+            }
         }
     }
 
