@@ -37,8 +37,7 @@ async fn directly(face: Face, revision: &str) {
 }
 
 macro_rules! cells {
-    ($run:ident: $($(#[$attribute:meta])* $name:ident: $face:ident, $revision:literal;)*) => {$(
-        $(#[$attribute])*
+    ($run:ident: $($name:ident: $face:ident, $revision:literal;)*) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $name() {
             $run(Face::$face, $revision).await;
@@ -58,18 +57,9 @@ cells! { through_the_hub:
     sse_conforms_to_2025_11_25: Sse, "2025-11-25";
     stdio_conforms_to_2025_11_25: Stdio, "2025-11-25";
     stdio_legacy_conforms_to_2025_11_25: StdioLegacy, "2025-11-25";
-}
-
-// What the hub does not do yet, each with what it lacks; to be moved up when it does.
-cells! { through_the_hub:
-    #[ignore = "the statuses of some refusals; Mcp-Param headers are neither checked nor sent on"]
     http_conforms_to_2026_07_28: Http, "2026-07-28";
-    #[ignore = "the statuses of some refusals; several requests of one call at once; Mcp-Param headers are not checked"]
     http_legacy_conforms_to_2026_07_28: HttpLegacy, "2026-07-28";
-    #[ignore = "the statuses of some refusals; requests of a server on SSE; Mcp-Param headers are not checked"]
     sse_conforms_to_2026_07_28: Sse, "2026-07-28";
-    #[ignore = "the statuses of some refusals; Mcp-Param headers are not checked"]
     stdio_conforms_to_2026_07_28: Stdio, "2026-07-28";
-    #[ignore = "the statuses of some refusals; requests of a server on stdio; Mcp-Param headers are not checked"]
     stdio_legacy_conforms_to_2026_07_28: StdioLegacy, "2026-07-28";
 }

@@ -115,10 +115,10 @@ mod tests {
     async fn messages_come_out_in_order_and_then_the_end() {
         let queue = Arc::new(Queue::new(1000));
         for text in ["a", "b"] {
-            queue.push(Bytes::from(text)).unwrap();
+            queue.push(Bytes::from(text), Vec::new()).unwrap();
         }
         queue.finish();
-        queue.push(Bytes::from("late")).unwrap();
+        queue.push(Bytes::from("late"), Vec::new()).unwrap();
         let (first, second) = (queue.next().await.unwrap(), queue.next().await.unwrap());
         assert_eq!((&first.bytes[..], &second.bytes[..]), (&b"a"[..], &b"b"[..]));
         assert!(queue.next().await.is_none());
@@ -127,12 +127,12 @@ mod tests {
     #[test]
     fn a_message_counts_until_it_is_let_go() {
         let queue = Arc::new(Queue::new(2 * OVERHEAD + 10));
-        queue.push(Bytes::from("12345")).unwrap();
-        queue.push(Bytes::from("12345")).unwrap();
+        queue.push(Bytes::from("12345"), Vec::new()).unwrap();
+        queue.push(Bytes::from("12345"), Vec::new()).unwrap();
         let parcel = queue.pop().unwrap();
-        assert_eq!(queue.push(Bytes::from("1")), Err(QueueFull), "it is still held");
+        assert_eq!(queue.push(Bytes::from("1"), Vec::new()), Err(QueueFull), "it is still held");
         drop(parcel);
-        assert_eq!(queue.push(Bytes::from("12345")), Ok(()));
-        assert_eq!(queue.push(Bytes::new()), Err(QueueFull));
+        assert_eq!(queue.push(Bytes::from("12345"), Vec::new()), Ok(()));
+        assert_eq!(queue.push(Bytes::new(), Vec::new()), Err(QueueFull));
     }
 }

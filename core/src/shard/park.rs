@@ -32,6 +32,8 @@ pub(super) struct Question {
 pub(super) struct Gathering {
     link: LinkId,
     questions: Vec<Question>,
+    /// Raw JSON of the ids of requests that the client cannot answer.
+    lacking: Vec<Box<str>>,
     /// When they are shown.
     at: Timestamp,
 }
@@ -48,12 +50,23 @@ pub(super) struct Parked {
     abilities: Abilities,
     /// What the server was not told yet.
     questions: Vec<Question>,
+    /// Raw JSON of the ids of requests that the client cannot answer; refused when all else is answered.
+    lacking: Vec<Box<str>>,
     until: Timestamp,
     /// The answer, if the server gave it without waiting for the client.
     answer: Option<Envelope>,
 }
 
+/// Why a request is refused that a client did not say it can answer.
+const NOBODY: &str = "the client that calls cannot do this";
+
 impl Gathering {
+    fn refuse(&self, cx: &mut Cx<'_>, why: &str) {
+        for id in self.questions.iter().map(|question| &question.id).chain(&self.lacking) {
+            refuse(cx, self.link, id, why);
+        }
+    }
+
     /// Where the questions came from.
     pub(super) fn link(&self) -> LinkId {
         self.link
@@ -65,9 +78,29 @@ impl Shard {
     pub(super) fn gather(&mut self, cx: &mut Cx<'_>, link: LinkId, call: CallId, frame: &Envelope) {
         let question = self.question(frame);
         let at = cx.now.after(cx.limits().gather);
-        let gathering =
-            self.gathering.entry(call).or_insert_with(|| Gathering { link, questions: Vec::new(), at });
-        gathering.questions.extend(question);
+        self.gathering(link, call, at).questions.extend(question);
+    }
+
+    /// A server has asked for what a client of the stateless era did not say it can do. If the call fails for that, the
+    /// client is told what is missing.
+    pub(super) fn gather_lack(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        call: CallId,
+        asking: Asking,
+        id: &str,
+    ) {
+        let at = cx.now.after(cx.limits().gather);
+        self.gathering(link, call, at).lacking.push(id.into());
+        if let Some(call) = self.upstream_of(link).and_then(|upstream| upstream.calls.get_mut(call)) {
+            call.lacks.get_or_insert(asking);
+        }
+    }
+
+    fn gathering(&mut self, link: LinkId, call: CallId, at: Timestamp) -> &mut Gathering {
+        let new = || Gathering { link, questions: Vec::new(), lacking: Vec::new(), at };
+        self.gathering.entry(call).or_insert_with(new)
     }
 
     /// Adds a question of a server that has asked before. Whether there is such a call, and its client can answer.
@@ -100,20 +133,24 @@ impl Shard {
         let due = |(_, gathering): &(&CallId, &Gathering)| gathering.at <= cx.now;
         let due: Vec<CallId> = self.gathering.iter().filter(due).map(|(call, _)| *call).collect();
         for call in due {
-            if let Some(Gathering { link, questions, .. }) = self.gathering.remove(&call) {
-                self.park(cx, link, call, questions);
+            match self.gathering.remove(&call) {
+                Some(gathering) if gathering.questions.is_empty() => gathering.refuse(cx, NOBODY),
+                Some(gathering) => self.park(cx, call, gathering),
+                None => {}
             }
         }
     }
 
     /// A call has ended while its server still asked.
     pub(super) fn end_gathering(&mut self, cx: &mut Cx<'_>, call: CallId, why: &str) {
-        let Some(gathering) = self.gathering.remove(&call) else { return };
-        refuse(cx, gathering.link, &gathering.questions, why);
+        if let Some(gathering) = self.gathering.remove(&call) {
+            gathering.refuse(cx, why);
+        }
     }
 
     /// Parks a call and shows its client the questions.
-    fn park(&mut self, cx: &mut Cx<'_>, link: LinkId, call: CallId, questions: Vec<Question>) {
+    fn park(&mut self, cx: &mut Cx<'_>, call: CallId, gathering: Gathering) {
+        let Gathering { link, questions, lacking, .. } = gathering;
         let until = cx.now.after(cx.limits().parked);
         let Some(upstream) = self.upstream_of(link) else { return };
         let server = upstream.id;
@@ -124,8 +161,20 @@ impl Shard {
         self.settle(caller.session);
         let Some(key) = caller.key.clone() else { return };
         let (target, abilities) = (caller.target.clone(), caller.abilities);
-        let parked =
-            Parked { link, server, call, lifetime, key, target, abilities, questions, until, answer: None };
+        let answer = None;
+        let parked = Parked {
+            link,
+            server,
+            call,
+            lifetime,
+            key,
+            target,
+            abilities,
+            questions,
+            lacking,
+            until,
+            answer,
+        };
         let number = self.mint_call().0;
         self.require_input(cx, &caller, number, &parked);
         self.parked.insert(number, parked);
@@ -178,6 +227,9 @@ impl Shard {
             self.parked.insert(state.number, parked);
             return;
         }
+        for id in &parked.lacking {
+            refuse(cx, parked.link, id, NOBODY);
+        }
         self.exchanges.insert(caller.exchange, Exchange::Call(parked.server, parked.call));
         self.in_flight = self.in_flight.saturating_add(1);
         if let Some(upstream) = self.upstream_of(parked.link) {
@@ -216,7 +268,9 @@ impl Shard {
         for number in numbers {
             let Some(parked) = self.parked.remove(&number) else { continue };
             if parked.answer.is_none() && lost.is_none() {
-                refuse(cx, parked.link, &parked.questions, "the client did not come back");
+                for id in parked.questions.iter().map(|question| &question.id).chain(&parked.lacking) {
+                    refuse(cx, parked.link, id, "the client did not come back");
+                }
             }
         }
     }
@@ -239,10 +293,8 @@ fn take_told(body: &Envelope, questions: &mut Vec<Question>) -> Vec<(Question, V
     answered.into_iter().filter_map(with_input).collect()
 }
 
-/// Tells a server that its questions will not be answered.
-fn refuse(cx: &mut Cx<'_>, link: LinkId, questions: &[Question], why: &str) {
-    for question in questions {
-        let refusal = write::error(Some(&question.id), -32_603, why, None);
-        cx.effect(Effect::SendFrame { link, frame: refusal.into() });
-    }
+/// Tells a server that a question will not be answered.
+fn refuse(cx: &mut Cx<'_>, link: LinkId, id: &str, why: &str) {
+    let refusal = write::error(Some(id), -32_603, why, None);
+    cx.effect(Effect::SendFrame { link, frame: refusal.into() });
 }

@@ -74,7 +74,7 @@ impl Shard {
                 (Some(call), session, exchange)
             }
             Meant::Session(session, exchange) if self.may_ask(session, most) => (None, session, exchange),
-            Meant::Unable(call, asking) => return self.note_lack(cx, link, call, asking, id),
+            Meant::Unable(call, asking) => return self.gather_lack(cx, link, call, asking, id),
             Meant::Nobody if self.gather_more(link, frame) => return,
             Meant::Call(..) | Meant::Nobody | Meant::Session(..) => return refuse_request(cx, link, id),
         };
@@ -135,16 +135,6 @@ impl Shard {
     /// Whether a session has not yet too much to answer.
     fn may_ask(&self, session: SessionId, most: usize) -> bool {
         self.asked.values().filter(|asked| asked.session == session).count() < most
-    }
-
-    /// A call of the stateless era may need what its client did not say it can do. If it fails for that, its client is
-    /// told what is missing.
-    fn note_lack(&mut self, cx: &mut Cx<'_>, link: LinkId, call: CallId, asking: Asking, id: &str) {
-        refuse_request(cx, link, id);
-        let upstream = self.upstream_of(link);
-        if let Some(call) = upstream.and_then(|upstream| upstream.calls.get_mut(call)) {
-            call.lacks.get_or_insert(asking);
-        }
     }
 
     /// A client answers what a server has asked; an answer to anything else is dropped.

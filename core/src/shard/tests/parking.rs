@@ -313,6 +313,7 @@ fn a_client_that_did_not_say_that_it_can_answer_is_told_what_is_missing() {
         let call = world.call(&client, "1");
         let sent = world.requested("a");
         world.says(sent.link, &format!(r#"{{"jsonrpc":"2.0","id":5,"method":"{method}"}}"#));
+        world.advance(Limits::default().gather);
         let frames = world.frames("a");
         assert!(frames.len() == 1 && frames[0].1.contains(r#""id":5,"error""#), "{frames:?}");
         world.reply(&sent, r#"{"content":[],"isError":true}"#);
@@ -323,6 +324,7 @@ fn a_client_that_did_not_say_that_it_can_answer_is_told_what_is_missing() {
         let call = world.call(&client, "2");
         let sent = world.requested("a");
         world.says(sent.link, &format!(r#"{{"jsonrpc":"2.0","id":6,"method":"{method}"}}"#));
+        world.advance(Limits::default().gather);
         world.frames("a");
         world.reply(&sent, r#"{"content":[]}"#);
         assert!(world.answer(&client, call).has(Field::Result));
@@ -343,4 +345,25 @@ fn a_server_that_asks_works_on_one_call_of_a_key_at_a_time() {
     world.reply(&second, "{}");
     world.call(&client, "4");
     assert_eq!(world.requested("a").link, second.link, "who is free is used again");
+}
+
+#[test]
+fn what_a_client_cannot_answer_does_not_keep_from_it_what_it_can() {
+    let mut world = World::running(&["a"]);
+    let client = Client { capabilities: r#"{"sampling":{}}"#, ..all() };
+    let call = world.call(&client, "1");
+    let sent = world.requested("a");
+    for (id, method) in [("1", "elicitation/create"), ("2", "sampling/createMessage")] {
+        world.says(sent.link, &format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"}}"#));
+    }
+    world.advance(Limits::default().gather);
+    let answer = world.answer(&client, call);
+    let (_, shown, state) = names(&answer, sent.link);
+    assert_eq!(shown.len(), 1);
+    let last = bring(&mut world, &client, &state, &format!(r#""{}":{{}}"#, shown[0]));
+    let told: Vec<String> = world.frames("a").into_iter().map(|(_, text)| text).collect();
+    assert_eq!(told[0], r#"{"jsonrpc":"2.0","id":2,"result":{}}"#);
+    assert!(told[1].contains(r#""id":1,"error""#), "{told:?}");
+    world.reply(&sent, r#"{"isError":true}"#);
+    assert_eq!(world.code(&client, last), "-32021");
 }
