@@ -184,10 +184,9 @@ async fn sessions(stage: &Stage) -> Vec<Row> {
         ("1", -32000, "MCP-Protocol-Version"),
         ("2024-01-01", -32000, "MCP-Protocol-Version"),
         ("", -32000, "MCP-Protocol-Version"),
-        // Said to be of the stateless era, it lacks what a request of that has to say.
-        ("2026-07-28", -32602, "_meta"),
-        ("2099-01-01", -32602, "_meta"),
-        ("2025-11-25x", -32602, "_meta"),
+        ("2026-07-28", -32000, "MCP-Protocol-Version"),
+        ("2099-01-01", -32000, "MCP-Protocol-Version"),
+        ("2025-11-25x", -32000, "MCP-Protocol-Version"),
     ] {
         let headers = [("Mcp-Session-Id", &*session), ("MCP-Protocol-Version", version)];
         let name = format!("version {version:?} in a session");

@@ -167,8 +167,8 @@ fn bodies(stage: &Stage) -> Vec<Row> {
         );
     }
     let begin = post("initialize", None, "");
-    let says = "protocolVersion is required";
-    rows.push(Row::refused("a handshake that says nothing", begin, 400, -32602, says).with_id("7"));
+    let says = "method not found";
+    rows.push(Row::refused("a handshake", begin, 404, -32601, says).with_id("7"));
     let tool = post("tools/call", Some("nothing"), r#""name":"nothing","arguments":{},"#);
     rows.push(Row::refused("an unknown tool", tool, 200, -32602, "no such tool").with_id("7"));
     let cursor = post("tools/list", None, r#""cursor":"x","#);
