@@ -41,6 +41,7 @@ mod reverse;
 mod rounds;
 mod seating;
 mod session;
+mod shown;
 mod start;
 mod streams;
 mod subscribe;
@@ -60,6 +61,7 @@ use listen::Listener;
 use park::Parked;
 use reverse::Asked;
 use session::Sessions;
+use shown::Shown;
 use streams::Streams;
 use subscribe::{Subscriber, Subscriptions};
 use survey::Publication;
@@ -84,6 +86,8 @@ pub struct Shard {
     /// Calls that wait for their client's next try, by the number in `requestState`.
     parked: BTreeMap<u64, Parked>,
     subscriptions: Subscriptions,
+    /// URIs that servers have shown on the unified endpoint.
+    shown: Shown,
     publications: BTreeMap<ServerId, Publication>,
     /// Servers whose lists have changed, or were asked for, when the process ended that was to tell them.
     stale: BTreeSet<ServerId>,

@@ -107,6 +107,7 @@ impl Shard {
         let number = found.map_or(0, |state| state.number);
         if let Some(answer) = parked.answer.take() {
             let info = super::lists::server_info(cx.snapshot, &caller.target);
+            let answer = self.readable(cx, &caller, parked.server, parked.lifetime, &answer);
             return self.relay(cx, &caller, &answer, parked.lifetime, info);
         }
         let Some(input) = input(body, number) else {

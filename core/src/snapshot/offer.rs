@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
+use super::face;
 use super::listing::Lists;
 use super::{Instance, Listing};
 use crate::mcp::{ListKind, Revision};
@@ -42,6 +43,11 @@ impl Offer {
     /// A list, ready to be sent.
     pub fn listing(&self, kind: ListKind) -> &Listing {
         self.lists.of(kind)
+    }
+
+    /// The `capabilities` that the server's own endpoint shows to a client of a revision: raw JSON.
+    pub fn face(&self, client: Revision) -> String {
+        face::of_server(&self.definitions.capabilities, self.capabilities, self.revision(), client)
     }
 
     /// The revision that was agreed with the server.
