@@ -11,6 +11,7 @@ mod endings;
 mod eras;
 mod handshake;
 mod keeping;
+mod links;
 mod lists;
 mod modern;
 mod news;
