@@ -61,6 +61,12 @@ pub enum Rejection {
     /// A `requestState` that was altered, is too old, is another's, or names a call that has ended.
     #[error("requestState is not valid any more: send the request again without it")]
     BadRequestState,
+    /// A call that goes on only after an address was visited, of a client that cannot be asked for that (2026-07-28:
+    /// with the capability that it lacks).
+    #[error(
+        "the server wants an address to be visited first: this needs a client with the capability elicitation.url"
+    )]
+    NeedsUrlElicitation,
     /// No `Mcp-Session-Id` where one is needed.
     #[error(
         "Mcp-Session-Id header required: send initialize first, and the id of its answer with every request"
@@ -293,6 +299,9 @@ impl Rejection {
             Self::SessionNotFound => (404, -32_001, None),
             Self::UnsupportedVersion(requested) => (400, -32_022, Some(supported(requested))),
             Self::HeaderMismatch(_) => (400, -32_020, None),
+            Self::NeedsUrlElicitation => {
+                (400, -32_021, Some("{\"requiredCapabilities\":{\"elicitation\":{\"url\":{}}}}".to_owned()))
+            }
             Self::Expectation => (417, -32_600, None),
             Self::TooSlow => (408, -32_600, None),
             Self::ContentType | Self::ContentEncoding => (415, -32_600, None),

@@ -47,6 +47,7 @@ mod streams;
 mod subscribe;
 mod survey;
 mod timers;
+mod urls;
 mod view;
 mod wait;
 

@@ -1,7 +1,5 @@
 //! The stateless era on a client's side: every request carries what a session would know.
 
-use alloc::borrow::ToOwned;
-
 use super::handshake::stateless_caller;
 use super::park::State;
 use super::wait::Patience;
@@ -25,10 +23,9 @@ impl Shard {
         };
         check_headers(method, &posted.body, &posted.head.headers)?;
         let row = Row::find(method, Revision::V2026_07_28);
-        let row = row.ok_or_else(|| Rejection::UnknownMethod(method.to_owned()))?;
         let level = posted.body.text(Field::MetaLogLevel).and_then(|text| Level::parse(&text));
         let caller = stateless_caller(&posted, &posted.admission, id, level);
-        if row.method == Method::Listen {
+        if row.is_some_and(|row| row.method == Method::Listen) {
             self.listen(cx, &caller, &posted);
         } else if let Some(state) = State::of(cx, &caller, &posted.body) {
             self.resume(cx, caller, &posted.body, state);

@@ -26,4 +26,6 @@ mod sharing;
 mod sse;
 mod subscriptions;
 mod table;
+mod tasks;
 mod unified;
+mod urls;
