@@ -28,4 +28,5 @@ mod subscriptions;
 mod table;
 mod tasks;
 mod unified;
+mod untouched;
 mod urls;
