@@ -1,8 +1,9 @@
 //! What the hub does not know, it does not change: every odd thing passes byte for byte, in both directions, between clients
 //! and servers of every era.
 
+use alloc::borrow::ToOwned;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::clients::{ERAS, Era, HTTP, at};
@@ -127,7 +128,7 @@ fn an_entry_of_a_list_passes_with_every_odd_thing_in_it() {
         values.join(",")
     );
     for script in servers() {
-        let capabilities = r#"{"tools":{}}"#.to_string();
+        let capabilities = r#"{"tools":{}}"#.to_owned();
         let mut world = world(Script { lists: false, capabilities, ..script });
         let asked = world.requested("a");
         world.reply(&asked, &format!(r#"{{"tools":[{{"name":"echo",{rest}}}]}}"#));
@@ -216,7 +217,7 @@ fn what_one_server_s_endpoint_does_not_know_passes_in_sessions_of_it() {
         let note = format!(r#"{{"jsonrpc":"2.0","method":"notifications/vendor","params":{{"x":{value}}}}}"#);
         let link = world.link("a");
         world.says(link, &note);
-        assert_eq!(world.take(&client, stream), [note.clone()]);
+        assert_eq!(world.take(&client, stream), core::slice::from_ref(&note));
         world.post(&client, &note);
         assert_eq!(world.frames("a").pop().map(|(_, text)| text), Some(note));
     }
