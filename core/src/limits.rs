@@ -48,6 +48,11 @@ pub struct Limits {
     pub replay_age: Duration,
     /// Resources that one session or stream may be subscribed to.
     pub subscriptions: usize,
+    /// URIs that results have shown on the unified endpoint, and that lead to their server; the one used longest ago
+    /// makes room.
+    pub shown_uris: usize,
+    /// Bytes of those URIs.
+    pub shown_uri_bytes: usize,
     /// Sessions of one project; the one idle longest makes room.
     pub project_sessions: usize,
     /// Servers of one project.
@@ -167,6 +172,7 @@ const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
 impl Default for Limits {
+    #[expect(clippy::too_many_lines, reason = "one line for each bound")]
     fn default() -> Self {
         let (s, ms) = (Duration::from_secs, Duration::from_millis);
         Self {
@@ -190,6 +196,8 @@ impl Default for Limits {
             replay_project_bytes: 64 * MIB,
             replay_age: s(5 * 60),
             subscriptions: 1_000,
+            shown_uris: 10_000,
+            shown_uri_bytes: 2 * MIB,
             project_sessions: 20_000,
             project_servers: 200,
             definitions: 5_000,

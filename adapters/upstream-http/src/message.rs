@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use orch_core::Limits;
 use orch_core::mcp::{encode_header, header_name};
-use orch_core::rpc::{Envelope, Field, Members, Message as Rpc, Sender, decode_string};
+use orch_core::rpc::{Envelope, Field, Message as Rpc, Sender};
 
 use crate::queue::Parcel;
 
@@ -86,7 +86,7 @@ impl Message {
 /// The headers that must say what a body of the stateless era says.
 fn repeated(method: &str, body: &Envelope) -> Option<HeaderMap> {
     let version = body.text(Field::MetaVersion)?;
-    let name = header_name(method, body).map(std::borrow::Cow::into_owned).or_else(|| task(method, body));
+    let name = header_name(method, body);
     let said = [(VERSION, Some(version.as_ref())), (METHOD, Some(method)), (NAME, name.as_deref())];
     let mut headers = HeaderMap::with_capacity(said.len());
     for (header, value) in said {
@@ -101,16 +101,6 @@ fn repeated(method: &str, body: &Envelope) -> Option<HeaderMap> {
 fn param(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     let name = HeaderName::from_bytes(format!("mcp-param-{name}").as_bytes()).ok()?;
     Some((name, HeaderValue::from_str(value).ok()?))
-}
-
-/// The task that a request of the tasks extension is about.
-fn task(method: &str, body: &Envelope) -> Option<String> {
-    if !method.starts_with("tasks/") {
-        return None;
-    }
-    let members = Members::read(body.raw(Field::Params)?)?;
-    let (_, task) = members.0.iter().find(|(name, _)| name == "taskId")?;
-    decode_string(task.get().as_bytes()).map(std::borrow::Cow::into_owned)
 }
 
 #[cfg(test)]

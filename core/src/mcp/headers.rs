@@ -6,7 +6,7 @@ use alloc::string::String;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Revision, Route, Row};
+use super::{Revision, Route, Row, named_task};
 use crate::Rejection;
 use crate::ports::gateway::ProtocolHeaders;
 use crate::rpc::{Envelope, Field};
@@ -32,9 +32,10 @@ pub fn encode_header(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// What `Mcp-Name` says of a request: the tool, the prompt or the resource that it is about.
+/// What `Mcp-Name` says of a request: the tool, the prompt, the resource or the task that it is about.
 pub fn header_name<'a>(method: &str, body: &'a Envelope) -> Option<Cow<'a, str>> {
-    match Row::find(method, Revision::V2026_07_28)?.route {
+    let Some(row) = Row::find(method, Revision::V2026_07_28) else { return named_task(method, body) };
+    match row.route {
         Route::ByTool | Route::ByPrompt => body.text(Field::Name),
         Route::ByUri => body.text(Field::Uri),
         Route::ByReference | Route::List(_) | Route::Own => None,

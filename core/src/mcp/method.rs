@@ -132,6 +132,11 @@ impl Row {
     pub fn find(name: &str, revision: Revision) -> Option<&'static Self> {
         TABLE.iter().find(|row| row.name == name && row.since <= revision && revision <= row.until)
     }
+
+    /// Whether some revision has a method of this name.
+    pub fn is_known(name: &str) -> bool {
+        TABLE.iter().any(|row| row.name == name)
+    }
 }
 
 impl Method {

@@ -2,14 +2,18 @@
 
 mod asking;
 mod headers;
+mod links;
 mod method;
 mod mirror;
 mod result;
 mod revision;
+mod tasks;
 
 pub use asking::{Abilities, Asking};
 pub use headers::{check_headers, decode_header, encode_header, header_name, is_envelope_key};
+pub use links::{Link, links, may_link};
 pub use method::{ListKind, Method, Route, Row, TABLE};
 pub use mirror::{BadMirror, Mirror, check_mirrored, mirrored, mirrors};
 pub use result::{Lifetime, complete, plain};
 pub use revision::Revision;
+pub use tasks::{TASKS_EXTENSION, is_of_tasks, named_task, without_tasks};

@@ -96,6 +96,8 @@ fields! {
     InputRequests = Body "inputRequests",
     /// `supportedVersions` of a result.
     SupportedVersions = Body "supportedVersions",
+    /// `taskId` of the body.
+    TaskId = Body "taskId",
     /// `level` of the body.
     Level = Body "level",
     /// `protocolVersion` of a handshake.

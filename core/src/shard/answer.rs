@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
+use super::urls::wants_visits;
 use super::{Cx, Shard};
 use crate::Fault;
 use crate::mcp::{Lifetime, complete, plain};
@@ -34,6 +35,9 @@ impl Shard {
         server_info: &str,
     ) {
         let modern = caller.revision.is_modern();
+        if modern && wants_visits(response) {
+            return self.ask_for_visits(cx, caller, response, server_info);
+        }
         if let Some(error) = response.raw(Field::Error) {
             let error = if modern { modern_error(response) } else { Cow::Borrowed(error) };
             let status = match response.raw(Field::Code) {
@@ -51,7 +55,7 @@ impl Shard {
         self.deliver(cx, caller, 200, body);
     }
 
-    fn deliver(&mut self, cx: &mut Cx<'_>, caller: &Caller, status: u16, body: Vec<u8>) {
+    pub(super) fn deliver(&mut self, cx: &mut Cx<'_>, caller: &Caller, status: u16, body: Vec<u8>) {
         if !caller.ends {
             return self.hand_over(cx, caller.exchange, Bytes::from(body));
         }

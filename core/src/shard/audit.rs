@@ -83,6 +83,7 @@ impl Shard {
             hold(batch.open == open, "a batch waits for what nobody works on")?;
         }
         hold(self.streams.is_sound(), "the table of streams disagrees with itself")?;
+        hold(self.shown.is_sound(), "the table of shown URIs disagrees with itself")?;
         let open = |address| self.exchanges.contains_key(&address);
         hold(self.streams.away().all(open), "a stream outlives its call")?;
         self.audit_exchanges(ends)?;

@@ -34,7 +34,8 @@ impl Shard {
         row: &'static Row,
         patience: Patience,
     ) {
-        let Some((entry, name)) = locate(cx.snapshot, &caller.target, row.route, &body) else {
+        let Some((entry, name)) = locate(cx.snapshot, &mut self.shown, &caller.target, row.route, &body)
+        else {
             if patience == Patience::Waits && self.is_missing(cx, &caller.target) {
                 return self.wait(cx, caller, body);
             }

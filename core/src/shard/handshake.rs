@@ -16,7 +16,7 @@ use crate::ports::gateway::{Admission, Target};
 use crate::ports::store::{Change, Expect};
 use crate::record::{self, Record};
 use crate::rpc::{Envelope, Field, Message, write};
-use crate::snapshot::{Capabilities, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::upstream::Caller;
 use crate::{Bug, Fault, Rejection, SessionId};
 
@@ -65,7 +65,7 @@ impl Shard {
         if patience == Patience::Waits && self.is_missing(cx, &caller.target) {
             return self.wait(cx, caller, body);
         }
-        let (Some(id), Some(face)) = (caller.session, self.face(cx, &caller.target)) else {
+        let (Some(id), Some(face)) = (caller.session, self.face(cx, &caller)) else {
             let fault = self.why_missing(cx, &caller.target);
             if let Some(session) = caller.session.filter(|_| caller.ends) {
                 self.sessions.remove(session);
@@ -105,7 +105,7 @@ impl Shard {
         }
         let Some((caller, session)) = self.unstored.remove(&token) else { return };
         let waits = self.exchanges.remove(&caller.exchange).is_some();
-        match self.face(cx, &caller.target) {
+        match self.face(cx, &caller) {
             Some(face) if ok && waits && self.sessions.get(session).is_some() => {
                 let body = write::result(&caller.id, &face.handshake(caller.revision));
                 cx.effect(Effect::Answer {
@@ -134,7 +134,7 @@ impl Shard {
         if patience == Patience::Waits && self.is_missing(cx, &caller.target) {
             return self.wait(cx, caller, body);
         }
-        match self.face(cx, &caller.target) {
+        match self.face(cx, &caller) {
             Some(face) => {
                 let result = face.discovery(cx.limits().list_ttl.as_millis());
                 self.respond(cx, &caller, &result);
@@ -147,34 +147,35 @@ impl Shard {
     }
 
     /// What an endpoint says of itself; `None` while the one server behind it was never seen.
-    fn face<'a>(&self, cx: &Cx<'a>, target: &Target) -> Option<Face<'a>> {
-        let unseen = self.being_seen(cx, target).count() > 0;
-        Face::of(cx.snapshot, target, unseen)
+    fn face<'a>(&self, cx: &Cx<'a>, caller: &Caller) -> Option<Face<'a>> {
+        let unseen = self.being_seen(cx, &caller.target).count() > 0;
+        Face::of(cx.snapshot, caller, unseen)
     }
 }
 
 /// What an endpoint says of itself.
 struct Face<'a> {
-    capabilities: Capabilities,
+    /// Raw JSON.
+    capabilities: String,
     server_info: &'a str,
     /// Raw JSON.
     instructions: Option<Cow<'a, str>>,
 }
 
 impl<'a> Face<'a> {
-    fn of(snapshot: &'a Snapshot, target: &Target, unseen: bool) -> Option<Self> {
-        match target {
+    fn of(snapshot: &'a Snapshot, caller: &Caller, unseen: bool) -> Option<Self> {
+        match &caller.target {
             Target::Server(name) => {
                 let offer = snapshot.named(name)?.offer.as_ref()?;
                 let known = offer.definitions();
                 Some(Self {
-                    capabilities: offer.capabilities,
+                    capabilities: offer.face(caller.revision),
                     server_info: &known.server_info,
                     instructions: known.instructions.as_deref().map(Cow::Borrowed),
                 })
             }
             Target::Unified => Some(Self {
-                capabilities: if unseen { Capabilities::ALL } else { snapshot.unified.capabilities },
+                capabilities: snapshot.unified.face(unseen),
                 server_info: hub::SERVER_INFO,
                 instructions: Some(Cow::Owned(unified_instructions(snapshot))),
             }),
@@ -184,8 +185,7 @@ impl<'a> Face<'a> {
     fn handshake(&self, revision: Revision) -> Vec<u8> {
         let mut out = format!(
             "{{\"protocolVersion\":\"{revision}\",\"capabilities\":{},\"serverInfo\":{}",
-            self.capabilities.json(),
-            self.server_info
+            self.capabilities, self.server_info
         );
         self.finish(&mut out);
         out.into_bytes()
@@ -196,7 +196,7 @@ impl<'a> Face<'a> {
             "{{\"resultType\":\"complete\",\"supportedVersions\":[\"{}\"],\"capabilities\":{},\"ttlMs\":{ttl_ms},\
              \"cacheScope\":\"private\",\"_meta\":{{\"io.modelcontextprotocol/serverInfo\":{}}}",
             Revision::V2026_07_28,
-            self.capabilities.json(),
+            self.capabilities,
             self.server_info
         );
         self.finish(&mut out);

@@ -80,7 +80,8 @@ impl Shard {
                     }
                     Some(_) | None => crate::hub::SERVER_INFO,
                 };
-                self.relay(cx, &caller, response, lifetime, info);
+                let response = self.readable(cx, &caller, server, lifetime, response);
+                self.relay(cx, &caller, &response, lifetime, info);
             }
             Purpose::Forgotten | Purpose::Housekeeping => {}
             Purpose::Parked => self.keep_answer(link, id, response),

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 
+use super::Shown;
 use crate::mcp::Route;
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field};
@@ -12,18 +13,29 @@ use crate::snapshot::{Entry, Place, Snapshot};
 pub(super) type Located = (Arc<Entry>, Option<String>);
 
 /// The server of a request.
-pub(super) fn locate(snapshot: &Snapshot, target: &Target, route: Route, body: &Envelope) -> Option<Located> {
+pub(super) fn locate(
+    snapshot: &Snapshot,
+    shown: &mut Shown,
+    target: &Target,
+    route: Route,
+    body: &Envelope,
+) -> Option<Located> {
     match target {
         Target::Server(name) => snapshot.named(name).cloned().map(|entry| (entry, None)),
-        Target::Unified => found(snapshot, unified_place(snapshot, route, body)?),
+        Target::Unified => found(snapshot, unified_place(snapshot, shown, route, body)?),
     }
 }
 
 /// The server of a resource.
-pub(super) fn locate_resource(snapshot: &Snapshot, target: &Target, uri: &str) -> Option<Located> {
+pub(super) fn locate_resource(
+    snapshot: &Snapshot,
+    shown: &mut Shown,
+    target: &Target,
+    uri: &str,
+) -> Option<Located> {
     match target {
         Target::Server(name) => snapshot.named(name).cloned().map(|entry| (entry, None)),
-        Target::Unified => found(snapshot, resource_place(snapshot, uri)?),
+        Target::Unified => found(snapshot, resource_place(snapshot, shown, uri)?),
     }
 }
 
@@ -32,12 +44,12 @@ fn found(snapshot: &Snapshot, place: Place) -> Option<Located> {
 }
 
 /// Where a name leads on the unified endpoint.
-fn unified_place(snapshot: &Snapshot, route: Route, body: &Envelope) -> Option<Place> {
+fn unified_place(snapshot: &Snapshot, shown: &mut Shown, route: Route, body: &Envelope) -> Option<Place> {
     let unified = &snapshot.unified;
     match route {
         Route::ByTool => unified.tool(&body.text(Field::Name)?).cloned(),
         Route::ByPrompt => unified.prompt(&body.text(Field::Name)?).cloned(),
-        Route::ByUri => resource_place(snapshot, &body.text(Field::Uri)?),
+        Route::ByUri => resource_place(snapshot, shown, &body.text(Field::Uri)?),
         Route::ByReference => match body.text(Field::RefName) {
             Some(name) => unified.prompt(&name).cloned(),
             None => {
@@ -49,13 +61,12 @@ fn unified_place(snapshot: &Snapshot, route: Route, body: &Envelope) -> Option<P
     }
 }
 
-/// A URI that nothing lists can still be of the only server that has resources.
-fn resource_place(snapshot: &Snapshot, uri: &str) -> Option<Place> {
-    snapshot.unified.resource(uri).or_else(|| {
-        let able =
-            |entry: &&Arc<Entry>| entry.offer.as_ref().is_some_and(|offer| offer.capabilities.resources);
-        let mut servers = snapshot.behind(&Target::Unified).filter(able);
-        let server = servers.next().filter(|_| servers.next().is_none())?.id;
+/// A URI that nothing lists is of the server that has shown it, or else of the only one that has resources.
+fn resource_place(snapshot: &Snapshot, shown: &mut Shown, uri: &str) -> Option<Place> {
+    let unified = &snapshot.unified;
+    unified.resource(uri).or_else(|| {
+        let shower = shown.server_of(uri).filter(|server| unified.has_resources(*server));
+        let server = shower.or_else(|| unified.only_with_resources())?;
         Some(Place { server, name: uri.into() })
     })
 }

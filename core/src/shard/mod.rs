@@ -41,12 +41,14 @@ mod reverse;
 mod rounds;
 mod seating;
 mod session;
+mod shown;
 mod start;
 mod state;
 mod streams;
 mod subscribe;
 mod survey;
 mod timers;
+mod urls;
 mod view;
 mod wait;
 
@@ -61,6 +63,7 @@ use listen::Listener;
 use park::{Gathering, Parked};
 use reverse::Asked;
 use session::Sessions;
+use shown::Shown;
 use streams::Streams;
 use subscribe::{Subscriber, Subscriptions};
 use survey::Publication;
@@ -87,6 +90,8 @@ pub struct Shard {
     /// Calls of the same kind whose servers have just begun to ask.
     gathering: BTreeMap<CallId, Gathering>,
     subscriptions: Subscriptions,
+    /// URIs that servers have shown on the unified endpoint.
+    shown: Shown,
     publications: BTreeMap<ServerId, Publication>,
     /// Servers whose lists have changed, or were asked for, when the process ended that was to tell them.
     stale: BTreeSet<ServerId>,

@@ -1,9 +1,10 @@
 //! The stateless era on a client's side: every request carries what a session would know.
 
-use alloc::borrow::{Cow, ToOwned};
+use alloc::borrow::Cow;
 
 use super::handshake::stateless_caller;
 use super::locate::locate;
+use super::shown::Shown;
 use super::state::State;
 use super::wait::Patience;
 use super::{Cx, Posted, Shard};
@@ -13,8 +14,9 @@ use crate::upstream::Level;
 use crate::{Fault, Rejection};
 
 /// Checks the headers that repeat arguments of a tool's call, where the tool wants that.
-fn check_arguments(cx: &Cx<'_>, posted: &Posted) -> Result<(), Rejection> {
-    let Some((entry, own)) = locate(cx.snapshot, &posted.admission.target, Route::ByTool, &posted.body)
+fn check_arguments(cx: &Cx<'_>, shown: &mut Shown, posted: &Posted) -> Result<(), Rejection> {
+    let Some((entry, own)) =
+        locate(cx.snapshot, shown, &posted.admission.target, Route::ByTool, &posted.body)
     else {
         return Ok(());
     };
@@ -38,13 +40,12 @@ impl Shard {
         };
         check_headers(method, &posted.body, &posted.head.headers)?;
         let row = Row::find(method, Revision::V2026_07_28);
-        let row = row.ok_or_else(|| Rejection::UnknownMethod(method.to_owned()))?;
-        if row.method == Method::ToolsCall {
-            check_arguments(cx, &posted)?;
+        if row.is_some_and(|row| row.method == Method::ToolsCall) {
+            check_arguments(cx, &mut self.shown, &posted)?;
         }
         let level = posted.body.text(Field::MetaLogLevel).and_then(|text| Level::parse(&text));
         let caller = stateless_caller(&posted, &posted.admission, id, level);
-        if row.method == Method::Listen {
+        if row.is_some_and(|row| row.method == Method::Listen) {
             self.listen(cx, &caller, &posted);
         } else if let Some(state) = State::of(cx, &caller, &posted.body) {
             self.resume(cx, caller, &posted.body, state);

@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 
 use super::wait::Patience;
 use super::{Cx, Shard};
-use crate::mcp::{Method, Route, Row};
+use crate::mcp::{Method, Route, Row, is_of_tasks};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Message};
+use crate::snapshot::Entry;
 use crate::upstream::{Caller, Level, Request};
 use crate::{Rejection, SessionId};
 
@@ -52,7 +53,8 @@ impl Shard {
         }
     }
 
-    /// One server may know methods that the hub does not; several servers cannot be asked at once.
+    /// One server may know methods that the hub does not; several servers cannot be asked at once. What is of another
+    /// revision stays there, and so do the tasks of another era.
     fn unknown_method(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope) {
         let Message::Request { method, .. } = body.message() else { return };
         let method = method.to_owned();
@@ -61,7 +63,7 @@ impl Shard {
             Target::Unified => None,
         };
         match named {
-            Some(entry) if !caller.revision.is_modern() => {
+            Some(entry) if !Row::is_known(&method) && !self.is_foreign(&caller, &entry, &method) => {
                 let request = Request::new(method.into(), body, Vec::new());
                 self.forward(cx, caller, &entry, request);
             }
@@ -70,6 +72,10 @@ impl Shard {
                 self.fail(cx, &caller, &fault);
             }
         }
+    }
+
+    fn is_foreign(&self, caller: &Caller, entry: &Entry, method: &str) -> bool {
+        is_of_tasks(method) && caller.revision.is_modern() != self.speaks(entry).is_modern()
     }
 
     fn set_level(&mut self, cx: &mut Cx<'_>, caller: &Caller, body: &Envelope) {

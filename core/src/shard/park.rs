@@ -206,6 +206,7 @@ impl Shard {
         let Some(mut parked) = self.parked.remove(&state.number) else { return };
         if let Some(answer) = parked.answer.take() {
             let info = super::lists::server_info(cx.snapshot, &caller.target);
+            let answer = self.readable(cx, &caller, parked.server, parked.lifetime, &answer);
             return self.relay(cx, &caller, &answer, parked.lifetime, info);
         }
         let upstream = self.upstream_of(parked.link);

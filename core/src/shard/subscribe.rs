@@ -14,7 +14,7 @@ use super::{Cx, Shard};
 use crate::mcp::{Method, Route};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, write};
-use crate::snapshot::{Entry, Snapshot};
+use crate::snapshot::Entry;
 use crate::upstream::{Caller, Purpose, Request, Seat, Subscribes, Upstream};
 use crate::{Exceeded, ExchangeId, Limit, LinkId, Rejection, SessionId};
 
@@ -75,7 +75,11 @@ impl Subscriptions {
         let places = self.table.iter().filter(|((at, uri), _)| at == seat && concerns(uri));
         places
             .flat_map(|((_, uri), subscribers)| {
-                let named = move |known_as: &str| if uri == changed { known_as } else { changed }.to_owned();
+                // A name that is the server's own, wrapped, stays so for the part.
+                let named = move |known_as: &str| {
+                    let wrapping = known_as.strip_suffix(uri.as_str()).unwrap_or_default();
+                    [wrapping, changed].concat()
+                };
                 subscribers.iter().map(move |(who, known_as)| (*who, named(known_as)))
             })
             .collect()
@@ -92,7 +96,8 @@ impl Shard {
         method: Method,
         patience: Patience,
     ) {
-        let Some((entry, uri)) = locate(cx.snapshot, &caller.target, Route::ByUri, &body) else {
+        let Some((entry, uri)) = locate(cx.snapshot, &mut self.shown, &caller.target, Route::ByUri, &body)
+        else {
             if patience == Patience::Waits && self.is_missing(cx, &caller.target) {
                 return self.wait(cx, caller, body);
             }
@@ -166,7 +171,7 @@ impl Shard {
     ) -> Vec<String> {
         let mut heard = Vec::new();
         for known_as in uris.iter().take(cx.limits().subscriptions) {
-            let Some((entry, uri)) = place_of(cx.snapshot, target, known_as) else { continue };
+            let Some((entry, uri)) = self.place_of(cx, target, known_as) else { continue };
             let seat = Seat::shared(entry.id);
             if self.subscriptions.add(&seat, &uri, Subscriber::Listener(exchange), known_as) {
                 self.tell_server(cx, &seat, Method::ResourcesSubscribe, &uri);
@@ -174,6 +179,13 @@ impl Shard {
             heard.push(known_as.clone());
         }
         heard
+    }
+
+    /// The server of a resource that can be subscribed to, and the server's own name for it.
+    fn place_of(&mut self, cx: &Cx<'_>, target: &Target, uri: &str) -> Option<(Arc<Entry>, String)> {
+        let (entry, own) = locate_resource(cx.snapshot, &mut self.shown, target, uri)?;
+        let able = entry.offer.as_ref().is_some_and(|offer| offer.capabilities.subscribe);
+        able.then(|| (entry, own.unwrap_or_else(|| uri.to_owned())))
     }
 
     /// A subscriber is gone: servers stop to tell what nobody hears.
@@ -237,11 +249,4 @@ fn untagged(frame: &Envelope) -> (Field, Cow<'static, [u8]>) {
     let members = frame.raw(Field::Meta).and_then(Members::read);
     let kept = members.map(|members| members.without(|name| name == SUBSCRIPTION));
     (Field::Meta, Cow::Owned(kept.unwrap_or_default()))
-}
-
-/// The server of a resource that can be subscribed to, and the server's own name for it.
-fn place_of(snapshot: &Snapshot, target: &Target, uri: &str) -> Option<(Arc<Entry>, String)> {
-    let (entry, own) = locate_resource(snapshot, target, uri)?;
-    let able = entry.offer.as_ref().is_some_and(|offer| offer.capabilities.subscribe);
-    able.then(|| (entry, own.unwrap_or_else(|| uri.to_owned())))
 }

@@ -14,10 +14,12 @@ use crate::{Limits, ServerId};
 
 mod diff;
 mod directory;
+mod face;
 mod listing;
 mod names;
 mod offer;
 mod unified;
+mod uris;
 
 pub use diff::{Changes, diff};
 pub use directory::Directory;
@@ -25,6 +27,7 @@ pub use listing::{Listing, Page};
 pub(crate) use offer::entries;
 pub use offer::{Capabilities, Offer, spec_digest};
 pub use unified::{Place, Unified};
+pub(crate) use uris::wrap;
 
 /// One project at one moment.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
+use super::face;
 use super::listing::Lists;
 use super::{Instance, Listing};
 use crate::mcp::{ListKind, Mirror, Revision, mirrors};
@@ -56,6 +57,11 @@ impl Offer {
     /// The arguments of a tool that are repeated in headers.
     pub fn mirrors(&self, tool: &str) -> &[Mirror] {
         self.mirrors.get(tool).map_or(&[], Vec::as_slice)
+    }
+
+    /// The `capabilities` that the server's own endpoint shows to a client of a revision: raw JSON.
+    pub fn face(&self, client: Revision) -> String {
+        face::of_server(&self.definitions.capabilities, self.capabilities, self.revision(), client)
     }
 
     /// The revision that was agreed with the server.

@@ -1,19 +1,19 @@
 //! All servers of a project behind one endpoint: merged lists, and where each name leads.
 
-use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::face;
 use super::listing::Lists;
 use super::names::{marked_name, spellings, wire_name};
+use super::uris::Uris;
 use super::{Capabilities, Entry, Instance, Listing};
 use crate::ServerId;
-use crate::mcp::ListKind;
+use crate::mcp::{ListKind, TASKS_EXTENSION};
 use crate::record::{Definition, Project};
 use crate::rpc::write;
 
@@ -23,8 +23,9 @@ pub struct Unified {
     lists: Lists,
     tools: BTreeMap<String, Place>,
     prompts: BTreeMap<String, Place>,
-    resources: BTreeMap<String, Place>,
-    templates: Vec<Place>,
+    uris: Uris,
+    /// The extensions that one of them has, by name, with the settings of the first as raw JSON.
+    extensions: BTreeMap<String, String>,
     /// What the servers that were ever seen can do between them.
     pub capabilities: Capabilities,
 }
@@ -50,9 +51,10 @@ impl Unified {
             max: instance.limits.unified_name_bytes,
             tools: Merged::default(),
             prompts: Merged::default(),
-            resources: Merged::default(),
+            uris: Uris::default(),
+            resources: Vec::new(),
             templates: Vec::new(),
-            template_entries: Vec::new(),
+            extensions: BTreeMap::new(),
             capabilities: Capabilities::default(),
         };
         for entry in servers.filter(|entry| entry.enabled()) {
@@ -60,16 +62,16 @@ impl Unified {
         }
         let entries = |kind| match kind {
             ListKind::Prompts => &*merge.prompts.entries,
-            ListKind::Resources => &*merge.resources.entries,
-            ListKind::Templates => &*merge.template_entries,
+            ListKind::Resources => &*merge.resources,
+            ListKind::Templates => &*merge.templates,
             ListKind::Tools => &*merge.tools.entries,
         };
         Self {
             lists: Lists::build(entries, instance),
             tools: merge.tools.places,
             prompts: merge.prompts.places,
-            resources: merge.resources.places,
-            templates: merge.templates,
+            uris: merge.uris,
+            extensions: merge.extensions,
             capabilities: merge.capabilities,
         }
     }
@@ -89,17 +91,32 @@ impl Unified {
         self.prompts.get(name)
     }
 
-    /// Where a resource is: listed under this URI, or matched by a template.
+    /// Where a resource is: listed under this URI, wrapped in it, or matched by a template.
     pub fn resource(&self, uri: &str) -> Option<Place> {
-        self.resources.get(uri).cloned().or_else(|| {
-            let place = self.templates.iter().find(|place| template_matches(&place.name, uri))?;
-            Some(Place { server: place.server, name: uri.to_owned() })
-        })
+        self.uris.find(uri)
     }
 
     /// The server that lists this very URI template.
     pub fn template(&self, template: &str) -> Option<&Place> {
-        self.templates.iter().find(|place| place.name == template)
+        self.uris.template(template)
+    }
+
+    /// The `capabilities` that the endpoint shows: raw JSON. While a server behind it is `unseen`, it may be able to do
+    /// anything.
+    pub fn face(&self, unseen: bool) -> String {
+        let union = if unseen { Capabilities::ALL } else { self.capabilities };
+        face::of_all(union, &self.extensions)
+    }
+
+    /// Whether a server has resources, listed or not.
+    pub fn has_resources(&self, server: ServerId) -> bool {
+        self.uris.servers().any(|able| able == server)
+    }
+
+    /// The only server that has resources, if there is exactly one.
+    pub fn only_with_resources(&self) -> Option<ServerId> {
+        let mut servers = self.uris.servers();
+        servers.next().filter(|_| servers.next().is_none())
     }
 }
 
@@ -116,9 +133,10 @@ struct Merge<'a> {
     max: usize,
     tools: Merged,
     prompts: Merged,
-    resources: Merged,
-    templates: Vec<Place>,
-    template_entries: Vec<Definition>,
+    uris: Uris,
+    resources: Vec<Definition>,
+    templates: Vec<Definition>,
+    extensions: BTreeMap<String, String>,
     capabilities: Capabilities,
 }
 
@@ -126,6 +144,10 @@ impl Merge<'_> {
     fn add(&mut self, entry: &Entry) {
         let Some(offer) = &entry.offer else { return };
         self.capabilities = self.capabilities.union(offer.capabilities);
+        let extensions = face::extensions(&offer.definitions().capabilities);
+        for (name, settings) in extensions.into_iter().filter(|(name, _)| name != TASKS_EXTENSION) {
+            self.extensions.entry(name).or_insert(settings);
+        }
         let (separator, max) = (self.separator, self.max);
         for tool in offer.entries(ListKind::Tools) {
             self.tools.add_named(entry, tool, separator, max);
@@ -133,12 +155,14 @@ impl Merge<'_> {
         for prompt in offer.entries(ListKind::Prompts) {
             self.prompts.add_named(entry, prompt, separator, max);
         }
+        if offer.capabilities.resources {
+            self.uris.add_server(entry);
+        }
         for resource in offer.entries(ListKind::Resources) {
-            self.resources.add_uri(entry, resource);
+            self.resources.extend(self.uris.add_resource(entry, resource));
         }
         for template in offer.entries(ListKind::Templates) {
-            self.templates.push(Place { server: entry.id, name: template.name.clone() });
-            self.template_entries.push(template.clone());
+            self.templates.extend(self.uris.add_template(entry, template));
         }
     }
 }
@@ -163,23 +187,6 @@ impl Merged {
             }
         }
     }
-
-    /// Resources keep their URIs, which results refer to; the same URI of a second server gets a name of its own.
-    fn add_uri(&mut self, entry: &Entry, definition: &Definition) {
-        let place = Place { server: entry.id, name: definition.name.clone() };
-        if !self.places.contains_key(&definition.name) {
-            self.places.insert(definition.name.clone(), place);
-            self.entries.push(definition.clone());
-            return;
-        }
-        let wrapped = format!("mcp-orch://{}/{}", entry.name, definition.name);
-        if let Some(json) = renamed(&definition.json, "uri", &wrapped)
-            && !self.places.contains_key(&wrapped)
-        {
-            self.entries.push(Definition { name: wrapped.clone(), json });
-            self.places.insert(wrapped, place);
-        }
-    }
 }
 
 #[derive(Deserialize)]
@@ -188,12 +195,19 @@ struct Named<'a> {
     name: Option<&'a RawValue>,
     #[serde(borrow)]
     uri: Option<&'a RawValue>,
+    #[serde(borrow, rename = "uriTemplate")]
+    uri_template: Option<&'a RawValue>,
 }
 
-/// A definition's JSON with another `name` or `uri`, everything else as it was.
-fn renamed(json: &str, member: &str, to: &str) -> Option<String> {
+/// A definition's JSON with another `name`, `uri` or `uriTemplate`, everything else as it was.
+pub(super) fn renamed(json: &str, member: &str, to: &str) -> Option<String> {
     let named: Named<'_> = serde_json::from_str(json).ok()?;
-    let value = if member == "uri" { named.uri } else { named.name }?.get();
+    let value = match member {
+        "uri" => named.uri,
+        "uriTemplate" => named.uri_template,
+        _ => named.name,
+    };
+    let value = value?.get();
     // The raw value borrows from `json`, so its place is the distance of the two.
     let start = (value.as_ptr() as usize).checked_sub(json.as_ptr() as usize)?;
     let (before, after) = (json.get(..start)?, json.get(start.checked_add(value.len())?..)?);
@@ -202,28 +216,6 @@ fn renamed(json: &str, member: &str, to: &str) -> Option<String> {
     write::string(&mut out, to);
     out.extend_from_slice(after.as_bytes());
     String::from_utf8(out).ok()
-}
-
-/// Whether a URI may come from a template (RFC 6570, taken loosely): its literal parts stand in the URI in order,
-/// the first at the start and the last at the end, and every expression stands for at least one character.
-fn template_matches(template: &str, uri: &str) -> bool {
-    let mut rest = uri;
-    let mut parts = template.split('{');
-    let Some(head) = parts.next() else { return false };
-    let Some(after) = rest.strip_prefix(head) else { return false };
-    rest = after;
-    let mut open = false;
-    for part in parts {
-        let Some((_, literal)) = part.split_once('}') else { return false };
-        if literal.is_empty() {
-            open = true;
-            continue;
-        }
-        let Some(found) = rest.get(1..).and_then(|tail| tail.find(literal)) else { return false };
-        rest = rest.get(found.saturating_add(1).saturating_add(literal.len())..).unwrap_or_default();
-        open = false;
-    }
-    if open { !rest.is_empty() } else { rest.is_empty() }
 }
 
 #[cfg(test)]
@@ -236,15 +228,5 @@ mod tests {
         let expected =
             r#"{"title":"name","name":"s__echo" ,"inputSchema":{"properties":{"name":{}}},"x":1e400}"#;
         assert_eq!(renamed(json, "name", "s__echo").as_deref(), Some(expected));
-    }
-
-    #[test]
-    fn templates_match_the_uris_that_they_make() {
-        assert!(template_matches("demo://resource/dynamic/text/{id}", "demo://resource/dynamic/text/7"));
-        assert!(template_matches("test://template/{id}/data", "test://template/a b/data"));
-        assert!(!template_matches("test://template/{id}/data", "test://template//data"));
-        assert!(!template_matches("test://template/{id}/data", "test://template/1/data/more"));
-        assert!(!template_matches("demo://text/{id}", "demo://text/"));
-        assert!(!template_matches("demo://text/{id}", "demo://blob/1"));
     }
 }

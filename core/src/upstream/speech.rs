@@ -8,7 +8,8 @@ use bytes::Bytes;
 
 use super::{Caller, Level};
 use crate::CallId;
-use crate::mcp::{Abilities, Revision, is_envelope_key};
+use crate::mcp::{Abilities, Revision, is_envelope_key, without_tasks};
+use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, write};
 
 /// Members of a request that are replaced on the way.
@@ -28,7 +29,10 @@ pub(crate) fn say(
 ) -> Bytes {
     match (caller.revision.is_modern(), revision.is_modern()) {
         (_, false) => edits.extend(legacy_meta(id, body)),
-        (true, true) => edits.extend(token(id, body)),
+        (true, true) => {
+            edits.extend(token(id, body));
+            edits.extend(untasked(caller, body));
+        }
         (false, true) => {
             let meta = modern_meta(id, caller, body);
             if body.has(Field::Meta) {
@@ -39,6 +43,8 @@ pub(crate) fn say(
         }
     }
     let there = body.has(Field::Params).then(|| body.spliced(Field::Params, &mut edits));
+    let there =
+        there.map(|params| if revision.is_modern() { params } else { single_trip(caller, body, params) });
     let params = if added.is_empty() { there } else { Some(with_members(there.as_deref(), &added)) };
     write::one_line(write::request(Some(id.0), method, params.as_deref())).into()
 }
@@ -117,6 +123,23 @@ fn legacy_meta(id: CallId, body: &Envelope) -> Option<(Field, Cow<'static, [u8]>
 fn token(id: CallId, body: &Envelope) -> Option<(Field, Cow<'static, [u8]>)> {
     let ours = || Cow::Owned(format!("{id}").into_bytes());
     body.has(Field::MetaProgressToken).then(|| (Field::MetaProgressToken, ours()))
+}
+
+/// The client's capabilities without tasks, where their ids would not say whose they are.
+fn untasked(caller: &Caller, body: &Envelope) -> Option<(Field, Cow<'static, [u8]>)> {
+    let raw = body.raw(Field::MetaCapabilities).filter(|_| caller.target == Target::Unified)?;
+    Some((Field::MetaCapabilities, Cow::Owned(without_tasks(raw)?)))
+}
+
+/// Params for a server that has no multi round-trip requests: what a client of the stateless era adds to its next try
+/// is not for it.
+fn single_trip(caller: &Caller, body: &Envelope, params: Vec<u8>) -> Vec<u8> {
+    let again = body.has(Field::InputResponses) || body.has(Field::RequestState);
+    if !(again && caller.revision.is_modern()) {
+        return params;
+    }
+    let added = |name: &str| matches!(name, "inputResponses" | "requestState");
+    Members::read(&params).map(|members| members.without(added)).unwrap_or(params)
 }
 
 /// An object with some members before its own.

@@ -85,7 +85,11 @@ impl Client {
                 };
                 head.headers.version = body.text(Field::MetaVersion).map(|text| text.to_string());
                 head.headers.method = Some(method.into());
-                let named = if method == "resources/read" { Field::Uri } else { Field::Name };
+                let named = match method {
+                    "resources/read" => Field::Uri,
+                    _ if method.starts_with("tasks/") => Field::TaskId,
+                    _ => Field::Name,
+                };
                 head.headers.name = body.text(named).map(|text| text.to_string());
                 head
             }

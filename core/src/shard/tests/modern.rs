@@ -105,7 +105,7 @@ fn a_version_that_is_not_spoken_is_answered_with_those_that_are() {
 #[test]
 fn methods_that_the_revision_does_not_have_are_not_found() {
     let mut world = World::running(&["a"]);
-    for method in ["ping", "logging/setLevel", "resources/subscribe", "vendor/thing", "tools", "Tools/List"] {
+    for method in ["ping", "logging/setLevel", "resources/subscribe", "notifications/initialized"] {
         let head = head(Some("2026-07-28"), Some(method), None);
         assert_eq!(
             refusal(&mut world, head, &body(method, "", META)),

@@ -10,7 +10,7 @@ use super::clients::{Client, ERAS, Era, HTTP, Sent, at};
 use super::script::Script;
 use super::world::World;
 use crate::ports::upstream::CloseReason;
-use crate::record::{RemoteKind, ServerSpec, Transport};
+use crate::record::{RemoteKind, ServerSpec, Sharing, Transport};
 use crate::rpc::Field;
 use crate::shard::Input;
 
@@ -165,4 +165,22 @@ fn a_hub_that_stops_opens_no_other_session() {
     world.close(sent.link, CloseReason::Expired { refused: [sent.id].to_vec() });
     assert_eq!((world.code(&client, call).as_str(), world.starts()), ("-31001", 1));
     assert!(world.shard.is_quiet());
+}
+
+#[test]
+fn lists_that_were_to_be_learnt_are_learnt_over_the_next_link_whomever_it_serves() {
+    let mut world = remote();
+    world.configure(|servers| servers[0].spec.sharing = Sharing::PerSession);
+    let mut world = world.surveyed();
+    world.scripts.get_mut("a").unwrap().lists = false;
+    let link = world.link("a");
+    world.says(link, r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
+    world.close(link, CloseReason::Lost("gone".to_owned()));
+    let client = world.client(HTTP, at("a"));
+    world.call(&client, "1");
+    for _ in 0..2 {
+        let methods: Vec<String> = world.requests("a").into_iter().map(|sent| sent.method).collect();
+        assert!(methods.contains(&"tools/list".to_owned()), "{methods:?}");
+        expire(&mut world, &[]);
+    }
 }

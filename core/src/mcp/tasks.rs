@@ -1,0 +1,60 @@
+//! Tasks: two things of one name. The core of 2025-11-25 has them, and an extension of 2026-07-28 has others; neither side
+//! of one understands the other (SEP-2663).
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+use crate::rpc::{Envelope, Field, Members};
+
+/// The name of the extension among `capabilities.extensions`.
+pub const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";
+
+/// Whether a request is about tasks, of either kind.
+pub fn is_of_tasks(method: &str) -> bool {
+    method.starts_with("tasks/")
+}
+
+/// The task that a request of the extension is about: what `Mcp-Name` says of it.
+pub fn named_task<'a>(method: &str, body: &'a Envelope) -> Option<Cow<'a, str>> {
+    matches!(method, "tasks/get" | "tasks/update" | "tasks/cancel")
+        .then(|| body.text(Field::TaskId))
+        .flatten()
+}
+
+/// A client's capabilities without the extension, if they have it.
+pub fn without_tasks(capabilities: &[u8]) -> Option<Vec<u8>> {
+    let members = Members::read(capabilities)?;
+    let (_, extensions) = members.0.iter().find(|(name, _)| name == "extensions")?;
+    let extensions = Members::read(extensions.get().as_bytes())?;
+    if !extensions.0.iter().any(|(name, _)| name == TASKS_EXTENSION) {
+        return None;
+    }
+    let kept = extensions.without(|name| name == TASKS_EXTENSION);
+    let others = members.without(|name| name == "extensions");
+    let comma = if others == b"{}" { "" } else { "," };
+    let rest = others.strip_prefix(b"{").unwrap_or(b"}");
+    Some([b"{\"extensions\":", &*kept, comma.as_bytes(), rest].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+
+    #[test]
+    fn a_client_s_capabilities_lose_the_extension_and_nothing_else() {
+        let without = |raw: &str| without_tasks(raw.as_bytes()).map(|raw| String::from_utf8(raw).unwrap());
+        for (raw, expected) in [
+            (r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#, r#"{"extensions":{}}"#),
+            (
+                r#"{"roots":{},"extensions":{"x/y":[1e400],"io.modelcontextprotocol/tasks":{}},"z":1}"#,
+                r#"{"extensions":{"x/y":[1e400]},"roots":{},"z":1}"#,
+            ),
+        ] {
+            assert_eq!(without(raw).as_deref(), Some(expected));
+        }
+        for raw in ["{}", r#"{"extensions":7}"#, r#"{"extensions":{"x/y":{}}}"#, "[]"] {
+            assert_eq!(without(raw), None, "{raw}");
+        }
+    }
+}

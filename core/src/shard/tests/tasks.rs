@@ -1,0 +1,152 @@
+//! Tasks: at the endpoint of one server, within one era; nowhere else, and there is no sign of them there.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+
+use super::clients::{Client, ERAS, Era, HTTP, at};
+use super::script::Script;
+use super::world::{World, read};
+use crate::Limits;
+use crate::mcp::Revision;
+use crate::ports::gateway::{Target, Verb};
+use crate::rpc::Field;
+
+const CORE: &str = r#""tasks":{"list":{},"requests":{"tools":{"call":{}}}}"#;
+const EXTENSION: &str = r#""io.modelcontextprotocol/tasks":{}"#;
+
+fn capable(script: Script) -> Script {
+    let capabilities = format!(
+        r#"{{"tools":{{"x":1}},{CORE},"experimental":{{"e":{{}}}},"extensions":{{"io.modelcontextprotocol/ui":{{"mimeTypes":["text/html"]}},{EXTENSION}}}}}"#
+    );
+    Script { capabilities, ..script }
+}
+
+fn world(script: Script) -> World {
+    World::scripted(Limits::default(), [("a", capable(script)), ("b", capable(Script::default()))]).surveyed()
+}
+
+/// The capabilities that an endpoint shows to a client.
+fn shown(world: &mut World, era: Era, target: Target) -> String {
+    let mut client = Client::new(era, target);
+    if era == Era::Sse {
+        world.open_sse(&mut client);
+    }
+    let exchange = match era {
+        Era::Modern => world.request(&client, "1", "server/discover", ""),
+        Era::Http(_) | Era::Sse => world.initialize(&client, "2025-11-25"),
+    };
+    world.answer(&client, exchange).raw_str(Field::Capabilities).unwrap().to_owned()
+}
+
+#[test]
+fn one_server_s_endpoint_shows_the_server_s_own_capabilities_and_the_tasks_of_the_client_s_era() {
+    let ui = r#""io.modelcontextprotocol/ui":{"mimeTypes":["text/html"]}"#;
+    for (modern, script) in [(false, Script::default()), (true, Script::modern())] {
+        let mut world = world(script);
+        for era in [Era::Sse, HTTP, Era::Http(Revision::V2025_06_18), Era::Modern] {
+            let newest = matches!(era, Era::Sse | Era::Http(Revision::V2025_11_25));
+            let core = if newest && !modern { format!("{CORE},") } else { String::new() };
+            let extension =
+                if era == Era::Modern && modern { format!(",{EXTENSION}") } else { String::new() };
+            let expected = format!(
+                r#"{{"tools":{{"listChanged":true,"x":1}},{core}"experimental":{{"e":{{}}}},"extensions":{{{ui}{extension}}}}}"#
+            );
+            assert_eq!(shown(&mut world, era, at("a")), expected, "{era:?}, modern: {modern}");
+        }
+    }
+}
+
+#[test]
+fn the_unified_endpoint_shows_what_all_can_do_with_their_extensions_and_no_tasks() {
+    let mut world = world(Script::modern());
+    for era in ERAS {
+        let expected = r#"{"tools":{"listChanged":true},"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["text/html"]}}}"#;
+        assert_eq!(shown(&mut world, era, Target::Unified), expected, "{era:?}");
+    }
+}
+
+#[test]
+fn the_tasks_of_an_era_pass_between_its_clients_and_its_servers_and_no_others() {
+    let id = r#""taskId":"t\u0031""#;
+    for (modern, script) in [(false, Script::default()), (true, Script::modern())] {
+        let mut world = world(script);
+        for era in ERAS {
+            let client = world.client(era, at("a"));
+            for method in ["tasks/get", "tasks/result", "tasks/list", "tasks/cancel", "tasks/update"] {
+                let exchange = world.request(&client, "1", method, id);
+                if (era == Era::Modern) != modern {
+                    assert_eq!(world.code(&client, exchange), "-32601", "{era:?} {method}");
+                    assert!(world.requests("a").is_empty());
+                    continue;
+                }
+                let sent = world.requested("a");
+                assert_eq!(sent.method, method);
+                assert!(sent.params.contains(id), "{}", sent.params);
+                let result = r#""taskId":"t1","status":"working","ttlMs":null,"pollIntervalMs":1e2"#;
+                world.reply(&sent, &format!("{{{result}}}"));
+                assert!(world.answer(&client, exchange).raw_str(Field::Result).unwrap().contains(result));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_call_that_becomes_a_task_passes_in_both_eras_with_the_news_of_it() {
+    let mut legacy = world(Script::default());
+    let client = legacy.client(HTTP, at("a"));
+    let stream = legacy.open(&client, Verb::Listen);
+    let call = legacy.request(&client, "1", "tools/call", r#""name":"echo","task":{"ttl":60000}"#);
+    let sent = legacy.requested("a");
+    assert_eq!(sent.params, r#"{"name":"echo","task":{"ttl":60000}}"#);
+    let created = r#"{"task":{"taskId":"t1","status":"working","createdAt":"x","ttl":6e4}}"#;
+    legacy.reply(&sent, created);
+    assert_eq!(legacy.answer(&client, call).raw_str(Field::Result), Some(created));
+    let status =
+        r#"{"jsonrpc":"2.0","method":"notifications/tasks/status","params":{"taskId":"t1","x":1e400}}"#;
+    legacy.says(sent.link, status);
+    assert_eq!(legacy.take(&client, stream), [status]);
+
+    let mut modern = world(Script::modern());
+    let capabilities = r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
+    let client = modern.able_client(Era::Modern, at("a"), capabilities);
+    let call = modern.call(&client, "1");
+    let sent = modern.requested("a");
+    assert!(sent.params.contains(capabilities), "{}", sent.params);
+    let created = r#""resultType":"task","taskId":"t1","status":"working","ttlMs":null"#;
+    modern.reply(&sent, &format!("{{{created}}}"));
+    assert!(modern.answer(&client, call).raw_str(Field::Result).unwrap().contains(created));
+}
+
+#[test]
+fn no_server_behind_the_unified_endpoint_hears_that_a_client_can_do_tasks() {
+    let mut world = world(Script::modern());
+    let capabilities = r#"{"extensions":{"io.modelcontextprotocol/tasks":{},"x/y":[1e400]},"roots":{}}"#;
+    let client = world.able_client(Era::Modern, Target::Unified, capabilities);
+    world.call_with(&client, "1", r#""progressToken":"t""#);
+    let sent = world.requested("a");
+    assert!(!sent.params.contains("io.modelcontextprotocol/tasks"), "{}", sent.params);
+    assert!(sent.params.contains(r#"{"extensions":{"x/y":[1e400]},"roots":{}}"#), "{}", sent.params);
+    assert!(sent.params.contains(&format!(r#""progressToken":{}"#, sent.id)), "{}", sent.params);
+}
+
+#[test]
+fn a_request_about_a_task_says_which_in_its_header() {
+    let mut world = world(Script::modern());
+    let client = Client::new(Era::Modern, at("a"));
+    for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
+        let body = read(&client.write("1", method, r#""taskId":"t-1""#, ""));
+        for (name, refused) in
+            [(None, true), (Some("t-2"), true), (Some("t-1"), false), (Some("=?base64?dC0x?="), false)]
+        {
+            let mut head = client.post_head(&body);
+            head.headers.name = name.map(ToOwned::to_owned);
+            let exchange = world.post_with(&client, head, body.clone());
+            if refused {
+                assert_eq!(world.seen(exchange).status, Some(400), "{method} {name:?}");
+                assert_eq!(world.code(&client, exchange), "-32020");
+            }
+            assert_eq!(world.requests("a").is_empty(), refused, "{method} {name:?}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Addresses that a server of 2025-11-25 wants to have been visited before it does what it was asked (`-32042`). Clients of
+//! 2026-07-28 know no such error: they are asked to open the addresses, and try again.
+//!
+//! Nothing waits meanwhile: the server has answered. What the client says with its next try is for nobody, so it has no
+//! `requestState`, and its input ends here.
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::vec::Vec;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Cx, Shard};
+use crate::Rejection;
+use crate::mcp::Asking;
+use crate::rpc::{Envelope, Field, write};
+use crate::upstream::Caller;
+
+/// Whether an answer says that addresses have to be visited first.
+pub(super) fn wants_visits(response: &Envelope) -> bool {
+    response.raw(Field::Code) == Some(b"-32042")
+}
+
+impl Shard {
+    /// Asks a client of the stateless era to open the addresses of an answer.
+    pub(super) fn ask_for_visits(
+        &mut self,
+        cx: &mut Cx<'_>,
+        caller: &Caller,
+        response: &Envelope,
+        server_info: &str,
+    ) {
+        if !caller.abilities.can(Asking::Url) {
+            return self.fail(cx, caller, &Rejection::MissingCapability(Asking::Url).into());
+        }
+        let visits = visits(response);
+        if visits.is_empty() {
+            // It names no address, so there is nothing to ask for; but the code has no meaning for this client.
+            let code = (Field::Code, Cow::Borrowed(b"-32603".as_slice()));
+            let error = response.spliced(Field::Error, &mut [code]);
+            return self.deliver(cx, caller, 200, write::raw_error(&caller.id, &error));
+        }
+        let mut result = Vec::from(b"{\"resultType\":\"input_required\",\"inputRequests\":{");
+        for (number, visit) in visits.into_iter().enumerate() {
+            let comma = if number > 0 { "," } else { "" };
+            let name = format!("{comma}\"url{number}\":{{\"method\":\"elicitation/create\",\"params\":");
+            result.extend_from_slice(name.as_bytes());
+            result.extend_from_slice(visit.get().as_bytes());
+            result.push(b'}');
+        }
+        let meta = format!("}},\"_meta\":{{\"io.modelcontextprotocol/serverInfo\":{server_info}}}}}");
+        result.extend_from_slice(meta.as_bytes());
+        self.respond(cx, caller, &result);
+    }
+}
+
+#[derive(Deserialize)]
+struct Refusal<'a> {
+    #[serde(borrow)]
+    data: Data<'a>,
+}
+
+#[derive(Deserialize)]
+struct Data<'a> {
+    #[serde(borrow)]
+    elicitations: Vec<&'a RawValue>,
+}
+
+/// The params of each elicitation that a server's error lists.
+fn visits(response: &Envelope) -> Vec<&RawValue> {
+    let refusal = response.raw(Field::Error).and_then(|raw| serde_json::from_slice::<Refusal<'_>>(raw).ok());
+    let listed = refusal.map_or_else(Vec::new, |refusal| refusal.data.elicitations);
+    listed.into_iter().filter(|visit| visit.get().starts_with('{')).collect()
+}
