@@ -93,6 +93,12 @@ pub struct ServerView {
     /// The process, while there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pid: Option<u32>,
+    /// The revision that it is spoken to in, as it was found out.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub revision: Option<String>,
+    /// When that was, in milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub learnt_at: Option<u64>,
     /// Its processes, or its sessions where it is remote: one for everybody, and those that serve one session or key.
     #[serde(default)]
     pub processes: usize,

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::Shard;
 use crate::hub::{Counts, ServerView};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Offer, Snapshot};
 
 impl Shard {
     /// Three separate facts about every server: how it is configured, what its process does, how it was last
@@ -22,6 +22,7 @@ impl Shard {
                     (Some(_), Some(process)) => (process.state_name(), process.health_name()),
                     (Some(_), None) => ("stopped", "unknown"),
                 };
+                let learnt = entry.config.as_ref().and(entry.offer.as_deref()).map(Offer::definitions);
                 ServerView {
                     name: entry.name.clone(),
                     configured: if entry.enabled() { "enabled" } else { "disabled" }.to_owned(),
@@ -30,6 +31,8 @@ impl Shard {
                     cause: process.and_then(|process| process.cause.clone()),
                     last_output: process.and_then(|process| process.last_output.clone()),
                     pid: process.and_then(|process| process.pid),
+                    revision: learnt.map(|known| known.revision.clone()),
+                    learnt_at: learnt.map(|known| known.fetched_at.0),
                     processes: self.upstreams.of(entry.id).filter(|it| it.process.link().is_some()).count(),
                     interactive: entry.offer.as_ref().is_some_and(|offer| offer.definitions().interactive),
                     counts: entry.offer.as_deref().map(Counts::of),

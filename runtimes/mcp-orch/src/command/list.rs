@@ -18,11 +18,14 @@ pub(crate) async fn servers(args: ListServers) -> anyhow::Result<ExitCode> {
         terminal::line(&serde_json::to_string_pretty(&servers)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let head = ["NAME", "CONFIGURED", "STATE", "HEALTH", "TOOLS", "PROMPTS", "RESOURCES"];
+    let head = ["NAME", "CONFIGURED", "STATE", "HEALTH", "PROTOCOL", "TOOLS", "PROMPTS", "RESOURCES"];
     let mut rows = vec![head.map(ToOwned::to_owned).to_vec()];
     rows.extend(servers.iter().map(row));
     terminal::table(&rows);
     for server in &servers {
+        if server.interactive {
+            terminal::line(&format!("\n{}: {}", server.name, asks(server)));
+        }
         if let Some(cause) = &server.cause {
             terminal::line(&format!("\n{}: {cause}", server.name));
             if let Some(words) = &server.last_output {
@@ -31,6 +34,18 @@ pub(crate) async fn servers(args: ListServers) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What it means that a server asks its clients.
+fn asks(server: &ServerView) -> String {
+    let count = match server.processes {
+        1 => "1 process".to_owned(),
+        count => format!("{count} processes"),
+    };
+    format!(
+        "it asks its clients for something, so each session that can answer has a process of its own ({count} now); \
+         \"sharing\" in the configuration changes that"
+    )
 }
 
 fn row(server: &ServerView) -> Vec<String> {
@@ -42,6 +57,7 @@ fn row(server: &ServerView) -> Vec<String> {
         server.configured.clone(),
         server.state.clone(),
         server.health.clone(),
+        server.revision.clone().unwrap_or_else(|| "?".to_owned()),
         count(|counts| counts.tools),
         count(|counts| counts.prompts),
         count(|counts| counts.resources),
