@@ -59,6 +59,7 @@ use batch::Batch;
 use listen::Listener;
 use park::Parked;
 use reverse::Asked;
+pub(crate) use rounds::questions;
 use session::Sessions;
 use streams::Streams;
 use subscribe::{Subscriber, Subscriptions};
