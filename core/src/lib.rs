@@ -30,6 +30,7 @@ pub mod shard;
 pub mod snapshot;
 pub mod sse;
 pub mod time;
+pub mod translate;
 mod upstream;
 
 pub use error::{Bug, Denied, Exceeded, Fault, Rejection, UpstreamFault};

@@ -5,6 +5,7 @@ use crate::markdown::{code_spans, file_links, list_items};
 use crate::source::{Source, find_words};
 
 const ARCHITECTURE: &str = "ARCHITECTURE.md";
+const CLIENTS: &str = "docs/clients.md";
 const ARCHITECTURE_LINES: usize = 300;
 
 /// The documents that a reader starts from.
@@ -37,6 +38,26 @@ fn every_invariant_names_a_test_that_exists() {
         broken.extend(missing.map(|test| format!("{number} names a test that does not exist: {test}")));
     }
     assert_none("an invariant that no test holds is a wish:", &broken);
+}
+
+#[test]
+fn every_habit_of_clients_names_a_test_that_exists() {
+    let table = required(CLIENTS);
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| ")).collect();
+    let (heads, habits): (Vec<&str>, Vec<&str>) =
+        rows.into_iter().partition(|row| row.ends_with("| held by |"));
+    assert!(!heads.is_empty() && !habits.is_empty(), "{CLIENTS} lists no habit");
+    let mut broken = Vec::new();
+    for habit in habits {
+        let held = habit.trim_end_matches(['|', ' ']).rsplit("| ").next().unwrap_or_default();
+        let tests: Vec<&str> = code_spans(held).collect();
+        if tests.is_empty() {
+            broken.push(format!("names no test: {habit}"));
+        }
+        let missing = tests.into_iter().filter(|test| !test_exists(test));
+        broken.extend(missing.map(|test| format!("a test that does not exist: {test}")));
+    }
+    assert_none("what no test holds is a promise to nobody:", &broken);
 }
 
 #[test]

@@ -37,7 +37,16 @@ impl Hub {
 
     /// Starts a hub with more flags or variables.
     pub(crate) async fn start_with(home: &Arc<Home>, more: impl Fn(&mut Command) -> &mut Command) -> Self {
-        let mut command = home.program(&["serve", "--port", "0"]);
+        Self::serve(home, "0", more).await
+    }
+
+    /// Starts a hub at a port that one before it has had.
+    pub(crate) async fn start_at(home: &Arc<Home>, port: &str) -> Self {
+        Self::serve(home, port, |command| command).await
+    }
+
+    async fn serve(home: &Arc<Home>, port: &str, more: impl Fn(&mut Command) -> &mut Command) -> Self {
+        let mut command = home.program(&["serve", "--port", port]);
         more(&mut command);
         if home.config().exists() {
             command.arg("--config").arg(home.config());
@@ -69,6 +78,11 @@ impl Hub {
     /// The process of the hub.
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Whether somebody has ended it.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.process.try_wait().is_ok_and(|status| status.is_some())
     }
 
     /// The lines that the hub has printed so far.

@@ -13,6 +13,7 @@ mod binary;
 mod peer;
 
 mod agent;
+mod asking;
 mod bad_input;
 mod bridge;
 mod crossing;

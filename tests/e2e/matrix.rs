@@ -38,6 +38,15 @@ pub(crate) enum Endpoint {
     Unified,
 }
 
+/// What a client is to find out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// What a server asks of its client, and what becomes of a client whose hub, this process, ends.
+    Asking { hub: u32 },
+    /// Every feature that a client uses of its own accord.
+    Everything,
+}
+
 /// How a client comes to a revision: by shaking hands, by taking it for granted, or by asking first.
 pub(crate) type Negotiation = (&'static str, &'static str);
 
@@ -102,7 +111,8 @@ async fn check(
     };
     let mut clients = JoinSet::new();
     for (era, version) in negotiations {
-        let visit = Visit { url: hub.at(&path), key: key.clone(), transport, endpoint, era, version };
+        let (url, key, profile) = (hub.at(&path), key.clone(), Profile::Everything);
+        let visit = Visit { url, key, transport, endpoint, profile, era, version };
         clients.spawn(async move { (era, version, visit.by(client).await) });
     }
     let mut broken = Vec::new();
@@ -121,12 +131,13 @@ pub(crate) struct Visit {
     pub(crate) key: String,
     pub(crate) transport: Transport,
     pub(crate) endpoint: Endpoint,
+    pub(crate) profile: Profile,
     pub(crate) era: &'static str,
     pub(crate) version: &'static str,
 }
 
 impl Visit {
-    async fn by(&self, client: Client) -> Verdict {
+    pub(crate) async fn by(&self, client: Client) -> Verdict {
         let program = match client {
             Client::PythonV1 => peers::python_client("mcp1", "py_v1.py"),
             Client::PythonV2 => peers::python_client("mcp2", "py_v2.py"),
@@ -147,10 +158,14 @@ impl Visit {
             Transport::Http => "http",
             Transport::Sse => "sse",
         };
-        let profile = match self.endpoint {
-            Endpoint::Server => "everything",
-            Endpoint::Unified => "unified",
+        let profile = match (self.profile, self.endpoint) {
+            (Profile::Asking { .. }, _) => "asking",
+            (Profile::Everything, Endpoint::Server) => "everything",
+            (Profile::Everything, Endpoint::Unified) => "unified",
         };
+        if let Profile::Asking { hub } = self.profile {
+            program.args(["--hub", &hub.to_string()]);
+        }
         program.args(["--url", &self.url, "--key", &self.key, "--transport", transport]);
         program.args(["--era", self.era, "--version", self.version, "--profile", profile]);
         program.args(["--first-id", first_id]);

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::home::Home;
 use crate::hub::Hub;
-use crate::matrix::{Endpoint, Transport, Visit, expect_kept};
+use crate::matrix::{Endpoint, Profile, Transport, Visit, expect_kept};
 use crate::peer::Peer;
 use crate::process::{self, eventually_told, succeed};
 use crate::rmcp_client;
@@ -137,7 +137,8 @@ async fn an_sdk_finds_every_feature_of_a_remote_server() {
         for (era, version) in [("legacy", "2025-11-25"), ("modern", "2026-07-28")] {
             let url = hub.at("/servers/everything/mcp");
             let (transport, endpoint) = (Transport::Http, Endpoint::Server);
-            let visit = Visit { url, key: key.clone(), transport, endpoint, era, version };
+            let (key, profile) = (key.clone(), Profile::Everything);
+            let visit = Visit { url, key, transport, endpoint, profile, era, version };
             expect_kept(&hub, &format!("{mode}, {era}"), &rmcp_client::visit(&visit).await);
         }
     }

@@ -7,11 +7,12 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::write;
+use super::decode_string;
 
-/// The members of an object: names decoded, values raw.
+/// The members of an object: names decoded, values raw. A name that is no text (lone surrogates) stays as it is written,
+/// with its quotes.
 #[derive(Debug)]
-pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
+pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>, Vec<&'a RawValue>);
 
 impl<'a> Members<'a> {
     /// Reads an object that was validated before; `None` for anything else.
@@ -19,14 +20,14 @@ impl<'a> Members<'a> {
         serde_json::from_slice(object).ok()
     }
 
-    /// The object without the members that `drop` names.
+    /// The object without the members that `drop` names. The others keep their spelling.
     pub fn without(&self, drop: impl Fn(&str) -> bool) -> Vec<u8> {
         let mut out = Vec::from(b"{");
-        for (name, value) in self.0.iter().filter(|(name, _)| !drop(name)) {
+        for ((_, value), name) in self.0.iter().zip(&self.1).filter(|((name, _), _)| !drop(name)) {
             if out.len() > 1 {
                 out.push(b',');
             }
-            write::string(&mut out, name);
+            out.extend_from_slice(name.get().as_bytes());
             out.push(b':');
             out.extend_from_slice(value.get().as_bytes());
         }
@@ -34,9 +35,6 @@ impl<'a> Members<'a> {
         out
     }
 }
-
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -49,11 +47,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((Name(name), value)) = map.next_entry()? {
-                    members.push((name, value));
+                let (mut members, mut spelling) = (Vec::new(), Vec::new());
+                while let Some((name, value)) = map.next_entry::<&'de RawValue, _>()? {
+                    let text =
+                        decode_string(name.get().as_bytes()).unwrap_or_else(|| Cow::Borrowed(name.get()));
+                    members.push((text, value));
+                    spelling.push(name);
                 }
-                Ok(Members(members))
+                Ok(Members(members, spelling))
             }
         }
         deserializer.deserialize_map(Object)
@@ -70,5 +71,12 @@ mod tests {
         let kept = Members::read(object).unwrap().without(|name| name == "drop");
         assert_eq!(core::str::from_utf8(&kept).unwrap(), r#"{"b":1e2,"a\"":{"x": [1] }}"#);
         assert!(Members::read(b"[1]").is_none());
+    }
+
+    #[test]
+    fn a_name_that_is_no_text_hides_no_other_member() {
+        let object = br#"{"\ud800":1,"\u0064rop":2,"\u0061":3}"#;
+        let kept = Members::read(object).unwrap().without(|name| name == "drop");
+        assert_eq!(core::str::from_utf8(&kept).unwrap(), r#"{"\ud800":1,"\u0061":3}"#);
     }
 }

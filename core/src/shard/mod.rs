@@ -62,6 +62,7 @@ use batch::Batch;
 use listen::Listener;
 use park::{Gathering, Parked};
 use reverse::Asked;
+pub(crate) use rounds::questions;
 use session::Sessions;
 use shown::Shown;
 use streams::Streams;

@@ -148,7 +148,7 @@ impl Shard {
 }
 
 /// `inputRequests` as requests, by the server's names for them.
-fn questions(response: &Envelope, limits: &Limits) -> Option<Vec<(String, Envelope)>> {
+pub(crate) fn questions(response: &Envelope, limits: &Limits) -> Option<Vec<(String, Envelope)>> {
     let Some(raw) = response.raw(Field::InputRequests) else { return Some(Vec::new()) };
     let mut questions = Vec::new();
     for (name, question) in Members::read(raw)?.0 {

@@ -12,3 +12,4 @@ pub mod key;
 pub mod record;
 pub mod shard;
 pub mod sse;
+pub mod translate;

@@ -1,6 +1,7 @@
 //! rmcp in front of the hub. What the programs under `tests/peers/clients` are for the other SDKs, this is for Rust's.
 #![expect(deprecated, reason = "what later revisions dropped is still spoken, and tested")]
 
+mod asking;
 mod connection;
 mod context;
 mod subject;
@@ -11,18 +12,21 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rmcp::model::{
-    ClientCapabilities, ClientConfig, Implementation, LoggingMessageNotificationParam,
-    ProgressNotificationParam, ProgressToken, ProtocolVersion,
+    ClientCapabilities, ClientConfig, CreateMessageRequestParams, CreateMessageResult, ElicitRequestParams,
+    ElicitResult, Implementation, ListRootsResult, LoggingMessageNotificationParam,
+    ProgressNotificationParam, ProgressToken, ProtocolVersion, ResourceUpdatedNotificationParam,
 };
-use rmcp::service::{ClientLifecycleMode, ClientServiceExt, NotificationContext, RunningService};
+use rmcp::service::{
+    ClientLifecycleMode, ClientServiceExt, NotificationContext, RequestContext, RunningService,
+};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
-use rmcp::{ClientHandler, RoleClient};
+use rmcp::{ClientHandler, ErrorData, RoleClient};
 use tokio::task::JoinError;
 use tokio::time::timeout;
 
 use self::subject::Subject;
-use crate::matrix::{Endpoint, Verdict, Visit};
+use crate::matrix::{Endpoint, Profile, Verdict, Visit};
 
 const CONNECT: Duration = Duration::from_secs(30);
 const RULE: Duration = Duration::from_secs(20);
@@ -35,18 +39,48 @@ struct Heard {
     list_changes: usize,
     log_messages: Vec<serde_json::Value>,
     progress: Vec<(ProgressToken, f64)>,
+    updates: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
 struct Ears {
     heard: Arc<Mutex<Heard>>,
+    capabilities: ClientCapabilities,
     version: ProtocolVersion,
 }
 
 impl ClientHandler for Ears {
     fn get_info(&self) -> ClientConfig {
-        ClientConfig::new(ClientCapabilities::default(), Implementation::new("rmcp", "3"))
+        ClientConfig::new(self.capabilities.clone(), Implementation::new("rmcp", "3"))
             .with_protocol_version(self.version.clone())
+    }
+
+    async fn create_message(
+        &self,
+        params: CreateMessageRequestParams,
+        _: RequestContext<RoleClient>,
+    ) -> Result<CreateMessageResult, ErrorData> {
+        Ok(asking::sample(&params))
+    }
+
+    async fn create_elicitation(
+        &self,
+        _: ElicitRequestParams,
+        _: RequestContext<RoleClient>,
+    ) -> Result<ElicitResult, ErrorData> {
+        Ok(asking::elicit())
+    }
+
+    async fn list_roots(&self, _: RequestContext<RoleClient>) -> Result<ListRootsResult, ErrorData> {
+        Ok(asking::list_roots())
+    }
+
+    async fn on_resource_updated(
+        &self,
+        params: ResourceUpdatedNotificationParam,
+        _: NotificationContext<RoleClient>,
+    ) {
+        self.heard.lock().expect("what was heard").updates.push(params.uri);
     }
 
     async fn on_progress(&self, params: ProgressNotificationParam, _: NotificationContext<RoleClient>) {
@@ -77,9 +111,14 @@ pub(crate) async fn visit(visit: &Visit) -> Verdict {
     };
     let subject = Arc::new(Subject {
         peer: client.peer().clone(),
+        client,
         heard,
         prefix: if visit.endpoint == Endpoint::Unified { "everything__" } else { "" },
         version: visit.version,
+        hub: match visit.profile {
+            Profile::Asking { hub } => hub,
+            Profile::Everything => 0,
+        },
     });
     let mut failures = Vec::new();
     for (name, rule) in rules_of(visit) {
@@ -92,7 +131,10 @@ pub(crate) async fn visit(visit: &Visit) -> Verdict {
             Err(_) => failures.push(format!("{name}: longer than {RULE:?}")),
         }
     }
-    if let Err(error) = client.cancel().await {
+    // A rule that hangs still holds it.
+    if let Ok(subject) = Arc::try_unwrap(subject)
+        && let Err(error) = subject.client.cancel().await
+    {
         failures.push(format!("close: {error}"));
     }
     verdict(failures)
@@ -111,7 +153,11 @@ async fn connect(
     };
     let config = StreamableHttpClientTransportConfig::with_uri(visit.url.as_str()).auth_header(&visit.key);
     let transport = StreamableHttpClientTransport::from_config(config);
-    let client = Ears { heard, version }.serve_with_lifecycle(transport, lifecycle).await;
+    let capabilities = match visit.profile {
+        Profile::Asking { .. } => asking::capabilities(),
+        Profile::Everything => ClientCapabilities::default(),
+    };
+    let client = Ears { heard, capabilities, version }.serve_with_lifecycle(transport, lifecycle).await;
     client.map_err(|error| error.to_string())
 }
 
@@ -133,6 +179,14 @@ macro_rules! rules {
 
 /// The rules for a visit, in the order in which they run.
 fn rules_of(visit: &Visit) -> Vec<(&'static str, Rule)> {
+    if visit.profile != Profile::Everything {
+        let updates = match visit.era {
+            "legacy" => rules![asking::legacy_resource_updates],
+            _ => rules![asking::modern_resource_updates],
+        };
+        let asked = rules![asking::sampling, asking::elicitation, asking::roots];
+        return [&asked[..], &updates[..], &rules![asking::restart][..]].concat();
+    }
     let mut rules = rules![
         connection::initialize,
         tools::tools,

@@ -4,16 +4,20 @@ use std::sync::{Arc, Mutex};
 
 use rmcp::RoleClient;
 use rmcp::model::{CallToolRequest, CallToolRequestParams, ClientRequest, ReadResourceRequestParams};
-use rmcp::service::{Peer, PeerRequestOptions, RequestHandle, ServiceError};
+use rmcp::service::{Peer, PeerRequestOptions, RequestHandle, RunningService, ServiceError};
 use serde_json::{Value, json};
 
-use super::Heard;
+use super::{Ears, Heard};
 
 pub(super) struct Subject {
+    /// Calls through it take up what a server of 2026-07-28 asks; those through its peer do not.
+    pub(super) client: RunningService<RoleClient, Ears>,
     pub(super) peer: Peer<RoleClient>,
     pub(super) heard: Arc<Mutex<Heard>>,
     pub(super) prefix: &'static str,
     pub(super) version: &'static str,
+    /// The process of the hub, for the rule that ends it.
+    pub(super) hub: u32,
 }
 
 impl Subject {
@@ -23,7 +27,7 @@ impl Subject {
     }
 
     pub(super) async fn call(&self, tool: &str, arguments: Value) -> Value {
-        json_of(self.peer.call_tool(self.call_params(tool, &arguments)).await)
+        json_of(self.client.call_tool(self.call_params(tool, &arguments)).await)
     }
 
     /// A call that can be cancelled, and whose progress can be told from that of others.

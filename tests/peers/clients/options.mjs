@@ -3,9 +3,9 @@ import { parseArgs } from 'node:util';
 
 const ERAS = ['legacy', 'modern', 'auto'];
 const TRANSPORTS = ['http', 'sse', 'stdio'];
-const PROFILES = ['everything', 'unified', 'minimal'];
+const PROFILES = ['everything', 'unified', 'minimal', 'asking'];
 
-/** Reads `--url U --key K --transport T --era E --version V --profile P`, and a command after `--` for stdio. */
+/** Reads `--url U --key K --transport T --era E --version V --profile P`, `--hub PID` to end it, and a command after `--` for stdio. */
 export function readOptions() {
     const { values, positionals } = parseArgs({
         allowPositionals: true,
@@ -17,12 +17,13 @@ export function readOptions() {
             version: { type: 'string', default: '2025-11-25' },
             profile: { type: 'string', default: 'everything' },
             'first-id': { type: 'string', default: '0' },
+            hub: { type: 'string', default: '0' },
         },
     });
     oneOf('era', values.era, ERAS);
     oneOf('transport', values.transport, TRANSPORTS);
     oneOf('profile', values.profile, PROFILES);
-    return { ...values, firstId: Number(values['first-id']), command: positionals };
+    return { ...values, firstId: Number(values['first-id']), hub: Number(values.hub), command: positionals };
 }
 
 function oneOf(name, value, allowed) {

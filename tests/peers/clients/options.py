@@ -15,6 +15,7 @@ class Options:
     version: str
     profile: str
     first_id: int
+    hub: int
 
     @property
     def headers(self) -> dict[str, str]:
@@ -28,6 +29,7 @@ def read_options() -> Options:
     parser.add_argument("--transport", choices=["http", "sse"], default="http")
     parser.add_argument("--era", choices=["legacy", "modern", "auto"], default="legacy")
     parser.add_argument("--version", default="2025-11-25")
-    parser.add_argument("--profile", choices=["everything", "unified", "minimal"], default="everything")
+    parser.add_argument("--profile", choices=["everything", "unified", "minimal", "asking"], default="everything")
     parser.add_argument("--first-id", type=int, default=0)
+    parser.add_argument("--hub", type=int, default=0)
     return Options(**vars(parser.parse_args()))

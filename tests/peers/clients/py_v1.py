@@ -14,6 +14,7 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 from pydantic import AnyUrl
 
 from options import Options
+from rules import asking
 from run import Tap, dump, run
 from subject import Connection, Json, OnProgress, Refused
 
@@ -69,6 +70,12 @@ class Version1(Connection):
     async def watch_lists(self) -> AsyncIterator[None]:
         yield
 
+    @asynccontextmanager
+    async def watch_resource(self, uri: str) -> AsyncIterator[None]:
+        await self._ask(self.session.subscribe_resource(AnyUrl(uri)))
+        yield
+        await self._ask(self.session.unsubscribe_resource(AnyUrl(uri)))
+
     async def note_log_message(self, params: types.LoggingMessageNotificationParams) -> None:
         self.log_messages.append(dump(params))
 
@@ -76,6 +83,8 @@ class Version1(Connection):
         if isinstance(message, types.ServerNotification):
             if isinstance(message.root, types.ResourceListChangedNotification):
                 self.list_changes.append("resources")
+            if isinstance(message.root, types.ResourceUpdatedNotification):
+                self.updates.append(str(message.root.params.uri))
 
     async def note_response(self, response: httpx.Response) -> None:
         self.session_id = self.session_id or response.headers.get("mcp-session-id")
@@ -97,6 +106,8 @@ async def connect(options: Options) -> AsyncIterator[Connection]:
             "logging_callback": connection.note_log_message,
             "message_handler": connection.note_message,
         }
+        if options.profile == "asking":
+            handlers |= {"sampling_callback": sample, "elicitation_callback": elicit, "list_roots_callback": list_roots}
         async with ClientSession(Tap(read, connection.incoming), write, **handlers) as session:
             session._request_id = options.first_id
             connection.attach(session, await session.initialize())
@@ -113,6 +124,19 @@ async def transport(options: Options, connection: Version1) -> AsyncIterator[tup
         client.event_hooks["response"].append(connection.note_response)
         async with streamable_http_client(options.url, http_client=client) as (read, write, _):
             yield read, write
+
+
+async def sample(context: Any, params: types.CreateMessageRequestParams) -> types.CreateMessageResult:
+    heard = types.TextContent(type="text", text=f"heard: {dump(params)['messages'][0]['content']['text']}")
+    return types.CreateMessageResult(role="assistant", content=heard, model="none")
+
+
+async def elicit(context: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
+    return types.ElicitResult(action="accept", content=asking.NAME)
+
+
+async def list_roots(context: Any) -> types.ListRootsResult:
+    return types.ListRootsResult(roots=[types.Root(uri=asking.ROOT, name="project")])
 
 
 async def post(url: str, headers: dict[str, str], body: Json) -> int:

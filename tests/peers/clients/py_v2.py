@@ -18,6 +18,7 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.exceptions import MCPDeprecationWarning
 
 from options import Options
+from rules import asking
 from run import MEBIBYTE, Tap, dump, run
 from subject import Connection, Json, OnProgress, Refused
 
@@ -83,10 +84,24 @@ class Version2(Connection):
             yield
             watch.cancel_scope.cancel()
 
+    @asynccontextmanager
+    async def watch_resource(self, uri: str) -> AsyncIterator[None]:
+        if self.era == "legacy":
+            await self._ask(self.client.subscribe_resource(uri))
+            yield
+            await self._ask(self.client.unsubscribe_resource(uri))
+            return
+        async with self.client.listen(resource_subscriptions=[uri]) as events, anyio.create_task_group() as watch:
+            watch.start_soon(self._note_events, events)
+            yield
+            watch.cancel_scope.cancel()
+
     async def _note_events(self, events: Any) -> None:
         async for event in events:
             if type(event).__name__ == "ResourcesListChanged":
                 self.list_changes.append("resources")
+            if type(event).__name__ == "ResourceUpdated":
+                self.updates.append(str(event.uri))
 
     async def note_log_message(self, params: types.LoggingMessageNotificationParams) -> None:
         self.log_messages.append(dump(params))
@@ -94,6 +109,8 @@ class Version2(Connection):
     async def note_message(self, message: Any) -> None:
         if isinstance(message, types.ResourceListChangedNotification):
             self.list_changes.append("resources")
+        if isinstance(message, types.ResourceUpdatedNotification):
+            self.updates.append(str(message.params.uri))
 
     async def note_response(self, response: httpx2.Response) -> None:
         self.session_id = self.session_id or response.headers.get("mcp-session-id")
@@ -103,6 +120,26 @@ class Version2(Connection):
             return dump(await request)
         except MCPError as error:
             raise Refused(error.error.code, error.error.message) from error
+
+
+async def sample(context: Any, params: types.CreateMessageRequestParams) -> types.CreateMessageResult:
+    heard = types.TextContent(type="text", text=f"heard: {dump(params)['messages'][0]['content']['text']}")
+    return types.CreateMessageResult(role="assistant", content=heard, model="none")
+
+
+async def elicit(context: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
+    return types.ElicitResult(action="accept", content=asking.NAME)
+
+
+async def list_roots(context: Any) -> types.ListRootsResult:
+    return types.ListRootsResult(roots=[types.Root(uri=asking.ROOT, name="project")])
+
+
+ABLE: dict[str, Any] = {
+    "sampling_callback": sample,
+    "elicitation_callback": elicit,
+    "list_roots_callback": list_roots,
+}
 
 
 @asynccontextmanager
@@ -116,6 +153,7 @@ async def connect(options: Options) -> AsyncIterator[Connection]:
         mode=options.version if options.era == "modern" else options.era,
         logging_callback=connection.note_log_message,
         message_handler=connection.note_message,
+        **(ABLE if options.profile == "asking" else {}),
     )
     async with client:
         client.session._dispatcher._next_id = options.first_id

@@ -1,4 +1,5 @@
 // Which rules a connection to server-everything has to keep, whichever SDK made it.
+import { elicitation, resourceUpdates, restart, roots, sampling } from './rules/asking.mjs';
 import { bigArgument, parallelCalls } from './rules/load.mjs';
 import { initialize, ping, logging, listChanged } from './rules/connection.mjs';
 import {
@@ -33,6 +34,14 @@ const EVERYTHING = {
     invalid_arguments: invalidArguments,
     list_changed: listChanged,
 };
+const ASKING = {
+    ...MINIMAL,
+    sampling,
+    elicitation,
+    roots,
+    resource_updates: resourceUpdates,
+    restart,
+};
 const LEGACY = { ping, logging };
 const UNIFIED = { dotted_tool_name: dottedToolName };
 
@@ -40,6 +49,9 @@ const UNIFIED = { dotted_tool_name: dottedToolName };
 export function rulesOf(profile, era) {
     if (profile === 'minimal') {
         return MINIMAL;
+    }
+    if (profile === 'asking') {
+        return ASKING;
     }
     return {
         ...EVERYTHING,

@@ -14,7 +14,7 @@ export async function run(options, connect) {
     });
     if (connection !== undefined) {
         report.negotiated = connection.negotiated;
-        const subject = new Subject(connection, options.profile);
+        const subject = new Subject(connection, options);
         for (const [name, rule] of Object.entries(rulesOf(options.profile, connection.era))) {
             await report.check(name, () => rule(subject));
         }

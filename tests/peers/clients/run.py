@@ -40,7 +40,7 @@ async def visit(options: Options, report: Report, connect: Connect, post: Post, 
         report.negotiated = connection.negotiated
         if options.version != connection.negotiated:
             report.fail("connect", ValueError(f"negotiated {connection.negotiated}, not {options.version}"))
-        subject = Subject(connection, options.profile, big_argument)
+        subject = Subject(connection, options, big_argument)
         for name, rule in rules_of(options.profile, connection.era).items():
             await report.check(name, lambda: rule(subject))
     finally:

@@ -6,11 +6,13 @@ export const INVALID_PARAMS = -32602;
 /**
  * Wraps a connection, which an SDK's program makes of its client:
  * `{ era, version, negotiated, capabilities, serverInfo, incoming, list, callTool, readResource, getPrompt,
- * complete, ping, setLoggingLevel, onNotification, watchLists }`, with results as plain JSON.
+ * complete, ping, setLoggingLevel, onNotification, watchLists,
+ * watchResource }`, with results as plain JSON.
  */
 export class Subject {
-    constructor(connection, profile) {
+    constructor(connection, { profile, hub }) {
         this.to = connection;
+        this.hub = hub;
         this.prefix = profile === 'unified' ? 'everything__' : '';
     }
 

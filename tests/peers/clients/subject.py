@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+from options import Options
 from report import expect
 
 INVALID_PARAMS = -32602
@@ -36,6 +37,7 @@ class Connection(ABC):
         self.incoming: list[Json] = []
         self.log_messages: list[Json] = []
         self.list_changes: list[str] = []
+        self.updates: list[str] = []
         self.session_id: str | None = None
 
     @abstractmethod
@@ -67,12 +69,19 @@ class Connection(ABC):
     def watch_lists(self) -> AbstractAsyncContextManager[None]:
         """While it is entered, the kinds of lists that change are added to `list_changes`."""
 
+    @abstractmethod
+    def watch_resource(self, uri: str) -> AbstractAsyncContextManager[None]:
+        """While it is entered, the resource is added to `updates` whenever it changes."""
+
 
 class Subject:
-    def __init__(self, connection: Connection, profile: str, big_argument: int) -> None:
+    def __init__(self, connection: Connection, options: Options, big_argument: int) -> None:
         self.to = connection
-        self.prefix = "everything__" if profile == "unified" else ""
+        self.prefix = "everything__" if options.profile == "unified" else ""
         self.big_argument = big_argument
+        # The process of the hub, for the rule that ends it, and where the next one is.
+        self.hub = options.hub
+        self.url = options.url
 
     def name(self, original: str) -> str:
         """The name that the endpoint gives to a tool or a prompt."""

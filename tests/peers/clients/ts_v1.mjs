@@ -4,14 +4,16 @@ import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import {
-    LoggingMessageNotificationSchema, ResourceListChangedNotificationSchema,
+    CreateMessageRequestSchema, ElicitRequestSchema, ListRootsRequestSchema, LoggingMessageNotificationSchema,
+    ResourceListChangedNotificationSchema, ResourceUpdatedNotificationSchema,
 } from '@modelcontextprotocol/sdk/types.js';
 
+import { ANSWERS, CAPABILITIES } from './rules/asking.mjs';
 import { readOptions } from './options.mjs';
 import { authorization, run, tap } from './run.mjs';
 
 await run(readOptions(), async (options) => {
-    const client = new Client({ name: 'typescript-sdk-v1', version: '1.0.0' });
+    const client = makeClient(options);
     client._requestMessageId = options.firstId;
     const transport = offering(options.version, makeTransport(options));
     await client.connect(transport);
@@ -39,8 +41,25 @@ await run(readOptions(), async (options) => {
             client.setNotificationHandler(ResourceListChangedNotificationSchema, () => onChange('resources'));
             return { close: async () => {} };
         },
+        watchResource: async (uri, onChange) => {
+            client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => onChange(params.uri));
+            await client.subscribeResource({ uri });
+            return { close: () => client.unsubscribeResource({ uri }) };
+        },
     };
 });
+
+function makeClient({ profile }) {
+    const info = { name: 'typescript-sdk-v1', version: '1.0.0' };
+    if (profile !== 'asking') {
+        return new Client(info);
+    }
+    const client = new Client(info, { capabilities: CAPABILITIES });
+    for (const schema of [CreateMessageRequestSchema, ElicitRequestSchema, ListRootsRequestSchema]) {
+        client.setRequestHandler(schema, ({ method, params }) => ANSWERS[method](params));
+    }
+    return client;
+}
 
 function makeTransport({ transport, url, command, ...options }) {
     const requestInit = { headers: authorization(options) };

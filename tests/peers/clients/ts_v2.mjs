@@ -1,13 +1,14 @@
 // The TypeScript SDK, version 2: both eras, over Streamable HTTP, and the 2025 era over HTTP+SSE.
 import { Client, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 
+import { ANSWERS, CAPABILITIES } from './rules/asking.mjs';
 import { readOptions } from './options.mjs';
 import { authorization, run, tap } from './run.mjs';
 
 const ALWAYS_ASK = { cacheMode: 'refresh' };
 
 await run(readOptions(), async (options) => {
-    const client = new Client({ name: 'typescript-sdk-v2', version: '1.0.0' }, negotiation(options));
+    const client = makeClient(options);
     client._requestMessageId = options.firstId;
     const requestInit = { headers: authorization(options) };
     const Transport = options.transport === 'sse' ? SSEClientTransport : StreamableHTTPClientTransport;
@@ -34,8 +35,21 @@ await run(readOptions(), async (options) => {
             client.setNotificationHandler(method, ({ params }) => handler(params));
         },
         watchLists: (onChange) => watchLists(client, onChange),
+        watchResource: (uri, onChange) => watchResource(client, uri, onChange),
     };
 });
+
+function makeClient(options) {
+    const info = { name: 'typescript-sdk-v2', version: '1.0.0' };
+    if (options.profile !== 'asking') {
+        return new Client(info, negotiation(options));
+    }
+    const client = new Client(info, { ...negotiation(options), capabilities: CAPABILITIES });
+    for (const [method, answer] of Object.entries(ANSWERS)) {
+        client.setRequestHandler(method, ({ params }) => answer(params));
+    }
+    return client;
+}
 
 function negotiation({ era, version }) {
     switch (era) {
@@ -68,4 +82,13 @@ async function watchLists(client, onChange) {
         return { close: async () => {} };
     }
     return client.listen({ resourcesListChanged: true });
+}
+
+async function watchResource(client, uri, onChange) {
+    client.setNotificationHandler('notifications/resources/updated', ({ params }) => onChange(params.uri));
+    if (client.getProtocolEra() !== 'legacy') {
+        return client.listen({ resourceSubscriptions: [uri] });
+    }
+    await client.subscribeResource({ uri });
+    return { close: () => client.unsubscribeResource({ uri }) };
 }

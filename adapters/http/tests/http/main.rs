@@ -12,6 +12,8 @@ mod bodies;
 #[cfg(test)]
 mod departures;
 #[cfg(test)]
+mod habits;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod replies;

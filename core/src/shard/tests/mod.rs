@@ -9,6 +9,7 @@ mod calls;
 mod configuration;
 mod endings;
 mod eras;
+mod habits;
 mod handshake;
 mod keeping;
 mod links;

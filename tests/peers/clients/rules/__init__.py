@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from rules import connection, context, load, tools
+from rules import asking, connection, context, load, tools
 from subject import Subject
 
 Rule = Callable[[Subject], Awaitable[None]]
@@ -36,6 +36,14 @@ EVERYTHING: dict[str, Rule] = {
     "invalid_arguments": tools.invalid_arguments,
     "list_changed": connection.list_changed,
 }
+ASKING: dict[str, Rule] = {
+    **MINIMAL,
+    "sampling": asking.sampling,
+    "elicitation": asking.elicitation,
+    "roots": asking.roots,
+    "resource_updates": asking.resource_updates,
+    "restart": asking.restart,
+}
 LEGACY: dict[str, Rule] = {"ping": connection.ping, "logging": connection.logging}
 UNIFIED: dict[str, Rule] = {"dotted_tool_name": tools.dotted_tool_name}
 
@@ -44,6 +52,8 @@ def rules_of(profile: str, era: str) -> dict[str, Rule]:
     """The rules of a profile, by name, in the order in which they run."""
     if profile == "minimal":
         return MINIMAL
+    if profile == "asking":
+        return ASKING
     return {
         **EVERYTHING,
         **(LEGACY if era == "legacy" else {}),
