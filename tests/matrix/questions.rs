@@ -1,0 +1,38 @@
+//! What servers ask their clients: it reaches the client and its answer reaches the server, or the call fails and the
+//! client hears nothing of it.
+
+use orch_core::mcp::Asking;
+use serde_json::json;
+
+use crate::answers::answer;
+use crate::feature::{has_question, question};
+use crate::stage::{Outcome, Stage, ensure};
+
+pub(crate) async fn check(stage: &Stage, asking: Asking) -> Outcome {
+    let (kind, method) = question(asking);
+    let talk = stage.line.call("extra_ask", json!({ "kind": kind })).await?;
+    if !(has_question(stage.client.revision(), asking) && has_question(stage.server, asking)) {
+        return ensure(talk.asked.is_empty() && talk.failed(), || format!("the call is to fail: {talk:?}"));
+    }
+    let [asked] = &*talk.asked else { return Err(format!("one question is to come: {talk:?}")) };
+    let params = &asked["params"];
+    let same = asked["method"] == method
+        && match asking {
+            Asking::Form => params["requestedSchema"]["required"] == json!(["word"]),
+            Asking::Roots => true,
+            Asking::Sampling => params["maxTokens"] == 10 && params.get("tools").is_none(),
+            Asking::SamplingTools => params["tools"][0]["name"] == "look",
+            Asking::Url => params["mode"] == "url" && params["url"] == "https://example.org/sign-in",
+        };
+    ensure(same, || format!("not what the server has asked: {asked}"))?;
+    let told = answer(asked);
+    let part = match asking {
+        Asking::Form => &told["content"],
+        Asking::Roots => &told["roots"],
+        Asking::Sampling | Asking::SamplingTools => &told["content"],
+        Asking::Url => &told["action"],
+    };
+    ensure(!talk.failed() && talk.text().contains(&part.to_string()), || {
+        format!("the answer {part} does not reach the server: {}", talk.answer)
+    })
+}
