@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
     Answers,
-    /// Reports progress first.
+    /// Reports progress, and does not answer.
     Reports,
-    /// Lets the server take it back.
+    /// Says nothing, until the server takes the question back.
     Waits,
 }
 

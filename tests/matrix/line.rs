@@ -7,7 +7,7 @@ use reqwest::Response;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::answers::{Manner, answer};
 use crate::client::Client;
@@ -16,7 +16,7 @@ use crate::hub::Hub;
 
 /// Longer than anything takes here.
 const PATIENCE: Duration = Duration::from_secs(6);
-const ROUNDS: usize = 4;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The resources that a stateless client listens for from its beginning.
 pub(crate) const WATCHED: [&str; 2] = ["test://watched-resource", "test://static-text"];
@@ -162,8 +162,12 @@ impl Line {
         params: Value,
         manner: Manner,
     ) -> Result<Talk, String> {
-        let talk = timeout(PATIENCE, self.ask_in_rounds(id, method, params, manner)).await;
-        talk.map_err(|_| format!("{method} has no answer after {PATIENCE:?}"))?
+        let mut talk = Talk::default();
+        let rounds = self.ask_in_rounds(id, method, params, manner, &mut talk);
+        match timeout(PATIENCE, rounds).await {
+            Ok(ended) => ended.map(|()| talk),
+            Err(_) => Err(format!("{method} has no answer after {PATIENCE:?}: {talk:?}")),
+        }
     }
 
     async fn ask_in_rounds(
@@ -172,29 +176,27 @@ impl Line {
         method: &str,
         mut params: Value,
         manner: Manner,
-    ) -> Result<Talk, String> {
-        let mut talk = Talk::default();
-        for _ in 0..ROUNDS {
+        talk: &mut Talk,
+    ) -> Result<(), String> {
+        loop {
             let message = self.request(id, method, params.clone());
-            self.exchange(&message, manner, &mut talk).await?;
-            if talk.answer["result"]["resultType"] != "input_required" {
-                return Ok(talk);
+            self.exchange(&message, manner, talk).await?;
+            let result = &talk.answer["result"];
+            if result["resultType"] != "input_required" {
+                return Ok(());
             }
-            let mut answers = json!({});
-            let questions = talk.answer["result"]["inputRequests"].as_object().cloned().unwrap_or_default();
-            for (name, question) in questions {
-                answers[name] = answer(&question);
-                talk.asked.push(question);
-            }
-            if manner == Manner::Waits {
-                Box::pin(self.let_go()).await?;
-            }
-            params["inputResponses"] = answers;
-            if let Some(state) = talk.answer["result"].get("requestState") {
+            if let Some(state) = result.get("requestState") {
                 params["requestState"] = state.clone();
             }
+            let questions = result["inputRequests"].as_object().cloned().unwrap_or_default();
+            if manner == Manner::Waits {
+                sleep(PAUSE).await;
+            } else {
+                let named = questions.iter().map(|(name, question)| (name.clone(), answer(question)));
+                params["inputResponses"] = named.collect();
+            }
+            talk.asked.extend(questions.into_iter().map(|(_, question)| question));
         }
-        Err(format!("{method} asks again and again: {talk:?}"))
     }
 
     /// Posts a request, and reads until its answer.
@@ -227,23 +229,21 @@ impl Line {
     }
 
     async fn on_question(&self, question: &Value, manner: Manner) -> Result<(), String> {
-        if manner == Manner::Waits {
-            return Box::pin(self.let_go()).await;
-        }
-        if let Some(token) =
-            question["params"]["_meta"].get("progressToken").filter(|_| manner == Manner::Reports)
-        {
-            self.tell("notifications/progress", json!({ "progressToken": token, "progress": 1 })).await?;
-        }
-        let said = json!({ "jsonrpc": "2.0", "id": question["id"], "result": answer(question) });
-        match self.post(&said).await?.status().as_u16() {
+        let status = match manner {
+            Manner::Answers => {
+                let said = json!({ "jsonrpc": "2.0", "id": question["id"], "result": answer(question) });
+                self.post(&said).await?.status().as_u16()
+            }
+            Manner::Reports => {
+                let token = &question["params"]["_meta"]["progressToken"];
+                self.tell("notifications/progress", json!({ "progressToken": token, "progress": 1 })).await?
+            }
+            Manner::Waits => return Ok(()),
+        };
+        match status {
             202 => Ok(()),
             status => Err(format!("an answer to {question}: {status}")),
         }
-    }
-
-    async fn let_go(&self) -> Result<(), String> {
-        self.call("extra_release", json!({ "word": "question" })).await.map(drop)
     }
 
     /// Sends a notification. Returns the status.
@@ -251,6 +251,16 @@ impl Line {
         let mut message = self.request(&Value::Null, method, params);
         message.as_object_mut().map(|message| message.remove("id"));
         Ok(self.post(&message).await?.status().as_u16())
+    }
+
+    /// Ends the session, where there is one that does not end with its stream.
+    pub(crate) async fn close(self) -> Result<(), String> {
+        let Some(session) = &self.session else { return Ok(()) };
+        let delete = self.http.delete(&self.url).bearer_auth(&self.key).header("mcp-session-id", session);
+        match delete.send().await.map_err(|error| error.to_string())?.status().as_u16() {
+            204 => Ok(()),
+            status => Err(format!("the end of a session: {status}")),
+        }
     }
 
     /// The end of what was heard so far.

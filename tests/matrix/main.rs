@@ -37,15 +37,13 @@ mod not_yet;
 mod questions;
 mod stage;
 
-use orch_core::mcp::Revision;
-
 use client::Client;
 use fixture::Face;
 
 macro_rules! matrix {
     ($($row:ident: $client:expr;)*) => {
         $(mod $row {
-            use super::{Client, Face, Revision};
+            use super::{Client, Face};
 
             matrix! { @faces $client;
                 before_http: Http;
@@ -76,10 +74,10 @@ macro_rules! matrix {
 
 matrix! {
     client_of_2024_11_05_over_http_and_sse: Client::Sse;
-    client_of_2024_11_05: Client::Session(Revision::V2024_11_05);
-    client_of_2025_03_26: Client::Session(Revision::V2025_03_26);
-    client_of_2025_06_18: Client::Session(Revision::V2025_06_18);
-    client_of_2025_11_25: Client::Session(Revision::V2025_11_25);
+    client_of_2024_11_05: Client::Session(orch_core::mcp::Revision::V2024_11_05);
+    client_of_2025_03_26: Client::Session(orch_core::mcp::Revision::V2025_03_26);
+    client_of_2025_06_18: Client::Session(orch_core::mcp::Revision::V2025_06_18);
+    client_of_2025_11_25: Client::Session(orch_core::mcp::Revision::V2025_11_25);
     client_of_2026_07_28: Client::Stateless;
 }
 

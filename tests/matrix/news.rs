@@ -1,13 +1,19 @@
 //! What servers say unasked, and who hears it.
 
+use std::time::Duration;
+
 use orch_core::mcp::{ListKind, Revision};
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use crate::answers::Manner;
 use crate::client::Client;
 use crate::feature::News;
-use crate::line::{Talk, WATCHED};
+use crate::line::{Line, Talk, WATCHED};
 use crate::stage::{Outcome, Stage, ensure};
+
+const TRIES: usize = 50;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The member that says which stream a notification is of.
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
@@ -84,8 +90,7 @@ async fn log(stage: &Stage) -> Outcome {
         quiet(stage, &talk, mark, is_it).await?;
         params["_meta"] = json!({ "io.modelcontextprotocol/logLevel": "info" });
     }
-    let talk = stage.line.ask("tools/call", params).await?;
-    let said = said(stage, &talk, mark, is_it).await?;
+    let said = log_once(stage, mark, &params).await?;
     ensure(said["params"]["level"] == "info" && said["params"]["data"] == "Called", || said.to_string())
 }
 
@@ -102,15 +107,20 @@ async fn progress(stage: &Stage) -> Outcome {
     Ok(())
 }
 
+/// Sessions subscribe. A stateless client listens for it, which it does anew: the first that it listened for was asked
+/// for before the hub knew the server.
 async fn resource_updated(stage: &Stage) -> Outcome {
     let uri = WATCHED[0];
-    if !stage.is_modern() {
+    let anew;
+    let line = if stage.is_modern() {
+        anew = Line::open(&stage.hub, &stage.key, stage.client).await?;
+        &anew
+    } else {
         let talk = stage.line.ask("resources/subscribe", json!({ "uri": uri })).await?;
         ensure(!talk.failed(), || format!("{talk:?}"))?;
-    }
-    let mark = stage.line.mark();
-    let talk = stage.line.call("extra_touch", json!({ "uri": uri })).await?;
-    let said = said(stage, &talk, mark, |said| said["method"] == "notifications/resources/updated").await?;
+        &stage.line
+    };
+    let said = touch(line, uri, line.mark()).await?;
     ensure(said["params"]["uri"] == uri, || said.to_string())?;
     tagged(stage, &said)
 }
@@ -128,6 +138,36 @@ async fn unknown(stage: &Stage) -> Outcome {
     }
     let said = said(stage, &talk, mark, is_it).await?;
     ensure(said["params"]["word"] == "heard", || said.to_string())
+}
+
+/// Changes a resource until the client hears of it: what goes to a server over HTTP may arrive in any order, and so may
+/// a subscription and what was asked for after it.
+pub(crate) async fn touch(line: &Line, uri: &str, mark: usize) -> Result<Value, String> {
+    let is_it =
+        |said: &Value| said["method"] == "notifications/resources/updated" && said["params"]["uri"] == uri;
+    again(line, mark, &json!({ "name": "extra_touch", "arguments": { "uri": uri } }), is_it).await
+}
+
+/// Makes the server log until the client hears of it, for the same reason.
+pub(crate) async fn log_once(stage: &Stage, mark: usize, call: &Value) -> Result<Value, String> {
+    again(&stage.line, mark, call, |said| said["method"] == "notifications/message").await
+}
+
+async fn again(
+    line: &Line,
+    mark: usize,
+    call: &Value,
+    wanted: impl Fn(&Value) -> bool,
+) -> Result<Value, String> {
+    for _ in 0..TRIES {
+        let talk = line.ask("tools/call", call.clone()).await?;
+        let heard = line.since(mark);
+        if let Some(said) = talk.told.iter().chain(&heard).find(|said| wanted(said)) {
+            return Ok(said.clone());
+        }
+        sleep(PAUSE).await;
+    }
+    Err(format!("not heard, however often it was said: {:?}", line.since(mark)))
 }
 
 /// What the server said: before the answer of the call, or on the standing stream.

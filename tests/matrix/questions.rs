@@ -2,7 +2,7 @@
 //! client hears nothing of it.
 
 use orch_core::mcp::Asking;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::answers::answer;
 use crate::feature::{has_question, question};
@@ -32,7 +32,16 @@ pub(crate) async fn check(stage: &Stage, asking: Asking) -> Outcome {
         Asking::Sampling | Asking::SamplingTools => &told["content"],
         Asking::Url => &told["action"],
     };
-    ensure(!talk.failed() && talk.text().contains(&part.to_string()), || {
+    let reached = serde_json::from_str(talk.text()).unwrap_or_default();
+    ensure(!talk.failed() && holds(&reached, part), || {
         format!("the answer {part} does not reach the server: {}", talk.answer)
     })
+}
+
+/// Whether a value is somewhere in another.
+fn holds(value: &Value, part: &Value) -> bool {
+    let within = |value: &Value| holds(value, part);
+    let inner = value.as_array().is_some_and(|items| items.iter().any(within))
+        || value.as_object().is_some_and(|members| members.values().any(within));
+    value == part || inner
 }

@@ -22,6 +22,7 @@ pub(crate) struct Stage {
     pub(crate) hub: Hub,
     pub(crate) key: String,
     pub(crate) client: Client,
+    pub(crate) face: Face,
     /// The revision between the hub and the server.
     pub(crate) server: Revision,
     pub(crate) line: Line,
@@ -48,7 +49,7 @@ impl Stage {
         let said = line.call("extra_revision", json!({})).await.expect("the server's revision");
         let server = Revision::parse(said.text()).unwrap_or_else(|| panic!("no revision: {said:?}"));
         assert_eq!(server, newest(face), "the hub speaks the newest revision that {} has", face.name());
-        Self { hub, key, client, server, line, _fixture: fixture }
+        Self { hub, key, client, face, server, line, _fixture: fixture }
     }
 
     /// Whether the client asks with a session, and gets what a server of the older eras says in one.
