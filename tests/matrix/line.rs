@@ -277,7 +277,7 @@ impl Line {
     pub(crate) async fn hear_from(
         &self,
         mark: usize,
-        wanted: impl Fn(&Value) -> bool + Send,
+        wanted: impl Fn(&Value) -> bool + Send + Sync,
     ) -> Result<Value, String> {
         let mut heard = self.heard.subscribe();
         let find = |all: &Vec<Value>| all.iter().skip(mark).find(|message| wanted(message)).cloned();

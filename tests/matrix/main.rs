@@ -22,7 +22,6 @@ mod hub;
 #[expect(dead_code, reason = "shared with the end-to-end tests")]
 mod peers;
 #[path = "../e2e/process.rs"]
-#[expect(dead_code, reason = "shared with the end-to-end tests")]
 mod process;
 
 mod answers;

@@ -81,7 +81,8 @@ async fn cancelled(stage: &Stage) -> Outcome {
     if stage.is_modern() {
         let (answer, cancelled) = tokio::join!(call, cancel);
         let answer = answer?;
-        return cancelled.and(ensure(answer.text() == "given up: released", || format!("{answer:?}")));
+        cancelled?;
+        return ensure(answer.text() == "given up: released", || format!("{answer:?}"));
     }
     tokio::pin!(call);
     let mut cancel = Box::pin(cancel);

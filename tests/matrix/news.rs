@@ -157,7 +157,7 @@ async fn again(
     line: &Line,
     mark: usize,
     call: &Value,
-    wanted: impl Fn(&Value) -> bool,
+    wanted: impl Fn(&Value) -> bool + Send + Sync,
 ) -> Result<Value, String> {
     for _ in 0..TRIES {
         let talk = line.ask("tools/call", call.clone()).await?;
@@ -175,7 +175,7 @@ pub(crate) async fn said(
     stage: &Stage,
     talk: &Talk,
     mark: usize,
-    wanted: impl Fn(&Value) -> bool + Send,
+    wanted: impl Fn(&Value) -> bool + Send + Sync,
 ) -> Result<Value, String> {
     match talk.told.iter().find(|told| wanted(told)) {
         Some(told) => Ok(told.clone()),

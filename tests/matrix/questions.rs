@@ -27,9 +27,8 @@ pub(crate) async fn check(stage: &Stage, asking: Asking) -> Outcome {
     ensure(same, || format!("not what the server has asked: {asked}"))?;
     let told = answer(asked);
     let part = match asking {
-        Asking::Form => &told["content"],
+        Asking::Form | Asking::Sampling | Asking::SamplingTools => &told["content"],
         Asking::Roots => &told["roots"],
-        Asking::Sampling | Asking::SamplingTools => &told["content"],
         Asking::Url => &told["action"],
     };
     let reached = serde_json::from_str(talk.text()).unwrap_or_default();

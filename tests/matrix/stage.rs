@@ -64,7 +64,11 @@ impl Stage {
     }
 
     /// Waits until the server has seen something.
-    pub(crate) async fn until_seen(&self, what: &str, there: impl Fn(&Value) -> bool) -> Outcome {
+    pub(crate) async fn until_seen(
+        &self,
+        what: &str,
+        there: impl Fn(&Value) -> bool + Send + Sync,
+    ) -> Outcome {
         for _ in 0..100 {
             if there(&self.seen().await?) {
                 return Ok(());
