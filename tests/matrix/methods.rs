@@ -194,7 +194,7 @@ async fn subscribe(stage: &Stage) -> Outcome {
     let (mark, uri) = (stage.line.mark(), WATCHED[0]);
     let talk = stage.line.ask("resources/subscribe", json!({ "uri": uri })).await?;
     ensure(talk.answer["result"] == json!({}), || format!("{talk:?}"))?;
-    touch(&stage.line, uri, mark).await.map(drop)
+    touch(stage, &stage.line, uri, mark).await.map(drop)
 }
 
 /// After it nothing is heard of the one resource, while another one is.
@@ -209,7 +209,7 @@ async fn unsubscribe(stage: &Stage) -> Outcome {
     }
     let mark = stage.line.mark();
     stage.line.call("extra_touch", json!({ "uri": WATCHED[0] })).await?;
-    touch(&stage.line, WATCHED[1], mark).await?;
+    touch(stage, &stage.line, WATCHED[1], mark).await?;
     let heard = stage.line.since(mark);
     ensure(!heard.iter().any(|said| said["params"]["uri"] == WATCHED[0]), || format!("{heard:?}"))
 }

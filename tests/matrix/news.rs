@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use crate::answers::Manner;
 use crate::client::Client;
 use crate::feature::News;
+use crate::fixture::Face;
 use crate::line::{Line, Talk, WATCHED};
 use crate::stage::{Outcome, Stage, ensure};
 
@@ -120,7 +121,7 @@ async fn resource_updated(stage: &Stage) -> Outcome {
         ensure(!talk.failed(), || format!("{talk:?}"))?;
         &stage.line
     };
-    let said = touch(line, uri, line.mark()).await?;
+    let said = touch(stage, line, uri, line.mark()).await?;
     ensure(said["params"]["uri"] == uri, || said.to_string())?;
     tagged(stage, &said)
 }
@@ -140,30 +141,40 @@ async fn unknown(stage: &Stage) -> Outcome {
     ensure(said["params"]["word"] == "heard", || said.to_string())
 }
 
-/// Changes a resource until the client hears of it: what goes to a server over HTTP may arrive in any order, and so may
-/// a subscription and what was asked for after it.
-pub(crate) async fn touch(line: &Line, uri: &str, mark: usize) -> Result<Value, String> {
+/// Changes a resource, and waits until the client hears of it.
+pub(crate) async fn touch(stage: &Stage, line: &Line, uri: &str, mark: usize) -> Result<Value, String> {
     let is_it =
         |said: &Value| said["method"] == "notifications/resources/updated" && said["params"]["uri"] == uri;
-    again(line, mark, &json!({ "name": "extra_touch", "arguments": { "uri": uri } }), is_it).await
+    let call = json!({ "name": "extra_touch", "arguments": { "uri": uri } });
+    effect(stage, line, mark, &call, is_it).await
 }
 
-/// Makes the server log until the client hears of it, for the same reason.
+/// Makes the server log, and waits until the client hears of it.
 pub(crate) async fn log_once(stage: &Stage, mark: usize, call: &Value) -> Result<Value, String> {
-    again(&stage.line, mark, call, |said| said["method"] == "notifications/message").await
+    effect(stage, &stage.line, mark, call, |said| said["method"] == "notifications/message").await
 }
 
-async fn again(
+/// What a client hears because of a call. Requests to a server over HTTP overtake each other, so what it was told before
+/// the call may reach it after; there the call is made until there is something to hear.
+async fn effect(
+    stage: &Stage,
     line: &Line,
     mark: usize,
     call: &Value,
     wanted: impl Fn(&Value) -> bool + Send + Sync,
 ) -> Result<Value, String> {
+    let in_order = match stage.face {
+        Face::Http | Face::HttpLegacy | Face::Sse => false,
+        Face::Stdio | Face::StdioLegacy => true,
+    };
     for _ in 0..TRIES {
         let talk = line.ask("tools/call", call.clone()).await?;
         let heard = line.since(mark);
         if let Some(said) = talk.told.iter().chain(&heard).find(|said| wanted(said)) {
             return Ok(said.clone());
+        }
+        if in_order {
+            return line.hear_from(mark, wanted).await;
         }
         sleep(PAUSE).await;
     }
