@@ -17,6 +17,8 @@ pub(crate) enum Feature {
     Question(Asking),
     /// A server speaks without being asked.
     News(News),
+    /// The same again, when the server has asked its client: one on stdio has another process for the client by then.
+    NewsAfterQuestion(News),
     /// What no table has.
     Crossing(Crossing),
 }
@@ -61,6 +63,11 @@ impl Feature {
         all.extend(chain(News::ElicitationComplete, News::after).map(Self::News));
         all.extend(asking.into_iter().map(|row| Self::Method(row.name)));
         all.extend(chain(Asking::Form, after).map(Self::Question));
+        all.extend(
+            chain(News::ElicitationComplete, News::after)
+                .filter(|it| it.outlasts())
+                .map(Self::NewsAfterQuestion),
+        );
         all
     }
 }
@@ -81,6 +88,20 @@ fn after(asking: Asking) -> Option<Asking> {
 }
 
 impl News {
+    /// Whether a client waits for it beyond a call, and so from one process of a server to the next. The lists are all
+    /// treated alike: one stands for them.
+    fn outlasts(self) -> bool {
+        match self {
+            Self::ListChanged(ListKind::Tools) | Self::ResourceUpdated => true,
+            Self::Cancelled
+            | Self::ElicitationComplete
+            | Self::ListChanged(ListKind::Prompts | ListKind::Resources | ListKind::Templates)
+            | Self::Log
+            | Self::Progress
+            | Self::Unknown => false,
+        }
+    }
+
     fn after(self) -> Option<Self> {
         match self {
             Self::ElicitationComplete => Some(Self::ListChanged(ListKind::Tools)),
@@ -144,6 +165,7 @@ impl fmt::Display for Feature {
             Self::Question(asking) => write!(f, "question: {}", question(*asking).0),
             Self::News(News::ListChanged(kind)) => f.write_str(kind.changed()),
             Self::News(news) => write!(f, "news: {news:?}"),
+            Self::NewsAfterQuestion(news) => write!(f, "after a question: {}", Self::News(*news)),
             Self::Crossing(crossing) => write!(f, "{crossing:?}"),
         }
     }

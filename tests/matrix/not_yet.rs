@@ -1,6 +1,6 @@
 //! What does not hold yet, with its reason. A cell that holds after all fails its test.
 
-use orch_core::mcp::Revision;
+use orch_core::mcp::{ListKind, Revision};
 
 use crate::client::Client;
 use crate::feature::{Feature, News};
@@ -14,6 +14,15 @@ struct Excuse {
     reason: &'static str,
 }
 
+const EVERYBODY: [Client; 6] = [
+    Client::Sse,
+    Client::Session(Revision::V2024_11_05),
+    Client::Session(Revision::V2025_03_26),
+    Client::Session(Revision::V2025_06_18),
+    Client::Session(Revision::V2025_11_25),
+    Client::Stateless,
+];
+
 const SESSIONS: [Client; 5] = [
     Client::Sse,
     Client::Session(Revision::V2024_11_05),
@@ -22,7 +31,7 @@ const SESSIONS: [Client; 5] = [
     Client::Session(Revision::V2025_11_25),
 ];
 
-const NOT_YET: [Excuse; 3] = [
+const NOT_YET: [Excuse; 5] = [
     Excuse {
         clients: &SESSIONS,
         faces: &[Face::Http, Face::Stdio],
@@ -34,6 +43,18 @@ const NOT_YET: [Excuse; 3] = [
         faces: &[Face::Http, Face::HttpLegacy, Face::Sse, Face::Stdio, Face::StdioLegacy],
         features: &[Feature::Method("subscriptions/listen")],
         reason: "a listen before the server was ever seen does not wait for it, and drops the resources of its filter",
+    },
+    Excuse {
+        clients: &EVERYBODY,
+        faces: &[Face::StdioLegacy],
+        features: &[Feature::NewsAfterQuestion(News::ListChanged(ListKind::Tools))],
+        reason: "what a process of somebody's own says of its lists is heard by nobody",
+    },
+    Excuse {
+        clients: &[Client::Stateless],
+        faces: &[Face::StdioLegacy],
+        features: &[Feature::NewsAfterQuestion(News::ResourceUpdated)],
+        reason: "a listen is at the process that all share, while the calls of its key go to one of its own",
     },
     Excuse {
         clients: &[

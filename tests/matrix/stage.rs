@@ -82,7 +82,7 @@ impl Stage {
         match feature {
             Feature::Method(name) => methods::check(self, name).await,
             Feature::Question(asking) => questions::check(self, asking).await,
-            Feature::News(news) => news::check(self, news).await,
+            Feature::News(news) | Feature::NewsAfterQuestion(news) => news::check(self, news).await,
             Feature::Crossing(crossing) => crossings::check(self, crossing).await,
         }
     }
