@@ -48,7 +48,7 @@ const NOT_YET: [Excuse; 5] = [
         clients: &EVERYBODY,
         faces: &[Face::StdioLegacy],
         features: &[Feature::NewsAfterQuestion(News::ListChanged(ListKind::Tools))],
-        reason: "what a process of somebody's own says of its lists is heard by nobody",
+        reason: "lists are those of the process that all share, also for a client whose own process has others",
     },
     Excuse {
         clients: &[Client::Stateless],
