@@ -78,11 +78,11 @@ impl Shard {
     ) -> Cow<'a, Envelope> {
         let kept = Cow::Borrowed(response);
         let unified = &cx.snapshot.unified;
-        let alone = unified.only_with_resources().is_some() || !unified.has_resources(server);
-        let Some(result) = response.raw(Field::Result).filter(|_| caller.target == Target::Unified && !alone)
-        else {
+        let alone = || unified.only_with_resources().is_some() || !unified.has_resources(server);
+        if caller.target != Target::Unified || alone() {
             return kept;
-        };
+        }
+        let Some(result) = response.raw(Field::Result) else { return kept };
         let read = matches!(lifetime, Lifetime::Private(_));
         let Some(entry) = cx.snapshot.entry(server).filter(|_| read || may_link(result)) else { return kept };
         let (mut out, mut at) = (Vec::new(), 0);

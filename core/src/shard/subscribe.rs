@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::listen::SUBSCRIPTION;
-use super::locate::{locate, locate_resource};
+use super::locate::{Located, locate, locate_resource};
 use super::wait::Patience;
 use super::{Cx, Shard};
 use crate::mcp::{Method, Route};
@@ -63,6 +63,13 @@ impl Subscriptions {
         theirs.map(|(key, _)| key.clone()).collect()
     }
 
+    /// What somebody has subscribed to under a name.
+    fn named(&self, who: Subscriber, known_as: &str) -> Option<(Seat, String)> {
+        let is_it =
+            |names: &BTreeMap<Subscriber, String>| names.get(&who).is_some_and(|name| name == known_as);
+        self.table.iter().find(|(_, names)| is_it(names)).map(|(key, _)| key.clone())
+    }
+
     /// What is subscribed to at a server, by its own names.
     pub(super) fn at(&self, seat: &Seat) -> Vec<String> {
         self.table.keys().filter(|(at, _)| at == seat).map(|(_, uri)| uri.clone()).collect()
@@ -96,8 +103,7 @@ impl Shard {
         method: Method,
         patience: Patience,
     ) {
-        let Some((entry, uri)) = locate(cx.snapshot, &mut self.shown, &caller.target, Route::ByUri, &body)
-        else {
+        let Some((entry, uri)) = self.resource_of(cx, &caller, &body, method) else {
             if patience == Patience::Waits && self.is_missing(cx, &caller.target) {
                 return self.wait(cx, caller, body);
             }
@@ -143,6 +149,28 @@ impl Shard {
         let subscribes = subscribes.then(|| Box::new(Subscribes { uri, known_as }));
         let request = Request { subscribes, ..Request::new(method.name().into(), body, edits) };
         self.forward(cx, caller, &entry, request);
+    }
+
+    /// The resource that a request is about. Who unsubscribes means what was subscribed to, wherever its name would lead
+    /// now.
+    fn resource_of(
+        &mut self,
+        cx: &Cx<'_>,
+        caller: &Caller,
+        body: &Envelope,
+        method: Method,
+    ) -> Option<Located> {
+        let ends = caller.session.filter(|_| method == Method::ResourcesUnsubscribe);
+        let held = ends.and_then(|session| {
+            let name = body.text(Field::Uri)?;
+            self.subscriptions.named(Subscriber::Session(session), &name)
+        });
+        if let Some((seat, uri)) = held
+            && let Some(entry) = cx.snapshot.entry(seat.server)
+        {
+            return Some((Arc::clone(entry), Some(uri)));
+        }
+        locate(cx.snapshot, &mut self.shown, &caller.target, Route::ByUri, body)
     }
 
     /// A server has said yes to a subscription, or no.

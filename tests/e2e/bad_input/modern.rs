@@ -159,12 +159,16 @@ fn bodies(stage: &Stage) -> Vec<Row> {
         stage.post(&headers, body)
     };
     let mut rows = Vec::new();
-    for method in ["no/such", "ping", "logging/setLevel", "resources/subscribe", "TOOLS/LIST"] {
+    // What no revision has, the server is asked.
+    for (method, says) in [
+        ("no/such", "no such method"),
+        ("ping", "method not found"),
+        ("logging/setLevel", "method not found"),
+        ("resources/subscribe", "method not found"),
+        ("TOOLS/LIST", "no such method"),
+    ] {
         let bytes = post(method, None, "");
-        rows.push(
-            Row::refused(format!("{REVISION}: {method}"), bytes, 404, -32601, "method not found")
-                .with_id("7"),
-        );
+        rows.push(Row::refused(format!("{REVISION}: {method}"), bytes, 404, -32601, says).with_id("7"));
     }
     let begin = post("initialize", None, "");
     let says = "method not found";

@@ -206,6 +206,22 @@ fn a_resource_that_was_shown_can_be_subscribed_to_in_every_era() {
 }
 
 #[test]
+fn a_session_unsubscribes_from_what_it_subscribed_to_wherever_that_name_would_lead_now() {
+    let mut world = world_of(Limits { shown_uris: 1, ..Limits::default() });
+    let client = world.client(HTTP, Target::Unified);
+    shown(&mut world, &client, "b", "x:1");
+    let asked = world.request(&client, "1", "resources/subscribe", r#""uri":"x:1""#);
+    let sent = world.requested("b");
+    world.reply(&sent, "{}");
+    world.take(&client, asked);
+    shown(&mut world, &client, "a", "x:2");
+    assert_eq!(shown(&mut world, &client, "a", "x:1"), "x:1", "it leads to another server");
+    world.request(&client, "2", "resources/unsubscribe", r#""uri":"x:1""#);
+    let sent = world.requested("b");
+    assert_eq!((&*sent.method, &*sent.params), ("resources/unsubscribe", r#"{"uri":"x:1"}"#));
+}
+
+#[test]
 fn a_change_of_a_part_of_a_wrapped_resource_is_told_under_a_wrapped_name() {
     let scripts = [("a", full(&["x:dir/"], &[])), ("b", full(&["x:dir/"], &[]))];
     let mut world = World::scripted(Limits::default(), scripts).surveyed();
