@@ -300,7 +300,8 @@ impl Line {
         let mut post = self.http.post(&self.url).bearer_auth(&self.key);
         post = post.header("content-type", "application/json");
         post = post.header("accept", "application/json, text/event-stream");
-        if self.client.names_revision() && message["method"] != "initialize" {
+        let begins = message["method"] == "initialize" && self.client != Client::Stateless;
+        if self.client.names_revision() && !begins {
             post = post.header("mcp-protocol-version", self.client.revision().date());
         }
         if let Some(session) = &self.session {

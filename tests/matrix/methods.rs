@@ -1,6 +1,6 @@
 //! The rows of the method table: what a revision has does what it has to, and what it does not have is refused.
 
-use orch_core::mcp::{ListKind, Method, Revision, Row, TABLE};
+use orch_core::mcp::{ListKind, Method, Row, TABLE};
 use serde_json::{Value, json};
 
 use crate::answers::Manner;
@@ -39,9 +39,6 @@ pub(crate) async fn check(stage: &Stage, name: &str) -> Outcome {
 
 /// A request is refused. A notification is taken, as all are, and nothing comes of it.
 async fn absent(stage: &Stage, row: &Row) -> Outcome {
-    if row.method == Method::Initialize {
-        return greeted(stage).await;
-    }
     if row.request {
         return refused(stage, row.name).await;
     }
@@ -49,18 +46,6 @@ async fn absent(stage: &Stage, row: &Row) -> Outcome {
     let status = stage.line.tell(row.name, json!({})).await?;
     let after = stage.seen().await?;
     ensure(status == 202 && before == after, || format!("{status}: {before}, {after}"))
-}
-
-/// Who says `initialize` is of the eras that have it, whatever else it says: it is offered the newest of them.
-async fn greeted(stage: &Stage) -> Outcome {
-    let params = json!({
-        "protocolVersion": stage.client.revision().date(),
-        "capabilities": {},
-        "clientInfo": { "name": "matrix", "version": "1" },
-    });
-    let talk = stage.line.ask("initialize", params).await?;
-    let newest = Revision::LAST_WITH_HANDSHAKE.date();
-    ensure(talk.answer["result"]["protocolVersion"] == newest, || format!("{newest} is wanted: {talk:?}"))
 }
 
 /// Over HTTP, the stateless era cancels by closing the stream: whoever guesses an id must not cancel another's call.

@@ -23,51 +23,12 @@ const EVERYBODY: [Client; 6] = [
     Client::Stateless,
 ];
 
-const SESSIONS: [Client; 5] = [
-    Client::Sse,
-    Client::Session(Revision::V2024_11_05),
-    Client::Session(Revision::V2025_03_26),
-    Client::Session(Revision::V2025_06_18),
-    Client::Session(Revision::V2025_11_25),
-];
-
-const NOT_YET: [Excuse; 5] = [
-    Excuse {
-        clients: &SESSIONS,
-        faces: &[Face::Http, Face::Stdio],
-        features: &[Feature::Method("server/discover"), Feature::Method("subscriptions/listen")],
-        reason: "a session's request of the stateless era is passed on to a server of that era, which answers it",
-    },
-    Excuse {
-        clients: &[Client::Stateless],
-        faces: &[Face::Http, Face::HttpLegacy, Face::Sse, Face::Stdio, Face::StdioLegacy],
-        features: &[Feature::Method("subscriptions/listen")],
-        reason: "a listen before the server was ever seen does not wait for it, and drops the resources of its filter",
-    },
-    Excuse {
-        clients: &EVERYBODY,
-        faces: &[Face::StdioLegacy],
-        features: &[Feature::NewsAfterQuestion(News::ListChanged(ListKind::Tools))],
-        reason: "lists are those of the process that all share, also for a client whose own process has others",
-    },
-    Excuse {
-        clients: &[Client::Stateless],
-        faces: &[Face::StdioLegacy],
-        features: &[Feature::NewsAfterQuestion(News::ResourceUpdated)],
-        reason: "a listen is at the process that all share, while the calls of its key go to one of its own",
-    },
-    Excuse {
-        clients: &[
-            Client::Sse,
-            Client::Session(Revision::V2024_11_05),
-            Client::Session(Revision::V2025_03_26),
-            Client::Session(Revision::V2025_06_18),
-        ],
-        faces: &[Face::HttpLegacy, Face::Sse, Face::StdioLegacy],
-        features: &[Feature::News(News::ElicitationComplete)],
-        reason: "sessions of revisions that do not have the notification are told all the same",
-    },
-];
+const NOT_YET: [Excuse; 1] = [Excuse {
+    clients: &EVERYBODY,
+    faces: &[Face::StdioLegacy],
+    features: &[Feature::NewsAfterQuestion(News::ListChanged(ListKind::Tools))],
+    reason: "lists are those of the process that all share, also for a client whose own process has others",
+}];
 
 /// Why a cell need not hold.
 pub(crate) fn reason(client: Client, face: Face, feature: Feature) -> Option<&'static str> {

@@ -7,9 +7,10 @@ use alloc::vec::Vec;
 use serde::Deserialize;
 
 use super::notify::changed_lists;
-use super::{Cx, Effect, Exchange, Posted, Shard};
+use super::wait::Patience;
+use super::{Cx, Effect, Exchange, Shard};
 use crate::ports::gateway::Target;
-use crate::rpc::{Field, write};
+use crate::rpc::{Envelope, Field, write};
 use crate::snapshot::Changes;
 use crate::upstream::Caller;
 use crate::{ExchangeId, KeyId, Rejection};
@@ -66,24 +67,25 @@ impl Filter {
 
 impl Shard {
     /// Opens the stream; the first message says which part of the filter is honoured.
-    pub(super) fn listen(&mut self, cx: &mut Cx<'_>, caller: &Caller, posted: &Posted) {
-        let wanted = posted.body.raw(Field::Notifications);
+    pub(super) fn listen(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope, patience: Patience) {
+        let wanted = body.raw(Field::Notifications);
         let Some(Ok(mut filter)) = wanted.map(serde_json::from_slice::<Filter>) else {
             let fault = Rejection::InvalidParams("notifications, the filter, is required".into());
-            return self.fail(cx, caller, &fault.into());
+            return self.fail(cx, &caller, &fault.into());
         };
+        // Which server has a resource is known when the servers were seen.
+        let asks = !filter.resource_subscriptions.is_empty();
+        if asks && patience == Patience::Waits && self.is_missing(cx, &caller.target) {
+            return self.wait(cx, caller, body);
+        }
+        let Some(key) = caller.key.clone() else { return };
         let exchange = caller.exchange;
         let wanted = core::mem::take(&mut filter.resource_subscriptions);
-        filter.resource_subscriptions = self.subscribe_listener(cx, exchange, &caller.target, &wanted);
+        filter.resource_subscriptions = self.subscribe_listener(cx, &caller, &wanted);
         let tagged =
             format!("{{\"notifications\":{},\"_meta\":{{\"{SUBSCRIPTION}\":{}}}}}", filter.json(), caller.id);
         let ack = write::request(None, "notifications/subscriptions/acknowledged", Some(tagged.as_bytes()));
-        let listener = Listener {
-            key: posted.admission.key.clone(),
-            id: caller.id.clone(),
-            target: caller.target.clone(),
-            filter,
-        };
+        let listener = Listener { key, id: caller.id.clone(), target: caller.target.clone(), filter };
         self.listeners.insert(exchange, listener);
         self.exchanges.insert(exchange, Exchange::Listener);
         cx.emit(exchange, ack.into());

@@ -19,6 +19,7 @@ mod cancel;
 mod cursor;
 mod cx;
 mod effect;
+mod following;
 mod forward;
 mod greet;
 mod handshake;

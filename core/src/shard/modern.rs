@@ -45,9 +45,7 @@ impl Shard {
         }
         let level = posted.body.text(Field::MetaLogLevel).and_then(|text| Level::parse(&text));
         let caller = stateless_caller(&posted, &posted.admission, id, level);
-        if row.is_some_and(|row| row.method == Method::Listen) {
-            self.listen(cx, &caller, &posted);
-        } else if let Some(state) = State::of(cx, &caller, &posted.body) {
+        if let Some(state) = State::of(cx, &caller, &posted.body) {
             self.resume(cx, caller, &posted.body, state);
         } else {
             self.dispatch(cx, caller, posted.body, Patience::Waits);

@@ -25,7 +25,8 @@ impl Shard {
         let learnt = upstream.draft.as_ref().map(Draft::capabilities);
         let known = || cx.snapshot.entry(server)?.offer.as_ref().map(|offer| offer.capabilities);
         let capabilities = learnt.or_else(known).unwrap_or_default();
-        if let Some(filter) = filter(capabilities, &self.subscriptions.at(&seat)) {
+        let uris = [self.subscriptions.at(&seat), self.followed(&seat)].concat();
+        if let Some(filter) = filter(capabilities, &uris) {
             let params = ["{\"notifications\":", &filter, "}"].concat();
             let params = own_params(Revision::V2026_07_28, Some(params.as_bytes()));
             let method = "subscriptions/listen";

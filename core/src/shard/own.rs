@@ -32,6 +32,7 @@ impl Shard {
         match method {
             Method::Discover => self.discover(cx, caller, body, patience),
             Method::Initialize => self.initialize(cx, caller, body, patience),
+            Method::Listen => self.listen(cx, caller, body, patience),
             Method::Ping => self.respond(cx, &caller, b"{}"),
             Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => {
                 self.subscribe(cx, caller, body, method, patience);
@@ -40,7 +41,6 @@ impl Shard {
             Method::Cancelled
             | Method::Complete
             | Method::Initialized
-            | Method::Listen
             | Method::Progress
             | Method::PromptsGet
             | Method::PromptsList

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::session::Session;
 use super::{Cx, Effect, Shard};
-use crate::mcp::{Method, Row};
+use crate::mcp::{Method, Revision, Row};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Message, write};
 use crate::upstream::{Owner, Upstream};
@@ -58,12 +58,15 @@ impl Shard {
         let message: Bytes = write::request(None, method, frame.raw(Field::Params)).into();
         let Some(upstream) = self.upstream_at(link) else { return };
         if let Some((_, caller)) = within.and_then(|call| upstream.calls.spoken_of(Some(call))) {
-            if !(completes && caller.revision.is_modern()) {
+            if !completes || caller.revision == Revision::V2025_11_25 {
                 self.emit(cx, caller.exchange, message);
             }
             return;
         }
-        let hears = |session: &&Session| completes || matches!(session.target, Target::Server(_));
+        let knows = |session: &&Session| session.revision >= Some(Revision::V2025_11_25);
+        let hears = |session: &&Session| {
+            if completes { knows(session) } else { matches!(session.target, Target::Server(_)) }
+        };
         let streams: Vec<ExchangeId> =
             self.served(upstream).filter(hears).filter_map(Session::stream).collect();
         for stream in streams {

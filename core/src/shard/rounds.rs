@@ -155,6 +155,9 @@ pub(crate) fn questions(response: &Envelope, limits: &Limits) -> Option<Vec<(Str
         let rest = question.get().strip_prefix('{')?;
         let text = ["{\"jsonrpc\":\"2.0\",\"id\":0,", rest].concat();
         let question = Envelope::parse(text.into(), Sender::Upstream, limits).ok()?;
+        if !matches!(question.message(), Message::Request { .. }) {
+            return None;
+        }
         questions.push((name.into_owned(), question));
     }
     Some(questions)

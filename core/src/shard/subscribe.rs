@@ -75,9 +75,15 @@ impl Subscriptions {
         self.table.keys().filter(|(at, _)| at == seat).map(|(_, uri)| uri.clone()).collect()
     }
 
+    /// What some of the subscribers have at a server, by its own names.
+    pub(super) fn held_by(&self, seat: &Seat, which: impl Fn(Subscriber) -> bool) -> Vec<String> {
+        let held = self.table.iter().filter(|((at, _), who)| at == seat && who.keys().any(|who| which(*who)));
+        held.map(|((_, uri), _)| uri.clone()).collect()
+    }
+
     /// Who hears of a change, under the name that each uses. A change can be of a part of what was subscribed to
     /// (2025-11-25, resources).
-    fn hearing(&self, seat: &Seat, changed: &str) -> Vec<(Subscriber, String)> {
+    pub(super) fn hearing(&self, seat: &Seat, changed: &str) -> Vec<(Subscriber, String)> {
         let concerns = |uri: &str| changed == uri || (uri.ends_with('/') && changed.starts_with(uri));
         let places = self.table.iter().filter(|((at, uri), _)| at == seat && concerns(uri));
         places
@@ -193,16 +199,19 @@ impl Shard {
     pub(super) fn subscribe_listener(
         &mut self,
         cx: &mut Cx<'_>,
-        exchange: ExchangeId,
-        target: &Target,
+        caller: &Caller,
         uris: &[String],
     ) -> Vec<String> {
         let mut heard = Vec::new();
         for known_as in uris.iter().take(cx.limits().subscriptions) {
-            let Some((entry, uri)) = self.place_of(cx, target, known_as) else { continue };
+            let Some((entry, uri)) = self.place_of(cx, &caller.target, known_as) else { continue };
             let seat = Seat::shared(entry.id);
-            if self.subscriptions.add(&seat, &uri, Subscriber::Listener(exchange), known_as) {
+            let who = Subscriber::Listener(caller.exchange);
+            if self.subscriptions.add(&seat, &uri, who, known_as) {
                 self.tell_server(cx, &seat, Method::ResourcesSubscribe, &uri);
+            }
+            if let Some(key) = &caller.key {
+                self.lead(cx, entry.id, key, &uri);
             }
             heard.push(known_as.clone());
         }
@@ -234,10 +243,11 @@ impl Shard {
         for uri in self.subscriptions.at(&seat) {
             self.tell_server(cx, &seat, Method::ResourcesSubscribe, &uri);
         }
+        self.follow(cx, link);
     }
 
     /// A server that does not run is told when it starts.
-    fn tell_server(&mut self, cx: &mut Cx<'_>, seat: &Seat, method: Method, uri: &str) {
+    pub(super) fn tell_server(&mut self, cx: &mut Cx<'_>, seat: &Seat, method: Method, uri: &str) {
         let link = self.upstreams.get(seat).and_then(|upstream| upstream.process.ready_link());
         let Some(link) = link else { return };
         if self.upstream_of(link).is_some_and(|upstream| upstream.revision.is_modern()) {
@@ -253,7 +263,7 @@ impl Shard {
     pub(super) fn on_resource_updated(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) {
         let Some(changed) = frame.text(Field::Uri) else { return };
         let Some(seat) = self.upstream_of(link).map(|upstream| upstream.seat()) else { return };
-        for (who, known_as) in self.subscriptions.hearing(&seat, &changed) {
+        for (who, known_as) in self.hearing(&seat, &changed) {
             let mut uri = Vec::new();
             write::string(&mut uri, &known_as);
             match who {

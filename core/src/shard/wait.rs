@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{Cx, Exchange, Shard};
+use crate::mcp::Method;
 use crate::ports::gateway::Target;
-use crate::rpc::Envelope;
+use crate::rpc::{Envelope, Message};
 use crate::upstream::{Caller, Upstream};
 use crate::{Exceeded, ExchangeId, Fault, Limit, Rejection, Timestamp, UpstreamFault};
 
@@ -28,7 +29,11 @@ pub(super) struct Waiter {
 impl Waiter {
     /// One server is waited for as long as it may take to start; of several, the rest is not kept waiting.
     pub(super) fn new(cx: &Cx<'_>, caller: Caller, body: Envelope) -> Self {
+        // Who asks what a server is takes another way when it is not said soon.
+        let discovers =
+            matches!(body.message(), Message::Request { method, .. } if method == Method::Discover.name());
         let patience = match &caller.target {
+            Target::Server(_) if discovers => cx.limits().discover_wait,
             Target::Server(name) => {
                 let config = cx.snapshot.named(name).and_then(|entry| entry.config.as_ref());
                 Duration::from_secs(config.map_or(30, |server| u64::from(server.spec.timeout_s)))

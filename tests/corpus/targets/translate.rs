@@ -48,13 +48,13 @@ fn goes_to_servers(request: &Envelope, limits: &Limits) {
                 // A session's request with the envelope of the other era: it ends at the hub all the same.
                 continue;
             }
-            keeps_params(request, &said);
+            keeps_params(request, &said, to);
             let token = request.has(Field::MetaProgressToken).then_some("4711");
             assert_eq!(said.raw_str(Field::MetaProgressToken), token, "the token is the hub's");
             if from != to {
                 assert_eq!(said.has(Field::MetaVersion), to.is_modern() && has_members(request));
                 let back = self::said(CALL, &said, to, from, limits);
-                keeps_params(request, &back);
+                keeps_params(request, &back, LEGACY);
             }
         }
     }
@@ -84,13 +84,14 @@ fn said(id: CallId, request: &Envelope, from: Revision, to: Revision, limits: &L
     Envelope::parse(frame, Sender::Client, &more).expect("what is said can be read")
 }
 
-/// The params are those of the client, but for the members of `_meta` that are the hub's own.
-fn keeps_params(request: &Envelope, said: &Envelope) {
+/// The params are those of the client, but for the members of `_meta` that are the hub's own. `over` is the oldest era
+/// that they went through.
+fn keeps_params(request: &Envelope, said: &Envelope, over: Revision) {
     let of = |message: &Envelope| message.raw(Field::Params).unwrap_or(b"{}").to_vec();
     let (before, after) = (of(request), of(said));
     // What a client brings to the next try of a call ends at the hub, where its server's era has no such thing.
     let brought = |name: &str| matches!(name, "inputResponses" | "requestState");
-    let own = |name: &str| name == "_meta" || (brought(name) && !said.has(Field::MetaVersion));
+    let own = |name: &str| name == "_meta" || (brought(name) && !over.is_modern());
     assert!(keeps(members(&before), members(&after), own), "{}", show(&before, &after));
     let meta = |message: &Envelope| message.raw(Field::Meta).unwrap_or(b"{}").to_vec();
     let (before, after) = (meta(request), meta(said));

@@ -269,3 +269,32 @@ fn the_handshake_with_a_server_is_one_request_and_one_notification() {
     assert!(!read(&next).has(Field::Id));
     assert_ne!(world.now, Timestamp(0));
 }
+
+#[test]
+fn who_asks_what_a_server_is_does_not_wait_long_for_one_that_was_never_seen() {
+    let mut world = World::scripted(Limits::default(), [("a", Script::silent())]);
+    let client = Client::new(Era::Modern, at("a"));
+    let asked = world.request(&client, "1", "server/discover", "");
+    world.advance(Limits::default().discover_wait);
+    assert_eq!(world.code(&client, asked), "-31001", "which is no code of the stateless era");
+}
+
+#[test]
+fn a_stream_for_resources_waits_until_its_server_was_seen() {
+    let subscribable =
+        Script { capabilities: r#"{"resources":{"subscribe":true}}"#.into(), ..Script::full(&["u:1"], &[]) };
+    let held = Script { opens: false, ..subscribable };
+    let mut world = World::scripted(Limits::default(), [("a", held)]);
+    let client = Client::new(Era::Modern, at("a"));
+    let stream = world.request(
+        &client,
+        "1",
+        "subscriptions/listen",
+        r#""notifications":{"resourceSubscriptions":["u:1"]}"#,
+    );
+    assert!(world.take(&client, stream).is_empty());
+    world.scripts.get_mut("a").unwrap().opens = true;
+    let link = world.link("a");
+    world.feed(crate::shard::Input::LinkOpened { link, pid: None });
+    assert!(world.take(&client, stream)[0].contains(r#""resourceSubscriptions":["u:1"]"#));
+}

@@ -317,3 +317,64 @@ fn what_nobody_knows_goes_between_a_client_and_its_one_server() {
     assert_eq!(world.take(&single, streams[0]), [made_up, complete]);
     assert_eq!(world.take(&unified, streams[1]), [complete]);
 }
+
+#[test]
+fn subscriptions_follow_a_client_to_the_process_that_serves_it_alone() {
+    let script = Script {
+        capabilities: r#"{"resources":{"subscribe":true}}"#.to_owned(),
+        ..Script::full(&["u:1"], &[])
+    };
+    let updated = r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"u:1"}}"#;
+    for era in [HTTP, Era::Modern] {
+        let mut world = world_of(Sharing::Auto, script.clone());
+        let client = if era == HTTP {
+            world.able_client(HTTP, at("a"), ABLE)
+        } else {
+            Client { capabilities: ABLE, ..Client::new(era, at("a")) }
+        };
+        let stream = if era == HTTP {
+            let stream = world.open(&client, Verb::Listen);
+            world.request(&client, "1", "resources/subscribe", r#""uri":"u:1""#);
+            stream
+        } else {
+            let filter = r#""notifications":{"resourceSubscriptions":["u:1"]}"#;
+            world.request(&client, "1", "subscriptions/listen", filter)
+        };
+        let subscribed = world.requested("a");
+        world.reply(&subscribed, "{}");
+        let shared = called(&mut world, &client);
+        ask(&mut world, &shared);
+        world.take(&client, stream);
+        world.call(&client, "2");
+        let methods: Vec<(bool, String)> =
+            world.requests("a").iter().map(|sent| (sent.link != shared.link, sent.method.clone())).collect();
+        assert_eq!(
+            methods,
+            [(true, "tools/call".to_owned()), (true, "resources/subscribe".to_owned())],
+            "{era:?}"
+        );
+        let own = world.link("a");
+        assert_ne!(own, shared.link);
+        world.says(own, updated);
+        assert!(world.take(&client, stream)[0].contains("resources/updated"), "{era:?}");
+    }
+}
+
+#[test]
+fn a_stream_opened_later_is_heard_at_the_processes_that_its_key_has() {
+    let script = Script {
+        capabilities: r#"{"resources":{"subscribe":true}}"#.to_owned(),
+        ..Script::full(&["u:1"], &[])
+    };
+    let mut world = world_of(Sharing::PerUser, script);
+    let client = Client::new(Era::Modern, at("a"));
+    let own = called(&mut world, &client).link;
+    world.request(
+        &client,
+        "1",
+        "subscriptions/listen",
+        r#""notifications":{"resourceSubscriptions":["u:1"]}"#,
+    );
+    let links: Vec<_> = world.requests("a").iter().map(|sent| sent.link).collect();
+    assert!(links.contains(&own), "{links:?}");
+}
