@@ -116,10 +116,9 @@ impl Shard {
         if !probed && protocol(cx, server) == Protocol::Auto {
             return self.probe(cx, link, deadline, None);
         }
-        if !upstream_of_has_probe(self, link) {
-            let cause =
-                self.name_of(link).map(|name| refusal(name, "it did not accept initialize", response));
-            self.break_link(cx, link, &cause.unwrap_or_default());
+        if !upstream.calls.has_own(|purpose| matches!(purpose, Purpose::Probe)) {
+            let cause = refusal(&upstream.name, "it did not accept initialize", response);
+            self.break_link(cx, link, &cause);
         }
     }
 
@@ -224,11 +223,6 @@ impl Shard {
 /// the client is asked by a request, or refuse it because it has forgotten the session.
 pub(super) fn keeps_request(entry: &Entry, server: Revision, client: Revision) -> bool {
     entry.is_remote() || (server.is_modern() && !client.is_modern())
-}
-
-fn upstream_of_has_probe(shard: &mut Shard, link: LinkId) -> bool {
-    let upstream = shard.upstream_of(link);
-    upstream.is_some_and(|upstream| upstream.calls.has_own(|purpose| matches!(purpose, Purpose::Probe)))
 }
 
 fn protocol(cx: &Cx<'_>, server: ServerId) -> Protocol {

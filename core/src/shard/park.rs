@@ -60,6 +60,9 @@ pub(super) struct Parked {
 /// Why a request is refused that a client did not say it can answer.
 const NOBODY: &str = "the client that calls cannot do this";
 
+/// Why a request is refused when a client has too much to answer already.
+const TOO_MANY: &str = "too many questions of this call wait for an answer (limit session_questions)";
+
 impl Gathering {
     fn refuse(&self, cx: &mut Cx<'_>, why: &str) {
         for id in self.questions.iter().map(|question| &question.id).chain(&self.lacking) {
@@ -76,9 +79,14 @@ impl Gathering {
 impl Shard {
     /// Keeps a question of a server for a moment; others may follow.
     pub(super) fn gather(&mut self, cx: &mut Cx<'_>, link: LinkId, call: CallId, frame: &Envelope) {
-        let question = self.question(frame);
+        let (question, most) = (self.question(frame), cx.limits().session_questions);
         let at = cx.now.after(cx.limits().gather);
-        self.gathering(link, call, at).questions.extend(question);
+        let gathering = self.gathering(link, call, at);
+        if gathering.questions.len() < most {
+            gathering.questions.extend(question);
+        } else if let Some(question) = question {
+            refuse(cx, link, &question.id, TOO_MANY);
+        }
     }
 
     /// A server has asked for what a client of the stateless era did not say it can do. If the call fails for that, the
@@ -92,7 +100,12 @@ impl Shard {
         id: &str,
     ) {
         let at = cx.now.after(cx.limits().gather);
-        self.gathering(link, call, at).lacking.push(id.into());
+        let most = cx.limits().session_questions;
+        let gathering = self.gathering(link, call, at);
+        if gathering.lacking.len() >= most {
+            return refuse(cx, link, id, TOO_MANY);
+        }
+        gathering.lacking.push(id.into());
         if let Some(call) = self.upstream_of(link).and_then(|upstream| upstream.calls.get_mut(call)) {
             call.lacks.get_or_insert(asking);
         }
@@ -104,7 +117,7 @@ impl Shard {
     }
 
     /// Adds a question of a server that has asked before. Whether there is such a call, and its client can answer.
-    pub(super) fn gather_more(&mut self, link: LinkId, frame: &Envelope) -> bool {
+    pub(super) fn gather_more(&mut self, cx: &Cx<'_>, link: LinkId, frame: &Envelope) -> bool {
         let call = self.upstream_at(link).and_then(|upstream| upstream.calls.only_parked());
         let question = self.question(frame);
         let Message::Request { method, .. } = frame.message() else { return false };
@@ -113,7 +126,8 @@ impl Shard {
         let Some(parked) = call.and_then(|call| parked.find(|parked| parked.call == call)) else {
             return false;
         };
-        let able = asking.is_some_and(|asking| parked.abilities.can(asking));
+        let room = parked.questions.len() < cx.limits().session_questions;
+        let able = room && asking.is_some_and(|asking| parked.abilities.can(asking));
         parked.questions.extend(question.filter(|_| able));
         able
     }

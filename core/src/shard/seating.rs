@@ -22,7 +22,9 @@ impl Shard {
             Sharing::PerSession => session().or_else(|| caller.key.clone().map(of_key)),
             Sharing::PerUser => self.key_of(caller).map(of_key),
             Sharing::Auto if caller.abilities.any() && self.is_interactive(cx, entry) => {
-                session().or_else(|| Some(self.free_of_key(cx, entry, caller.key.as_ref()?)))
+                let own = session().or_else(|| Some(self.free_of_key(cx, entry, caller.key.as_ref()?)));
+                // Where there are too many already, who shares is served all the same.
+                own.filter(|owner| self.has_room(cx, &Seat { server: entry.id, owner: owner.clone() }))
             }
             Sharing::Auto | Sharing::Shared => None,
         };
@@ -67,9 +69,8 @@ impl Shard {
         if self.upstreams.contains(&seat) {
             return Ok(seat);
         }
-        let most = cx.limits().private_processes;
-        let private = self.upstreams.of(entry.id).filter(|upstream| upstream.owner != Owner::Project).count();
-        if seat.owner != Owner::Project && private >= most {
+        if !self.has_room(cx, &seat) {
+            let most = cx.limits().private_processes;
             let hint = "end sessions that are not needed, or let the server be shared";
             return Err(Exceeded { limit: Limit::PrivateProcesses, value: most as u64, hint }.into());
         }
@@ -80,6 +81,13 @@ impl Shard {
         let (owner, abilities) = (seat.owner.clone(), abilities.unwrap_or(Abilities::ALL));
         self.upstreams.get_or_insert(seat.clone(), || Upstream::new(entry, owner, abilities, cx.now));
         Ok(seat)
+    }
+
+    /// Whether a seat is there, or may be made.
+    fn has_room(&self, cx: &Cx<'_>, seat: &Seat) -> bool {
+        let private = || self.upstreams.of(seat.server).filter(|upstream| upstream.owner != Owner::Project);
+        let may = || seat.owner == Owner::Project || private().count() < cx.limits().private_processes;
+        self.upstreams.contains(seat) || may()
     }
 
     /// The sessions that a process serves.

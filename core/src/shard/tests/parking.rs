@@ -367,3 +367,22 @@ fn what_a_client_cannot_answer_does_not_keep_from_it_what_it_can() {
     world.reply(&sent, r#"{"isError":true}"#);
     assert_eq!(world.code(&client, last), "-32021");
 }
+
+#[test]
+fn what_one_call_may_ask_is_bounded() {
+    let limits = Limits { session_questions: 2, ..Limits::default() };
+    let mut world = World::scripted(limits, [("a", Script::default())]).surveyed();
+    let client = all();
+    let call = world.call(&client, "1");
+    let link = world.requested("a").link;
+    for id in 1..4 {
+        world.says(link, &format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"roots/list"}}"#));
+    }
+    let told: Vec<String> = world.frames("a").into_iter().map(|(_, text)| text).collect();
+    assert!(told.len() == 1 && told[0].contains("session_questions"), "{told:?}");
+    world.advance(Limits::default().gather);
+    let answer = world.answer(&client, call);
+    assert_eq!(names(&answer, link).1.len(), 2);
+    world.says(link, r#"{"jsonrpc":"2.0","id":9,"method":"roots/list"}"#);
+    assert_eq!(world.frames("a").len(), 1, "nor while the client is away");
+}

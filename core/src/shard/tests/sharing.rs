@@ -378,3 +378,17 @@ fn a_stream_opened_later_is_heard_at_the_processes_that_its_key_has() {
     let links: Vec<_> = world.requests("a").iter().map(|sent| sent.link).collect();
     assert!(links.contains(&own), "{links:?}");
 }
+
+#[test]
+fn where_a_server_has_too_many_processes_a_session_that_could_have_its_own_shares() {
+    let limits = Limits { private_processes: 1, ..Limits::default() };
+    let mut world = World::scripted(limits, [("a", Script::default())]).surveyed();
+    let clients = [(); 3].map(|()| world.able_client(HTTP, at("a"), ABLE));
+    let shared = called(&mut world, &clients[0]);
+    ask(&mut world, &shared);
+    let own = called(&mut world, &clients[1]);
+    assert_ne!(own.link, shared.link);
+    assert_eq!(called(&mut world, &clients[2]).link, shared.link);
+    let modern = Client { capabilities: ABLE, ..Client::new(Era::Modern, at("a")) };
+    assert_eq!(called(&mut world, &modern).link, shared.link);
+}
