@@ -135,7 +135,7 @@ fn overheard(server: Server, frames: &Path) -> Server {
     let mut words = vec!["-c".to_owned(), SCRIPT.to_owned(), "sh".to_owned()];
     words.extend([frames.display().to_string(), server.command.display().to_string()]);
     words.extend(server.args);
-    Server { command: found("sh"), args: words, env: server.env, sharing: server.sharing }
+    Server { command: found("sh"), args: words, env: server.env }
 }
 
 fn read(path: &Path) -> String {

@@ -94,7 +94,6 @@ impl Fixture {
                 command: newer_node(),
                 args: vec![program(), face.name().to_owned()],
                 env: vec![(LINKS.0.to_owned(), LINKS.1.to_owned())],
-                sharing: "auto",
             }),
         }
     }

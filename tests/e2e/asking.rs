@@ -37,9 +37,7 @@ askable! {
 }
 
 async fn check(client: Client, era: &'static str, version: &'static str) {
-    // What is listened for without a session is told by the shared process, whichever one calls go to.
-    let sharing = if era == "modern" { "shared" } else { "auto" };
-    let home = Home::with(&[("everything", Server::everything().sharing(sharing))]);
+    let home = Home::with(&[("everything", Server::everything())]);
     let mut hub = Hub::start(&home).await;
     let key = hub.create_key().await;
     let (_, port) = hub.url.rsplit_once(':').expect("a port");

@@ -14,30 +14,18 @@ pub(crate) struct Server {
     pub(crate) command: PathBuf,
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
-    /// Who shares its process with whom; the hub's own choice when nothing is said.
-    pub(crate) sharing: &'static str,
 }
 
 impl Server {
     /// A server of the npm registry.
     pub(crate) fn node(package: &str) -> Self {
         let program = node_modules().join("@modelcontextprotocol").join(package).join("dist/index.js");
-        Self {
-            command: found("node"),
-            args: vec![program.display().to_string()],
-            env: Vec::new(),
-            sharing: "auto",
-        }
+        Self { command: found("node"), args: vec![program.display().to_string()], env: Vec::new() }
     }
 
     /// A server of the Python package index.
     pub(crate) fn python(script: &str) -> Self {
-        Self {
-            command: installed().join("servers/bin").join(script),
-            args: Vec::new(),
-            env: Vec::new(),
-            sharing: "auto",
-        }
+        Self { command: installed().join("servers/bin").join(script), args: Vec::new(), env: Vec::new() }
     }
 
     /// The server that has something of everything.
@@ -47,7 +35,7 @@ impl Server {
 
     /// A server that ends before it says anything.
     pub(crate) fn dead() -> Self {
-        Self { command: found("false"), args: Vec::new(), env: Vec::new(), sharing: "auto" }
+        Self { command: found("false"), args: Vec::new(), env: Vec::new() }
     }
 
     pub(crate) fn arg(mut self, arg: impl Into<String>) -> Self {
@@ -60,15 +48,10 @@ impl Server {
         self
     }
 
-    pub(crate) fn sharing(mut self, sharing: &'static str) -> Self {
-        self.sharing = sharing;
-        self
-    }
-
     pub(crate) fn entry(&self) -> Value {
         let env: serde_json::Map<String, Value> =
             self.env.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-        json!({ "command": self.command, "args": self.args, "env": env, "sharing": self.sharing })
+        json!({ "command": self.command, "args": self.args, "env": env })
     }
 }
 

@@ -36,13 +36,12 @@ async fn tools_of_a_server_that_dies_stay_listed() {
     std::fs::write(&healthy, "").expect("a file");
     let everything = Server::everything();
     let script = r#"[ -e "$0" ] || exit 1; exec "$@""#;
-    let fragile =
-        Server { command: crate::process::found("sh"), args: Vec::new(), env: Vec::new(), sharing: "auto" }
-            .arg("-c")
-            .arg(script)
-            .arg(healthy.display().to_string())
-            .arg(everything.command.display().to_string())
-            .arg(everything.args[0].clone());
+    let fragile = Server { command: crate::process::found("sh"), args: Vec::new(), env: Vec::new() }
+        .arg("-c")
+        .arg(script)
+        .arg(healthy.display().to_string())
+        .arg(everything.command.display().to_string())
+        .arg(everything.args[0].clone());
     let (hub, key) = Hub::with(&[("fragile", fragile)]).await;
     let wire = Wire::legacy(hub.at("/mcp"), &key, "2025-11-25").await;
     wire.call_for_text("fragile__echo", json!({ "message": "x" })).await;

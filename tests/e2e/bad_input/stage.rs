@@ -71,6 +71,6 @@ impl Stage {
 
 /// A small server that behaves in this way.
 pub(crate) fn server(behaviour: &str) -> Server {
-    let server = Server { command: found("python3"), args: Vec::new(), env: Vec::new(), sharing: "auto" };
+    let server = Server { command: found("python3"), args: Vec::new(), env: Vec::new() };
     server.arg("-c").arg(PROGRAM).arg(behaviour)
 }
