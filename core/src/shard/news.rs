@@ -6,21 +6,27 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::cancel::cancellation;
+use super::listen::SUBSCRIPTION;
 use super::{Cx, Effect, Shard};
 use crate::mcp::Revision;
-use crate::rpc::{Envelope, Field};
+use crate::rpc::{Envelope, Field, Members};
 use crate::snapshot::Capabilities;
-use crate::upstream::{Draft, Purpose, Seat, own_params};
+use crate::upstream::{Draft, News, Purpose, Seat, own_params};
 use crate::{CallId, LinkId};
 
 /// A stream for news has no end of its own.
 const FOR_EVER: Duration = Duration::MAX;
 
+/// Streams of one server that wait for another to take their place.
+const MOST_BEFORE: usize = 8;
+
 impl Shard {
-    /// Opens the stream with what is wanted now; the one that was open before ends after it.
+    /// Opens the stream with what is wanted now. The one that was open before ends when this one is, so that nothing is
+    /// missed between them.
     pub(super) fn open_news(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         let Some(upstream) = self.upstream_of(link) else { return };
-        let (server, seat, before) = (upstream.id, upstream.seat(), upstream.news.call.take());
+        let (server, seat) = (upstream.id, upstream.seat());
+        upstream.news.before.extend(upstream.news.call.take());
         upstream.news.again_at = None;
         let learnt = upstream.draft.as_ref().map(Draft::capabilities);
         let known = || cx.snapshot.entry(server)?.offer.as_ref().map(|offer| offer.capabilities);
@@ -35,11 +41,20 @@ impl Shard {
                 upstream.news.call = call;
             }
         }
-        if let Some(before) = before
-            && let Some(upstream) = self.upstream_of(link)
-        {
-            upstream.calls.remove(before);
-            cx.effect(Effect::SendFrame { link, frame: cancellation(before, "another one takes its place") });
+        // A server that never says that a stream is open has no more than so many.
+        let over = |news: &News| news.call.is_none() || news.before.len() > MOST_BEFORE;
+        if self.upstream_of(link).is_some_and(|upstream| over(&upstream.news)) {
+            self.end_older_news(cx, link);
+        }
+    }
+
+    fn end_older_news(&mut self, cx: &mut Cx<'_>, link: LinkId) {
+        let Some(upstream) = self.upstream_of(link) else { return };
+        for before in core::mem::take(&mut upstream.news.before) {
+            if upstream.calls.remove(before).is_some() {
+                let frame = cancellation(before, "another one takes its place");
+                cx.effect(Effect::SendFrame { link, frame });
+            }
         }
     }
 
@@ -76,9 +91,14 @@ impl Shard {
     }
 
     /// The server says that the stream is open.
-    pub(super) fn on_news_opened(&mut self, link: LinkId) {
-        if let Some(upstream) = self.upstream_of(link) {
-            upstream.news.failures = 0;
+    pub(super) fn on_news_opened(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) {
+        let named = frame.raw(Field::Meta).and_then(Members::read);
+        let named = named.and_then(|meta| meta.0.into_iter().find(|(name, _)| name == SUBSCRIPTION));
+        let named = named.and_then(|(_, id)| id.get().trim_matches('"').parse().ok()).map(CallId);
+        let Some(upstream) = self.upstream_of(link) else { return };
+        upstream.news.failures = 0;
+        if named.is_none() || named == upstream.news.call {
+            self.end_older_news(cx, link);
         }
     }
 

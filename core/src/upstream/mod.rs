@@ -30,6 +30,8 @@ const TAIL_LINES: usize = 5;
 pub(crate) struct News {
     /// The `subscriptions/listen` that is open.
     pub call: Option<CallId>,
+    /// Those that it takes the place of, until the server has said that it is open.
+    pub before: Vec<CallId>,
     /// When it is opened again.
     pub again_at: Option<Timestamp>,
     /// How often in a row it ended at once.

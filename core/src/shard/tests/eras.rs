@@ -250,8 +250,19 @@ fn the_news_of_a_server_are_asked_for_in_one_stream_that_follows_the_subscriptio
     let asked = world.request(&client, "1", "resources/subscribe", r#""uri":"test://a""#);
     assert!(world.answer(&client, asked).has(Field::Result));
     let frames = world.frames("a");
-    assert!(frames[0].1.contains(r#""resourceSubscriptions":["test://a"]"#), "{frames:?}");
-    assert!(frames[1].1.contains("notifications/cancelled") && frames[1].1.contains(&first.id), "{frames:?}");
+    assert!(
+        frames.len() == 1 && frames[0].1.contains(r#""resourceSubscriptions":["test://a"]"#),
+        "{frames:?}"
+    );
+    let second = super::world::read(&frames[0].1).raw_str(Field::Id).unwrap().to_owned();
+    for (opened, ends) in [(&first.id, false), (&second, true)] {
+        let meta = format!(r#""_meta":{{"io.modelcontextprotocol/subscriptionId":{opened}}}"#);
+        let method = "notifications/subscriptions/acknowledged";
+        world.says(first.link, &format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{{{meta}}}}}"#));
+        let frames = world.frames("a");
+        let ended = |text: &String| text.contains("notifications/cancelled") && text.contains(&first.id);
+        assert_eq!(frames.iter().any(|(_, text)| ended(text)), ends, "nothing is missed between the two");
+    }
     world.says(
         first.link,
         r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"test://a","_meta":{"io.modelcontextprotocol/subscriptionId":9}}}"#,
