@@ -201,6 +201,7 @@ impl Shard {
             self.drop_session(cx, session);
         }
         self.end_listeners(cx, |listener| listener.key == *key);
+        self.refuse_waiters(cx, key);
         self.vacate_key(cx, key);
     }
 }

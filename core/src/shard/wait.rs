@@ -9,7 +9,7 @@ use crate::mcp::Method;
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Message};
 use crate::upstream::{Caller, Upstream};
-use crate::{Exceeded, ExchangeId, Fault, Limit, Rejection, Timestamp, UpstreamFault};
+use crate::{Denied, Exceeded, ExchangeId, Fault, KeyId, Limit, Rejection, Timestamp, UpstreamFault};
 
 /// Whether a request may wait, or takes what there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +134,15 @@ impl Shard {
             } else if self.exchanges.remove(&caller.exchange).is_some() {
                 self.finish(cx, caller.exchange);
             }
+        }
+    }
+
+    /// A key was revoked: what waits with it is not begun any more.
+    pub(super) fn refuse_waiters(&mut self, cx: &mut Cx<'_>, key: &KeyId) {
+        let with_key = |waiter: &mut Waiter| waiter.caller.key.as_ref() == Some(key);
+        let refused: Vec<Waiter> = self.waiters.extract_if(.., with_key).collect();
+        for waiter in refused {
+            self.fail(cx, &waiter.caller, &Denied::Unauthenticated.into());
         }
     }
 

@@ -298,3 +298,13 @@ fn a_stream_for_resources_waits_until_its_server_was_seen() {
     world.feed(crate::shard::Input::LinkOpened { link, pid: None });
     assert!(world.take(&client, stream)[0].contains(r#""resourceSubscriptions":["u:1"]"#));
 }
+
+#[test]
+fn what_waits_with_a_key_that_is_revoked_is_refused() {
+    let mut world = World::scripted(Limits::default(), [("a", Script::stuck())]);
+    let client = Client::new(Era::Modern, at("a"));
+    let filter = r#""notifications":{"resourceSubscriptions":["u:1"]}"#;
+    let stream = world.request(&client, "1", "subscriptions/listen", filter);
+    world.feed(crate::shard::Input::KeyRevoked(crate::KeyId("key".into())));
+    assert_eq!(world.seen(stream).status, Some(401));
+}
