@@ -5,6 +5,7 @@
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -54,6 +55,7 @@ impl Shard {
         for (name, question) in questions {
             let origin = Origin::Round(name);
             let asked = Asked { link, call: Some(id), origin, session, exchange: caller.exchange };
+            let question = with_elicitation_id(cx, question);
             self.put_to_client(cx, asked, &question);
         }
     }
@@ -161,6 +163,20 @@ pub(crate) fn questions(response: &Envelope, limits: &Limits) -> Option<Vec<(Str
         questions.push((name.into_owned(), question));
     }
     Some(questions)
+}
+
+/// A question with an address to open, as a client of 2025-11-25 expects it: with an id, which the stateless era does not
+/// have.
+fn with_elicitation_id(cx: &mut Cx<'_>, question: Envelope) -> Envelope {
+    let url = question.text(Field::Mode).as_deref() == Some("url");
+    let params = question.raw(Field::Params).filter(|_| url);
+    let known = params.and_then(Members::read);
+    let named = known.is_some_and(|all| all.0.iter().any(|(name, _)| name == "elicitationId"));
+    let Some([b'{', rest @ ..]) = params.filter(|_| !named) else { return question };
+    let id = cx.entropy.uuid_v7(cx.now);
+    let params = [format!("{{\"elicitationId\":\"{id}\",").as_bytes(), rest].concat();
+    let frame = write::request(Some(0), "elicitation/create", Some(&params));
+    Envelope::parse(frame.into(), Sender::Upstream, cx.limits()).unwrap_or(question)
 }
 
 fn responses(answers: &BTreeMap<String, Option<Box<[u8]>>>) -> Vec<u8> {

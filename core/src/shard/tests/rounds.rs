@@ -170,3 +170,13 @@ fn a_server_that_ends_in_a_round_leaves_a_call_whose_outcome_is_unknown() {
     assert!(heard.iter().any(|text| text.contains("outcome is unknown")), "{heard:?}");
     respond(&mut world, &client, &asked[0].1, "{}");
 }
+
+#[test]
+fn an_address_to_open_has_an_id_for_clients_that_expect_one() {
+    let (mut world, client, call, sent) = called(HTTP, r#"{"elicitation":{"url":{}}}"#);
+    let url = r#""u":{"method":"elicitation/create","params":{"mode":"url","url":"https://a.example/","message":"?"}}"#;
+    demand(&mut world, &sent, url, "x");
+    let asked = world.take(&client, call);
+    assert!(asked[0].contains(r#""elicitationId":""#), "{asked:?}");
+    assert!(asked[0].contains(r#""mode":"url","url":"https://a.example/","message":"?""#), "{asked:?}");
+}
