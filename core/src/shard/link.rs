@@ -13,7 +13,7 @@ use crate::mcp::ListKind;
 use crate::ports::upstream::CloseReason;
 use crate::rpc::{Envelope, Message};
 use crate::upstream::{Call, Draft, News, Purpose, State, own_params};
-use crate::{CallId, Fault, LinkId, Rejection, ServerId, UpstreamFault};
+use crate::{CallId, Fault, LinkId, Rejection, ServerId};
 
 impl Shard {
     /// `within` is the call on whose own stream they came, where the link has such streams.
@@ -67,13 +67,11 @@ impl Shard {
         match call.purpose {
             Purpose::Client(caller, lifetime) => {
                 self.on_subscribed(link, &caller, call.subscribes, response);
-                if let Some(asking) = call.lacks.filter(|_| response.is_failure()) {
-                    self.settle(caller.session);
-                    self.end_questions(cx, id);
-                    return self.fail(cx, &caller, &Rejection::MissingCapability(asking).into());
-                }
                 self.settle(caller.session);
                 self.end_questions(cx, id);
+                if let Some(asking) = call.lacks.filter(|_| response.is_failure()) {
+                    return self.fail(cx, &caller, &Rejection::MissingCapability(asking).into());
+                }
                 let info = match cx.snapshot.entry(server) {
                     Some(entry) if caller.revision.is_modern() => {
                         server_info(cx.snapshot, &crate::ports::gateway::Target::Server(entry.name.clone()))
@@ -148,8 +146,8 @@ impl Shard {
         let (server, ran) = (upstream.name.clone(), matches!(upstream.process.state, State::Running { .. }));
         upstream.process.fail(cause.clone(), cx.now, limits, cx.entropy);
         upstream.process.last_output.clone_from(&last_output);
-        let (id, is_stale) =
-            (upstream.id, upstream.draft.take().is_some() || upstream.relearn_at.take().is_some());
+        let (id, is_stale) = (upstream.id, upstream.owes_lists());
+        (upstream.draft, upstream.relearn_at) = (None, None);
         upstream.news = News::default();
         let calls = upstream.calls.drain();
         self.stale.extend(is_stale.then_some(id));
@@ -159,17 +157,7 @@ impl Shard {
             Severity::Warning,
             format!("{}: {cause}{}", if ran { "stopped" } else { "did not start" }, said(last_output)),
         );
-        for (_, call) in calls {
-            let Purpose::Client(caller, _) = call.purpose else { continue };
-            self.settle(caller.session);
-            let (server, cause) = (server.clone(), cause.clone());
-            let fault = if call.sent {
-                UpstreamFault::OutcomeUnknown { server, cause }
-            } else {
-                UpstreamFault::Unavailable { server, cause }
-            };
-            self.fail(cx, &caller, &fault.into());
-        }
+        self.answer_lost(cx, &server, &cause, calls);
         self.retry_waiters(cx);
     }
 

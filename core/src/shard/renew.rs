@@ -29,7 +29,7 @@ impl Shard {
         if stopping || !matches!(upstream.process.state, State::Running { .. }) {
             return Err(CAUSE.to_owned());
         }
-        let (id, is_stale) = (upstream.id, upstream.draft.is_some() || upstream.relearn_at.is_some());
+        let (id, is_stale) = (upstream.id, upstream.owes_lists());
         if !upstream.renew(cx.now, limits) {
             let span = limits.renewal_span.as_secs();
             return Err(format!(
@@ -46,13 +46,18 @@ impl Shard {
         Ok(())
     }
 
-    /// Answers calls that were sent, and will not be answered.
-    fn answer_lost(&mut self, cx: &mut Cx<'_>, server: &str, cause: &str, lost: Vec<Call>) {
+    /// Answers calls that their server will not answer: with what is known of them.
+    pub(super) fn answer_lost(&mut self, cx: &mut Cx<'_>, server: &str, cause: &str, lost: Vec<Call>) {
         for call in lost {
             let Purpose::Client(caller, _) = call.purpose else { continue };
             self.settle(caller.session);
             let (server, cause) = (server.to_owned(), cause.to_owned());
-            self.fail(cx, &caller, &UpstreamFault::OutcomeUnknown { server, cause }.into());
+            let fault = if call.sent {
+                UpstreamFault::OutcomeUnknown { server, cause }
+            } else {
+                UpstreamFault::Unavailable { server, cause }
+            };
+            self.fail(cx, &caller, &fault.into());
         }
     }
 }

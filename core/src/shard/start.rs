@@ -85,8 +85,7 @@ impl Shard {
     pub(super) fn vacate(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
         self.refuse_unsent(cx, seat);
         let Some(mut upstream) = self.upstreams.remove(seat) else { return };
-        let is_stale = upstream.draft.is_some() || upstream.relearn_at.is_some();
-        self.stale.extend(is_stale.then_some(seat.server));
+        self.stale.extend(upstream.owes_lists().then_some(seat.server));
         if let Some(link) = upstream.process.link() {
             upstream.relearn_at = None;
             let until = cx.now.after(cx.limits().drain);

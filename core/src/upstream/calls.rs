@@ -125,6 +125,13 @@ pub(crate) struct Call {
     pub since: Timestamp,
 }
 
+impl Call {
+    /// Whether a client has asked for it, also one that has gone or has still to come back.
+    fn is_of_client(&self) -> bool {
+        matches!(self.purpose, Purpose::Client(..) | Purpose::Forgotten | Purpose::Parked)
+    }
+}
+
 /// The calls of one upstream. An id is used once in a shard's life, so a late answer never meets another call.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
@@ -248,10 +255,10 @@ impl Calls {
     }
 
     /// All calls, leaving none.
-    pub(crate) fn drain(&mut self) -> Vec<(CallId, Call)> {
+    pub(crate) fn drain(&mut self) -> Vec<Call> {
         self.deadlines.clear();
         self.bytes = 0;
-        core::mem::take(&mut self.table).into_iter().collect()
+        core::mem::take(&mut self.table).into_values().collect()
     }
 
     /// The ids of the calls of a session, or of one request of it.
@@ -277,27 +284,25 @@ impl Calls {
         if let Some(id) = within {
             return Some((id, self.caller(id)?));
         }
-        let of_clients =
-            |call: &Call| matches!(call.purpose, Purpose::Client(..) | Purpose::Forgotten | Purpose::Parked);
-        let mut calls = self.table.iter().filter(|(_, call)| call.sent && of_clients(call));
-        let (id, _) = calls.next()?;
-        if calls.next().is_some() { None } else { Some((*id, self.caller(*id)?)) }
+        let (id, _) = self.only_of_clients()?;
+        Some((id, self.caller(id)?))
     }
 
     /// The only call that the server works on, if there is exactly one and it waits for its client to come back.
     pub(crate) fn only_parked(&self) -> Option<CallId> {
-        let of_clients =
-            |call: &Call| matches!(call.purpose, Purpose::Client(..) | Purpose::Forgotten | Purpose::Parked);
-        let mut calls = self.table.iter().filter(|(_, call)| call.sent && of_clients(call));
+        self.only_of_clients().filter(|(_, call)| matches!(call.purpose, Purpose::Parked)).map(|(id, _)| id)
+    }
+
+    /// The only call of a client that the server works on, if there is exactly one.
+    fn only_of_clients(&self) -> Option<(CallId, &Call)> {
+        let mut calls = self.table.iter().filter(|(_, call)| call.sent && call.is_of_client());
         let (id, call) = calls.next()?;
-        (calls.next().is_none() && matches!(call.purpose, Purpose::Parked)).then_some(*id)
+        calls.next().is_none().then_some((*id, call))
     }
 
     /// Whether the server works on nothing that a client has asked for.
     pub(crate) fn is_free(&self) -> bool {
-        let of_clients =
-            |call: &Call| matches!(call.purpose, Purpose::Client(..) | Purpose::Forgotten | Purpose::Parked);
-        !self.table.values().any(of_clients)
+        !self.table.values().any(Call::is_of_client)
     }
 
     /// Lets a call live as long as any may: its server waits for people.

@@ -69,16 +69,7 @@ impl Draft {
             templates: Vec::new(),
             interactive: false,
         };
-        let pending = ListKind::ALL.into_iter().filter(|kind| abilities.has(*kind)).collect();
-        Self {
-            definitions,
-            before: None,
-            pending,
-            pages: 0,
-            cut_at: BTreeSet::new(),
-            over_http: false,
-            unusable: Vec::new(),
-        }
+        Self::of(definitions, abilities, None)
     }
 
     /// Keeps what was known, for lists that the server does not answer this time.
@@ -101,10 +92,15 @@ impl Draft {
         for kind in ListKind::ALL {
             list(&mut definitions, kind).clear();
         }
+        Self::of(definitions, abilities, Some(Arc::clone(known)))
+    }
+
+    /// A draft for which every list that the server has is still to be asked for.
+    fn of(definitions: Definitions, abilities: Capabilities, before: Option<Arc<Definitions>>) -> Self {
         let pending = ListKind::ALL.into_iter().filter(|kind| abilities.has(*kind)).collect();
         Self {
             definitions,
-            before: Some(Arc::clone(known)),
+            before,
             pending,
             pages: 0,
             cut_at: BTreeSet::new(),

@@ -155,10 +155,14 @@ impl Upstream {
         }
     }
 
+    /// Whether its lists are being asked for, or are to be.
+    pub(crate) fn owes_lists(&self) -> bool {
+        self.draft.is_some() || self.relearn_at.is_some()
+    }
+
     /// Whether somebody waits for it, or it is about to be ready.
     pub(crate) fn is_busy(&self) -> bool {
-        let learns = self.draft.is_some() || self.relearn_at.is_some();
-        learns || self.calls.has_clients() || self.process.is_starting()
+        self.owes_lists() || self.calls.has_clients() || self.process.is_starting()
     }
 
     /// When this server needs attention next.
