@@ -14,7 +14,7 @@ use super::reverse::{Asked, Origin};
 use super::{Cx, Exchange, Shard};
 use crate::mcp::Asking;
 use crate::rpc::{Envelope, Field, Members, Message, Sender, write};
-use crate::upstream::{Call, Caller, Purpose, Round, say};
+use crate::upstream::{Call, Caller, Purpose, Round, say, with_members};
 use crate::{CallId, Exceeded, Fault, Limit, Limits, LinkId, UpstreamFault};
 
 /// Whether an answer is a demand for more input that its client cannot read.
@@ -172,23 +172,15 @@ fn with_elicitation_id(cx: &mut Cx<'_>, question: Envelope) -> Envelope {
     let params = question.raw(Field::Params).filter(|_| url);
     let known = params.and_then(Members::read);
     let named = known.is_some_and(|all| all.0.iter().any(|(name, _)| name == "elicitationId"));
-    let Some([b'{', rest @ ..]) = params.filter(|_| !named) else { return question };
-    let id = cx.entropy.uuid_v7(cx.now);
-    let params = [format!("{{\"elicitationId\":\"{id}\",").as_bytes(), rest].concat();
+    let Some(params) = params.filter(|_| !named) else { return question };
+    let id = format!("\"{}\"", cx.entropy.uuid_v7(cx.now)).into_bytes();
+    let params = with_members(Some(params), &[("elicitationId", Cow::Owned(id))]);
     let frame = write::request(Some(0), "elicitation/create", Some(&params));
     Envelope::parse(frame.into(), Sender::Upstream, cx.limits()).unwrap_or(question)
 }
 
 fn responses(answers: &BTreeMap<String, Option<Box<[u8]>>>) -> Vec<u8> {
-    let mut out = Vec::from(b"{");
-    for (name, answer) in answers {
-        if out.len() > 1 {
-            out.push(b',');
-        }
-        write::string(&mut out, name);
-        out.push(b':');
-        out.extend_from_slice(answer.as_deref().unwrap_or(b"null"));
-    }
-    out.push(b'}');
-    out
+    let raw = |answer: &'_ Option<Box<[u8]>>| Cow::Owned(answer.as_deref().unwrap_or(b"null").to_vec());
+    let all: Vec<_> = answers.iter().map(|(name, answer)| (name.as_str(), raw(answer))).collect();
+    with_members(None, &all)
 }

@@ -20,7 +20,7 @@ pub(crate) use learn::{Draft, NextPage};
 pub(crate) use level::Level;
 pub(crate) use process::{Process, State};
 pub(crate) use seats::{Owner, Seat, Seats};
-pub(crate) use speech::{Edits, handshake_params, own_params, say};
+pub(crate) use speech::{Edits, handshake_params, own_params, say, with_members};
 
 /// How many lines of error output are kept to explain a failure.
 const TAIL_LINES: usize = 5;

@@ -143,7 +143,7 @@ fn single_trip(caller: &Caller, body: &Envelope, params: Vec<u8>) -> Vec<u8> {
 }
 
 /// An object with some members before its own.
-fn with_members(object: Option<&[u8]>, added: &[(&str, Cow<'_, [u8]>)]) -> Vec<u8> {
+pub(crate) fn with_members(object: Option<&[u8]>, added: &[(&str, Cow<'_, [u8]>)]) -> Vec<u8> {
     let rest = object.and_then(|object| object.strip_prefix(b"{")).unwrap_or(b"}");
     let mut out = Vec::from(b"{");
     for (name, value) in added {
