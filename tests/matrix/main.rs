@@ -32,7 +32,6 @@ mod feature;
 mod line;
 mod methods;
 mod news;
-mod not_yet;
 mod questions;
 mod stage;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use orch_core::rpc::{Envelope, Field, Message, Sender};
 use orch_core::{ExchangeId, Limits};
+use serde_json::value::RawValue;
 
 /// What an exchange is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,8 @@ pub(crate) struct Books {
     /// Open requests by the exchange that their answer goes to, and their raw id.
     pub asked: BTreeMap<(ExchangeId, String), Asked>,
     pub answered: u64,
+    /// The last list of tools: how many, and the next cursor as it stands.
+    pub listed: Option<(usize, Option<String>)>,
 }
 
 impl Books {
@@ -180,6 +183,10 @@ impl Books {
         if let Some(nonce) = refused.map(|(.., nonce)| nonce).or_else(|| nonce(message.bytes())) {
             let mine = asked.nonces.iter().position(|own| *own == nonce);
             asked.nonces.remove(mine.unwrap_or_else(|| panic!("another's answer, or a second: {}", words())));
+        }
+        if let Some(tools) = message.raw(Field::Tools) {
+            let tools: Vec<&RawValue> = serde_json::from_slice(tools).expect("a list");
+            self.listed = Some((tools.len(), message.raw_str(Field::NextCursor).map(ToOwned::to_owned)));
         }
         asked.outstanding -= 1;
         self.answered += 1;

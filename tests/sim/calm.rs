@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use orch_core::mcp::ListKind;
+use orch_core::ExchangeId;
 use orch_core::ports::gateway::Target;
 use orch_core::ports::upstream::CloseReason;
-use orch_core::{ExchangeId, LinkId};
 
 use crate::books::Kind;
-use crate::clients::Era;
+use crate::clients::{Client, Era};
 use crate::hub::Hub;
 use crate::project::SERVERS;
-use crate::servers::{Link, Request, Stage};
+use crate::servers::{Request, Stage};
 use crate::talk::CHANGED;
 
 const PAUSE: Duration = Duration::from_millis(500);
@@ -33,18 +32,20 @@ impl Hub {
         assert_eq!((self.shard.gauges().in_flight, self.shard.gauges().waiting), (0, 0));
         self.every_server_is_listed();
         self.every_server_answers();
+        self.everybody_sees_what_serves_them();
         self.everybody_leaves();
     }
 
     /// Servers that run say that they have other tools, whatever they are asked at the moment.
     fn everything_changes(&mut self) {
-        let runs = |(link, it): (&LinkId, &Link)| {
-            (it.greeted && !it.retired && it.stage == Stage::Open).then_some((*link, it.server))
-        };
-        let links: Vec<(LinkId, usize)> = self.links.all.iter().filter_map(runs).collect();
-        for (link, server) in links {
-            self.links.tools[server] += 3;
-            self.links.excused.remove(&server);
+        let mut changed = Vec::new();
+        for (link, it) in &mut self.links.all {
+            if it.greeted && !it.retired && it.stage == Stage::Open {
+                (it.tools, it.excused) = (it.tools + 3, false);
+                changed.push(*link);
+            }
+        }
+        for link in changed {
             self.say(link, CHANGED);
         }
     }
@@ -115,13 +116,42 @@ impl Hub {
         }
         let down = self.shard.views(&self.snapshot).into_iter().filter(|view| view.health != "ok");
         assert_eq!(down.count(), 0);
-        for (at, (name, tools)) in SERVERS.iter().zip(&self.links.tools).enumerate() {
-            if self.links.excused.contains(&at) {
-                continue;
+    }
+
+    /// Whoever is served sees what the process offers that serves it.
+    fn everybody_sees_what_serves_them(&mut self) {
+        let named = |client: &Client| matches!(client.admission.target(), Target::Server(_));
+        let ready = |client: &Client| client.era == Era::Modern || client.ready;
+        let served = |(at, client): (usize, &Client)| (named(client) && ready(client)).then_some(at);
+        let served: Vec<usize> = self.clients.iter().enumerate().filter_map(served).collect();
+        for at in served {
+            self.links.used = None;
+            self.request(at, "tools/call", r#""name":"t0""#);
+            self.do_all_that_waits();
+            let Some(link) = self.links.used else { continue };
+            let listed = self.listed_for(at);
+            let it = &self.links.all[&link];
+            assert!(
+                it.excused || it.tools == listed,
+                "{} of {} tools: {:?}",
+                listed,
+                it.tools,
+                self.clients[at]
+            );
+        }
+    }
+
+    /// How many tools a client is shown.
+    fn listed_for(&mut self, at: usize) -> usize {
+        let (mut count, mut cursor) = (0, String::new());
+        loop {
+            self.request(at, "tools/list", &cursor);
+            let (page, next) = self.books.listed.take().expect("a list");
+            count += page;
+            match next {
+                Some(next) => cursor = format!("\"cursor\":{next}"),
+                None => return count,
             }
-            let offer =
-                self.snapshot.named(name).and_then(|entry| entry.offer.as_ref()).expect("it was seen");
-            assert_eq!(offer.entries(ListKind::Tools).len(), *tools, "what {name} has and what is listed");
         }
     }
 

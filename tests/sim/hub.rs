@@ -76,7 +76,7 @@ impl Hub {
             weights: steps::weights(&mut dice),
             dice,
             books: Books::default(),
-            links: Links::new(SERVERS.len()),
+            links: Links::default(),
             clients: Vec::new(),
             lost: Vec::new(),
             resumed: 0,

@@ -27,6 +27,10 @@ pub(crate) struct Link {
     pub retired: bool,
     /// Whether it has answered the first words to it well.
     pub greeted: bool,
+    /// How many tools it has.
+    pub tools: usize,
+    /// Whether it did not let them be listed when it was asked last.
+    pub excused: bool,
     pub requests: Vec<Request>,
     /// The streams of news that are open.
     pub listens: BTreeSet<u64>,
@@ -54,25 +58,21 @@ pub(crate) struct Request {
 #[derive(Debug, Default)]
 pub(crate) struct Links {
     pub all: BTreeMap<LinkId, Link>,
-    /// How many tools each server has.
-    pub tools: Vec<usize>,
-    /// Servers that did not let their tools be listed when the list was asked for last.
-    pub excused: BTreeSet<usize>,
+    /// Over which a client's request was sent last.
+    pub used: Option<LinkId>,
     /// Every request of a client that any server was ever sent.
     delivered: BTreeSet<u64>,
 }
 
 impl Links {
-    pub(crate) fn new(servers: usize) -> Self {
-        Self { tools: vec![3; servers], ..Self::default() }
-    }
-
     pub(crate) fn open(&mut self, link: LinkId, server: usize) {
         let new = Link {
             server,
             stage: Stage::Opening,
             retired: false,
             greeted: false,
+            tools: 3,
+            excused: false,
             requests: Vec::new(),
             listens: BTreeSet::new(),
             questions: BTreeSet::new(),
@@ -112,6 +112,7 @@ impl Links {
                 assert!(token.is_none_or(|token| token == id.to_string()), "a client's token: {message:?}");
                 let nonce = nonce_of_request(frame);
                 if let Some(nonce) = nonce {
+                    self.used = Some(link);
                     assert!(self.delivered.insert(nonce), "request {nonce} was delivered twice");
                 }
                 let cursor = message.text(Field::Cursor).map(|cursor| cursor.parse().expect("my cursor"));
@@ -130,7 +131,7 @@ impl Links {
                 assert!(it.ids.contains(&id), "a cancellation of what was never sent");
                 it.listens.remove(&id);
                 if it.requests.iter().any(|request| request.id == id && request.method == "tools/list") {
-                    self.excused.insert(it.server);
+                    it.excused = true;
                 }
             }
             Message::Notification { method } => {
@@ -179,7 +180,7 @@ impl Links {
             (None, "initialize") => {
                 r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{},"resources":{"subscribe":true},"logging":{}},"serverInfo":{"name":"s","version":"1"}}"#.into()
             }
-            (None, "tools/list") => self.tools(it.server, request.cursor.unwrap_or(0)),
+            (None, "tools/list") => tools(it.tools, request.cursor.unwrap_or(0)),
             (None, "resources/list") => {
                 format!(r#"{{"resources":[{{"uri":"file:///same","name":"r"}},{{"uri":"s{}://x","name":"r"}}]}}"#, it.server)
             }
@@ -191,19 +192,18 @@ impl Links {
         format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, request.id)
     }
 
-    /// Two tools a page.
-    fn tools(&self, server: usize, from: usize) -> String {
-        let count = self.tools[server];
-        let to = count.min(from + 2);
-        let tools: Vec<String> = (from..to).map(|n| format!(r#"{{"name":"t{n}"}}"#)).collect();
-        let next = if to < count { format!(r#","nextCursor":"{to}""#) } else { String::new() };
-        format!(r#"{{"tools":[{}]{next}}}"#, tools.join(","))
-    }
-
     /// The links of servers as they are configured now, that were not told to end.
     pub(crate) fn current(&self) -> impl Iterator<Item = &Link> {
         self.all.values().filter(|link| !link.retired && link.stage != Stage::Closing)
     }
+}
+
+/// Two tools a page.
+fn tools(count: usize, from: usize) -> String {
+    let to = count.min(from + 2);
+    let tools: Vec<String> = (from..to).map(|n| format!(r#"{{"name":"t{n}"}}"#)).collect();
+    let next = if to < count { format!(r#","nextCursor":"{to}""#) } else { String::new() };
+    format!(r#"{{"tools":[{}]{next}}}"#, tools.join(","))
 }
 
 /// Every other server is of the stateless era.

@@ -8,7 +8,7 @@ use orch_core::{ExchangeId, KeyId};
 use crate::clients::Deed;
 use crate::dice::Dice;
 use crate::hub::Hub;
-use crate::project::{KEYS, SERVERS};
+use crate::project::KEYS;
 use crate::talk::Act;
 
 /// A happening.
@@ -137,8 +137,6 @@ impl Hub {
         self.now = self.now.after(Duration::from_millis(50));
         self.shard = Shard::restore(self.durable.values().cloned(), self.now);
         self.links.all.clear();
-        // What a server said before that its lists have changed is forgotten.
-        self.links.excused.extend(0..SERVERS.len());
         self.store.clear();
         self.publishing.clear();
         let open: Vec<ExchangeId> = self.books.exchanges.keys().copied().collect();

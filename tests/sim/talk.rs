@@ -56,7 +56,7 @@ impl Hub {
             }
             Act::Invent => {
                 let id = self.dice.below(200);
-                self.links.excused.insert(self.links.all[&link].server);
+                self.links.all.get_mut(&link).expect("a link").excused = true;
                 self.say(link, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
             }
             Act::Log => self.say(
@@ -82,10 +82,9 @@ impl Hub {
 
     /// A server that runs has other tools, and says so; what a server on its way out says changes nothing.
     fn change(&mut self, link: LinkId) {
-        let it = &self.links.all[&link];
+        let it = self.links.all.get_mut(&link).expect("a link");
         if it.greeted && !it.retired && it.stage == Stage::Open {
-            self.links.tools[it.server] = 1 + self.dice.below(7);
-            self.links.excused.remove(&it.server);
+            (it.tools, it.excused) = (1 + self.dice.below(7), false);
         }
         self.say(link, CHANGED);
     }
@@ -122,7 +121,7 @@ impl Hub {
         let at = if it.greeted { self.dice.below(it.requests.len()) } else { 0 };
         let request = if act == Act::AnswerTwice { it.requests[at].clone() } else { it.requests.remove(at) };
         if act == Act::Refuse {
-            self.links.excused.insert(self.links.all[&link].server);
+            self.links.all.get_mut(&link).expect("a link").excused = true;
             let words = format!(
                 r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-32603,"message":"no"}}}}"#,
                 request.id

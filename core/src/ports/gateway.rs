@@ -117,6 +117,16 @@ pub enum Target {
     Unified,
 }
 
+impl Target {
+    /// Whether a server is behind the endpoint.
+    pub fn sees(&self, server: &str) -> bool {
+        match self {
+            Self::Server(name) => name == server,
+            Self::Unified => true,
+        }
+    }
+}
+
 /// A secret from an `Authorization` header. Never printed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bearer(pub String);

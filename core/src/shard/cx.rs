@@ -28,6 +28,11 @@ impl Cx<'_> {
         self.snapshot.limits()
     }
 
+    /// The same, in another view of the project.
+    pub(crate) fn within<'b>(&'b mut self, snapshot: &'b Snapshot) -> Cx<'b> {
+        Cx { now: self.now, snapshot, entropy: &mut *self.entropy, out: &mut *self.out }
+    }
+
     pub(crate) fn effect(&mut self, effect: Effect) {
         self.out.push(effect);
     }

@@ -14,15 +14,14 @@ use core::time::Duration;
 use serde::Deserialize;
 
 use super::forward::{repeated, send};
+use super::private::has_lists;
 use super::{Cx, Effect, Severity, Shard};
 use crate::mcp::Revision;
 use crate::ports::upstream::CloseReason;
 use crate::record::{Protocol, RemoteKind, Transport};
 use crate::rpc::{Envelope, Field, write};
 use crate::snapshot::Entry;
-use crate::upstream::{
-    Draft, Owner, Probe, Purpose, Seat, State, Upstream, handshake_params, own_params, say,
-};
+use crate::upstream::{Draft, Probe, Purpose, Seat, State, Upstream, handshake_params, own_params, say};
 use crate::{LinkId, ServerId, Timestamp};
 
 /// How a server is approached.
@@ -125,15 +124,12 @@ impl Shard {
     /// The server takes requests from now on.
     fn begin(&mut self, cx: &mut Cx<'_>, link: LinkId, revision: Revision, said: &Envelope) {
         let project = cx.snapshot.project.id;
-        let server = self.upstream_of(link).map(|upstream| upstream.id);
-        let is_stale = server.is_some_and(|server| self.stale.remove(&server));
         let Some(upstream) = self.upstream_of(link) else { return };
         upstream.process.run(link, cx.now);
         upstream.revision = revision;
         upstream.level = None;
         let before = cx.snapshot.entry(upstream.id).and_then(|entry| entry.offer.as_ref());
-        // What a process of somebody's own offers is what the shared one offers.
-        let learns = upstream.owner == Owner::Project || before.is_none() || is_stale;
+        let learns = has_lists(&upstream.owner) || before.is_none();
         let own = (&*upstream.name, upstream.digest);
         let draft = Draft::begin(said, revision, upstream.id, project, own, cx.now);
         let remote = cx.snapshot.entry(upstream.id).is_some_and(|entry| entry.is_remote());

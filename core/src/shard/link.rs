@@ -146,11 +146,9 @@ impl Shard {
         let (server, ran) = (upstream.name.clone(), matches!(upstream.process.state, State::Running { .. }));
         upstream.process.fail(cause.clone(), cx.now, limits, cx.entropy);
         upstream.process.last_output.clone_from(&last_output);
-        let (id, is_stale) = (upstream.id, upstream.owes_lists());
         (upstream.draft, upstream.relearn_at) = (None, None);
         upstream.news = News::default();
         let calls = upstream.calls.drain();
-        self.stale.extend(is_stale.then_some(id));
         self.forget_questions(cx, link);
         cx.report(
             &server,

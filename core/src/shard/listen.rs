@@ -12,7 +12,7 @@ use super::{Cx, Effect, Exchange, Shard};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, write};
 use crate::snapshot::Changes;
-use crate::upstream::Caller;
+use crate::upstream::{Caller, Owner};
 use crate::{ExchangeId, KeyId, Rejection};
 
 /// The member of `_meta` that says which stream a notification is of.
@@ -91,12 +91,15 @@ impl Shard {
         cx.emit(exchange, ack.into());
     }
 
-    pub(super) fn tell_listeners(&mut self, cx: &mut Cx<'_>, changes: &Changes) {
-        for (exchange, listener) in &self.listeners {
-            let methods = changed_lists(changes, |server| match &listener.target {
-                Target::Server(name) => name == server,
-                Target::Unified => true,
-            });
+    /// `owner` is whom the lists are of that have changed.
+    pub(super) fn tell_listeners(&mut self, cx: &mut Cx<'_>, changes: &Changes, owner: &Owner) {
+        let concerned = self.listeners.iter().filter(|(_, listener)| match owner {
+            Owner::Project => true,
+            Owner::Key(key, _) => listener.key == *key,
+            Owner::Session(_) => false,
+        });
+        for (exchange, listener) in concerned {
+            let methods = changed_lists(changes, |server| listener.target.sees(server));
             for method in methods.into_iter().filter(|method| listener.filter.wants(method)) {
                 let params = format!("{{\"_meta\":{{\"{SUBSCRIPTION}\":{}}}}}", listener.id);
                 cx.emit(*exchange, write::request(None, method, Some(params.as_bytes())).into());

@@ -3,7 +3,7 @@
 //! [`Shard::handle`] takes one input and appends effects; [`Shard::deadline`] says when it wants to be woken.
 //! A project is a shard, so nothing that one project does can reach another, and one decision never needs two.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use hashbrown::HashMap;
 
@@ -35,6 +35,7 @@ mod notify;
 mod own;
 mod park;
 mod passing;
+mod private;
 mod renew;
 mod replay;
 mod resume;
@@ -62,6 +63,7 @@ pub use input::{BatchPosted, Input, Opened, Posted};
 use batch::Batch;
 use listen::Listener;
 use park::{Gathering, Parked};
+use private::Private;
 use reverse::Asked;
 pub(crate) use rounds::questions;
 use session::Sessions;
@@ -95,8 +97,8 @@ pub struct Shard {
     /// URIs that servers have shown on the unified endpoint.
     shown: Shown,
     publications: BTreeMap<ServerId, Publication>,
-    /// Servers whose lists have changed, or were asked for, when the process ended that was to tell them.
-    stale: BTreeSet<ServerId>,
+    /// What processes offer that serve somebody alone.
+    private: Private,
     /// What servers have asked of clients, by the id that the clients see.
     asked: BTreeMap<u64, Asked>,
     /// Answers that wait until a change is durable.

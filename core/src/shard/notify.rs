@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::forward::silence;
-use super::session::{Transport, bare_notification};
+use super::session::{Session, Transport, bare_notification};
 use super::{Cx, Shard};
 use crate::mcp::ListKind;
 use crate::ports::gateway::Target;
@@ -85,17 +85,19 @@ impl Shard {
         let streams: Vec<ExchangeId> = self
             .served(upstream)
             .filter(|session| session.level.is_none_or(|wanted| level >= wanted))
-            .filter_map(super::session::Session::stream)
+            .filter_map(Session::stream)
             .collect();
         for stream in streams {
             self.emit(cx, stream, message.clone());
         }
     }
 
-    /// Tells the sessions and streams that lists have changed: each list once, however many servers it is of.
-    pub(super) fn tell_changes(&mut self, cx: &mut Cx<'_>, changes: &Changes) {
+    /// Tells the sessions and streams that lists have changed: each list once, however many servers it is of. `owner`
+    /// is whom the lists are of.
+    pub(super) fn tell_changes(&mut self, cx: &mut Cx<'_>, changes: &Changes, owner: &Owner) {
         let mut said = Vec::new();
-        for session in self.sessions.iter_mut().filter(|session| session.revision.is_some()) {
+        let concerned = |session: &&mut Session| session.revision.is_some() && session.is_served_by(owner);
+        for session in self.sessions.iter_mut().filter(concerned) {
             let methods = changed_lists(changes, |server| session.sees(server));
             said.extend(session.stream().map(|stream| (stream, methods.clone())));
             // A stream whose client is away keeps them for it; a client that opens another one is told all the same.
@@ -108,7 +110,7 @@ impl Shard {
                 self.emit(cx, stream, bare_notification(method));
             }
         }
-        self.tell_listeners(cx, changes);
+        self.tell_listeners(cx, changes, owner);
     }
 
     /// Makes the servers behind an endpoint that a session uses log from `level` on.

@@ -13,8 +13,15 @@ use crate::upstream::{Caller, Level, Request};
 use crate::{Rejection, SessionId};
 
 impl Shard {
-    /// Answers a request, forwards it, or lets it wait.
+    /// Answers a request, forwards it, or lets it wait: in the project as its client sees it.
     pub(super) fn dispatch(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope, patience: Patience) {
+        match self.seen_by(cx, &caller) {
+            Some(seen) => self.dispatch_in(&mut cx.within(&seen), caller, body, patience),
+            None => self.dispatch_in(cx, caller, body, patience),
+        }
+    }
+
+    fn dispatch_in(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope, patience: Patience) {
         let Message::Request { method, .. } = body.message() else { return };
         let Some(row) = Row::find(method, caller.revision) else {
             return self.unknown_method(cx, caller, body);

@@ -29,7 +29,6 @@ impl Shard {
         if stopping || !matches!(upstream.process.state, State::Running { .. }) {
             return Err(CAUSE.to_owned());
         }
-        let (id, is_stale) = (upstream.id, upstream.owes_lists());
         if !upstream.renew(cx.now, limits) {
             let span = limits.renewal_span.as_secs();
             return Err(format!(
@@ -39,8 +38,6 @@ impl Shard {
         }
         let server = upstream.name.clone();
         let lost = upstream.calls.keep_unsent();
-        // What was about to be learnt is learnt over the next link, whomever that serves.
-        self.stale.extend(is_stale.then_some(id));
         cx.report(&server, Severity::Info, format!("{CAUSE}: it gets another"));
         self.answer_lost(cx, &server, CAUSE, lost);
         Ok(())

@@ -43,7 +43,7 @@ impl Shard {
         (0..slots).map(owner).find(is_free).unwrap_or_else(|| owner(0))
     }
 
-    fn key_of(&self, caller: &Caller) -> Option<KeyId> {
+    pub(super) fn key_of(&self, caller: &Caller) -> Option<KeyId> {
         let session = caller.session.and_then(|session| self.sessions.get(session));
         session.map(|session| session.key.clone()).or_else(|| caller.key.clone())
     }
@@ -95,11 +95,7 @@ impl Shard {
         self.sessions.iter().filter(|session| {
             session.revision.is_some()
                 && session.sees(&upstream.name)
-                && match &upstream.owner {
-                    Owner::Project => true,
-                    Owner::Key(key, _) => session.key == *key,
-                    Owner::Session(id) => session.id == *id,
-                }
+                && session.is_served_by(&upstream.owner)
         })
     }
 
@@ -113,7 +109,7 @@ impl Shard {
     pub(super) fn mark_interactive(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         let Some(upstream) = self.upstream_of(link).filter(|upstream| !upstream.interactive) else { return };
         upstream.interactive = true;
-        let (id, learns) = (upstream.id, upstream.draft.is_some());
+        let (id, learns) = (upstream.id, upstream.draft.is_some() && upstream.owner == Owner::Project);
         let offer = cx.snapshot.entry(id).and_then(|entry| entry.offer.as_ref());
         let known = offer.map(|offer| offer.definitions()).filter(|known| !known.interactive);
         // What is being learnt, or published right now, will say it, or the next start will.

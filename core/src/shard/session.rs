@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::mcp::{Abilities, Revision};
 use crate::ports::gateway::{Admission, Target, Verb};
 use crate::record;
-use crate::upstream::Level;
+use crate::upstream::{Level, Owner};
 use crate::{ExchangeId, KeyId, Limits, SessionId, Timestamp};
 
 /// How a session's client is reached.
@@ -106,12 +106,18 @@ impl Session {
         self.streams.is_empty() && self.in_flight == 0 && now.since(self.last_active) >= limits.session_idle
     }
 
+    /// Whether a process is there for it.
+    pub(crate) fn is_served_by(&self, owner: &Owner) -> bool {
+        match owner {
+            Owner::Project => true,
+            Owner::Key(key, _) => self.key == *key,
+            Owner::Session(id) => self.id == *id,
+        }
+    }
+
     /// Whether a server's messages concern it.
     pub(crate) fn sees(&self, server: &str) -> bool {
-        match &self.target {
-            Target::Server(name) => name == server,
-            Target::Unified => true,
-        }
+        self.target.sees(server)
     }
 }
 

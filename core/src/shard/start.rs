@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::session::{Session, Transport};
 use super::{Cx, Effect, Shard, grace};
 use crate::snapshot::Changes;
-use crate::upstream::{Purpose, Seat, State, Upstream};
+use crate::upstream::{Owner, Purpose, Seat, State, Upstream};
 use crate::{LinkId, ServerId, UpstreamFault};
 
 impl Shard {
@@ -58,7 +58,8 @@ impl Shard {
         }
         let snapshot = cx.snapshot;
         self.publications.retain(|server, publication| publication.may_come(snapshot, *server));
-        self.tell_changes(cx, changes);
+        self.renew_offers(cx);
+        self.tell_changes(cx, changes, &Owner::Project);
         self.retry_waiters(cx);
         self.drop_homeless(cx);
         self.end_listeners(cx, |listener| !snapshot.has(&listener.target));
@@ -85,7 +86,7 @@ impl Shard {
     pub(super) fn vacate(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
         self.refuse_unsent(cx, seat);
         let Some(mut upstream) = self.upstreams.remove(seat) else { return };
-        self.stale.extend(upstream.owes_lists().then_some(seat.server));
+        self.drop_offer(cx, seat);
         if let Some(link) = upstream.process.link() {
             upstream.relearn_at = None;
             let until = cx.now.after(cx.limits().drain);

@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::private::has_lists;
 use super::{Cx, Effect, Severity, Shard};
 use crate::record::Definitions;
 use crate::snapshot::{Offer, Snapshot};
@@ -41,17 +42,13 @@ impl Shard {
         let Some(upstream) = self.upstream_of(link) else { return };
         let Some(draft) = upstream.draft.take() else { return };
         let (id, name, interactive) = (upstream.id, upstream.name.clone(), upstream.interactive);
-        let cut_at: Vec<&str> = draft.cut_at().iter().copied().collect();
-        if !cut_at.is_empty() {
-            let words = format!("its lists were cut at the limits {}", cut_at.join(", "));
-            cx.report(&name, Severity::Warning, words);
-        }
-        if !draft.unusable().is_empty() {
-            let words = format!(
-                "left out tools whose x-mcp-header breaks the rules: {}",
-                draft.unusable().join(", ")
-            );
-            cx.report(&name, Severity::Warning, words);
+        let shared = upstream.owner == Owner::Project;
+        report_left_out(cx, &name, &draft);
+        if !shared && cx.snapshot.entry(id).is_some_and(|entry| entry.offer.is_some()) {
+            if !retired {
+                self.keep_offer(cx, link, draft.finish());
+            }
+            return;
         }
         if self.publishes(id) && !retired {
             let later = cx.now.after(cx.limits().debounce);
@@ -96,20 +93,16 @@ impl Shard {
         cx.effect(Effect::Publish { definitions: Box::new(learnt) });
     }
 
-    /// A server says that its lists have changed. It is asked again through the process that everybody shares: what one
-    /// that serves a single session offers may depend on that session.
+    /// A server says that its lists have changed. It is asked again through the process that says so.
     pub(super) fn on_lists_changed(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         let at = cx.now.after(cx.limits().debounce);
-        let Some(upstream) = self.upstream_of(link) else { return };
-        let (server, owner) = (upstream.id, upstream.owner.clone());
-        if owner == Owner::Project {
+        let upstream = self.upstream_of(link).filter(|upstream| has_lists(&upstream.owner));
+        if let Some(upstream) = upstream {
             upstream.relearn_at.get_or_insert(at);
-        } else if let Some(entry) = cx.snapshot.entry(server) {
-            self.shared(cx, entry).relearn_at.get_or_insert(at);
         }
     }
 
-    /// Asks a server for its lists again when it is time, and starts it for that if need be.
+    /// Asks a server for its lists again when it is time, and starts it for that if everybody sees them.
     pub(super) fn check_lists(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
         let learns = self.upstreams.get(seat).is_some_and(|upstream| self.learns(upstream));
         let Some(upstream) = self.upstreams.get_mut(seat) else { return };
@@ -126,20 +119,33 @@ impl Shard {
             && until > cx.now
         {
             upstream.relearn_at = Some(until);
-        } else {
+        } else if seat.owner == Owner::Project {
             upstream.process.want(cx.now);
-            self.stale.insert(seat.server);
         }
     }
 
     /// Asks a server for its lists again.
     pub(super) fn relearn(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         let Some(upstream) = self.upstream_of(link) else { return };
-        let known = cx.snapshot.entry(upstream.id).and_then(|entry| entry.offer.as_ref());
-        let Some(known) = known else { return };
-        let remote = cx.snapshot.entry(upstream.id).is_some_and(|entry| entry.is_remote());
+        let entry = cx.snapshot.entry(upstream.id);
+        let Some(known) = entry.and_then(|entry| entry.offer.as_ref()) else { return };
+        let remote = entry.is_some_and(|entry| entry.is_remote());
         upstream.draft = Some(Draft::again(known.definitions(), cx.now).remote(remote));
         self.learn_next(cx, link, None);
+    }
+}
+
+/// Says what of a server nobody can see.
+fn report_left_out(cx: &mut Cx<'_>, server: &str, draft: &Draft) {
+    let cut_at: Vec<&str> = draft.cut_at().iter().copied().collect();
+    if !cut_at.is_empty() {
+        let words = format!("its lists were cut at the limits {}", cut_at.join(", "));
+        cx.report(server, Severity::Warning, words);
+    }
+    if !draft.unusable().is_empty() {
+        let words =
+            format!("left out tools whose x-mcp-header breaks the rules: {}", draft.unusable().join(", "));
+        cx.report(server, Severity::Warning, words);
     }
 }
 

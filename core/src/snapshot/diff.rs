@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use super::{Entry, Snapshot};
 use crate::ServerId;
 use crate::mcp::ListKind;
+use crate::record::Definition;
 
 /// The difference that sessions and links have to follow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,10 +29,8 @@ pub fn diff(old: &Snapshot, new: &Snapshot) -> Changes {
     }
     let names: BTreeSet<&String> = old.servers.keys().chain(new.servers.keys()).collect();
     for name in names {
-        let lists: BTreeSet<ListKind> = ListKind::ALL
-            .into_iter()
-            .filter(|kind| listed(old.servers.get(name), *kind) != listed(new.servers.get(name), *kind))
-            .collect();
+        let lists =
+            differing(|kind| listed(old.servers.get(name), kind), |kind| listed(new.servers.get(name), kind));
         if !lists.is_empty() {
             changes.lists.insert(name.clone(), lists);
         }
@@ -39,7 +38,15 @@ pub fn diff(old: &Snapshot, new: &Snapshot) -> Changes {
     changes
 }
 
-fn listed(entry: Option<&Arc<Entry>>, kind: ListKind) -> &[crate::record::Definition] {
+/// The lists that are not the same before and after.
+pub(crate) fn differing<'a>(
+    old: impl Fn(ListKind) -> &'a [Definition],
+    new: impl Fn(ListKind) -> &'a [Definition],
+) -> BTreeSet<ListKind> {
+    ListKind::ALL.into_iter().filter(|kind| old(*kind) != new(*kind)).collect()
+}
+
+fn listed(entry: Option<&Arc<Entry>>, kind: ListKind) -> &[Definition] {
     entry
         .filter(|entry| entry.enabled())
         .and_then(|entry| entry.offer.as_ref())

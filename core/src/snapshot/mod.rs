@@ -21,6 +21,7 @@ mod offer;
 mod unified;
 mod uris;
 
+pub(crate) use diff::differing;
 pub use diff::{Changes, diff};
 pub use directory::Directory;
 pub use listing::{Listing, Page};
@@ -38,7 +39,7 @@ pub struct Snapshot {
     servers: BTreeMap<String, Arc<Entry>>,
     by_id: BTreeMap<ServerId, Arc<Entry>>,
     /// All servers behind one endpoint.
-    pub unified: Unified,
+    pub unified: Arc<Unified>,
     /// The instance that the project is of.
     pub instance: Arc<Instance>,
 }
@@ -119,9 +120,41 @@ impl Snapshot {
             let entry = Entry { id, name: name.clone(), config: Some(server), digest, offer };
             by_name.insert(name, Arc::new(entry));
         }
-        let by_id = by_name.values().map(|entry| (entry.id, Arc::clone(entry))).collect();
-        let unified = Unified::build(&project, by_name.values(), &instance);
-        Self { project, servers: by_name, by_id, unified, instance }
+        Self::of(project, by_name, instance, None)
+    }
+
+    fn of(
+        project: Project,
+        servers: BTreeMap<String, Arc<Entry>>,
+        instance: Arc<Instance>,
+        unified: Option<Arc<Unified>>,
+    ) -> Self {
+        let by_id = servers.values().map(|entry| (entry.id, Arc::clone(entry))).collect();
+        let unified =
+            unified.unwrap_or_else(|| Arc::new(Unified::build(&project, servers.values(), &instance)));
+        Self { project, servers, by_id, unified, instance }
+    }
+
+    /// The same project, where some servers offer something else. Whoever does not use the unified endpoint needs no other
+    /// one.
+    pub(crate) fn offering(&self, offers: &BTreeMap<ServerId, Arc<Offer>>, unified: bool) -> Self {
+        let offered = |entry: &Arc<Entry>| match offers.get(&entry.id) {
+            Some(offer) => Arc::new(Entry {
+                id: entry.id,
+                name: entry.name.clone(),
+                config: entry.config.clone(),
+                digest: entry.digest,
+                offer: Some(Arc::clone(offer)),
+            }),
+            None => Arc::clone(entry),
+        };
+        let servers = self.servers.iter().map(|(name, entry)| (name.clone(), offered(entry)));
+        Self::of(
+            self.project.clone(),
+            servers.collect(),
+            Arc::clone(&self.instance),
+            (!unified).then(|| Arc::clone(&self.unified)),
+        )
     }
 
     /// The bounds of the instance.

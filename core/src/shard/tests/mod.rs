@@ -17,6 +17,7 @@ mod lists;
 mod modern;
 mod news;
 mod parking;
+mod private;
 mod renewals;
 mod replay;
 mod resumption;

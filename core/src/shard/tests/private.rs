@@ -1,0 +1,145 @@
+//! What a process offers that serves somebody alone.
+
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeSet;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::clients::{Client, Era, HTTP, Sent, at};
+use super::script::Script;
+use super::world::World;
+use crate::Limits;
+use crate::ports::gateway::{Target, Verb};
+use crate::ports::upstream::CloseReason;
+use crate::record::Sharing;
+use crate::rpc::Field;
+
+const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+
+fn world(sharing: Sharing) -> World {
+    let mut world = World::scripted(Limits::default(), ["a", "b"].map(|name| (name, Script::default())));
+    world.configure(|servers| servers[0].spec.sharing = sharing);
+    world.surveyed()
+}
+
+fn called(world: &mut World, client: &Client) -> Sent {
+    world.call(client, "1");
+    let sent = world.requested("a");
+    world.reply(&sent, "{}");
+    sent
+}
+
+#[derive(serde::Deserialize)]
+struct Named {
+    name: String,
+}
+
+/// The process of `sent` offers this from now on, and says so.
+fn change(world: &mut World, sent: &Sent, tools: &[&str]) {
+    world.scripts.get_mut("a").unwrap().tools = tools.iter().map(ToString::to_string).collect();
+    world.says(sent.link, CHANGED);
+    world.advance(Limits::default().debounce);
+}
+
+fn tools(world: &mut World, client: &Client) -> Vec<String> {
+    let exchange = world.request(client, "9", "tools/list", "");
+    let answer = world.answer(client, exchange);
+    let listed: Vec<Named> = serde_json::from_slice(answer.raw(Field::Tools).unwrap()).unwrap();
+    let names = listed.into_iter().map(|tool| tool.name);
+    names.filter(|name| !name.starts_with("hub__")).collect()
+}
+
+fn told(world: &mut World, client: &Client, stream: crate::ExchangeId) -> usize {
+    world.take(client, stream).iter().filter(|text| text.contains("tools/list_changed")).count()
+}
+
+#[test]
+fn a_session_sees_and_hears_of_the_lists_of_its_own_process_and_nobody_else_does() {
+    for target in [at("a"), Target::Unified] {
+        let mut world = world(Sharing::PerSession);
+        let [own, other] = [(); 2].map(|()| world.client(HTTP, target.clone()));
+        let streams = [&own, &other].map(|client| world.open(client, Verb::Listen));
+        let modern = Client::new(Era::Modern, target.clone());
+        let before = tools(&mut world, &own);
+        let sent = called(&mut world, &own);
+        assert_eq!(told(&mut world, &own, streams[0]), 0, "nothing has changed yet");
+        change(&mut world, &sent, &["echo", "more"]);
+        assert_eq!(told(&mut world, &own, streams[0]), 1);
+        assert_eq!(told(&mut world, &other, streams[1]), 0);
+        let after: BTreeSet<String> = tools(&mut world, &own).into_iter().collect();
+        let new: Vec<String> = after.difference(&before.iter().cloned().collect()).cloned().collect();
+        assert_eq!(new, [if target == Target::Unified { "a__more" } else { "more" }]);
+        assert_eq!(tools(&mut world, &other), before);
+        assert_eq!(tools(&mut world, &modern), before);
+        // What is listed can be called.
+        world.request(&own, "5", "tools/call", &["\"name\":\"", &new[0], "\""].concat());
+        let called = world.requested("a");
+        assert_eq!((called.link, called.params.as_str()), (sent.link, r#"{"name":"more"}"#));
+    }
+}
+
+#[test]
+fn a_key_of_the_stateless_era_sees_and_hears_of_the_lists_of_its_own_process() {
+    let mut world = world(Sharing::PerUser);
+    let own = Client::new(Era::Modern, at("a"));
+    let other = Client { key: "other", ..own.clone() };
+    let filter = r#""notifications":{"toolsListChanged":true}"#;
+    let streams = [&own, &other].map(|client| world.request(client, "7", "subscriptions/listen", filter));
+    let sent = called(&mut world, &own);
+    change(&mut world, &sent, &["other"]);
+    assert_eq!(told(&mut world, &own, streams[0]), 1);
+    assert_eq!(told(&mut world, &other, streams[1]), 0);
+    assert_eq!(tools(&mut world, &own), ["other"]);
+    assert_eq!(tools(&mut world, &other), ["echo"]);
+}
+
+#[test]
+fn a_process_that_offers_something_else_from_its_start_is_found_out_without_a_word_of_it() {
+    let mut world = world(Sharing::PerSession);
+    let client = world.client(HTTP, at("a"));
+    let stream = world.open(&client, Verb::Listen);
+    world.scripts.get_mut("a").unwrap().tools = Vec::from(["mine".to_owned()]);
+    called(&mut world, &client);
+    assert_eq!(told(&mut world, &client, stream), 1);
+    assert_eq!(tools(&mut world, &client), ["mine"]);
+}
+
+#[test]
+fn lists_stay_while_a_process_is_started_again_and_go_when_it_is_given_up() {
+    let mut world = world(Sharing::PerSession);
+    let client = world.client(HTTP, at("a"));
+    let stream = world.open(&client, Verb::Listen);
+    let sent = called(&mut world, &client);
+    change(&mut world, &sent, &["mine"]);
+    world.close(sent.link, CloseReason::Exited(1));
+    assert_eq!(told(&mut world, &client, stream), 1);
+    assert_eq!(tools(&mut world, &client), ["mine"]);
+    world.advance(Limits::default().private_idle * 2);
+    assert_eq!(told(&mut world, &client, stream), 1);
+    assert_eq!(tools(&mut world, &client), ["echo"]);
+}
+
+#[test]
+fn a_change_of_the_shared_lists_does_not_reach_whoever_has_a_process_of_its_own() {
+    let mut world = world(Sharing::PerSession);
+    let [client, idle] = [(); 2].map(|()| world.client(HTTP, Target::Unified));
+    called(&mut world, &client);
+    let shared = world.links.iter().find(|(_, wire)| wire.server == "a").map(|(link, _)| *link).unwrap();
+    world.scripts.get_mut("a").unwrap().tools = Vec::from(["new".to_owned()]);
+    world.says(shared, CHANGED);
+    world.advance(Limits::default().debounce);
+    assert_eq!(tools(&mut world, &idle), ["a__new", "b__echo"]);
+    assert_eq!(tools(&mut world, &client), ["a__echo", "b__echo"]);
+    // Other servers are seen by all as they are.
+    let link = world.link("b");
+    world.scripts.get_mut("b").unwrap().tools = Vec::from(["late".to_owned()]);
+    world.says(link, CHANGED);
+    world.advance(Limits::default().debounce);
+    assert_eq!(tools(&mut world, &client), ["a__echo", "b__late"]);
+    // Until both processes say the same.
+    let own = world.link("a");
+    world.scripts.get_mut("a").unwrap().tools = Vec::from(["new".to_owned()]);
+    world.says(own, CHANGED);
+    world.advance(Limits::default().debounce);
+    assert_eq!(tools(&mut world, &client), ["a__new", "b__late"]);
+}
