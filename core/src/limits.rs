@@ -71,8 +71,9 @@ pub struct Limits {
     pub starting: usize,
     /// Processes of one server, or sessions with a remote one, that serve a session or a key of their own.
     pub private_processes: usize,
-    /// How long such a process may be idle.
-    pub private_idle: Duration,
+    /// How long a process, or a session with a remote server, may be unused before it is ended. A server's own
+    /// `idleTimeout` goes before; the processes of those for whom it says "never" end so, if they serve somebody alone.
+    pub idle: Duration,
     /// What servers may have asked one session without an answer.
     pub session_questions: usize,
     /// How long a session may be idle without an open stream.
@@ -105,6 +106,12 @@ pub struct Limits {
     pub backoff_last: Duration,
     /// A server that ran this long starts with the first pause again.
     pub backoff_reset: Duration,
+    /// How many failures within `crash_span` it takes until a server's process is left alone.
+    pub crash_failures: usize,
+    /// See `crash_failures`.
+    pub crash_span: Duration,
+    /// How long it is left alone before it is tried again.
+    pub crash_probe: Duration,
     /// How many times within `renewal_span` a remote server that has forgotten its session gets another at once.
     pub renewals: usize,
     /// See `renewals`.
@@ -207,7 +214,7 @@ impl Default for Limits {
             unified_name_bytes: 48,
             starting: 4,
             private_processes: 16,
-            private_idle: s(10 * 60),
+            idle: s(10 * 60),
             session_questions: 64,
             session_idle: s(30 * 60),
             call: s(60),
@@ -224,6 +231,9 @@ impl Default for Limits {
             backoff_first: ms(500),
             backoff_last: s(60),
             backoff_reset: s(60),
+            crash_failures: 5,
+            crash_span: s(10 * 60),
+            crash_probe: s(60 * 60),
             renewals: 3,
             renewal_span: s(60),
             remote_dns: s(3),

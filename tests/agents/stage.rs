@@ -134,8 +134,8 @@ fn overheard(server: Server, frames: &Path) -> Server {
     const SCRIPT: &str = r#"frames=$1; shift; tee "$frames" | "$@""#;
     let mut words = vec!["-c".to_owned(), SCRIPT.to_owned(), "sh".to_owned()];
     words.extend([frames.display().to_string(), server.command.display().to_string()]);
-    words.extend(server.args);
-    Server { command: found("sh"), args: words, env: server.env }
+    words.extend(server.args.clone());
+    Server { command: found("sh"), args: words, ..server }
 }
 
 fn read(path: &Path) -> String {

@@ -90,11 +90,10 @@ impl Fixture {
     pub(crate) fn new(face: Face) -> Self {
         match face.transport() {
             Some(transport) => Self::Remote { transport, server: Remote::start(face) },
-            None => Self::Local(Server {
-                command: newer_node(),
-                args: vec![program(), face.name().to_owned()],
-                env: vec![(LINKS.0.to_owned(), LINKS.1.to_owned())],
-            }),
+            None => {
+                let server = Server::program(newer_node()).arg(program()).arg(face.name());
+                Self::Local(server.env(LINKS.0, LINKS.1))
+            }
         }
     }
 

@@ -14,18 +14,24 @@ pub(crate) struct Server {
     pub(crate) command: PathBuf,
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
+    /// Further members of its entry.
+    pub(crate) settings: serde_json::Map<String, Value>,
 }
 
 impl Server {
+    pub(crate) fn program(command: PathBuf) -> Self {
+        Self { command, args: Vec::new(), env: Vec::new(), settings: serde_json::Map::new() }
+    }
+
     /// A server of the npm registry.
     pub(crate) fn node(package: &str) -> Self {
         let program = node_modules().join("@modelcontextprotocol").join(package).join("dist/index.js");
-        Self { command: found("node"), args: vec![program.display().to_string()], env: Vec::new() }
+        Self::program(found("node")).arg(program.display().to_string())
     }
 
     /// A server of the Python package index.
     pub(crate) fn python(script: &str) -> Self {
-        Self { command: installed().join("servers/bin").join(script), args: Vec::new(), env: Vec::new() }
+        Self::program(installed().join("servers/bin").join(script))
     }
 
     /// The server that has something of everything.
@@ -35,7 +41,7 @@ impl Server {
 
     /// A server that ends before it says anything.
     pub(crate) fn dead() -> Self {
-        Self { command: found("false"), args: Vec::new(), env: Vec::new() }
+        Self::program(found("false"))
     }
 
     pub(crate) fn arg(mut self, arg: impl Into<String>) -> Self {
@@ -48,10 +54,18 @@ impl Server {
         self
     }
 
+    pub(crate) fn setting(mut self, name: &str, value: Value) -> Self {
+        self.settings.insert(name.to_owned(), value);
+        self
+    }
+
     pub(crate) fn entry(&self) -> Value {
         let env: serde_json::Map<String, Value> =
             self.env.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-        json!({ "command": self.command, "args": self.args, "env": env })
+        let mut entry = json!({ "command": self.command, "args": self.args, "env": env });
+        let settings = self.settings.clone().into_iter();
+        entry.as_object_mut().expect("an object").extend(settings);
+        entry
     }
 }
 

@@ -36,7 +36,7 @@ async fn tools_of_a_server_that_dies_stay_listed() {
     std::fs::write(&healthy, "").expect("a file");
     let everything = Server::everything();
     let script = r#"[ -e "$0" ] || exit 1; exec "$@""#;
-    let fragile = Server { command: crate::process::found("sh"), args: Vec::new(), env: Vec::new() }
+    let fragile = Server::program(crate::process::found("sh"))
         .arg("-c")
         .arg(script)
         .arg(healthy.display().to_string())

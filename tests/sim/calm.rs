@@ -114,8 +114,10 @@ impl Hub {
             self.do_all_that_waits();
             assert_eq!(self.books.answered, answered + 1, "{name} does not answer");
         }
-        let down = self.shard.views(&self.snapshot).into_iter().filter(|view| view.health != "ok");
-        assert_eq!(down.count(), 0);
+        let mut views = self.shard.views(&self.snapshot);
+        // A list that was refused, and not asked for since, is degraded.
+        views.retain(|view| !matches!(&*view.health, "ok" | "degraded"));
+        assert!(views.is_empty(), "{views:?}");
     }
 
     /// Whoever is served sees what the process offers that serves it.
@@ -163,12 +165,14 @@ impl Hub {
                 self.leave(exchange);
             }
         }
-        self.pass(Duration::from_mins(3), false);
-        self.do_all_that_waits();
+        for _ in 0..6 {
+            self.pass(Duration::from_secs(30), false);
+            self.do_all_that_waits();
+        }
         let gauges = self.shard.gauges();
         let left = [gauges.exchanges, gauges.in_flight, gauges.listeners, gauges.sessions, gauges.waiting];
         assert_eq!(left, [0; 5], "{gauges:?}");
-        assert!(gauges.links <= SERVERS.len(), "{gauges:?}");
+        assert_eq!(gauges.links, 0, "processes that nobody uses end");
         assert!(
             self.shard.deadline().is_none(),
             "{:?} at {:?}: {:#?}",

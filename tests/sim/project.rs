@@ -33,8 +33,10 @@ pub(crate) fn limits() -> Limits {
         drain: Duration::from_secs(6),
         parked: Duration::from_secs(8),
         private_processes: 2,
-        private_idle: Duration::from_secs(30),
+        idle: Duration::from_secs(30),
         session_questions: 3,
+        crash_failures: 3,
+        crash_probe: Duration::from_secs(40),
         ..Limits::default()
     }
 }

@@ -80,13 +80,27 @@ pub struct ServerView {
     pub name: String,
     /// `enabled` or `disabled`.
     pub configured: String,
-    /// `built-in`, `stopped`, `queued`, `starting`, `running`, `backing-off` or `stopping`.
+    /// `built-in`, `stopped`, `queued`, `starting`, `running`, `idle` (ended because nobody used it), `backing-off`,
+    /// `crashed` or `stopping`.
     pub state: String,
-    /// `ok`, `failed`, or `unknown` while the server was never heard of.
+    /// `ok`, `degraded` (it answers, and does not offer what it says), `failed`, or `unknown` while the server was never
+    /// heard of.
     pub health: String,
-    /// Why it failed last.
+    /// Why its health is not `ok`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cause: Option<String>,
+    /// What an operator can do about it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next_step: Option<String>,
+    /// When it answered last, in milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub answered_at: Option<u64>,
+    /// When it failed last, in milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failed_at: Option<u64>,
+    /// Why it failed then, also when it is well again.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_failure: Option<String>,
     /// What it wrote to its error output before it failed. Shown to operators, never to clients.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_output: Option<String>,

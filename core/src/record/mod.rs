@@ -121,6 +121,8 @@ pub struct ServerSpec {
     pub timeout_s: u32,
     /// How long a call may take without a sign of life, in seconds; the instance's bound when absent.
     pub call_timeout_s: Option<u32>,
+    /// How long it may be unused before it is ended, in seconds; 0 for ever, the instance's bound when absent.
+    pub idle_s: Option<u32>,
     /// In which era it is spoken to.
     pub protocol: Protocol,
     /// Who shares a process or connection of it with whom.
@@ -142,6 +144,7 @@ impl ServerSpec {
             disabled: false,
             timeout_s: Self::TIMEOUT_S,
             call_timeout_s: None,
+            idle_s: None,
             protocol: Protocol::default(),
             sharing: Sharing::default(),
             auto_approve: Vec::new(),

@@ -59,15 +59,17 @@ fn server() -> impl Strategy<Value = Record> {
         Just(Sharing::PerSession),
         Just(Sharing::PerUser)
     ];
-    let times = (any::<u32>(), prop::option::of(any::<u32>()));
+    let seconds = || prop::option::of(any::<u32>());
+    let times = (any::<u32>(), seconds(), seconds());
     let rest = (any::<bool>(), times, protocol, sharing, vec(text(), 0..4), btree_map(text(), text(), 0..4));
     (server_id(), project_id(), text(), transport(), rest).prop_map(|(id, project, name, transport, rest)| {
-        let (disabled, (timeout_s, call_timeout_s), protocol, sharing, auto_approve, unknown) = rest;
+        let (disabled, (timeout_s, call_timeout_s, idle_s), protocol, sharing, auto_approve, unknown) = rest;
         let spec = ServerSpec {
             transport,
             disabled,
             timeout_s,
             call_timeout_s,
+            idle_s,
             protocol,
             sharing,
             auto_approve,

@@ -18,7 +18,7 @@ use crate::ports::gateway::Target;
 use crate::record::ServerSpec;
 use crate::rpc::{Envelope, Field, write};
 use crate::snapshot::Entry;
-use crate::upstream::{Call, Caller, Edits, Owner, Purpose, Request, Seat, State, say};
+use crate::upstream::{Call, Caller, Edits, Owner, Purpose, Request, Seat, say};
 use crate::{CallId, Exceeded, Fault, Limit, LinkId, Rejection, ServerId, UpstreamFault};
 
 /// A server that fails is not started again at once; a call waits for it if that is soon.
@@ -128,9 +128,8 @@ impl Shard {
             let hint = "the server does not keep up; try again when it has answered";
             return Err(Exceeded { limit: Limit::LinkInFlightBytes, value: most as u64, hint }.into());
         }
-        if let State::BackingOff { until } = upstream.process.state
-            && until.since(cx.now) > WORTH_WAITING
-        {
+        let pause = upstream.process.pauses_until().map(|until| until.since(cx.now));
+        if pause.is_some_and(|pause| pause > WORTH_WAITING) {
             return Err(upstream.unavailable().into());
         }
         upstream.process.want(cx.now);

@@ -126,6 +126,7 @@ impl Shard {
         let project = cx.snapshot.project.id;
         let Some(upstream) = self.upstream_of(link) else { return };
         upstream.process.run(link, cx.now);
+        upstream.used_at = cx.now;
         upstream.revision = revision;
         upstream.level = None;
         let before = cx.snapshot.entry(upstream.id).and_then(|entry| entry.offer.as_ref());

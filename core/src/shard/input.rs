@@ -3,12 +3,12 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::Token;
+use super::{Order, Token};
 use crate::ports::gateway::{Admission, Head};
 use crate::ports::upstream::CloseReason;
 use crate::rpc::Envelope;
 use crate::snapshot::Changes;
-use crate::{CallId, ExchangeId, Fault, KeyId, LinkId};
+use crate::{CallId, ExchangeId, Fault, KeyId, LinkId, ServerId};
 
 /// An input.
 #[derive(Debug)]
@@ -53,6 +53,13 @@ pub enum Input {
         link: LinkId,
         /// The process, where there is one.
         pid: Option<u32>,
+    },
+    /// An operator wants something of a server.
+    Ordered {
+        /// The server.
+        server: ServerId,
+        /// What.
+        order: Order,
     },
     /// A client sent a message.
     Posted(Posted),

@@ -44,6 +44,8 @@ impl Shard {
                 let server = upstream.id;
                 // Unknown ids are late answers to calls that were given up, or the server's invention.
                 if let Some(call) = upstream.calls.remove(id) {
+                    upstream.used_at = cx.now;
+                    upstream.process.health.answered_at = Some(cx.now);
                     self.on_response(cx, link, server, (id, call), frame);
                 }
                 self.end_if_drained(cx, link);
@@ -144,8 +146,10 @@ impl Shard {
         let last_output = upstream.take_last_output();
         let cause = cause.to_owned();
         let (server, ran) = (upstream.name.clone(), matches!(upstream.process.state, State::Running { .. }));
-        upstream.process.fail(cause.clone(), cx.now, limits, cx.entropy);
-        upstream.process.last_output.clone_from(&last_output);
+        // A remote server is not started: that it cannot be reached is no reason not to try.
+        let crashes = cx.snapshot.entry(upstream.id).is_none_or(|entry| !entry.is_remote());
+        upstream.process.fail(cause.clone(), crashes, cx.now, limits, cx.entropy);
+        upstream.process.health.last_output.clone_from(&last_output);
         (upstream.draft, upstream.relearn_at) = (None, None);
         upstream.news = News::default();
         let calls = upstream.calls.drain();

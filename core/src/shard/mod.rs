@@ -38,6 +38,7 @@ mod passing;
 mod private;
 mod renew;
 mod replay;
+mod rest;
 mod resume;
 mod reverse;
 mod rounds;
@@ -59,6 +60,7 @@ pub use cursor::Cursor;
 pub use cx::Cx;
 pub use effect::{Effect, Effects, Severity, Token};
 pub use input::{BatchPosted, Input, Opened, Posted};
+pub use rest::Order;
 
 use batch::Batch;
 use listen::Listener;
@@ -152,6 +154,7 @@ impl Shard {
             Input::LinkClosed { link, reason } => self.on_link_closed(cx, link, &reason),
             Input::LinkLogged { link, line } => self.on_link_logged(cx, link, line),
             Input::LinkOpened { link, pid } => self.on_link_opened(cx, link, pid),
+            Input::Ordered { server, order } => self.on_ordered(cx, server, order),
             Input::Posted(posted) => self.on_posted(cx, posted),
             Input::SessionDeleted(opened) => self.on_session_deleted(cx, &opened),
             Input::SnapshotReplaced(changes) => self.on_snapshot_replaced(cx, &changes),

@@ -128,29 +128,6 @@ impl Shard {
         self.vacate_all(cx, |upstream| matches!(&upstream.owner, Owner::Key(own, _) if own == key));
     }
 
-    /// Ends processes that serve few and were not used for long.
-    pub(super) fn vacate_idle(&mut self, cx: &mut Cx<'_>) {
-        let (now, idle) = (cx.now, cx.limits().private_idle);
-        let snapshot = cx.snapshot;
-        let private = |upstream: &Upstream| {
-            let kept = snapshot.entry(upstream.id).map_or(Sharing::Shared, |entry| sharing(entry));
-            upstream.owner != Owner::Project || matches!(kept, Sharing::PerSession | Sharing::PerUser)
-        };
-        let idle = |upstream: &Upstream| {
-            private(upstream) && !upstream.is_busy() && now.since(upstream.used_at) >= idle
-        };
-        // What is known of a server's health stays with the seat that everybody sees.
-        let seen = |upstream: &&Upstream| upstream.owner == Owner::Project && idle(upstream);
-        let seen: Vec<_> =
-            self.upstreams.values().filter(seen).map(|it| (it.id, it.process.answered)).collect();
-        self.vacate_all(cx, idle);
-        for (server, answered) in seen {
-            if let Some(entry) = snapshot.entry(server) {
-                self.shared(cx, entry).process.answered = answered;
-            }
-        }
-    }
-
     fn vacate_all(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Upstream) -> bool) {
         let seats: Vec<Seat> =
             self.upstreams.values().filter(|upstream| which(upstream)).map(Upstream::seat).collect();

@@ -9,7 +9,7 @@ use super::private::has_lists;
 use super::{Cx, Effect, Severity, Shard};
 use crate::record::Definitions;
 use crate::snapshot::{Offer, Snapshot};
-use crate::upstream::{Draft, Owner, Seat, State, Upstream};
+use crate::upstream::{Draft, Owner, Seat, Upstream};
 use crate::{LinkId, ServerId, Timestamp};
 
 /// What was learnt of a server and is on its way into a snapshot. There is one at a time: an older list never comes
@@ -115,9 +115,7 @@ impl Shard {
             upstream.relearn_at = Some(cx.now.after(cx.limits().debounce));
         } else if let Some(link) = upstream.process.ready_link() {
             self.relearn(cx, link);
-        } else if let State::BackingOff { until } = upstream.process.state
-            && until > cx.now
-        {
+        } else if let Some(until) = upstream.process.pauses_until().filter(|until| *until > cx.now) {
             upstream.relearn_at = Some(until);
         } else if seat.owner == Owner::Project {
             upstream.process.want(cx.now);

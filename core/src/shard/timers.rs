@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::cancel::cancellation;
 use super::streams::Departure;
 use super::{Cx, Effect, Exchange, Shard};
-use crate::upstream::{Owner, Purpose, Seat, State};
+use crate::upstream::{Owner, Purpose, Seat, State, Upstream};
 use crate::{CallId, Deadline, ExchangeId, LinkId, ServerId, SessionId, UpstreamFault};
 
 /// Idle sessions are looked for this often; one may live this much longer than its time.
@@ -14,19 +14,21 @@ pub(super) const SWEEP: Duration = Duration::from_secs(30);
 
 impl Shard {
     pub(super) fn next_deadline(&self) -> Option<Deadline> {
-        let upstreams = self.upstreams.values().filter_map(crate::upstream::Upstream::deadline).min();
+        let upstreams = self.upstreams.values().filter_map(Upstream::deadline).min();
         let retired = self.retired.iter().filter(|(_, (upstream, _))| !is_closing(&upstream.process.state));
         let drained = retired
             .map(|(_, (upstream, until))| upstream.calls.deadline().map_or(*until, |at| at.min(*until)));
         let waiters = self.waiters.iter().map(|waiter| waiter.until).min();
-        let private = self.upstreams.values().any(|upstream| upstream.owner != Owner::Project);
-        let sweep = (self.sessions.len() > 0 || private).then_some(self.next_sweep);
+        let may_rest =
+            |upstream: &Upstream| upstream.owner != Owner::Project || upstream.process.link().is_some();
+        let used = self.sessions.len() > 0 || self.upstreams.values().any(may_rest);
+        let sweep = used.then_some(self.next_sweep);
         [
             (upstreams, "a server or a call"),
             (drained.min(), "a retired server"),
             (waiters, "a waiting request"),
             (self.parked_deadline(), "a parked call"),
-            (sweep, "idle sessions"),
+            (sweep, "idle sessions and servers"),
         ]
         .into_iter()
         .filter_map(|(at, reason)| at.map(|at| Deadline { at, reason }))
@@ -40,7 +42,7 @@ impl Shard {
             for session in self.sessions.idle(cx.now, cx.limits()) {
                 self.drop_session(cx, session);
             }
-            self.vacate_idle(cx);
+            self.end_idle(cx);
         }
         self.show_gathered(cx);
         self.drop_parked(cx, None);
@@ -71,12 +73,13 @@ impl Shard {
                 }
                 return;
             }
-            State::BackingOff { until } if until <= cx.now && !upstream.calls.is_empty() => {
-                upstream.process.want(cx.now);
-            }
+            State::BackingOff { .. } if !upstream.calls.is_empty() => upstream.process.want(cx.now),
+            State::Crashed { .. } if seat.owner == Owner::Project => upstream.process.want(cx.now),
             State::BackingOff { .. }
             | State::Closing { .. }
+            | State::Crashed { .. }
             | State::Handshaking { .. }
+            | State::Idle
             | State::Opening { .. }
             | State::Queued
             | State::Running { .. }

@@ -1,43 +1,62 @@
 //! What people are shown of the servers.
 
 use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Shard;
 use crate::hub::{Counts, ServerView};
-use crate::snapshot::{Offer, Snapshot};
+use crate::mcp::ListKind;
+use crate::snapshot::{Entry, Offer, Snapshot};
+use crate::upstream::{Process, State};
 
 impl Shard {
     /// Three separate facts about every server: how it is configured, what its process does, how it was last
     /// heard of. For operators: what a server wrote before it failed is in it.
     pub fn views(&self, snapshot: &Snapshot) -> Vec<ServerView> {
-        snapshot
-            .servers()
-            .map(|entry| {
-                let running = self.upstreams.of(entry.id).find(|it| it.process.ready_link().is_some());
-                let upstream = running.or_else(|| self.upstreams.shared(entry.id));
-                let process = upstream.map(|upstream| &upstream.process);
-                let (state, health) = match (&entry.config, process) {
-                    (None, _) => ("built-in", "ok"),
-                    (Some(_), Some(process)) => (process.state_name(), process.health_name()),
-                    (Some(_), None) => ("stopped", "unknown"),
-                };
-                let learnt = entry.config.as_ref().and(entry.offer.as_deref()).map(Offer::definitions);
-                ServerView {
-                    name: entry.name.clone(),
-                    configured: if entry.enabled() { "enabled" } else { "disabled" }.to_owned(),
-                    state: state.to_owned(),
-                    health: health.to_owned(),
-                    cause: process.and_then(|process| process.cause.clone()),
-                    last_output: process.and_then(|process| process.last_output.clone()),
-                    pid: process.and_then(|process| process.pid),
-                    revision: learnt.map(|known| known.revision.clone()),
-                    learnt_at: learnt.map(|known| known.fetched_at.0),
-                    processes: self.upstreams.of(entry.id).filter(|it| it.process.link().is_some()).count(),
-                    interactive: entry.offer.as_ref().is_some_and(|offer| offer.definitions().interactive),
-                    counts: entry.offer.as_deref().map(Counts::of),
-                }
-            })
-            .collect()
+        snapshot.servers().map(|entry| self.view(entry)).collect()
     }
+
+    fn view(&self, entry: &Entry) -> ServerView {
+        let running = self.upstreams.of(entry.id).find(|it| it.process.ready_link().is_some());
+        let upstream = running.or_else(|| self.upstreams.shared(entry.id));
+        let process = upstream.map(|upstream| &upstream.process);
+        let (state, health) = match (&entry.config, process) {
+            (None, _) => ("built-in", "ok"),
+            (Some(_), Some(process)) => (process.state_name(), process.health_name()),
+            (Some(_), None) => ("stopped", "unknown"),
+        };
+        let offer = entry.offer.as_deref();
+        let empty =
+            offer.is_some_and(|offer| offer.capabilities.tools && offer.entries(ListKind::Tools).is_empty());
+        let degraded = health == "ok" && empty;
+        let learnt = entry.config.as_ref().and(offer).map(Offer::definitions);
+        let heard = process.map(|process| &process.health);
+        let failure = heard.and_then(|health| health.failure.as_ref());
+        let empty = || "it says that it has tools, and lists none".to_owned();
+        ServerView {
+            name: entry.name.clone(),
+            configured: if entry.enabled() { "enabled" } else { "disabled" }.to_owned(),
+            state: state.to_owned(),
+            health: if degraded { "degraded" } else { health }.to_owned(),
+            cause: process.and_then(|process| process.cause.clone()).or_else(|| degraded.then(empty)),
+            next_step: process.and_then(|process| next_step(&entry.name, process)),
+            answered_at: heard.and_then(|health| health.answered_at).map(|at| at.0),
+            failed_at: failure.map(|(at, _)| at.0),
+            last_failure: failure.map(|(_, cause)| cause.clone()),
+            last_output: heard.and_then(|health| health.last_output.clone()),
+            pid: process.and_then(|process| process.pid),
+            revision: learnt.map(|known| known.revision.clone()),
+            learnt_at: learnt.map(|known| known.fetched_at.0),
+            processes: self.upstreams.of(entry.id).filter(|it| it.process.link().is_some()).count(),
+            interactive: offer.is_some_and(|offer| offer.definitions().interactive),
+            counts: offer.map(Counts::of),
+        }
+    }
+}
+
+fn next_step(server: &str, process: &Process) -> Option<String> {
+    let crashed = matches!(process.state, State::Crashed { .. });
+    crashed.then(|| format!("mend that, then: mcp-orch start {server} (by itself it is tried once an hour)"))
 }

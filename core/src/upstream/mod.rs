@@ -151,7 +151,7 @@ impl Upstream {
         match self.process.state {
             State::Queued | State::Opening { .. } | State::Handshaking { .. } | State::Closing { .. } => true,
             State::Running { .. } => self.draft.is_some(),
-            State::BackingOff { .. } | State::Stopped => false,
+            State::BackingOff { .. } | State::Crashed { .. } | State::Idle | State::Stopped => false,
         }
     }
 
@@ -173,8 +173,12 @@ impl Upstream {
             }
             State::Handshaking { deadline, probe: Some(until), .. } => Some(deadline.min(until)),
             State::BackingOff { until } if !self.calls.is_empty() => Some(until),
+            // What serves everybody is tried again, also when nobody asks for it.
+            State::Crashed { until } if self.owner == Owner::Project => Some(until),
             State::BackingOff { .. }
             | State::Closing { .. }
+            | State::Crashed { .. }
+            | State::Idle
             | State::Queued
             | State::Running { .. }
             | State::Stopped => None,

@@ -1,5 +1,7 @@
 //! The life of one server's process (or connection): when it is started, when it is not, and why.
 
+use alloc::collections::VecDeque;
+use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 
@@ -16,6 +18,10 @@ pub(crate) enum State {
     Closing {
         link: LinkId,
     },
+    /// It failed so often that it is left alone until then, or until somebody starts it by hand.
+    Crashed {
+        until: Timestamp,
+    },
     /// It runs and has not yet agreed on a revision.
     Handshaking {
         link: LinkId,
@@ -23,6 +29,8 @@ pub(crate) enum State {
         /// Until when it may take to say whether it speaks the stateless era, while only that was asked.
         probe: Option<Timestamp>,
     },
+    /// It was ended because nobody used it, and starts when somebody does.
+    Idle,
     /// It is being started.
     Opening {
         link: LinkId,
@@ -38,6 +46,17 @@ pub(crate) enum State {
     Stopped,
 }
 
+/// How a server was last heard of. It says nothing about whether its process runs now.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Health {
+    /// When it answered last.
+    pub answered_at: Option<Timestamp>,
+    /// When it failed last, and why.
+    pub failure: Option<(Timestamp, String)>,
+    /// What it wrote to its error output before that.
+    pub last_output: Option<String>,
+}
+
 /// One server's process.
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
@@ -47,12 +66,13 @@ pub(crate) struct Process {
     pub wanted_at: Timestamp,
     /// Failures in a row.
     failures: u32,
+    /// When it failed, within [`Limits::crash_span`].
+    failed_at: VecDeque<Timestamp>,
+    /// It has failed too often, and has not run well since.
+    crashed: bool,
     /// Why it failed last; cleared when it runs again.
     pub cause: Option<String>,
-    /// What it wrote to its error output before it failed last.
-    pub last_output: Option<String>,
-    /// Whether it has ever answered.
-    pub answered: bool,
+    pub health: Health,
 }
 
 impl Process {
@@ -62,9 +82,10 @@ impl Process {
             pid: None,
             wanted_at: Timestamp(0),
             failures: 0,
+            failed_at: VecDeque::new(),
+            crashed: false,
             cause: None,
-            last_output: None,
-            answered: false,
+            health: Health::default(),
         }
     }
 
@@ -75,7 +96,11 @@ impl Process {
             | State::Handshaking { link, .. }
             | State::Running { link, .. }
             | State::Closing { link } => Some(link),
-            State::BackingOff { .. } | State::Queued | State::Stopped => None,
+            State::BackingOff { .. }
+            | State::Crashed { .. }
+            | State::Idle
+            | State::Queued
+            | State::Stopped => None,
         }
     }
 
@@ -89,38 +114,76 @@ impl Process {
         matches!(self.state, State::Opening { .. } | State::Handshaking { .. })
     }
 
-    /// Asks for the process; it starts when its turn comes.
-    pub(crate) fn want(&mut self, now: Timestamp) {
-        let may = match self.state {
-            State::Stopped => true,
-            State::BackingOff { until } => until <= now,
+    /// From when on it may be started again, if it has failed.
+    pub(crate) fn pauses_until(&self) -> Option<Timestamp> {
+        match self.state {
+            State::BackingOff { until } | State::Crashed { until } => Some(until),
             State::Closing { .. }
             | State::Handshaking { .. }
+            | State::Idle
             | State::Opening { .. }
             | State::Queued
-            | State::Running { .. } => false,
-        };
-        if may {
+            | State::Running { .. }
+            | State::Stopped => None,
+        }
+    }
+
+    /// Asks for the process; it starts when its turn comes.
+    pub(crate) fn want(&mut self, now: Timestamp) {
+        let rests = matches!(self.state, State::Idle | State::Stopped);
+        if rests || self.pauses_until().is_some_and(|until| until <= now) {
             self.state = State::Queued;
             self.wanted_at = now;
         }
+    }
+
+    /// Somebody asks for it by hand, whatever has happened before.
+    pub(crate) fn start_anew(&mut self, now: Timestamp) {
+        self.forget_failures();
+        if self.link().is_none() {
+            self.state = State::Queued;
+            self.wanted_at = now;
+        }
+    }
+
+    fn forget_failures(&mut self) {
+        (self.failures, self.crashed) = (0, false);
+        self.failed_at.clear();
     }
 
     /// It takes requests from now on.
     pub(crate) fn run(&mut self, link: LinkId, now: Timestamp) {
         self.state = State::Running { link, since: now };
         self.cause = None;
-        self.last_output = None;
-        self.answered = true;
+        self.health.answered_at = Some(now);
     }
 
     /// It ended, or never began. The next start waits: 0.5 s, doubled with each failure, up to 60 s, drawn at
-    /// random below that (full jitter), from the start again after a minute of running.
-    pub(crate) fn fail(&mut self, cause: String, now: Timestamp, limits: &Limits, entropy: &mut Entropy) {
+    /// random below that (full jitter). One that `crashes` is left alone for [`Limits::crash_probe`] after so many
+    /// failures, and again after each that follows. A minute of running ends the row of failures.
+    pub(crate) fn fail(
+        &mut self,
+        cause: String,
+        crashes: bool,
+        now: Timestamp,
+        limits: &Limits,
+        entropy: &mut Entropy,
+    ) {
         if let State::Running { since, .. } = self.state
             && now.since(since) >= limits.backoff_reset
         {
-            self.failures = 0;
+            self.forget_failures();
+        }
+        self.failed_at.retain(|at| now.since(*at) < limits.crash_span);
+        self.failed_at.push_back(now);
+        self.crashed |= crashes && self.failed_at.len() >= limits.crash_failures;
+        self.pid = None;
+        self.health.failure = Some((now, cause.clone()));
+        if self.crashed {
+            self.failed_at.clear();
+            self.state = State::Crashed { until: now.after(limits.crash_probe) };
+            self.cause = Some(format!("it keeps failing and is left alone for now: {cause}"));
+            return;
         }
         let ceiling = limits
             .backoff_first
@@ -130,7 +193,6 @@ impl Process {
             Duration::from_millis(entropy.below(u64::try_from(ceiling.as_millis()).unwrap_or(u64::MAX)));
         self.failures = self.failures.saturating_add(1);
         self.state = State::BackingOff { until: now.after(pause.max(Duration::from_millis(50))) };
-        self.pid = None;
         self.cause = Some(cause);
     }
 
@@ -140,11 +202,18 @@ impl Process {
         self.pid = None;
     }
 
+    /// The same process when it is no more: what is known of it stays.
+    pub(crate) fn at_rest(&self, state: State) -> Self {
+        Self { state, pid: None, ..self.clone() }
+    }
+
     /// The state's name for people.
     pub(crate) fn state_name(&self) -> &'static str {
         match self.state {
             State::BackingOff { .. } => "backing-off",
             State::Closing { .. } => "stopping",
+            State::Crashed { .. } => "crashed",
+            State::Idle => "idle",
             State::Opening { .. } | State::Handshaking { .. } => "starting",
             State::Queued => "queued",
             State::Running { .. } => "running",
@@ -152,11 +221,12 @@ impl Process {
         }
     }
 
+    /// How it is, as far as it was heard of.
     pub(crate) fn health_name(&self) -> &'static str {
-        match (&self.cause, self.answered) {
+        match (&self.cause, self.health.answered_at) {
             (Some(_), _) => "failed",
-            (None, true) => "ok",
-            (None, false) => "unknown",
+            (None, Some(_)) => "ok",
+            (None, None) => "unknown",
         }
     }
 }
@@ -171,7 +241,7 @@ mod tests {
         let mut process = Process::new();
         let mut longest = Duration::ZERO;
         for round in 0..40_u32 {
-            process.fail("x".into(), Timestamp(0), &limits, &mut entropy);
+            process.fail("x".into(), false, Timestamp(0), &limits, &mut entropy);
             let State::BackingOff { until } = process.state else { panic!("not backing off") };
             let pause = until.since(Timestamp(0));
             assert!(pause <= limits.backoff_first * 2_u32.saturating_pow(round.min(16)));
@@ -180,7 +250,7 @@ mod tests {
         }
         assert!(longest > Duration::from_secs(30));
         process.run(LinkId(1), Timestamp(0));
-        process.fail("x".into(), Timestamp(60_000), &limits, &mut entropy);
+        process.fail("x".into(), false, Timestamp(60_000), &limits, &mut entropy);
         let State::BackingOff { until } = process.state else { panic!("not backing off") };
         assert!(until.since(Timestamp(60_000)) <= limits.backoff_first);
     }
@@ -193,5 +263,42 @@ mod tests {
         assert_ne!(process.state, State::Queued);
         process.want(Timestamp(10));
         assert_eq!(process.state, State::Queued);
+    }
+
+    #[test]
+    fn whoever_fails_five_times_in_ten_minutes_is_left_alone_for_an_hour_and_again_after_each_failure() {
+        let (limits, mut entropy) = (Limits::default(), Entropy::from_seed([1; 32]));
+        let mut process = Process::new();
+        let mut fail = |process: &mut Process, at: u64| {
+            process.fail("x".into(), true, Timestamp(at), &limits, &mut entropy);
+            matches!(process.state, State::Crashed { .. })
+        };
+        // Failures that are far enough apart do no harm.
+        assert!((0..20).all(|n| !fail(&mut process, n * 150_001)));
+        let mut process = Process::new();
+        assert!((0..4).all(|n| !fail(&mut process, n)));
+        assert!(fail(&mut process, 4));
+        let hour = 60 * 60 * 1_000;
+        process.want(Timestamp(4 + hour - 1));
+        assert_eq!(process.state, State::Crashed { until: Timestamp(4 + hour) });
+        process.want(Timestamp(4 + hour));
+        assert_eq!(process.state, State::Queued);
+        process.run(LinkId(1), Timestamp(5 + hour));
+        assert!(fail(&mut process, 6 + hour), "one more is enough");
+        process.run(LinkId(2), Timestamp(7 + 2 * hour));
+        assert!(!fail(&mut process, 7 + 2 * hour + 60_000), "it had run well");
+    }
+
+    #[test]
+    fn whoever_starts_a_process_by_hand_makes_it_forget_its_failures() {
+        let (limits, mut entropy) = (Limits::default(), Entropy::from_seed([1; 32]));
+        let mut process = Process::new();
+        for at in 0..5 {
+            process.fail("x".into(), true, Timestamp(at), &limits, &mut entropy);
+        }
+        process.start_anew(Timestamp(6));
+        assert_eq!(process.state, State::Queued);
+        process.fail("x".into(), true, Timestamp(7), &limits, &mut entropy);
+        assert!(matches!(process.state, State::BackingOff { .. }));
     }
 }

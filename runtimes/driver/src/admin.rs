@@ -13,7 +13,7 @@ use orch_core::ports::gateway::{
 use orch_core::ports::store::{Change, Expect, StoreError};
 use orch_core::record::{Key, Mode, Origin, Record, RecordId, Server, ServerSpec};
 use orch_core::rpc::write;
-use orch_core::shard::Input;
+use orch_core::shard::{Input, Order};
 use orch_core::snapshot::Snapshot;
 use orch_core::{KeyId, ServerId};
 use serde::{Deserialize, Serialize};
@@ -160,6 +160,30 @@ impl Driver {
             return Err(AdminError::NotFound(format!("there is no server {name}; {}", names(&snapshot))));
         }
         Ok(tool_lines(&snapshot, server))
+    }
+
+    /// Starts or ends a server, and waits until it has started or failed.
+    pub async fn order(&self, project: &str, server: &str, order: Order) -> Result<ServerView, AdminError> {
+        let cell = self.project(project)?;
+        let snapshot = cell.snapshot();
+        let entry = snapshot.named(server).filter(|entry| entry.config.is_some()).ok_or_else(|| {
+            AdminError::NotFound(format!("there is no server {server}; {}", names(&snapshot)))
+        })?;
+        if !entry.enabled() {
+            let words = format!("{server} is disabled; set \"disabled\": false in the configuration first");
+            return Err(AdminError::NotFound(words));
+        }
+        cell.feed(Input::Ordered { server: entry.id, order });
+        loop {
+            let mut views = self.servers(project)?.into_iter();
+            let gone = || AdminError::NotFound(format!("{server} was removed"));
+            let view = views.find(|view| view.name == server).ok_or_else(gone)?;
+            if !matches!(&*view.state, "queued" | "starting") {
+                return Ok(view);
+            }
+            // A start has a time limit of its own.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Waits until every enabled server of a project was seen or has failed, at most `patience`.

@@ -39,7 +39,7 @@ impl Instance {
     /// it open.
     pub(crate) async fn open(settings: Settings<'_>) -> anyhow::Result<Self> {
         let Settings { data_dir, base_url, config_file, mode, upstream } = settings;
-        let limits = Limits::default();
+        let limits = Limits { starting: starting(), ..Limits::default() };
         let remote = Arc::new(remote(upstream, limits.clone())?);
         make_dir(data_dir)?;
         let store = RedbStore::open(data_dir.join("store.redb"))?;
@@ -73,6 +73,11 @@ impl Instance {
             tracing::warn!("some children or connections did not end in time");
         }
     }
+}
+
+/// How many servers may be starting at the same time: a start is work for a core, and mostly waiting.
+fn starting() -> usize {
+    std::thread::available_parallelism().map_or(4, |cores| cores.get().saturating_mul(2).min(8))
 }
 
 /// The way to remote servers that the operator has opened.

@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 
 use orch_config::cli::{Cli, Command};
+use orch_core::shard::Order;
 
 mod admin;
 mod command;
@@ -27,7 +28,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Keys(args) => in_runtime(command::keys::run(args)),
         Command::ListServers(args) => in_runtime(command::list::servers(args)),
         Command::ListTools(args) => in_runtime(command::list::tools(args)),
+        Command::Restart(args) => in_runtime(command::order::run(args, Order::Restart)),
         Command::Serve(args) => in_runtime(serve::run(args)),
+        Command::Start(args) => in_runtime(command::order::run(args, Order::Start)),
+        Command::Stop(args) => in_runtime(command::order::run(args, Order::Stop)),
     };
     match done {
         Ok(code) => code,

@@ -28,3 +28,36 @@ pub(crate) fn table(rows: &[Vec<String>]) {
         line(cells.join("  ").trim_end());
     }
 }
+
+/// The day of a time in milliseconds since 1970, as 2026-11-21 (civil calendar from days, H. Hinnant).
+pub(crate) fn date(at: u64) -> String {
+    let days = i64::try_from(at / 86_400_000).unwrap_or(0) + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// A time in milliseconds since 1970, as 2026-11-21 14:03:59 UTC.
+pub(crate) fn moment(at: u64) -> String {
+    let seconds = at / 1_000 % 86_400;
+    let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
+    format!("{} {hours:02}:{minutes:02}:{:02} UTC", date(at), seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_shown_as_days_and_moments() {
+        assert_eq!(moment(1_795_219_200_000 + 50_639_000), "2026-11-21 14:03:59 UTC");
+        assert_eq!(date(0), "1970-01-01");
+        assert_eq!(date(951_782_400_000), "2000-02-29");
+        assert_eq!(date(1_795_219_200_000), "2026-11-21");
+    }
+}

@@ -73,7 +73,7 @@ fn name(behaviour: &str) -> String {
 
 fn behaving(behaviour: &str) -> Server {
     if behaviour == "not there" {
-        return Server { command: "no-such-program".into(), args: Vec::new(), env: Vec::new() };
+        return Server::program("no-such-program".into());
     }
     server(behaviour)
 }

@@ -71,6 +71,6 @@ impl Stage {
 
 /// A small server that behaves in this way.
 pub(crate) fn server(behaviour: &str) -> Server {
-    let server = Server { command: found("python3"), args: Vec::new(), env: Vec::new() };
+    let server = Server::program(found("python3"));
     server.arg("-c").arg(PROGRAM).arg(behaviour)
 }

@@ -121,11 +121,10 @@ fn a_no_that_is_asked_again_gets_a_new_date() {
 }
 
 impl World {
-    /// Another life of the hub in which what is remembered of eras is out of date, and every server is called once.
+    /// Another life of the hub in which what is remembered of eras is out of date, and every server, idle for long, is called
+    /// once.
     fn restarted_at_verdict(&mut self) {
         self.advance(Limits::default().verdict);
-        self.crash("a");
-        self.advance(Limits::default().backoff_last);
         let client = self.client(HTTP, at("a"));
         self.call(&client, "1");
     }

@@ -27,6 +27,7 @@ mod sessions;
 mod sharing;
 mod sse;
 mod subscriptions;
+mod supervision;
 mod table;
 mod tasks;
 mod unified;

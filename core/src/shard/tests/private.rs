@@ -114,7 +114,7 @@ fn lists_stay_while_a_process_is_started_again_and_go_when_it_is_given_up() {
     world.close(sent.link, CloseReason::Exited(1));
     assert_eq!(told(&mut world, &client, stream), 1);
     assert_eq!(tools(&mut world, &client), ["mine"]);
-    world.advance(Limits::default().private_idle * 2);
+    world.advance(Limits::default().idle * 2);
     assert_eq!(told(&mut world, &client, stream), 1);
     assert_eq!(tools(&mut world, &client), ["echo"]);
 }

@@ -222,7 +222,7 @@ fn a_process_of_its_own_that_is_not_used_ends_and_comes_back() {
     let stream = world.open(&client, Verb::Listen);
     let sent = called(&mut world, &client);
     world.reply(&sent, "{}");
-    world.advance(Limits::default().private_idle + crate::shard::timers::SWEEP);
+    world.advance(Limits::default().idle + crate::shard::timers::SWEEP);
     assert!(world.links[&sent.link].closed);
     assert!(!world.seen(stream).ended, "the session lives");
     let again = called(&mut world, &client);
@@ -242,7 +242,7 @@ fn a_process_that_works_is_not_idle() {
         let params = format!(r#""params":{{"progressToken":{token},"progress":{n}}}"#);
         world.says(sent.link, &format!(r#"{{"jsonrpc":"2.0","method":"notifications/progress",{params}}}"#));
     }
-    assert!(limits.private_idle < core::time::Duration::from_secs(55 * 14));
+    assert!(limits.idle < core::time::Duration::from_secs(55 * 14));
     assert!(!world.links[&sent.link].closed);
 }
 

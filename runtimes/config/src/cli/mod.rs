@@ -19,7 +19,7 @@ mod value;
 mod tests;
 
 pub use query::{Call, Check, ClientConfigArgs, Completions, Doctor, KeyCommand, Keys, KeysCreate};
-pub use query::{KeysList, KeysRevoke, ListServers, ListTools};
+pub use query::{KeysList, KeysRevoke, ListServers, ListTools, Order};
 pub use serve::{DEFAULT_CONFIG, LogLevel, Serve};
 pub use upstream::UpstreamArgs;
 pub use value::Expiry;
@@ -59,8 +59,14 @@ pub enum Command {
     ListServers(ListServers),
     /// List the tools of a project
     ListTools(ListTools),
+    /// End the processes of a server and start it
+    Restart(Order),
     /// Serve MCP endpoints until told to stop
     Serve(Serve),
+    /// Start a server now, also one that has crashed
+    Start(Order),
+    /// End the processes of a server; the next call starts it again
+    Stop(Order),
 }
 
 /// Which data, and which project in it.

@@ -84,6 +84,22 @@ pub struct ListServers {
     pub json: bool,
 }
 
+/// `mcp-orch start`, `stop` and `restart`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[command(after_help = "\
+Example:
+  mcp-orch restart github
+
+The hub has to run. Servers need not be started by hand: the first call does it.
+To keep one from starting, set \"disabled\": true in the configuration.")]
+pub struct Order {
+    /// Data and project.
+    #[command(flatten)]
+    pub state: StateArgs,
+    /// The server, as `list-servers` shows it
+    pub server: String,
+}
+
 /// `mcp-orch list-tools`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(after_help = "Example:\n  mcp-orch list-tools --server github")]

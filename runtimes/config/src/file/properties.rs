@@ -53,18 +53,26 @@ fn json() -> impl Strategy<Value = String> {
 
 fn spec() -> impl Strategy<Value = ServerSpec> {
     let unknown = btree_map("x-.{0,9}", json(), 0..4);
-    let times = (1..=3600_u32, option::of(1..=3600_u32));
+    let times = (1..=3600_u32, option::of(1..=3600_u32), option::of(0..=86_400_u32));
     let protocol = prop_oneof![Just(Protocol::Auto), Just(Protocol::Legacy), Just(Protocol::Modern)];
     let sharing =
         prop::sample::select(vec![Sharing::Auto, Sharing::Shared, Sharing::PerSession, Sharing::PerUser]);
     let words = (protocol, sharing);
     (prop_oneof![stdio(), remote()], any::<bool>(), times, words, vec(text(), 0..3), unknown).prop_map(
-        |(transport, disabled, (timeout_s, call_timeout_s), (protocol, sharing), auto_approve, unknown)| {
+        |(
+            transport,
+            disabled,
+            (timeout_s, call_timeout_s, idle_s),
+            (protocol, sharing),
+            auto_approve,
+            unknown,
+        )| {
             ServerSpec {
                 transport,
                 disabled,
                 timeout_s,
                 call_timeout_s,
+                idle_s,
                 protocol,
                 sharing,
                 auto_approve,

@@ -15,7 +15,7 @@ const MEANS: [&str; 3] = ["type", "transport", "transportType"];
 const OF_STDIO: [&str; 3] = ["args", "env", "cwd"];
 const OF_REMOTE: [&str; 1] = ["headers"];
 /// Every name that a field may have.
-pub(crate) const FIELDS: [&str; 16] = [
+pub(crate) const FIELDS: [&str; 17] = [
     "command",
     "args",
     "env",
@@ -23,6 +23,7 @@ pub(crate) const FIELDS: [&str; 16] = [
     "disabled",
     "timeout",
     "callTimeout",
+    "idleTimeout",
     "protocol",
     "sharing",
     "autoApprove",
@@ -43,6 +44,7 @@ pub(super) fn read(name: Range, object: &Object<'_>, findings: &mut Findings<'_>
     let disabled = entry.take(&["disabled"], value::flag).unwrap_or(false);
     let timeout_s = entry.take(&["timeout"], value::seconds).unwrap_or(ServerSpec::TIMEOUT_S);
     let call_timeout_s = entry.take(&["callTimeout"], value::seconds);
+    let idle_s = entry.take(&["idleTimeout"], value::idle_seconds);
     let protocol = entry.take(&["protocol"], value::protocol).unwrap_or_default();
     let sharing = entry.take(&["sharing"], value::sharing).unwrap_or_default();
     let auto_approve = entry.take(&APPROVED, value::strings).unwrap_or_default();
@@ -57,6 +59,7 @@ pub(super) fn read(name: Range, object: &Object<'_>, findings: &mut Findings<'_>
         disabled,
         timeout_s,
         call_timeout_s,
+        idle_s,
         protocol,
         sharing,
         auto_approve,

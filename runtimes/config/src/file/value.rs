@@ -1,6 +1,7 @@
 //! The values that a field may have: one reader a shape, each saying what it expected instead.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use jsonc_parser::ast::{NumberLit, StringLit, Value};
 use jsonc_parser::common::{Range, Ranged};
@@ -43,13 +44,18 @@ pub(super) fn flag(value: &Value<'_>) -> Result<bool, Wrong> {
 
 /// The time that a server may take to start.
 pub(super) fn seconds(value: &Value<'_>) -> Result<u32, Wrong> {
-    const EXPECTED: &str = "a whole number of seconds from 1 to 3600";
-    match value.as_number_lit() {
-        None => wrong(value, EXPECTED),
-        Some(number) => match number.value.parse() {
-            Ok(seconds @ 1..=3600) => Ok(seconds),
-            Ok(_) | Err(_) => refused(number, EXPECTED, &shown(number)),
-        },
+    seconds_of(value, 1..=3600, "a whole number of seconds from 1 to 3600")
+}
+
+pub(super) fn idle_seconds(value: &Value<'_>) -> Result<u32, Wrong> {
+    seconds_of(value, 0..=86_400, "a whole number of seconds from 0 (never) to 86400")
+}
+
+fn seconds_of(value: &Value<'_>, allowed: RangeInclusive<u32>, expected: &'static str) -> Result<u32, Wrong> {
+    let Some(number) = value.as_number_lit() else { return wrong(value, expected) };
+    match number.value.parse() {
+        Ok(seconds) if allowed.contains(&seconds) => Ok(seconds),
+        Ok(_) | Err(_) => refused(number, expected, &shown(number)),
     }
 }
 

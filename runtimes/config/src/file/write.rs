@@ -49,6 +49,7 @@ impl Serialize for Entry<'_> {
             disabled,
             timeout_s,
             call_timeout_s,
+            idle_s,
             protocol,
             sharing,
             auto_approve,
@@ -71,6 +72,7 @@ impl Serialize for Entry<'_> {
         unless(!disabled, &mut map, "disabled", disabled)?;
         unless(*timeout_s == ServerSpec::TIMEOUT_S, &mut map, "timeout", timeout_s)?;
         unless(call_timeout_s.is_none(), &mut map, "callTimeout", call_timeout_s)?;
+        unless(idle_s.is_none(), &mut map, "idleTimeout", idle_s)?;
         if let Some((word, _)) = PROTOCOLS.iter().skip(1).find(|(_, meant)| meant == protocol) {
             map.serialize_entry("protocol", word)?;
         }

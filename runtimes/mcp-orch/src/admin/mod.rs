@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use orch_core::hub::{ServerView, ToolLine};
+use orch_core::shard::Order;
 use orch_driver::{AdminError, Driver, KeyView};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,7 @@ pub(crate) enum Request {
     Call { project: String, tool: String, arguments: String, timeout_s: u32 },
     CreateKey { project: String, name: String, days: Option<u16> },
     Keys { project: String },
+    Order { project: String, server: String, order: Order },
     RevokeKey { id: String },
     Servers { project: String },
     Status,
@@ -40,6 +42,7 @@ pub(crate) enum Answer {
         key: String,
     },
     Keys(Vec<KeyView>),
+    Server(Box<ServerView>),
     Servers(Vec<ServerView>),
     Status(Status),
     Tools(Vec<ToolLine>),
@@ -83,6 +86,9 @@ async fn carry_out(driver: &Driver, request: Request) -> Result<Answer, AdminErr
             // A project that is not there has no keys, but that is not what was asked.
             driver.servers(&project)?;
             Answer::Keys(driver.keys().into_iter().filter(|key| key.project == project).collect())
+        }
+        Request::Order { project, server, order } => {
+            Answer::Server(Box::new(driver.order(&project, &server, order).await?))
         }
         Request::RevokeKey { id } => {
             driver.revoke_key(&id).await?;

@@ -46,7 +46,8 @@ async fn list(args: KeysList) -> anyhow::Result<ExitCode> {
     }
     let mut rows = vec![["ID", "NAME", "STATE", "CREATED"].map(ToOwned::to_owned).to_vec()];
     rows.extend(
-        keys.iter().map(|key| vec![key.id.clone(), key.name.clone(), state(key), date(key.created_at)]),
+        keys.iter()
+            .map(|key| vec![key.id.clone(), key.name.clone(), state(key), terminal::date(key.created_at)]),
     );
     terminal::table(&rows);
     Ok(ExitCode::SUCCESS)
@@ -60,33 +61,8 @@ async fn revoke(args: KeysRevoke) -> anyhow::Result<ExitCode> {
 
 fn state(key: &KeyView) -> String {
     match (key.revoked_at, key.expires_at) {
-        (Some(at), _) => format!("revoked {}", date(at)),
-        (None, Some(at)) => format!("valid until {}", date(at)),
+        (Some(at), _) => format!("revoked {}", terminal::date(at)),
+        (None, Some(at)) => format!("valid until {}", terminal::date(at)),
         (None, None) => "valid".to_owned(),
-    }
-}
-
-/// The day of a time in milliseconds since 1970, as 2026-11-21 (civil calendar from days, H. Hinnant).
-fn date(at: u64) -> String {
-    let days = i64::try_from(at / 86_400_000).unwrap_or(0) + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_shown_as_days() {
-        assert_eq!(date(0), "1970-01-01");
-        assert_eq!(date(951_782_400_000), "2000-02-29");
-        assert_eq!(date(1_795_219_200_000), "2026-11-21");
     }
 }

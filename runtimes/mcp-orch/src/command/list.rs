@@ -31,6 +31,15 @@ pub(crate) async fn servers(args: ListServers) -> anyhow::Result<ExitCode> {
             if let Some(words) = &server.last_output {
                 terminal::line(&format!("  its last output: {words}"));
             }
+            if let Some(step) = &server.next_step {
+                terminal::line(&format!("  {step}"));
+            }
+        } else if let (Some(cause), Some(at)) = (&server.last_failure, server.failed_at) {
+            terminal::line(&format!(
+                "\n{} is well again; it failed at {}: {cause}",
+                server.name,
+                terminal::moment(at)
+            ));
         }
     }
     Ok(ExitCode::SUCCESS)

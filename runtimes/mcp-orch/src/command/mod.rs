@@ -7,3 +7,4 @@ pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod keys;
 pub(crate) mod list;
+pub(crate) mod order;
