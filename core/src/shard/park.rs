@@ -132,6 +132,13 @@ impl Shard {
         able
     }
 
+    /// Whether the client of a parked call said that it can answer.
+    pub(super) fn parked_can(&self, link: LinkId, method: &str, frame: &Envelope) -> bool {
+        let asking = Asking::of(method, frame, Revision::V2026_07_28);
+        let mut parked = self.parked.values().filter(|parked| parked.link == link);
+        asking.is_some_and(|asking| parked.any(|parked| parked.abilities.can(asking)))
+    }
+
     fn question(&mut self, frame: &Envelope) -> Option<Question> {
         let Message::Request { id, method } = frame.message() else { return None };
         let mut shown = Vec::from(b"{\"method\":");

@@ -14,6 +14,7 @@ mod handshake;
 mod keeping;
 mod links;
 mod lists;
+mod meant;
 mod modern;
 mod news;
 mod parking;

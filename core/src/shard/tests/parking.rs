@@ -182,7 +182,10 @@ fn a_question_that_may_be_of_a_parked_call_is_not_put_to_another_client() {
     );
     assert!(world.take(&other, call).is_empty());
     let (_, told) = world.frames("a").pop().unwrap();
-    assert!(told.contains(r#""id":"t","error":{"code":-32601"#), "{told}");
+    assert!(
+        told.contains(r#""id":"t","error":{"code":-32601,"message":"several calls are in flight"#),
+        "{told}"
+    );
 }
 
 #[test]
