@@ -62,6 +62,12 @@ pub enum Rejection {
     /// A `requestState` that was altered, is too old, is another's, or names a call that has ended.
     #[error("requestState is not valid any more: send the request again without it")]
     BadRequestState,
+    /// A good `requestState` with another request than the one that it is of; its `method`, or a member of its `params`.
+    #[error(
+        "requestState is of another request, from which {0} differs: send that request as it was, with its requestState \
+         and inputResponses, or this one without them"
+    )]
+    OtherRequest(String),
     /// No `Mcp-Session-Id` where one is needed.
     #[error(
         "Mcp-Session-Id header required: send initialize first, and the id of its answer with every request"
@@ -290,6 +296,7 @@ impl Rejection {
             Self::InvalidParams(_) => (400, -32_602, None),
             Self::BadRequestState
             | Self::InvalidCursor
+            | Self::OtherRequest(_)
             | Self::UnknownPrompt(_)
             | Self::UnknownResource(_)
             | Self::UnknownTool(_) => (200, -32_602, None),

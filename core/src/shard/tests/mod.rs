@@ -5,6 +5,7 @@ mod script;
 mod world;
 
 mod batches;
+mod binding;
 mod calls;
 mod configuration;
 mod endings;

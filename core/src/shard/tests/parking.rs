@@ -56,7 +56,7 @@ fn question(link: LinkId, call: &str, result: &[u8]) -> Question {
 fn come_back(world: &mut World, client: &Client, question: &Question, responses: &str) -> crate::ExchangeId {
     let state = &question.state;
     let members = format!(
-        r#""name":"{}","arguments":{{}},"requestState":"{state}","inputResponses":{responses}"#,
+        r#""name":"{}","arguments":{{"n":1}},"requestState":"{state}","inputResponses":{responses}"#,
         client.echo()
     );
     world.request(client, "2", "tools/call", &members)
@@ -253,7 +253,9 @@ fn all() -> Client {
 }
 
 fn bring(world: &mut World, client: &Client, state: &str, responses: &str) -> crate::ExchangeId {
-    let members = format!(r#""name":"echo","requestState":"{state}","inputResponses":{{{responses}}}"#);
+    let members = format!(
+        r#""requestState":"{state}","arguments":{{"n":1}},"name":"echo","inputResponses":{{{responses}}}"#
+    );
     world.request(client, "2", "tools/call", &members)
 }
 
