@@ -148,6 +148,14 @@ pub enum UpstreamFault {
         /// Why.
         cause: String,
     },
+    /// It cannot be started or spoken to as it is configured: that must change first.
+    #[error("server {server} is not available: {cause}")]
+    Misconfigured {
+        /// Its name.
+        server: String,
+        /// What is wrong, and what to do.
+        cause: String,
+    },
     /// It ended before it was sent the request: nothing has happened.
     #[error("server {server} ended before the request was sent: {cause}; nothing was done")]
     NotSent {
@@ -338,6 +346,7 @@ impl UpstreamFault {
             Self::Unavailable { .. } | Self::NotSent { .. } | Self::Removed { .. } => {
                 (200, own::UNAVAILABLE, retryable(true))
             }
+            Self::Misconfigured { .. } => (200, own::UNAVAILABLE, Some("{\"retryable\":false}".to_owned())),
             Self::Refused { status, .. } => {
                 let again = matches!(status, 408 | 425 | 429 | 503);
                 let data = format!("{{\"retryable\":{again},\"status\":{status}}}");

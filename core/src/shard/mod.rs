@@ -35,6 +35,7 @@ mod notify;
 mod own;
 mod park;
 mod passing;
+mod refusal;
 mod renew;
 mod replay;
 mod resume;

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::Shard;
 use crate::hub::{Counts, ServerView};
 use crate::snapshot::{Offer, Snapshot};
+use crate::upstream::Process;
 
 impl Shard {
     /// Three separate facts about every server: how it is configured, what its process does, how it was last
@@ -28,7 +29,7 @@ impl Shard {
                     configured: if entry.enabled() { "enabled" } else { "disabled" }.to_owned(),
                     state: state.to_owned(),
                     health: health.to_owned(),
-                    cause: process.and_then(|process| process.cause.clone()),
+                    cause: process.and_then(Process::cause).map(ToOwned::to_owned),
                     last_output: process.and_then(|process| process.last_output.clone()),
                     pid: process.and_then(|process| process.pid),
                     revision: learnt.map(|known| known.revision.clone()),

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::time::Duration;
 
-use crate::{Entropy, Limits, LinkId, Timestamp};
+use crate::{Entropy, Limits, LinkId, Timestamp, UpstreamFault};
 
 /// Where a process is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,37 @@ pub(crate) enum State {
     Stopped,
 }
 
+/// Why a server failed.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    /// For people.
+    pub cause: String,
+    /// Whether it will fail again until its configuration is another one.
+    pub lasts: bool,
+}
+
+impl Failure {
+    /// A failure that only another configuration mends.
+    pub(crate) fn lasting(cause: String) -> Self {
+        Self { cause, lasts: true }
+    }
+
+    /// A failure that may be none the next time.
+    pub(crate) fn passing(cause: impl Into<String>) -> Self {
+        Self { cause: cause.into(), lasts: false }
+    }
+
+    /// The fault of a request that was not sent because of it.
+    pub(crate) fn fault(&self, server: &str) -> UpstreamFault {
+        let (server, cause) = (server.into(), self.cause.clone());
+        if self.lasts {
+            UpstreamFault::Misconfigured { server, cause }
+        } else {
+            UpstreamFault::Unavailable { server, cause }
+        }
+    }
+}
+
 /// One server's process.
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
@@ -48,7 +79,7 @@ pub(crate) struct Process {
     /// Failures in a row.
     failures: u32,
     /// Why it failed last; cleared when it runs again.
-    pub cause: Option<String>,
+    pub failure: Option<Failure>,
     /// What it wrote to its error output before it failed last.
     pub last_output: Option<String>,
     /// Whether it has ever answered.
@@ -62,7 +93,7 @@ impl Process {
             pid: None,
             wanted_at: Timestamp(0),
             failures: 0,
-            cause: None,
+            failure: None,
             last_output: None,
             answered: false,
         }
@@ -109,14 +140,14 @@ impl Process {
     /// It takes requests from now on.
     pub(crate) fn run(&mut self, link: LinkId, now: Timestamp) {
         self.state = State::Running { link, since: now };
-        self.cause = None;
+        self.failure = None;
         self.last_output = None;
         self.answered = true;
     }
 
     /// It ended, or never began. The next start waits: 0.5 s, doubled with each failure, up to 60 s, drawn at
     /// random below that (full jitter), from the start again after a minute of running.
-    pub(crate) fn fail(&mut self, cause: String, now: Timestamp, limits: &Limits, entropy: &mut Entropy) {
+    pub(crate) fn fail(&mut self, failure: Failure, now: Timestamp, limits: &Limits, entropy: &mut Entropy) {
         if let State::Running { since, .. } = self.state
             && now.since(since) >= limits.backoff_reset
         {
@@ -131,13 +162,18 @@ impl Process {
         self.failures = self.failures.saturating_add(1);
         self.state = State::BackingOff { until: now.after(pause.max(Duration::from_millis(50))) };
         self.pid = None;
-        self.cause = Some(cause);
+        self.failure = Some(failure);
     }
 
     /// It ended because it was told to.
     pub(crate) fn stop(&mut self) {
         self.state = State::Stopped;
         self.pid = None;
+    }
+
+    /// Why it failed last, for people.
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.failure.as_ref().map(|failure| &*failure.cause)
     }
 
     /// The state's name for people.
@@ -153,7 +189,7 @@ impl Process {
     }
 
     pub(crate) fn health_name(&self) -> &'static str {
-        match (&self.cause, self.answered) {
+        match (&self.failure, self.answered) {
             (Some(_), _) => "failed",
             (None, true) => "ok",
             (None, false) => "unknown",
@@ -171,7 +207,7 @@ mod tests {
         let mut process = Process::new();
         let mut longest = Duration::ZERO;
         for round in 0..40_u32 {
-            process.fail("x".into(), Timestamp(0), &limits, &mut entropy);
+            process.fail(Failure::passing("x"), Timestamp(0), &limits, &mut entropy);
             let State::BackingOff { until } = process.state else { panic!("not backing off") };
             let pause = until.since(Timestamp(0));
             assert!(pause <= limits.backoff_first * 2_u32.saturating_pow(round.min(16)));
@@ -180,7 +216,7 @@ mod tests {
         }
         assert!(longest > Duration::from_secs(30));
         process.run(LinkId(1), Timestamp(0));
-        process.fail("x".into(), Timestamp(60_000), &limits, &mut entropy);
+        process.fail(Failure::passing("x"), Timestamp(60_000), &limits, &mut entropy);
         let State::BackingOff { until } = process.state else { panic!("not backing off") };
         assert!(until.since(Timestamp(60_000)) <= limits.backoff_first);
     }
