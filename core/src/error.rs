@@ -92,8 +92,16 @@ pub enum Rejection {
     #[error("the server needs {0} for this request, which the client's capabilities do not name")]
     MissingCapability(Asking),
     /// `MCP-Protocol-Version` of a session's request names no revision that has sessions.
-    #[error("MCP-Protocol-Version {0} is not a revision of this session")]
-    BadVersionHeader(String),
+    #[error(
+        "MCP-Protocol-Version {sent:?} names no revision that has sessions, and this session has agreed on {agreed}: send \
+         that or leave the header out; requests of 2026-07-28 go without Mcp-Session-Id"
+    )]
+    BadVersionHeader {
+        /// What the header says.
+        sent: String,
+        /// The session's revision.
+        agreed: &'static str,
+    },
     /// A header that is missing or says something else than the body.
     #[error("header mismatch: {0}")]
     HeaderMismatch(String),
@@ -308,7 +316,7 @@ impl Rejection {
             | Self::UnknownPrompt(_)
             | Self::UnknownResource(_)
             | Self::UnknownTool(_) => (200, -32_602, None),
-            Self::SessionRequired | Self::BadVersionHeader(_) => (400, -32_000, None),
+            Self::SessionRequired | Self::BadVersionHeader { .. } => (400, -32_000, None),
             Self::SessionNotFound => (404, -32_001, None),
             Self::UnsupportedVersion(requested) => (400, -32_022, Some(supported(requested))),
             Self::HeaderMismatch(_) => (400, -32_020, None),
