@@ -35,6 +35,7 @@ impl Shard {
                     revision: learnt.map(|known| known.revision.clone()),
                     learnt_at: learnt.map(|known| known.fetched_at.0),
                     processes: self.upstreams.of(entry.id).filter(|it| it.process.link().is_some()).count(),
+                    remote: entry.is_remote(),
                     interactive: entry.offer.as_ref().is_some_and(|offer| offer.definitions().interactive),
                     counts: entry.offer.as_deref().map(Counts::of),
                 }
