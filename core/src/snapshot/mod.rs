@@ -39,6 +39,8 @@ pub struct Snapshot {
     by_id: BTreeMap<ServerId, Arc<Entry>>,
     /// All servers behind one endpoint.
     pub unified: Unified,
+    /// Whether any tool has arguments that are repeated in headers.
+    pub mirrors: bool,
     /// The instance that the project is of.
     pub instance: Arc<Instance>,
 }
@@ -121,7 +123,9 @@ impl Snapshot {
         }
         let by_id = by_name.values().map(|entry| (entry.id, Arc::clone(entry))).collect();
         let unified = Unified::build(&project, by_name.values(), &instance);
-        Self { project, servers: by_name, by_id, unified, instance }
+        let mut offers = by_name.values().filter_map(|entry| entry.offer.as_ref());
+        let mirrors = offers.any(|offer| offer.has_mirrors());
+        Self { project, servers: by_name, by_id, unified, mirrors, instance }
     }
 
     /// The bounds of the instance.
