@@ -62,6 +62,12 @@ pub enum Rejection {
     /// A `requestState` that was altered, is too old, is another's, or names a call that has ended.
     #[error("requestState is not valid any more: send the request again without it")]
     BadRequestState,
+    /// A good `requestState` with another request than the one that it is of; its `method`, or a member of its `params`.
+    #[error(
+        "requestState is of another request, from which {0} differs: send that request as it was, with its requestState \
+         and inputResponses, or this one without them"
+    )]
+    OtherRequest(String),
     /// No `Mcp-Session-Id` where one is needed.
     #[error(
         "Mcp-Session-Id header required: send initialize first, and the id of its answer with every request"
@@ -86,8 +92,16 @@ pub enum Rejection {
     #[error("the server needs {0} for this request, which the client's capabilities do not name")]
     MissingCapability(Asking),
     /// `MCP-Protocol-Version` of a session's request names no revision that has sessions.
-    #[error("MCP-Protocol-Version {0} is not a revision of this session")]
-    BadVersionHeader(String),
+    #[error(
+        "MCP-Protocol-Version {sent:?} names no revision that has sessions, and this session has agreed on {agreed}: send \
+         that or leave the header out; requests of 2026-07-28 go without Mcp-Session-Id"
+    )]
+    BadVersionHeader {
+        /// What the header says.
+        sent: String,
+        /// The session's revision.
+        agreed: &'static str,
+    },
     /// A header that is missing or says something else than the body.
     #[error("header mismatch: {0}")]
     HeaderMismatch(String),
@@ -140,6 +154,14 @@ pub enum UpstreamFault {
         /// Its name.
         server: String,
         /// Why.
+        cause: String,
+    },
+    /// It cannot be started or spoken to as it is configured: that must change first.
+    #[error("server {server} is not available: {cause}")]
+    Misconfigured {
+        /// Its name.
+        server: String,
+        /// What is wrong, and what to do.
         cause: String,
     },
     /// It ended before it was sent the request: nothing has happened.
@@ -290,10 +312,11 @@ impl Rejection {
             Self::InvalidParams(_) => (400, -32_602, None),
             Self::BadRequestState
             | Self::InvalidCursor
+            | Self::OtherRequest(_)
             | Self::UnknownPrompt(_)
             | Self::UnknownResource(_)
             | Self::UnknownTool(_) => (200, -32_602, None),
-            Self::SessionRequired | Self::BadVersionHeader(_) => (400, -32_000, None),
+            Self::SessionRequired | Self::BadVersionHeader { .. } => (400, -32_000, None),
             Self::SessionNotFound => (404, -32_001, None),
             Self::UnsupportedVersion(requested) => (400, -32_022, Some(supported(requested))),
             Self::HeaderMismatch(_) => (400, -32_020, None),
@@ -331,6 +354,7 @@ impl UpstreamFault {
             Self::Unavailable { .. } | Self::NotSent { .. } | Self::Removed { .. } => {
                 (200, own::UNAVAILABLE, retryable(true))
             }
+            Self::Misconfigured { .. } => (200, own::UNAVAILABLE, Some("{\"retryable\":false}".to_owned())),
             Self::Refused { status, .. } => {
                 let again = matches!(status, 408 | 425 | 429 | 503);
                 let data = format!("{{\"retryable\":{again},\"status\":{status}}}");

@@ -226,6 +226,20 @@ async fn a_local_server_is_refused_with_the_flag_that_allows_it() {
 }
 
 #[tokio::test]
+async fn a_variable_that_is_missing_is_named_with_its_place_and_no_retry_is_asked_for() {
+    let headers = json!({ "Authorization": "Bearer ${MCP_NOT_SET}" });
+    let home = home(&json!({ "remote": { "url": "https://mcp.example.com/mcp", "headers": headers } }));
+    let words = "${MCP_NOT_SET} has no value (in header Authorization)";
+    let examined = process::text(&process::run(home.program(&["doctor"]), DEADLINE).await.stdout);
+    assert!(examined.contains(&format!("FAIL variables of remote: {words}")), "{examined}");
+    let hub = Hub::start(&home).await;
+    let wire = Wire::modern(hub.at("/servers/remote/mcp"), &hub.create_key().await);
+    let answer = wire.ask(&json!(1), "tools/call", json!({ "name": "echo", "arguments": {} })).await;
+    assert!(answer["error"]["message"].as_str().is_some_and(|said| said.contains(words)), "{answer}");
+    assert_eq!(answer["error"]["data"], json!({ "retryable": false }));
+}
+
+#[tokio::test]
 async fn a_server_that_starts_again_and_knows_no_session_any_more_is_not_noticed() {
     let peer = Peer::everything("streamableHttp");
     let (hub, key) = open_hub(&json!({ "remote": at(&peer, "/mcp") })).await;

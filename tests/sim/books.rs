@@ -38,6 +38,8 @@ pub(crate) struct Asked {
     /// What the answers of servers must carry.
     pub nonces: Vec<u64>,
     pub tokens: Vec<String>,
+    /// The method and the members of `params` that every try has.
+    pub first: (String, String),
     pub initializes: bool,
 }
 
@@ -57,13 +59,14 @@ pub(crate) enum Entry {
     Other,
 }
 
-/// What a client needs to ask once more: `requestState`, the name of the question, the server's mark, and the nonce of
-/// what was asked first.
+/// What a client needs to ask once more: `requestState`, the name of the question, the server's mark, and what was
+/// asked first with its nonce.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Retry {
     pub state: String,
     pub question: String,
     pub mark: u64,
+    pub first: (String, String),
     pub nonce: u64,
 }
 
@@ -174,6 +177,7 @@ impl Books {
                 state: state.into_owned(),
                 question: question.expect("a question").to_owned(),
                 mark: nonce(message.bytes()).expect("the fake servers' mark"),
+                first: asked.first.clone(),
                 nonce: asked.nonces[0],
             };
             self.asked.remove(&key);

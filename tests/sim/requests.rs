@@ -104,10 +104,17 @@ impl Hub {
     /// Sends a request with a nonce, which comes back with its answer.
     pub(crate) fn request(&mut self, at: usize, method: &str, members: &str) -> ExchangeId {
         let nonce = self.number();
-        self.request_of(at, method, members, nonce)
+        self.request_of(at, (method, members), "", nonce)
     }
 
-    fn request_of(&mut self, at: usize, method: &str, members: &str, nonce: u64) -> ExchangeId {
+    /// `members` are those of `params` that every try has, `more` those of this one.
+    fn request_of(
+        &mut self,
+        at: usize,
+        (method, members): (&str, &str),
+        more: &str,
+        nonce: u64,
+    ) -> ExchangeId {
         let client = self.clients[at].clone();
         let id = IDS[self.dice.below(IDS.len())];
         let token = self.dice.chance(40).then(|| TOKENS[self.dice.below(TOKENS.len())].to_owned());
@@ -117,13 +124,14 @@ impl Hub {
         }
         let comma = if members.is_empty() { "" } else { "," };
         let text = format!(
-            r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{members}{comma}"nonce":"{nonce}","_meta":{{{}}}}}}}"#,
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{members}{comma}{more}"nonce":"{nonce}","_meta":{{{}}}}}}}"#,
             meta.join(",")
         );
         let kind = if method == "subscriptions/listen" { Kind::Listen } else { Kind::Post };
         let exchange = self.begin(at, kind);
         let asked = self.books.ask(exchange, client.stream, id, nonce);
         asked.tokens.extend(token);
+        asked.first = (method.to_owned(), members.to_owned());
         asked.initializes = method == "initialize" && client.era == Era::Http;
         self.post(at, exchange, &text);
         exchange
@@ -163,13 +171,13 @@ impl Hub {
         if !again {
             self.clients[at].parked.remove(which);
         }
-        let Retry { state, question, mark, nonce } = retry;
-        let members = format!(
-            r#""name":"t0","inputResponses":{{"{question}":{{"roots":[],"nonce":"{mark}"}}}},"requestState":"{state}""#
+        let Retry { state, question, mark, first: (method, members), nonce } = retry;
+        let more = format!(
+            r#""inputResponses":{{"{question}":{{"roots":[],"nonce":"{mark}"}}}},"requestState":"{state}","#
         );
         // What goes to a server of the stateless era is another request; a parked call is still the first.
         let nonce = if state == MINE { self.number() } else { nonce };
-        self.request_of(at, "tools/call", &members, nonce);
+        self.request_of(at, (&method, &members), &more, nonce);
     }
 
     pub(crate) fn cancel(&mut self, at: usize) {

@@ -98,6 +98,7 @@ impl Life {
             CloseReason::Lost(ref words) => words.as_str(),
             CloseReason::Exited(_)
             | CloseReason::MessageTooLong
+            | CloseReason::Misconfigured(_)
             | CloseReason::NotStarted(_)
             | CloseReason::Signalled(_)
             | CloseReason::Stopped => "it sent a message over the limit message_bytes",

@@ -116,6 +116,9 @@ pub struct ServerView {
     /// Its processes, or its sessions where it is remote: one for everybody, and those that serve one session or key.
     #[serde(default)]
     pub processes: usize,
+    /// Whether it is reached over the network; it has sessions then and no processes.
+    #[serde(default)]
+    pub remote: bool,
     /// Whether it was seen to ask its clients for something: each that can answer has a process of its own, unless the
     /// server's `sharing` says otherwise.
     #[serde(default)]

@@ -101,6 +101,8 @@ pub enum CloseReason {
     Lost(String),
     /// A message was longer than the bound.
     MessageTooLong,
+    /// It could not be started as it is configured, and never will: words that are fit for a user.
+    Misconfigured(String),
     /// It could not be started: the operating system's words, made fit for a user.
     NotStarted(String),
     /// The process was ended by this signal.

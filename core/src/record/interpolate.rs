@@ -4,22 +4,26 @@
 //! the spelling of other clients, is `${VAR}`; `$${` is the two characters `${`. Any other `$` is itself. A
 //! replacement is never looked at again, so a value cannot smuggle in another reference.
 
+use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{ServerSpec, Transport};
 
 /// A reference without a value: not set and without a default, or not the name of a variable at all.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-#[error("${{{name}}} has no value: no such variable is set")]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("${{{name}}} has no value (in {places}): no such variable is set")]
 pub struct MissingVariable {
     /// What stood between `${` and `}` or `:-`.
     pub name: String,
+    /// The parts of the specification that refer to it: `command`, `args`, `env NAME`, `cwd`, `url`, `header NAME`.
+    pub places: String,
 }
 
-/// The text with every reference replaced by its value.
-pub fn interpolate(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<String, MissingVariable> {
+/// The text with every reference replaced by its value. `Err` is what stood in the first that has none.
+pub fn interpolate(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, from_dollar)) = split_at_dollar(rest) {
@@ -46,43 +50,48 @@ pub fn resolve(
     spec: &ServerSpec,
     lookup: impl Fn(&str) -> Option<String>,
 ) -> Result<ServerSpec, Vec<MissingVariable>> {
-    let mut filler = Filler { lookup, missing: Vec::new() };
+    let mut filler = Filler { lookup, missing: BTreeMap::new() };
     let transport = match &spec.transport {
         Transport::Stdio { command, args, env, cwd } => Transport::Stdio {
-            command: filler.text(command),
-            args: args.iter().map(|arg| filler.text(arg)).collect(),
-            env: filler.values(env),
-            cwd: cwd.as_ref().map(|cwd| filler.text(cwd)),
+            command: filler.text("command", command),
+            args: args.iter().map(|arg| filler.text("args", arg)).collect(),
+            env: filler.values("env", env),
+            cwd: cwd.as_ref().map(|cwd| filler.text("cwd", cwd)),
         },
         Transport::Remote { kind, url, headers } => {
-            Transport::Remote { kind: *kind, url: filler.text(url), headers: filler.values(headers) }
+            let (url, headers) = (filler.text("url", url), filler.values("header", headers));
+            Transport::Remote { kind: *kind, url, headers }
         }
     };
     if filler.missing.is_empty() {
         Ok(ServerSpec { transport, ..spec.clone() })
     } else {
-        filler.missing.sort();
-        filler.missing.dedup();
-        Err(filler.missing)
+        let missing = filler.missing.into_iter();
+        Err(missing.map(|(name, places)| MissingVariable { name, places: places.join(", ") }).collect())
     }
 }
 
 /// Replaces in many texts, and gathers what is missing.
 struct Filler<L> {
     lookup: L,
-    missing: Vec<MissingVariable>,
+    /// The places, by what is missing there.
+    missing: BTreeMap<String, Vec<String>>,
 }
 
 impl<L: Fn(&str) -> Option<String>> Filler<L> {
-    fn text(&mut self, text: &str) -> String {
+    fn text(&mut self, place: &str, text: &str) -> String {
         interpolate(text, &self.lookup).unwrap_or_else(|missing| {
-            self.missing.push(missing);
+            let places = self.missing.entry(missing).or_default();
+            if places.last().is_none_or(|last| last != place) {
+                places.push(place.to_owned());
+            }
             String::new()
         })
     }
 
-    fn values(&mut self, map: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-        map.iter().map(|(name, value)| (name.clone(), self.text(value))).collect()
+    fn values(&mut self, kind: &str, map: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let mut value = |name: &str, value: &str| self.text(&format!("{kind} {name}"), value);
+        map.iter().map(|(name, text)| (name.clone(), value(name, text))).collect()
     }
 }
 
@@ -96,13 +105,13 @@ fn reference(text: &str) -> Option<(&str, &str)> {
     text.strip_prefix("${")?.split_once('}')
 }
 
-fn value(reference: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<String, MissingVariable> {
+fn value(reference: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<String, String> {
     let (name, default) = match reference.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (reference, None),
     };
     let name = name.strip_prefix("env:").unwrap_or(name);
-    let missing = || MissingVariable { name: name.into() };
+    let missing = || name.to_owned();
     if !is_name(name) {
         return Err(missing());
     }
@@ -125,7 +134,7 @@ fn is_name(text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::record::RemoteKind;
-    use alloc::borrow::ToOwned;
+    use alloc::string::ToString;
     use alloc::vec;
 
     fn lookup(name: &str) -> Option<String> {
@@ -138,7 +147,7 @@ mod tests {
     }
 
     fn check(text: &str, expected: Result<&str, &str>) {
-        let expected = expected.map(ToOwned::to_owned).map_err(|name| MissingVariable { name: name.into() });
+        let expected = expected.map(ToOwned::to_owned).map_err(ToOwned::to_owned);
         assert_eq!(interpolate(text, lookup), expected, "{text}");
     }
 
@@ -216,15 +225,21 @@ mod tests {
     }
 
     #[test]
-    fn every_missing_variable_is_reported_once() {
-        let missing =
-            |names: &[&str]| Err(names.iter().map(|&n| MissingVariable { name: n.into() }).collect());
-        assert_eq!(resolve(&stdio("${NOPE}"), lookup), missing(&["NOPE"]));
+    fn every_missing_variable_is_reported_once_with_its_places() {
+        let missing = |spec: &ServerSpec| -> Vec<String> {
+            resolve(spec, lookup).unwrap_err().iter().map(ToString::to_string).collect()
+        };
+        let all = "${NOPE} has no value (in command, args, env ${NOPE}, cwd): no such variable is set";
+        assert_eq!(missing(&stdio("${NOPE}")), [all]);
+        let all = "${NOPE} has no value (in url, header X): no such variable is set";
+        assert_eq!(missing(&remote("${NOPE}")), [all]);
         let mut two = stdio("${HOME}");
         if let Transport::Stdio { command, args, .. } = &mut two.transport {
             "${Z}".clone_into(command);
-            args.push("${A}".into());
+            args.extend(["${A}".into(), "${A}".into()]);
         }
-        assert_eq!(resolve(&two, lookup), missing(&["A", "Z"]));
+        let [a, z] = ["${A} has no value (in args)", "${Z} has no value (in command)"]
+            .map(|words| [words, ": no such variable is set"].concat());
+        assert_eq!(missing(&two), [a, z]);
     }
 }

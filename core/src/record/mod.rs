@@ -174,9 +174,10 @@ pub enum Sharing {
     Auto,
     /// All clients of the project.
     Shared,
-    /// Each session has its own. In the era without sessions: each key.
+    /// Each session has its own. In the era without sessions: each key, and one for each of its calls in flight once
+    /// the server is seen to ask.
     PerSession,
-    /// Each key has its own.
+    /// Each key has its own, which all its sessions share. In the era without sessions as with `PerSession`.
     PerUser,
 }
 

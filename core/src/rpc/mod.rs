@@ -8,6 +8,7 @@ mod envelope;
 mod field;
 mod members;
 mod salvage;
+mod same;
 mod scan;
 mod string;
 pub mod write;
@@ -17,6 +18,7 @@ pub use envelope::{Envelope, Message, Sender};
 pub use field::{Field, Fields, Span};
 pub use members::Members;
 pub use salvage::{answered_id, asked_id};
+pub use same::same;
 pub use scan::{JsonLimits, scan};
 pub use string::decode_string;
 

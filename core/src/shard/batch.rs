@@ -40,7 +40,7 @@ impl Shard {
         let modern = version.and_then(Revision::parse).is_some_and(Revision::is_modern);
         let id = head.session.as_deref().filter(|_| !modern).ok_or(Rejection::Batch)?;
         let session = self.sessions.of(id, &admission, head.verb).ok_or(Rejection::SessionNotFound)?;
-        check_version(version)?;
+        check_version(version, session.revision)?;
         session.last_active = now;
         let revision = session.revision.filter(|revision| revision.has_batches()).ok_or(Rejection::Batch)?;
         let answered = expected(&members)?;

@@ -15,13 +15,16 @@ use serde::Deserialize;
 
 use super::forward::{repeated, send};
 use super::private::has_lists;
+use super::refusal::refusal;
 use super::{Cx, Effect, Severity, Shard};
 use crate::mcp::Revision;
 use crate::ports::upstream::CloseReason;
 use crate::record::{Protocol, RemoteKind, Transport};
 use crate::rpc::{Envelope, Field, write};
 use crate::snapshot::Entry;
-use crate::upstream::{Draft, Probe, Purpose, Seat, State, Upstream, handshake_params, own_params, say};
+use crate::upstream::{
+    Draft, Failure, Probe, Purpose, Seat, State, Upstream, handshake_params, own_params, say,
+};
 use crate::{LinkId, ServerId, Timestamp};
 
 /// How a server is approached.
@@ -86,12 +89,13 @@ impl Shard {
             return self.greet(cx, link, deadline);
         }
         if !upstream.calls.has_own(|purpose| matches!(purpose, Purpose::Handshake)) {
-            let what = match protocol(cx, server) {
+            let protocol = protocol(cx, server);
+            let what = match protocol {
                 Protocol::Modern => "it did not accept server/discover",
                 Protocol::Auto | Protocol::Legacy => "it accepted neither initialize nor server/discover",
             };
-            let cause = refusal(&upstream.name, what, response);
-            self.break_link(cx, link, &cause);
+            let failure = refusal(&upstream.name, protocol, what, response);
+            self.break_link(cx, link, &failure);
         }
     }
 
@@ -109,15 +113,16 @@ impl Shard {
         if let Some(agreed) = agreed {
             let cause =
                 format!("it answered initialize with revision {agreed}, which the hub does not speak");
-            return self.break_link(cx, link, &cause);
+            return self.break_link(cx, link, &Failure::passing(cause));
         }
         // What was remembered of it may be out of date.
         if !probed && protocol(cx, server) == Protocol::Auto {
             return self.probe(cx, link, deadline, None);
         }
         if !upstream.calls.has_own(|purpose| matches!(purpose, Purpose::Probe)) {
-            let cause = refusal(&upstream.name, "it did not accept initialize", response);
-            self.break_link(cx, link, &cause);
+            let protocol = protocol(cx, server);
+            let failure = refusal(&upstream.name, protocol, "it did not accept initialize", response);
+            self.break_link(cx, link, &failure);
         }
     }
 
@@ -216,13 +221,14 @@ impl Shard {
     }
 }
 
-/// Whether a client's request is still needed after it was sent: its server may ask for more input in an era in which
-/// the client is asked by a request, or refuse it because it has forgotten the session.
+/// Whether a client's request is still needed after it was sent: its server may ask for input in a way that its client
+/// does not know, or refuse it because it has forgotten the session.
 pub(super) fn keeps_request(entry: &Entry, server: Revision, client: Revision) -> bool {
-    entry.is_remote() || (server.is_modern() && !client.is_modern())
+    entry.is_remote() || server.is_modern() != client.is_modern()
 }
 
-fn protocol(cx: &Cx<'_>, server: ServerId) -> Protocol {
+/// In which eras a server may be spoken to.
+pub(super) fn protocol(cx: &Cx<'_>, server: ServerId) -> Protocol {
     let config = cx.snapshot.entry(server).and_then(|entry| entry.config.as_ref());
     config.map_or(Protocol::Auto, |config| config.spec.protocol)
 }
@@ -246,17 +252,6 @@ fn approach(cx: &Cx<'_>, upstream: &Upstream) -> Approach {
             Some(_) | None => Approach::Probe,
         },
     }
-}
-
-/// Why a server was not greeted: the link's own cause where nobody was reached, or what was refused and how.
-fn refusal(server: &str, what: &str, response: &Envelope) -> String {
-    let said = response.text(Field::ErrorMessage).unwrap_or_default();
-    let ways = ["is not available", "did not take the request", "ended before it answered"];
-    let own = ways.iter().find_map(|way| said.strip_prefix(&*format!("server {server} {way}: ")));
-    own.map_or_else(
-        || format!("{what}: {said}"),
-        |cause| cause.trim_end_matches("; the outcome is unknown").to_owned(),
-    )
 }
 
 /// Whether an error names the revision that the hub speaks among those that its server does (2026-07-28, -32022).

@@ -38,7 +38,7 @@ impl Shard {
         let id = posted.head.session.as_deref().ok_or(Rejection::SessionRequired)?;
         let session =
             self.sessions.of(id, &posted.admission, posted.head.verb).ok_or(Rejection::SessionNotFound)?;
-        check_version(posted.head.headers.version.as_deref())?;
+        check_version(posted.head.headers.version.as_deref(), session.revision)?;
         session.last_active = now;
         if begins {
             return self.on_initialize(cx, posted);
@@ -235,10 +235,11 @@ fn claims_modern(posted: &Posted) -> bool {
 }
 
 /// The version header of a session's request: absent (Gemini CLI), or a revision that has sessions.
-pub(super) fn check_version(header: Option<&str>) -> Result<(), Rejection> {
+pub(super) fn check_version(header: Option<&str>, agreed: Option<Revision>) -> Result<(), Rejection> {
     match header {
         Some(text) if Revision::parse(text).is_none_or(Revision::is_modern) => {
-            Err(Rejection::BadVersionHeader(text.into()))
+            let agreed = agreed.map_or("none yet", Revision::date);
+            Err(Rejection::BadVersionHeader { sent: text.into(), agreed })
         }
         Some(_) | None => Ok(()),
     }

@@ -12,7 +12,7 @@ use super::{Cx, Effect, Severity, Shard, grace};
 use crate::mcp::ListKind;
 use crate::ports::upstream::CloseReason;
 use crate::rpc::{Envelope, Message};
-use crate::upstream::{Call, Draft, News, Purpose, State, own_params};
+use crate::upstream::{Call, Draft, Failure, News, Purpose, State, own_params};
 use crate::{CallId, Fault, LinkId, Rejection, ServerId};
 
 impl Shard {
@@ -93,9 +93,9 @@ impl Shard {
     }
 
     /// Ends a link that does not do what it must. Its server counts as failed from now on.
-    pub(super) fn break_link(&mut self, cx: &mut Cx<'_>, link: LinkId, cause: &str) {
+    pub(super) fn break_link(&mut self, cx: &mut Cx<'_>, link: LinkId, failure: &Failure) {
         cx.effect(Effect::CloseLink { link, grace: grace(cx.limits()) });
-        self.lose(cx, link, cause);
+        self.lose(cx, link, failure);
     }
 
     pub(super) fn on_link_logged(&mut self, cx: &mut Cx<'_>, link: LinkId, words: String) {
@@ -115,7 +115,7 @@ impl Shard {
         if let Some((upstream, _)) = self.retired.get(&link) {
             // Its end is no failure, but for those that still wait for it.
             if upstream.calls.has_clients() {
-                self.lose(cx, link, "it was removed or changed");
+                self.lose(cx, link, &Failure::passing("it was removed or changed"));
             }
             self.retired.remove(&link);
             self.drop_homeless(cx);
@@ -123,16 +123,17 @@ impl Shard {
             // It is started again, and greeted in the old way.
         } else if self.upstream_of(link).is_some() {
             let renewed = match reason {
-                CloseReason::Expired { .. } => self.renew(cx, link),
+                CloseReason::Expired { .. } => self.renew(cx, link).map_err(Failure::passing),
+                CloseReason::Misconfigured(why) => Err(Failure::lasting(why.clone())),
                 CloseReason::Exited(_)
                 | CloseReason::Lost(_)
                 | CloseReason::MessageTooLong
                 | CloseReason::NotStarted(_)
                 | CloseReason::Signalled(_)
-                | CloseReason::Stopped => Err(describe(reason)),
+                | CloseReason::Stopped => Err(Failure::passing(describe(reason))),
             };
-            if let Err(cause) = renewed {
-                self.lose(cx, link, &cause);
+            if let Err(failure) = renewed {
+                self.lose(cx, link, &failure);
             }
         }
         self.links.remove(&link);
@@ -140,15 +141,14 @@ impl Shard {
     }
 
     /// A link's server has failed: its calls are answered with what is known of them, and it backs off.
-    fn lose(&mut self, cx: &mut Cx<'_>, link: LinkId, cause: &str) {
+    fn lose(&mut self, cx: &mut Cx<'_>, link: LinkId, failure: &Failure) {
         let limits = cx.snapshot.limits();
         let Some(upstream) = self.upstream_of(link) else { return };
         let last_output = upstream.take_last_output();
-        let cause = cause.to_owned();
         let (server, ran) = (upstream.name.clone(), matches!(upstream.process.state, State::Running { .. }));
         // A remote server is not started: that it cannot be reached is no reason not to try.
         let crashes = cx.snapshot.entry(upstream.id).is_none_or(|entry| !entry.is_remote());
-        upstream.process.fail(cause.clone(), crashes, cx.now, limits, cx.entropy);
+        upstream.process.fail(failure.clone(), crashes, cx.now, limits, cx.entropy);
         upstream.process.health.last_output.clone_from(&last_output);
         (upstream.draft, upstream.relearn_at) = (None, None);
         upstream.news = News::default();
@@ -157,9 +157,14 @@ impl Shard {
         cx.report(
             &server,
             Severity::Warning,
-            format!("{}: {cause}{}", if ran { "stopped" } else { "did not start" }, said(last_output)),
+            format!(
+                "{}: {}{}",
+                if ran { "stopped" } else { "did not start" },
+                failure.cause,
+                said(last_output)
+            ),
         );
-        self.answer_lost(cx, &server, &cause, calls);
+        self.answer_lost(cx, &server, failure, calls);
         self.retry_waiters(cx);
     }
 
@@ -237,7 +242,9 @@ fn describe(reason: &CloseReason) -> String {
         CloseReason::Exited(code) => format!("its process ended with exit code {code}"),
         CloseReason::Expired { .. } => "it no longer knows its session".to_owned(),
         CloseReason::MessageTooLong => "it sent a message over the limit message_bytes".to_owned(),
-        CloseReason::Lost(why) | CloseReason::NotStarted(why) => why.clone(),
+        CloseReason::Lost(why) | CloseReason::Misconfigured(why) | CloseReason::NotStarted(why) => {
+            why.clone()
+        }
         CloseReason::Signalled(signal) => format!("its process was ended by signal {signal}"),
         CloseReason::Stopped => "it was stopped".to_owned(),
     }

@@ -70,7 +70,7 @@ impl Shard {
             .behind(&Target::Unified)
             .filter_map(|entry| {
                 let upstream = self.upstreams.shared(entry.id);
-                let cause = upstream.and_then(|upstream| upstream.process.cause.as_deref());
+                let cause = upstream.and_then(|upstream| upstream.process.cause());
                 let cause = match (cause, entry.offer.is_some()) {
                     (Some(cause), _) => cause,
                     (None, false) => "it has not answered yet",

@@ -36,6 +36,7 @@ mod own;
 mod park;
 mod passing;
 mod private;
+mod refusal;
 mod renew;
 mod replay;
 mod rest;

@@ -4,7 +4,7 @@
 //! A server may ask several things at once, each in a request of its own: they are gathered for a moment, so that the
 //! client is shown all of them in one answer.
 
-use super::state::State;
+use super::state::{State, difference};
 use super::{Cx, Effect, Exchange, Shard};
 use crate::mcp::{Abilities, Asking, Lifetime, Revision};
 use crate::ports::gateway::Target;
@@ -47,6 +47,8 @@ pub(super) struct Parked {
     lifetime: Lifetime,
     key: KeyId,
     target: Target,
+    /// The first try; no next one may differ.
+    request: Envelope,
     abilities: Abilities,
     /// What the server was not told yet.
     questions: Vec<Question>,
@@ -132,6 +134,13 @@ impl Shard {
         able
     }
 
+    /// Whether the client of a parked call said that it can answer.
+    pub(super) fn parked_can(&self, link: LinkId, method: &str, frame: &Envelope) -> bool {
+        let asking = Asking::of(method, frame, Revision::V2026_07_28);
+        let mut parked = self.parked.values().filter(|parked| parked.link == link);
+        asking.is_some_and(|asking| parked.any(|parked| parked.abilities.can(asking)))
+    }
+
     fn question(&mut self, frame: &Envelope) -> Option<Question> {
         let Message::Request { id, method } = frame.message() else { return None };
         let mut shown = Vec::from(b"{\"method\":");
@@ -168,6 +177,8 @@ impl Shard {
         let until = cx.now.after(cx.limits().parked);
         let Some(upstream) = self.upstream_of(link) else { return };
         let server = upstream.id;
+        let request = upstream.calls.get_mut(call).and_then(|call| call.request.as_ref());
+        let Some(request) = request.map(|request| request.body.clone()) else { return };
         let Some(Purpose::Client(caller, lifetime)) = upstream.calls.replace(call, Purpose::Parked) else {
             return;
         };
@@ -183,6 +194,7 @@ impl Shard {
             lifetime,
             key,
             target,
+            request,
             abilities,
             questions,
             lacking,
@@ -214,8 +226,11 @@ impl Shard {
     pub(super) fn resume(&mut self, cx: &mut Cx<'_>, caller: Caller, body: &Envelope, state: State) {
         // Numbers begin again with every life of the hub; an expiry is that of one parked call.
         let same = |parked: &Parked| parked.until == state.until && state.until > cx.now;
-        if !self.parked.get(&state.number).is_some_and(same) {
+        let Some(parked) = self.parked.get(&state.number).filter(|parked| same(parked)) else {
             return self.fail(cx, &caller, &Rejection::BadRequestState.into());
+        };
+        if let Some(what) = difference(&parked.request, body) {
+            return self.fail(cx, &caller, &Rejection::OtherRequest(what).into());
         }
         let Some(mut parked) = self.parked.remove(&state.number) else { return };
         if let Some(answer) = parked.answer.take() {

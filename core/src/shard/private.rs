@@ -59,7 +59,8 @@ impl Shard {
         if self.private.offers.is_empty() {
             return None;
         }
-        let owners = [caller.session.map(Owner::Session), self.key_of(caller).map(|key| Owner::Key(key, 0))];
+        let owners =
+            [caller.session.map(Owner::Session), self.key_of(caller).map(|key| Owner::Key(key.clone(), 0))];
         let mut offers = BTreeMap::new();
         for owner in owners.into_iter().flatten() {
             for (server, offer) in self.private.offers.get(&owner).into_iter().flatten() {

@@ -8,7 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Cx, Severity, Shard};
-use crate::upstream::{Call, Purpose, State};
+use crate::upstream::{Call, Failure, Purpose, State};
 use crate::{CallId, LinkId, UpstreamFault};
 
 impl Shard {
@@ -39,20 +39,19 @@ impl Shard {
         let server = upstream.name.clone();
         let lost = upstream.calls.keep_unsent();
         cx.report(&server, Severity::Info, format!("{CAUSE}: it gets another"));
-        self.answer_lost(cx, &server, CAUSE, lost);
+        self.answer_lost(cx, &server, &Failure::passing(CAUSE), lost);
         Ok(())
     }
 
     /// Answers calls that their server will not answer: with what is known of them.
-    pub(super) fn answer_lost(&mut self, cx: &mut Cx<'_>, server: &str, cause: &str, lost: Vec<Call>) {
+    pub(super) fn answer_lost(&mut self, cx: &mut Cx<'_>, server: &str, failure: &Failure, lost: Vec<Call>) {
         for call in lost {
             let Purpose::Client(caller, _) = call.purpose else { continue };
             self.settle(caller.session);
-            let (server, cause) = (server.to_owned(), cause.to_owned());
             let fault = if call.sent {
-                UpstreamFault::OutcomeUnknown { server, cause }
+                UpstreamFault::OutcomeUnknown { server: server.to_owned(), cause: failure.cause.clone() }
             } else {
-                UpstreamFault::Unavailable { server, cause }
+                failure.fault(server)
             };
             self.fail(cx, &caller, &fault.into());
         }

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use super::{Cx, Effect, Shard};
 use crate::mcp::Asking;
 use crate::rpc::{Envelope, Field, Message, write};
-use crate::upstream::Owner;
+use crate::upstream::{Caller, Owner};
 use crate::{CallId, ExchangeId, LinkId, SessionId};
 
 /// What a client was asked and has not answered.
@@ -47,7 +47,17 @@ enum Meant {
     Session(SessionId, ExchangeId),
     /// The client of a call of the stateless era, who did not say that it can do this.
     Unable(CallId, Asking),
+    /// One of several calls, with a client among them that can answer.
+    Unclear,
 }
+
+/// Why a request is refused that nobody can answer.
+const NOBODY: &str = "no client that can do this is calling";
+
+/// Why a request is refused that somebody could answer, if it were known of which call it is.
+const UNCLEAR: &str = "several calls are in flight in the process that they share, and it does not say which it asks for: \
+                       set \"sharing\" of this server to auto or per-session; where it is, call again, since from now on \
+                       who can answer has a process of its own (as far as limit private_processes allows)";
 
 impl Shard {
     /// A server asks. Its request goes out on the stream of the call that caused it, under an id of ours.
@@ -76,7 +86,10 @@ impl Shard {
             Meant::Session(session, exchange) if self.may_ask(session, most) => (None, session, exchange),
             Meant::Unable(call, asking) => return self.gather_lack(cx, link, call, asking, id),
             Meant::Nobody if self.gather_more(cx, link, frame) => return,
-            Meant::Call(..) | Meant::Nobody | Meant::Session(..) => return refuse_request(cx, link, id),
+            Meant::Unclear => return refuse_request(cx, link, id, UNCLEAR),
+            Meant::Call(..) | Meant::Nobody | Meant::Session(..) => {
+                return refuse_request(cx, link, id, NOBODY);
+            }
         };
         let progress = frame.raw_str(Field::MetaProgressToken).map(Into::into);
         let origin = Origin::Request { id: id.into(), progress };
@@ -109,7 +122,19 @@ impl Shard {
                 (false, false) => Meant::Nobody,
             };
         }
-        self.meant_session(link, within, method, frame).unwrap_or(Meant::Nobody)
+        let unclear = || self.is_unclear(link, within, method, frame);
+        self.meant_session(link, within, method, frame)
+            .unwrap_or_else(|| if unclear() { Meant::Unclear } else { Meant::Nobody })
+    }
+
+    /// Whether a request is of one of several calls, and the client of one of them can answer it.
+    fn is_unclear(&self, link: LinkId, within: Option<CallId>, method: &str, frame: &Envelope) -> bool {
+        let upstream = self.upstream_at(link).filter(|_| within.is_none());
+        let Some(upstream) = upstream.filter(|upstream| upstream.calls.are_several()) else { return false };
+        let can = |caller: &Caller| {
+            Asking::of(method, frame, caller.revision).is_some_and(|asking| caller.abilities.can(asking))
+        };
+        upstream.calls.clients().any(|(_, caller)| can(caller)) || self.parked_can(link, method, frame)
     }
 
     /// The only session that a request outside of calls, or of one of several, can be for.
@@ -222,8 +247,8 @@ impl Shard {
 }
 
 /// Tells a server that its request goes nowhere.
-fn refuse_request(cx: &mut Cx<'_>, link: LinkId, id: &str) {
-    let refusal = write::error(Some(id), -32_601, "no client that can do this is calling", None);
+fn refuse_request(cx: &mut Cx<'_>, link: LinkId, id: &str, why: &str) {
+    let refusal = write::error(Some(id), -32_601, why, None);
     cx.effect(Effect::SendFrame { link, frame: refusal.into() });
 }
 

@@ -11,17 +11,25 @@ use crate::mcp::Abilities;
 use crate::record::{Definitions, RemoteKind, Sharing, Transport};
 use crate::snapshot::Entry;
 use crate::upstream::{Caller, Owner, Seat, Upstream};
-use crate::{Exceeded, Fault, KeyId, Limit, LinkId, SessionId};
+use crate::{Exceeded, Fault, KeyId, Limit, LinkId, ServerId, SessionId};
 
 impl Shard {
     /// Whose process a caller's requests to a server go to.
     pub(super) fn owner(&self, cx: &Cx<'_>, entry: &Entry, caller: &Caller) -> Owner {
-        let of_key = |key: KeyId| Owner::Key(key, 0);
         let session = || caller.session.map(Owner::Session);
+        let asks = || caller.abilities.any() && self.is_interactive(cx, entry);
+        let of_key = |key: &KeyId| {
+            let further = || self.free_of_key(cx, entry, key);
+            // A session counts on what its process knows of it; a request without one stands alone.
+            let further = (caller.session.is_none() && asks()).then(further);
+            further
+                .filter(|owner| self.may_spread(cx, entry, owner))
+                .unwrap_or_else(|| Owner::Key(key.clone(), 0))
+        };
         let private = match sharing(entry) {
-            Sharing::PerSession => session().or_else(|| caller.key.clone().map(of_key)),
+            Sharing::PerSession => session().or_else(|| caller.key.as_ref().map(of_key)),
             Sharing::PerUser => self.key_of(caller).map(of_key),
-            Sharing::Auto if caller.abilities.any() && self.is_interactive(cx, entry) => {
+            Sharing::Auto if asks() => {
                 let own = session().or_else(|| Some(self.free_of_key(cx, entry, caller.key.as_ref()?)));
                 // Where there are too many already, who shares is served all the same.
                 own.filter(|owner| self.has_room(cx, &Seat { server: entry.id, owner: owner.clone() }))
@@ -43,9 +51,9 @@ impl Shard {
         (0..slots).map(owner).find(is_free).unwrap_or_else(|| owner(0))
     }
 
-    pub(super) fn key_of(&self, caller: &Caller) -> Option<KeyId> {
+    pub(super) fn key_of<'a>(&'a self, caller: &'a Caller) -> Option<&'a KeyId> {
         let session = caller.session.and_then(|session| self.sessions.get(session));
-        session.map(|session| session.key.clone()).or_else(|| caller.key.clone())
+        session.map(|session| &session.key).or(caller.key.as_ref())
     }
 
     /// Whether a server was seen to ask its clients for something. Over Streamable HTTP it says for which call it asks, and
@@ -85,9 +93,21 @@ impl Shard {
 
     /// Whether a seat is there, or may be made.
     fn has_room(&self, cx: &Cx<'_>, seat: &Seat) -> bool {
-        let private = || self.upstreams.of(seat.server).filter(|upstream| upstream.owner != Owner::Project);
-        let may = || seat.owner == Owner::Project || private().count() < cx.limits().private_processes;
+        let may =
+            || seat.owner == Owner::Project || self.privates(seat.server) < cx.limits().private_processes;
         self.upstreams.contains(seat) || may()
+    }
+
+    /// Whether a process is there, or may be made for a key that could do with one: half of them are left to those who
+    /// have none.
+    fn may_spread(&self, cx: &Cx<'_>, entry: &Entry, owner: &Owner) -> bool {
+        let seat = Seat { server: entry.id, owner: owner.clone() };
+        self.upstreams.contains(&seat) || self.privates(entry.id) < cx.limits().private_processes / 2
+    }
+
+    /// How many processes of a server serve somebody alone.
+    fn privates(&self, server: ServerId) -> usize {
+        self.upstreams.of(server).filter(|upstream| upstream.owner != Owner::Project).count()
     }
 
     /// The sessions that a process serves.

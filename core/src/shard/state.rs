@@ -1,6 +1,8 @@
 //! `requestState` of the hub: it names a parked call, signed and bound to the key, the endpoint and its expiry. Whoever
-//! else presents it, or presents another, is refused.
+//! else presents it, or presents another, or presents it with another request than the one that it is of, is refused.
 
+use alloc::borrow::{Cow, ToOwned};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,7 +13,7 @@ use subtle::ConstantTimeEq;
 use super::Cx;
 use crate::key::derive;
 use crate::ports::gateway::Target;
-use crate::rpc::{Envelope, Field};
+use crate::rpc::{Envelope, Field, Members, same};
 use crate::upstream::Caller;
 use crate::{KeyId, Timestamp};
 
@@ -61,4 +63,26 @@ impl State {
         }
         mac.finalize().into_bytes().into()
     }
+}
+
+/// In what a next try differs from the first one: `method`, or the name of a member of `params` that is not of the try
+/// itself. `None` where both are one request (2026-07-28, multi round-trip requests).
+pub(super) fn difference(first: &Envelope, next: &Envelope) -> Option<String> {
+    if first.raw(Field::Method) != next.raw(Field::Method) {
+        return Some("method".to_owned());
+    }
+    let (first, next) = (lasting(first), lasting(next));
+    let differs = |name: &&Cow<'_, str>| match (first.get(*name), next.get(*name)) {
+        (Some(first), Some(next)) => !same(first, next),
+        (None | Some(_), _) => true,
+    };
+    first.keys().chain(next.keys()).find(differs).map(|name| name.clone().into_owned())
+}
+
+/// The members of `params` that are the same in every try.
+fn lasting(request: &Envelope) -> BTreeMap<Cow<'_, str>, &[u8]> {
+    let params = request.raw(Field::Params).and_then(Members::read);
+    let all = params.into_iter().flat_map(|params| params.0);
+    let lasting = all.filter(|(name, _)| !matches!(&**name, "_meta" | "inputResponses" | "requestState"));
+    lasting.map(|(name, value)| (name, value.get().as_bytes())).collect()
 }

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::cancel::cancellation;
+use super::refusal::unanswered;
 use super::streams::Departure;
 use super::{Cx, Effect, Exchange, Shard};
 use crate::upstream::{Owner, Purpose, Seat, State, Upstream};
@@ -65,11 +66,8 @@ impl Shard {
         match upstream.process.state {
             State::Opening { deadline, .. } | State::Handshaking { deadline, .. } if deadline <= cx.now => {
                 if let Some(link) = link {
-                    let timeout = cx.snapshot.entry(server).and_then(|entry| entry.config.as_ref());
-                    let seconds = timeout.map_or(30, |server| server.spec.timeout_s);
-                    let cause =
-                        alloc::format!("it did not answer initialize within {seconds} s (its timeout)");
-                    self.break_link(cx, link, &cause);
+                    let failure = unanswered(cx, server, upstream.process.state);
+                    self.break_link(cx, link, &failure);
                 }
                 return;
             }

@@ -40,7 +40,7 @@ impl Shard {
             configured: if entry.enabled() { "enabled" } else { "disabled" }.to_owned(),
             state: state.to_owned(),
             health: if degraded { "degraded" } else { health }.to_owned(),
-            cause: process.and_then(|process| process.cause.clone()).or_else(|| degraded.then(empty)),
+            cause: process.and_then(Process::cause).map(ToOwned::to_owned).or_else(|| degraded.then(empty)),
             next_step: process.and_then(|process| next_step(&entry.name, process)),
             answered_at: heard.and_then(|health| health.answered_at).map(|at| at.0),
             failed_at: failure.map(|(at, _)| at.0),
@@ -50,6 +50,7 @@ impl Shard {
             revision: learnt.map(|known| known.revision.clone()),
             learnt_at: learnt.map(|known| known.fetched_at.0),
             processes: self.upstreams.of(entry.id).filter(|it| it.process.link().is_some()).count(),
+            remote: entry.is_remote(),
             interactive: offer.is_some_and(|offer| offer.definitions().interactive),
             counts: offer.map(Counts::of),
         }

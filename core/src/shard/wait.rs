@@ -68,7 +68,7 @@ impl Shard {
         let patience = cx.limits().discover_wait;
         self.being_seen(cx, target).any(|upstream| {
             let late = cx.now.since(upstream.process.wanted_at) >= patience;
-            *target != Target::Unified || (upstream.process.cause.is_none() && !late)
+            *target != Target::Unified || (upstream.process.failure.is_none() && !late)
         })
     }
 

@@ -40,6 +40,8 @@ pub struct Snapshot {
     by_id: BTreeMap<ServerId, Arc<Entry>>,
     /// All servers behind one endpoint.
     pub unified: Arc<Unified>,
+    /// Whether any tool has arguments that are repeated in headers.
+    pub mirrors: bool,
     /// The instance that the project is of.
     pub instance: Arc<Instance>,
 }
@@ -132,7 +134,9 @@ impl Snapshot {
         let by_id = servers.values().map(|entry| (entry.id, Arc::clone(entry))).collect();
         let unified =
             unified.unwrap_or_else(|| Arc::new(Unified::build(&project, servers.values(), &instance)));
-        Self { project, servers, by_id, unified, instance }
+        let mut offers = servers.values().filter_map(|entry| entry.offer.as_ref());
+        let mirrors = offers.any(|offer| offer.has_mirrors());
+        Self { project, servers, by_id, unified, mirrors, instance }
     }
 
     /// The same project, where some servers offer something else. Whoever does not use the unified endpoint needs no other

@@ -59,6 +59,11 @@ impl Offer {
         self.mirrors.get(tool).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether any tool has arguments that are repeated in headers.
+    pub fn has_mirrors(&self) -> bool {
+        !self.mirrors.is_empty()
+    }
+
     /// The `capabilities` that the server's own endpoint shows to a client of a revision: raw JSON.
     pub fn face(&self, client: Revision) -> String {
         face::of_server(&self.definitions.capabilities, self.capabilities, self.revision(), client)

@@ -295,9 +295,18 @@ impl Calls {
 
     /// The only call of a client that the server works on, if there is exactly one.
     fn only_of_clients(&self) -> Option<(CallId, &Call)> {
-        let mut calls = self.table.iter().filter(|(_, call)| call.sent && call.is_of_client());
-        let (id, call) = calls.next()?;
-        calls.next().is_none().then_some((*id, call))
+        let mut calls = self.worked_on();
+        let first = calls.next()?;
+        calls.next().is_none().then_some(first)
+    }
+
+    /// Whether the server works on more than one call of clients.
+    pub(crate) fn are_several(&self) -> bool {
+        self.worked_on().nth(1).is_some()
+    }
+
+    fn worked_on(&self) -> impl Iterator<Item = (CallId, &Call)> {
+        self.table.iter().filter(|(_, call)| call.sent && call.is_of_client()).map(|(id, call)| (*id, call))
     }
 
     /// Whether the server works on nothing that a client has asked for.

@@ -18,7 +18,7 @@ mod speech;
 pub(crate) use calls::{Call, Caller, Calls, Purpose, Request, Round, Subscribes};
 pub(crate) use learn::{Draft, NextPage};
 pub(crate) use level::Level;
-pub(crate) use process::{Process, State};
+pub(crate) use process::{Failure, Process, State};
 pub(crate) use seats::{Owner, Seat, Seats};
 pub(crate) use speech::{Edits, handshake_params, own_params, say, with_members};
 
@@ -142,8 +142,8 @@ impl Upstream {
 
     /// The fault of a request that cannot be sent.
     pub(crate) fn unavailable(&self) -> UpstreamFault {
-        let cause = self.process.cause.clone().unwrap_or_else(|| "it is still starting".into());
-        UpstreamFault::Unavailable { server: self.name.clone(), cause }
+        let starting = || Failure::passing("it is still starting");
+        self.process.failure.clone().unwrap_or_else(starting).fault(&self.name)
     }
 
     /// Whether its offer may still come: it starts, waits for its start, or is being asked.

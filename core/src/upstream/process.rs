@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 
-use crate::{Entropy, Limits, LinkId, Timestamp};
+use crate::{Entropy, Limits, LinkId, Timestamp, UpstreamFault};
 
 /// Where a process is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,37 @@ pub(crate) struct Health {
     pub last_output: Option<String>,
 }
 
+/// Why a server failed.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    /// For people.
+    pub cause: String,
+    /// Whether it will fail again until its configuration is another one.
+    pub lasts: bool,
+}
+
+impl Failure {
+    /// A failure that only another configuration mends.
+    pub(crate) fn lasting(cause: String) -> Self {
+        Self { cause, lasts: true }
+    }
+
+    /// A failure that may be none the next time.
+    pub(crate) fn passing(cause: impl Into<String>) -> Self {
+        Self { cause: cause.into(), lasts: false }
+    }
+
+    /// The fault of a request that was not sent because of it.
+    pub(crate) fn fault(&self, server: &str) -> UpstreamFault {
+        let (server, cause) = (server.into(), self.cause.clone());
+        if self.lasts {
+            UpstreamFault::Misconfigured { server, cause }
+        } else {
+            UpstreamFault::Unavailable { server, cause }
+        }
+    }
+}
+
 /// One server's process.
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
@@ -71,7 +102,7 @@ pub(crate) struct Process {
     /// It has failed too often, and has not run well since.
     crashed: bool,
     /// Why it failed last; cleared when it runs again.
-    pub cause: Option<String>,
+    pub failure: Option<Failure>,
     pub health: Health,
 }
 
@@ -84,7 +115,7 @@ impl Process {
             failures: 0,
             failed_at: VecDeque::new(),
             crashed: false,
-            cause: None,
+            failure: None,
             health: Health::default(),
         }
     }
@@ -154,7 +185,7 @@ impl Process {
     /// It takes requests from now on.
     pub(crate) fn run(&mut self, link: LinkId, now: Timestamp) {
         self.state = State::Running { link, since: now };
-        self.cause = None;
+        self.failure = None;
         self.health.answered_at = Some(now);
     }
 
@@ -163,7 +194,7 @@ impl Process {
     /// failures, and again after each that follows. A minute of running ends the row of failures.
     pub(crate) fn fail(
         &mut self,
-        cause: String,
+        failure: Failure,
         crashes: bool,
         now: Timestamp,
         limits: &Limits,
@@ -178,11 +209,12 @@ impl Process {
         self.failed_at.push_back(now);
         self.crashed |= crashes && self.failed_at.len() >= limits.crash_failures;
         self.pid = None;
-        self.health.failure = Some((now, cause.clone()));
+        self.health.failure = Some((now, failure.cause.clone()));
         if self.crashed {
             self.failed_at.clear();
             self.state = State::Crashed { until: now.after(limits.crash_probe) };
-            self.cause = Some(format!("it keeps failing and is left alone for now: {cause}"));
+            let cause = format!("it keeps failing and is left alone for now: {}", failure.cause);
+            self.failure = Some(Failure { cause, ..failure });
             return;
         }
         let ceiling = limits
@@ -193,7 +225,7 @@ impl Process {
             Duration::from_millis(entropy.below(u64::try_from(ceiling.as_millis()).unwrap_or(u64::MAX)));
         self.failures = self.failures.saturating_add(1);
         self.state = State::BackingOff { until: now.after(pause.max(Duration::from_millis(50))) };
-        self.cause = Some(cause);
+        self.failure = Some(failure);
     }
 
     /// It ended because it was told to.
@@ -205,6 +237,11 @@ impl Process {
     /// The same process when it is no more: what is known of it stays.
     pub(crate) fn at_rest(&self, state: State) -> Self {
         Self { state, pid: None, ..self.clone() }
+    }
+
+    /// Why it failed last, for people.
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.failure.as_ref().map(|failure| &*failure.cause)
     }
 
     /// The state's name for people.
@@ -223,7 +260,7 @@ impl Process {
 
     /// How it is, as far as it was heard of.
     pub(crate) fn health_name(&self) -> &'static str {
-        match (&self.cause, self.health.answered_at) {
+        match (&self.failure, self.health.answered_at) {
             (Some(_), _) => "failed",
             (None, Some(_)) => "ok",
             (None, None) => "unknown",
@@ -241,7 +278,7 @@ mod tests {
         let mut process = Process::new();
         let mut longest = Duration::ZERO;
         for round in 0..40_u32 {
-            process.fail("x".into(), false, Timestamp(0), &limits, &mut entropy);
+            process.fail(Failure::passing("x"), false, Timestamp(0), &limits, &mut entropy);
             let State::BackingOff { until } = process.state else { panic!("not backing off") };
             let pause = until.since(Timestamp(0));
             assert!(pause <= limits.backoff_first * 2_u32.saturating_pow(round.min(16)));
@@ -250,7 +287,7 @@ mod tests {
         }
         assert!(longest > Duration::from_secs(30));
         process.run(LinkId(1), Timestamp(0));
-        process.fail("x".into(), false, Timestamp(60_000), &limits, &mut entropy);
+        process.fail(Failure::passing("x"), false, Timestamp(60_000), &limits, &mut entropy);
         let State::BackingOff { until } = process.state else { panic!("not backing off") };
         assert!(until.since(Timestamp(60_000)) <= limits.backoff_first);
     }
@@ -270,7 +307,7 @@ mod tests {
         let (limits, mut entropy) = (Limits::default(), Entropy::from_seed([1; 32]));
         let mut process = Process::new();
         let mut fail = |process: &mut Process, at: u64| {
-            process.fail("x".into(), true, Timestamp(at), &limits, &mut entropy);
+            process.fail(Failure::passing("x"), true, Timestamp(at), &limits, &mut entropy);
             matches!(process.state, State::Crashed { .. })
         };
         // Failures that are far enough apart do no harm.
@@ -294,11 +331,11 @@ mod tests {
         let (limits, mut entropy) = (Limits::default(), Entropy::from_seed([1; 32]));
         let mut process = Process::new();
         for at in 0..5 {
-            process.fail("x".into(), true, Timestamp(at), &limits, &mut entropy);
+            process.fail(Failure::passing("x"), true, Timestamp(at), &limits, &mut entropy);
         }
         process.start_anew(Timestamp(6));
         assert_eq!(process.state, State::Queued);
-        process.fail("x".into(), true, Timestamp(7), &limits, &mut entropy);
+        process.fail(Failure::passing("x"), true, Timestamp(7), &limits, &mut entropy);
         assert!(matches!(process.state, State::BackingOff { .. }));
     }
 }

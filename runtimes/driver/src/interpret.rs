@@ -61,14 +61,12 @@ fn emit(cell: &Arc<Cell>, live: &mut Live, exchange: ExchangeId, event: Option<E
 
 fn open_link(cell: &Arc<Cell>, live: &mut Live, link: LinkId, server: &Server) {
     let world = &cell.world;
-    let mut not_started = |why: String| {
-        live.caused.push(Input::LinkClosed { link, reason: CloseReason::NotStarted(why) });
-    };
     let spec = match resolve(&server.spec, |name| world.variables.lookup(name)) {
         Ok(spec) => spec,
         Err(missing) => {
             let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
-            return not_started(missing.join("; "));
+            let reason = CloseReason::Misconfigured(missing.join("; "));
+            return live.caused.push(Input::LinkClosed { link, reason });
         }
     };
     let upstreams = match &spec.transport {

@@ -69,6 +69,7 @@ impl LinkSink for CellSink {
         let Some(cell) = self.cell.upgrade() else { return };
         let reason = match reason {
             CloseReason::Lost(words) => CloseReason::Lost(self.secrets.hide(words)),
+            CloseReason::Misconfigured(words) => CloseReason::Misconfigured(self.secrets.hide(words)),
             CloseReason::NotStarted(words) => CloseReason::NotStarted(self.secrets.hide(words)),
             CloseReason::Exited(_)
             | CloseReason::Expired { .. }

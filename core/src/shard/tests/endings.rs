@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::clients::{Client, ERAS, Era, HTTP, at};
-use super::script::{Hello, Script};
+use super::script::{Discovery, Hello, Script};
 use super::world::World;
 use crate::Limits;
 use crate::mcp::Revision;
@@ -56,6 +56,33 @@ fn calls_that_were_not_sent_to_a_server_that_ends_may_be_made_again() {
         let answer = world.answer(&client, call);
         assert_eq!(answer.raw_str(Field::Code), Some("-31001"));
         assert!(answer.raw_str(Field::Error).unwrap().contains(r#""data":{"retryable":true}"#));
+    }
+}
+
+#[test]
+fn what_only_another_configuration_mends_is_not_to_be_tried_again() {
+    let refused = r#"{"code":-31001,"message":"server a did not take the request: h:1 answered 401","data":{"retryable":false,"status":401}}"#;
+    let busy = r#"{"code":-31001,"message":"server a did not take the request: h:1 answered 503","data":{"retryable":true,"status":503}}"#;
+    for (end, retryable) in [("no value", false), ("exit", true), (refused, false), (busy, true)] {
+        let mut world = World::running(&["a"]).restarted();
+        world.scripts.insert("a".into(), Script { discovery: Discovery::Silent, ..Script::silent() });
+        let client = Client::new(Era::Modern, at("a"));
+        let call = world.call(&client, "1");
+        let link = world.link("a");
+        match end {
+            "no value" => world.close(link, CloseReason::Misconfigured("${K} has no value".into())),
+            "exit" => world.crash("a"),
+            error => {
+                while let Some(sent) = world.requests("a").pop() {
+                    let id = sent.id;
+                    world.says(sent.link, &format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#));
+                }
+            }
+        }
+        let data = format!(r#""data":{{"retryable":{retryable}}}"#);
+        let answer = world.answer(&client, call);
+        assert!(answer.raw_str(Field::Error).unwrap().contains(&data), "{answer:?}");
+        assert_eq!(answer.raw_str(Field::Code), Some("-31001"));
     }
 }
 
@@ -133,6 +160,7 @@ fn every_way_to_end_has_its_words() {
         (CloseReason::Expired { refused: Vec::new() }, "no longer knows its session"),
         (CloseReason::Lost("h:1 ended its event stream".into()), "h:1 ended its event stream; the outcome"),
         (CloseReason::MessageTooLong, "limit message_bytes"),
+        (CloseReason::Misconfigured("${K} has no value".into()), "${K} has no value"),
         (CloseReason::NotStarted("no such program: uvx".into()), "no such program: uvx"),
         (CloseReason::Signalled(9), "signal 9"),
         (CloseReason::Stopped, "it was stopped"),

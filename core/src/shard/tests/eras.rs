@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::clients::{ERAS, HTTP, at};
+use super::clients::{Client, ERAS, Era, HTTP, at};
 use super::script::{Discovery, Hello, Script};
 use super::world::World;
 use crate::Limits;
@@ -159,6 +159,39 @@ fn a_configured_era_is_the_only_one_that_is_tried() {
 }
 
 #[test]
+fn a_server_that_does_not_speak_its_configured_era_fails_with_the_setting_until_that_changes() {
+    for (protocol, script, setting, way_out) in [
+        (Protocol::Legacy, Script::modern(), "set to legacy", "auto or modern"),
+        (Protocol::Modern, Script::default(), "set to modern", "auto or legacy"),
+    ] {
+        let mut world = World::running(&["a"]).restarted();
+        world.scripts.insert("a".to_owned(), script);
+        world.configure(|servers| servers[0].spec.protocol = protocol);
+        let client = Client::new(Era::Modern, at("a"));
+        let call = world.call(&client, "1");
+        let answer = world.answer(&client, call);
+        let words = answer.text(Field::ErrorMessage).unwrap();
+        assert!(words.contains(setting) && words.contains(way_out), "{words}");
+        assert!(answer.raw_str(Field::Error).unwrap().contains(r#""data":{"retryable":false}"#), "{words}");
+        // With the other one it runs.
+        world.configure(|servers| servers[0].spec.protocol = Protocol::Auto);
+        world.call(&client, "2");
+        assert_eq!(world.requested("a").method, "tools/call");
+    }
+}
+
+#[test]
+fn a_server_that_says_nothing_in_its_configured_era_is_said_to_have_that_setting() {
+    let mut world = World::scripted(Limits::default(), [("a", Script::silent())]);
+    world.scripts.get_mut("a").unwrap().discovery = Discovery::Silent;
+    world.configure(|servers| servers[0].spec.protocol = Protocol::Modern);
+    let mut world = world.surveyed();
+    world.advance(Duration::from_secs(30));
+    let words = &world.warnings()[0];
+    assert!(words.contains("server/discover within 30 s") && words.contains("auto or legacy"), "{words}");
+}
+
+#[test]
 fn a_server_that_answers_initialize_with_a_revision_that_nobody_knows_is_refused() {
     let mut world = alone(Script::silent());
     let hello = world.requested("a");
@@ -195,7 +228,7 @@ fn a_call_of_any_client_reaches_a_server_of_the_stateless_era_in_its_words() {
         let heard = world.take(&client, call);
         assert!(heard[0].contains(r#""progressToken":"t""#), "{heard:?}");
         let modern = heard[1].contains("resultType");
-        assert_eq!(modern, client.era == super::clients::Era::Modern, "{heard:?}");
+        assert_eq!(modern, client.era == Era::Modern, "{heard:?}");
         assert_eq!(heard[1].contains("ttlMs") || heard[1].contains("cacheScope"), modern, "{heard:?}");
     }
 }
@@ -300,7 +333,7 @@ fn a_server_without_streams_of_news_is_asked_once() {
 #[test]
 fn a_server_s_own_state_goes_back_to_it_byte_for_byte_in_the_stateless_era() {
     let mut world = alone(Script::modern());
-    let client = world.able_client(super::clients::Era::Modern, at("a"), r#"{"elicitation":{}}"#);
+    let client = world.able_client(Era::Modern, at("a"), r#"{"elicitation":{}}"#);
     let call = world.call(&client, "1");
     let sent = world.requested("a");
     let demand =

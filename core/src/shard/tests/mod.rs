@@ -5,6 +5,7 @@ mod script;
 mod world;
 
 mod batches;
+mod binding;
 mod calls;
 mod configuration;
 mod endings;
@@ -14,6 +15,7 @@ mod handshake;
 mod keeping;
 mod links;
 mod lists;
+mod meant;
 mod modern;
 mod news;
 mod parking;

@@ -256,3 +256,31 @@ fn a_listen_at_an_endpoint_that_goes_away_gets_its_result() {
     assert!(world.seen(exchange).ended);
     world.feed(Input::TimerFired);
 }
+
+#[test]
+fn arguments_that_a_tool_wants_in_headers_are_checked_at_every_endpoint_as_soon_as_that_is_known() {
+    let own = Client::new(Era::Modern, at("a"));
+    let unified = Client::new(Era::Modern, Target::Unified);
+    let mut world =
+        World::scripted(Limits::default(), [("a", Script { lists: false, ..Script::default() })]).surveyed();
+    let listed = world.requested("a");
+    assert!(!world.snapshot.mirrors);
+    world.reply(
+        &listed,
+        r#"{"tools":[{"name":"plain"},{"name":"echo","inputSchema":{"properties":{"n":{"type":"integer","x-mcp-header":"N"}}}}]}"#,
+    );
+    assert!(world.snapshot.mirrors);
+    for client in [own, unified] {
+        for (said, good) in [(None, false), (Some("2"), false), (Some("1"), true)] {
+            let members = format!(r#""name":"{}","arguments":{{"n":1}}"#, client.echo());
+            let body = read(&client.write("1", "tools/call", &members, ""));
+            let mut head = client.post_head(&body);
+            head.headers.params.extend(said.map(|said| ("N".to_owned(), said.to_owned())));
+            let exchange = world.post_with(&client, head, body);
+            assert_eq!(world.requests("a").len(), usize::from(good), "{client:?} {said:?}");
+            if !good {
+                assert_eq!(world.code(&client, exchange), "-32020");
+            }
+        }
+    }
+}

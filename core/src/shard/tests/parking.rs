@@ -56,7 +56,7 @@ fn question(link: LinkId, call: &str, result: &[u8]) -> Question {
 fn come_back(world: &mut World, client: &Client, question: &Question, responses: &str) -> crate::ExchangeId {
     let state = &question.state;
     let members = format!(
-        r#""name":"{}","arguments":{{}},"requestState":"{state}","inputResponses":{responses}"#,
+        r#""name":"{}","arguments":{{"n":1}},"requestState":"{state}","inputResponses":{responses}"#,
         client.echo()
     );
     world.request(client, "2", "tools/call", &members)
@@ -182,7 +182,10 @@ fn a_question_that_may_be_of_a_parked_call_is_not_put_to_another_client() {
     );
     assert!(world.take(&other, call).is_empty());
     let (_, told) = world.frames("a").pop().unwrap();
-    assert!(told.contains(r#""id":"t","error":{"code":-32601"#), "{told}");
+    assert!(
+        told.contains(r#""id":"t","error":{"code":-32601,"message":"several calls are in flight"#),
+        "{told}"
+    );
 }
 
 #[test]
@@ -250,7 +253,9 @@ fn all() -> Client {
 }
 
 fn bring(world: &mut World, client: &Client, state: &str, responses: &str) -> crate::ExchangeId {
-    let members = format!(r#""name":"echo","requestState":"{state}","inputResponses":{{{responses}}}"#);
+    let members = format!(
+        r#""requestState":"{state}","arguments":{{"n":1}},"name":"echo","inputResponses":{{{responses}}}"#
+    );
     world.request(client, "2", "tools/call", &members)
 }
 

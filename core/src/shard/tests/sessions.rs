@@ -95,7 +95,13 @@ fn a_version_header_names_a_revision_that_has_sessions_or_is_refused() {
         head.headers.version = version.map(String::from);
         let exchange = world.post_with(&client, head, body);
         assert_eq!(world.seen(exchange).status, Some(if good { 200 } else { 400 }), "{version:?}");
-        assert_eq!(world.answer(&client, exchange).has(Field::Result), good, "{version:?}");
+        let answer = world.answer(&client, exchange);
+        assert_eq!(answer.has(Field::Result), good, "{version:?}");
+        if !good {
+            let words = answer.text(Field::ErrorMessage).unwrap();
+            let sent = alloc::format!("{:?}", version.unwrap());
+            assert!(words.contains(&sent) && words.contains("agreed on 2025-11-25: send that"), "{words}");
+        }
     }
 }
 

@@ -128,7 +128,7 @@ async fn server(name: &str, spec: &ServerSpec, upstream: &UpstreamArgs) -> Findi
         Ok(spec) => spec,
         Err(missing) => {
             let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
-            return bad(&what, missing.join("; "));
+            return bad(&format!("variables of {name}"), missing.join("; "));
         }
     };
     match &spec.transport {

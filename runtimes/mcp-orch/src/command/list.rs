@@ -47,12 +47,15 @@ pub(crate) async fn servers(args: ListServers) -> anyhow::Result<ExitCode> {
 
 /// What it means that a server asks its clients.
 fn asks(server: &ServerView) -> String {
-    let count = match server.processes {
-        1 => "1 process".to_owned(),
-        count => format!("{count} processes"),
+    let (own, one, more) = if server.remote {
+        ("session with it", "session", "sessions")
+    } else {
+        ("process", "process", "processes")
     };
+    let count = server.processes;
+    let noun = if count == 1 { one } else { more };
     format!(
-        "it asks its clients for something, so each session that can answer has a process of its own ({count} now); \
+        "it asks its clients for something, so each session that can answer has a {own} of its own ({count} {noun} now); \
          \"sharing\" in the configuration changes that"
     )
 }
@@ -107,4 +110,26 @@ async fn note_failures(
         }
     }
     Ok(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remote_server_has_sessions_and_any_other_has_processes() {
+        for (remote, processes, words) in [
+            (false, 1, "has a process of its own (1 process now)"),
+            (false, 2, "has a process of its own (2 processes now)"),
+            (true, 1, "has a session with it of its own (1 session now)"),
+            (true, 3, "has a session with it of its own (3 sessions now)"),
+        ] {
+            let view = serde_json::json!({
+                "name": "a", "configured": "enabled", "state": "running", "health": "ok",
+                "remote": remote, "processes": processes, "interactive": true,
+            });
+            let view: ServerView = serde_json::from_value(view).expect("a server");
+            assert!(asks(&view).contains(words), "{}", asks(&view));
+        }
+    }
 }

@@ -1,0 +1,76 @@
+//! Why a server that was reached was not greeted, and what to do about it.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use serde::Deserialize;
+
+use super::Cx;
+use super::greet::protocol;
+use crate::ServerId;
+use crate::record::{Protocol, ServerSpec};
+use crate::rpc::{Envelope, Field};
+use crate::upstream::{Failure, State};
+
+/// The link's own cause where nobody was reached, or what was refused and how.
+pub(super) fn refusal(server: &str, protocol: Protocol, what: &str, response: &Envelope) -> Failure {
+    let said = response.text(Field::ErrorMessage).unwrap_or_default();
+    let ways = ["is not available", "did not take the request", "ended before it answered"];
+    let own = ways.iter().find_map(|way| said.strip_prefix(&*format!("server {server} {way}: ")));
+    match own {
+        Some(cause) => {
+            let cause = cause.trim_end_matches("; the outcome is unknown").to_owned();
+            if is_refused(response) { Failure::lasting(cause) } else { Failure::passing(cause) }
+        }
+        None => {
+            let cause = format!("{what}: {said}{}", advice(protocol));
+            let lasts = protocol != Protocol::Auto && is_of_protocol(response);
+            if lasts { Failure::lasting(cause) } else { Failure::passing(cause) }
+        }
+    }
+}
+
+/// A server that was started or reached did not answer in time.
+pub(super) fn unanswered(cx: &Cx<'_>, server: ServerId, state: State) -> Failure {
+    let config = cx.snapshot.entry(server).and_then(|entry| entry.config.as_ref());
+    let seconds = config.map_or(ServerSpec::TIMEOUT_S, |config| config.spec.timeout_s);
+    let protocol = protocol(cx, server);
+    let method = if protocol == Protocol::Modern { "server/discover" } else { "initialize" };
+    let advice = if matches!(state, State::Handshaking { .. }) { advice(protocol) } else { "" };
+    Failure::passing(format!("it did not answer {method} within {seconds} s (its timeout){advice}"))
+}
+
+/// What else could be wrong where a server was spoken to in one era alone.
+fn advice(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Auto => "",
+        Protocol::Legacy => {
+            "; \"protocol\" of this server is set to legacy: if it speaks 2026-07-28 alone, set it to auto or modern"
+        }
+        Protocol::Modern => {
+            "; \"protocol\" of this server is set to modern: if it does not speak 2026-07-28, set it to auto or legacy"
+        }
+    }
+}
+
+/// Whether an error is one of the protocol's own and not of a fault within the server: it does not know what was said.
+fn is_of_protocol(response: &Envelope) -> bool {
+    let code = response.raw_str(Field::Code).and_then(|code| code.parse().ok());
+    code.is_some_and(|code: i64| (-32_768..=-32_000).contains(&code) && code != -32_603)
+}
+
+/// Whether the link's own error says that no retry helps: a remote server has refused the request, and will again.
+fn is_refused(response: &Envelope) -> bool {
+    #[derive(Deserialize)]
+    struct Refusal {
+        data: Refused,
+    }
+    #[derive(Deserialize)]
+    struct Refused {
+        retryable: bool,
+        /// Of those who were reached and refused alone.
+        #[serde(rename = "status")]
+        _status: u16,
+    }
+    let refusal = response.raw(Field::Error).and_then(|raw| serde_json::from_slice::<Refusal>(raw).ok());
+    refusal.is_some_and(|refusal| !refusal.data.retryable)
+}

@@ -1,0 +1,136 @@
+//! Whom a server means that asks while several calls are in flight.
+
+use alloc::string::String;
+
+use super::clients::{Client, Era, HTTP, Sent, at};
+use super::script::Script;
+use super::world::World;
+use crate::record::Sharing;
+use crate::{Limits, LinkId};
+
+const ABLE: &str = r#"{"sampling":{},"elicitation":{}}"#;
+
+fn world(limits: Limits, sharing: Sharing) -> World {
+    let mut world = World::scripted(limits, [("a", Script::default())]);
+    world.configure(|servers| servers[0].spec.sharing = sharing);
+    world.surveyed()
+}
+
+fn stateless(key: &'static str) -> Client {
+    Client { key, capabilities: ABLE, ..Client::new(Era::Modern, at("a")) }
+}
+
+fn called(world: &mut World, client: &Client) -> Sent {
+    world.call(client, "1");
+    world.requested("a")
+}
+
+/// The server asks; what it is told at once, if anything.
+fn ask(world: &mut World, link: LinkId) -> Option<String> {
+    let question = r#"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"?"}}"#;
+    world.says(link, question);
+    world.frames("a").pop().map(|(_, told)| told)
+}
+
+/// The server is seen to ask, in a call that ends.
+fn asks(world: &mut World) {
+    let sent = called(world, &stateless("first"));
+    ask(world, sent.link);
+    world.reply(&sent, "{}");
+    world.frames("a");
+}
+
+#[test]
+fn a_question_that_may_be_of_several_calls_is_refused_with_the_way_out() {
+    for sharing in [Sharing::Auto, Sharing::Shared, Sharing::PerUser, Sharing::PerSession] {
+        let mut world = world(Limits::default(), sharing);
+        let client = stateless("key");
+        let link = called(&mut world, &client).link;
+        assert_eq!(called(&mut world, &client).link, link, "it was not seen to ask yet");
+        let told = ask(&mut world, link).unwrap();
+        assert!(told.contains("-32601") && told.contains("several calls are in flight"), "{told}");
+        assert!(told.contains("auto or per-session"), "{told}");
+        // Now it was.
+        let asked = sharing != Sharing::Shared;
+        assert_eq!(called(&mut world, &client).link != link, asked, "{sharing:?}");
+    }
+}
+
+#[test]
+fn a_question_that_no_client_of_several_can_answer_is_refused_as_such() {
+    let mut world = world(Limits::default(), Sharing::Shared);
+    let client = Client::new(Era::Modern, at("a"));
+    let link = called(&mut world, &client).link;
+    called(&mut world, &client);
+    let told = ask(&mut world, link).unwrap();
+    assert!(told.contains("no client that can do this is calling"), "{told}");
+}
+
+#[test]
+fn a_question_that_may_be_of_one_of_two_parked_calls_is_refused_as_unclear() {
+    let mut world = world(Limits::default(), Sharing::Shared);
+    let link = called(&mut world, &stateless("key")).link;
+    ask(&mut world, link);
+    world.advance(Limits::default().gather);
+    called(&mut world, &Client::new(Era::Modern, at("a")));
+    let told = ask(&mut world, link).unwrap();
+    assert!(told.contains("several calls are in flight"), "{told}");
+}
+
+#[test]
+fn calls_of_one_key_without_a_session_are_asked_one_by_one_whatever_the_policy_of_one_s_own() {
+    for sharing in [Sharing::PerUser, Sharing::PerSession] {
+        let mut world = world(Limits::default(), sharing);
+        asks(&mut world);
+        let client = stateless("key");
+        let calls = [(); 3].map(|()| (world.call(&client, "1"), world.requested("a").link));
+        for (call, link) in calls {
+            assert_eq!(ask(&mut world, link), None, "{sharing:?}");
+            world.advance(Limits::default().gather);
+            let shown = world.take(&client, call);
+            assert!(shown.len() == 1 && shown[0].contains("input_required"), "{sharing:?} {shown:?}");
+        }
+        // Who cannot be asked has no use for that.
+        let dumb = Client { key: "dumb", capabilities: "{}", ..client };
+        assert_eq!(called(&mut world, &dumb).link, called(&mut world, &dumb).link);
+    }
+}
+
+#[test]
+fn calls_of_one_key_without_a_session_that_follow_each_other_have_one_process() {
+    let mut world = world(Limits::default(), Sharing::PerUser);
+    asks(&mut world);
+    let links = [(); 3].map(|()| {
+        let sent = called(&mut world, &stateless("key"));
+        world.reply(&sent, "{}");
+        sent.link
+    });
+    assert_eq!(links, [links[0]; 3]);
+}
+
+#[test]
+fn the_sessions_of_a_user_keep_to_one_process_and_what_is_unclear_there_is_refused() {
+    let mut world = world(Limits::default(), Sharing::PerUser);
+    asks(&mut world);
+    let clients = [(); 2].map(|()| world.able_client(HTTP, at("a"), ABLE));
+    let links = clients.each_ref().map(|client| called(&mut world, client).link);
+    assert_eq!(links[0], links[1]);
+    assert!(ask(&mut world, links[0]).unwrap().contains("several calls are in flight"));
+}
+
+#[test]
+fn one_key_s_calls_leave_half_of_the_processes_to_others() {
+    let limits = Limits { private_processes: 4, ..Limits::default() };
+    let mut world = world(limits, Sharing::PerUser);
+    asks(&mut world);
+    for _ in 0..6 {
+        called(&mut world, &stateless("first"));
+    }
+    for key in ["second", "third"] {
+        let client = stateless(key);
+        let call = world.call(&client, "1");
+        assert!(world.take(&client, call).is_empty(), "{key} is served");
+        let sent = world.requested("a");
+        assert_eq!(ask(&mut world, sent.link), None, "{key} can be asked");
+    }
+}
