@@ -25,6 +25,7 @@ mod rounds;
 mod sessions;
 mod sharing;
 mod sse;
+mod stopping;
 mod subscriptions;
 mod table;
 mod tasks;

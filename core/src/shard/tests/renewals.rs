@@ -163,7 +163,7 @@ fn a_hub_that_stops_opens_no_other_session() {
     let sent = world.requested("a");
     world.feed(Input::Stopping);
     world.close(sent.link, CloseReason::Expired { refused: [sent.id].to_vec() });
-    assert_eq!((world.code(&client, call).as_str(), world.starts()), ("-31001", 1));
+    assert_eq!((world.code(&client, call).as_str(), world.starts()), ("-31003", 1));
     assert!(world.shard.is_quiet());
 }
 
