@@ -71,7 +71,7 @@ impl<G: Gateway + ?Sized> Face<G> {
             },
         };
         match outcome {
-            Ok((verb, reply)) => reply::respond(reply, verb, exchange, self.limits.sse_comment),
+            Ok(reply) => reply::respond(reply, exchange, self.limits.sse_comment),
             Err(Refusal { fault, allow }) => reply::refuse(&fault, allow, exchange),
         }
     }
@@ -107,12 +107,12 @@ impl<G: Gateway + ?Sized> Face<G> {
         judged: Judged,
         headers: HeaderMap,
         body: Incoming,
-    ) -> Result<(Verb, Reply), Refusal> {
+    ) -> Result<Reply, Refusal> {
         let Judged { head, allow } = judged;
         let verb = head.verb;
         let admission = match self.gateway.admit(&head).await {
             Ok(admission) => admission,
-            Err(reply) => return Ok((verb, reply)),
+            Err(reply) => return Ok(reply),
         };
         if let Some(allow) = allow {
             return Err(Refusal { fault: Rejection::VerbNotAllowed.into(), allow: Some(allow) });
@@ -130,7 +130,7 @@ impl<G: Gateway + ?Sized> Face<G> {
         drop(headers);
         let bytes =
             if body.is_end_stream() { Bytes::new() } else { body::read(body, &self.limits, pacer).await? };
-        Ok((verb, self.gateway.submit(admission, head, bytes).await))
+        Ok(self.gateway.submit(admission, head, bytes).await)
     }
 }
 
