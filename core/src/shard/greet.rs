@@ -157,6 +157,10 @@ impl Shard {
         let entry = cx.snapshot.entry(upstream.id);
         for id in upstream.calls.unsent() {
             let Some(call) = upstream.calls.get_mut(id) else { continue };
+            if call.awaits_news {
+                call.sent = true;
+                continue;
+            }
             let (Purpose::Client(caller, _), Some(request)) = (&call.purpose, call.request.take()) else {
                 upstream.calls.remove(id);
                 continue;

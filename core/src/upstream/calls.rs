@@ -117,6 +117,9 @@ pub(crate) struct Call {
     pub round: Option<Box<Round>>,
     /// What its client subscribes to with it.
     pub subscribes: Option<Box<Subscribes>>,
+    /// Whether it is a subscription at a server of the stateless era: it is answered when the stream of the server's news is
+    /// open, and the server never hears of it by itself.
+    pub awaits_news: bool,
     /// What its server has asked for and its client, of the stateless era, did not say it can do.
     pub lacks: Option<Asking>,
     /// The size of the message.
@@ -126,6 +129,11 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// Whether its server can be told to give it up.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.sent && !self.awaits_news
+    }
+
     /// Whether a client has asked for it, also one that has gone or has still to come back.
     fn is_of_client(&self) -> bool {
         matches!(self.purpose, Purpose::Client(..) | Purpose::Forgotten | Purpose::Parked)
@@ -225,6 +233,13 @@ impl Calls {
         sent.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
+    /// Removes the calls that wait for the stream of news.
+    pub(crate) fn take_awaiting_news(&mut self) -> Vec<Call> {
+        let ids = self.table.iter().filter(|(_, call)| call.awaits_news).map(|(id, _)| *id);
+        let ids: Vec<CallId> = ids.collect();
+        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+    }
+
     /// Removes the calls that were never sent.
     pub(crate) fn take_unsent_calls(&mut self) -> Vec<Call> {
         self.unsent().into_iter().filter_map(|id| self.remove(id)).collect()
@@ -295,7 +310,7 @@ impl Calls {
 
     /// The only call of a client that the server works on, if there is exactly one.
     fn only_of_clients(&self) -> Option<(CallId, &Call)> {
-        let mut calls = self.table.iter().filter(|(_, call)| call.sent && call.is_of_client());
+        let mut calls = self.table.iter().filter(|(_, call)| call.is_under_way() && call.is_of_client());
         let (id, call) = calls.next()?;
         calls.next().is_none().then_some((*id, call))
     }

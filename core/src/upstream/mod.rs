@@ -30,6 +30,8 @@ const TAIL_LINES: usize = 5;
 pub(crate) struct News {
     /// The `subscriptions/listen` that is open.
     pub call: Option<CallId>,
+    /// Whether the server has said that it is.
+    pub open: bool,
     /// Those that it takes the place of, until the server has said that it is open.
     pub before: Vec<CallId>,
     /// When it is opened again.

@@ -248,7 +248,6 @@ fn the_news_of_a_server_are_asked_for_in_one_stream_that_follows_the_subscriptio
     let client = world.client(HTTP, at("a"));
     let stream = world.open(&client, crate::ports::gateway::Verb::Listen);
     let asked = world.request(&client, "1", "resources/subscribe", r#""uri":"test://a""#);
-    assert!(world.answer(&client, asked).has(Field::Result));
     let frames = world.frames("a");
     assert!(
         frames.len() == 1 && frames[0].1.contains(r#""resourceSubscriptions":["test://a"]"#),
@@ -262,7 +261,9 @@ fn the_news_of_a_server_are_asked_for_in_one_stream_that_follows_the_subscriptio
         let frames = world.frames("a");
         let ended = |text: &String| text.contains("notifications/cancelled") && text.contains(&first.id);
         assert_eq!(frames.iter().any(|(_, text)| ended(text)), ends, "nothing is missed between the two");
+        assert_eq!(world.seen(asked).ended, ends, "the yes waits for the stream that has the resource");
     }
+    assert!(world.answer(&client, asked).has(Field::Result));
     world.says(
         first.link,
         r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"test://a","_meta":{"io.modelcontextprotocol/subscriptionId":9}}}"#,
