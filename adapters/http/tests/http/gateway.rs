@@ -128,7 +128,7 @@ impl EventStream for Script {
 }
 
 /// The events that a test sends, until it has no more.
-pub(crate) struct Fed(pub(crate) mpsc::UnboundedReceiver<Event>);
+pub(crate) struct Fed(pub(crate) mpsc::Receiver<Event>);
 
 impl EventStream for Fed {
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {

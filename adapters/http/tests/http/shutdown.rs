@@ -52,9 +52,9 @@ async fn a_call_under_way_is_answered_and_its_connection_closed() {
 
 #[tokio::test]
 async fn streams_go_on_until_the_gateway_ends_them() {
-    let (feed, fed) = mpsc::unbounded_channel();
-    let fed = Mutex::new(Some(fed));
-    let stream = move || Fed(fed.lock().unwrap().take().unwrap());
+    let (feed, events) = mpsc::channel(1);
+    let events = Mutex::new(Some(events));
+    let stream = move || Fed(events.lock().unwrap().take().unwrap());
     let mut hub = Hub::start(Scripted::events(stream), Limits::default()).await;
     let mut sse = hub.connect().await;
     sse.send(hub.get("/sse")).await;
@@ -63,7 +63,7 @@ async fn streams_go_on_until_the_gateway_ends_them() {
     while TcpStream::connect(hub.address).await.is_ok() {
         tokio::time::sleep(ms(1)).await;
     }
-    feed.send(message("the answer")).unwrap();
+    feed.send(message("the answer")).await.unwrap();
     drop(feed);
     let chunks = sse.chunks().await.concat();
     assert!(chunks.ends_with(b"data: the answer\n\n"), "the body ends as it should: {chunks:?}");
