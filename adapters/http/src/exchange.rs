@@ -121,10 +121,6 @@ impl<G: Gateway + ?Sized> Face<G> {
         if bodiless && !body.is_end_stream() {
             return Err(Rejection::Malformed("a body where none belongs").into());
         }
-        // Without a session there is nothing to listen to or to end (2026-07-28, streamable HTTP).
-        if matches!(verb, Verb::Listen | Verb::Delete) && head.session.is_none() {
-            return Err(Refusal { fault: Rejection::VerbNotAllowed.into(), allow: Some("POST") });
-        }
         agree_on_media(verb, &headers)?;
         // The headers are slices of the connection's read buffer, which is used again once they are gone.
         drop(headers);
