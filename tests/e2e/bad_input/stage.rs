@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
+use crate::home::Home;
 use crate::hub::Hub;
 use crate::peers::Server;
 use crate::process::found;
@@ -18,15 +19,20 @@ pub(crate) const PROGRAM: &str = include_str!("server.py");
 pub(crate) struct Stage {
     pub(crate) hub: Hub,
     pub(crate) key: String,
+    /// A key that was good once.
+    pub(crate) expired: String,
     /// Where the hub listens, without a scheme.
     pub(crate) address: String,
 }
 
 impl Stage {
     pub(crate) async fn new() -> Self {
-        let (hub, key) = Hub::with(&[("echo", server("good"))]).await;
+        let home = Home::with(&[("echo", server("good"))]);
+        let expired = home.expired_key().await;
+        let hub = Hub::start(&home).await;
+        let key = hub.create_key().await;
         let address = hub.url.strip_prefix("http://").expect("plain http").to_owned();
-        Self { hub, key, address }
+        Self { hub, key, expired, address }
     }
 
     /// A request by its line, with `Host`, a good key and the end of the connection, and with these lines and body.
