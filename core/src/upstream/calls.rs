@@ -245,13 +245,14 @@ impl Calls {
         self.unsent().into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
-    /// Removes the calls of the hub's own that have this purpose.
-    pub(crate) fn remove_own(&mut self, purpose: impl Fn(&Purpose) -> bool) {
+    /// Removes the calls of the hub's own that have this purpose. Returns them.
+    pub(crate) fn remove_own(&mut self, purpose: impl Fn(&Purpose) -> bool) -> Vec<CallId> {
         let ids: Vec<CallId> =
             self.table.iter().filter(|(_, call)| purpose(&call.purpose)).map(|(id, _)| *id).collect();
-        for id in ids {
-            self.remove(id);
+        for id in &ids {
+            self.remove(*id);
         }
+        ids
     }
 
     /// Whether a call of the hub's own has this purpose.

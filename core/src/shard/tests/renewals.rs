@@ -9,6 +9,7 @@ use core::time::Duration;
 use super::clients::{Client, ERAS, Era, HTTP, Sent, at};
 use super::script::Script;
 use super::world::World;
+use crate::Limits;
 use crate::ports::upstream::CloseReason;
 use crate::record::{RemoteKind, ServerSpec, Sharing, Transport};
 use crate::rpc::Field;
@@ -18,8 +19,13 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 /// A remote server that runs.
 fn remote() -> World {
+    remote_of(Script::default())
+}
+
+/// A remote server that behaves in this way.
+pub(super) fn remote_of(script: Script) -> World {
     let (kind, url) = (RemoteKind::Http, "https://a.example/mcp".to_owned());
-    let mut world = World::new(&["a"]);
+    let mut world = World::scripted(Limits::default(), [("a", script)]);
     world.configure(|servers| {
         servers[0].spec = ServerSpec::new(Transport::Remote { kind, url, headers: BTreeMap::new() });
     });
