@@ -4,12 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
-use orch_core::ProjectId;
-use orch_core::ports::store::{Change, Expect, Store as _};
-use orch_core::record::{Record, RecordKind};
-use orch_store_redb::RedbStore;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -77,23 +72,6 @@ impl Home {
         command.args(words).arg("--data-dir").arg(self.data());
         self.mark(&mut command);
         command
-    }
-
-    /// A key whose time is over, made before there is a hub.
-    pub(crate) async fn expired_key(&self) -> String {
-        let command = self.program(&["keys", "create", "--project", "default", "--name", "expired"]);
-        let output = process::succeed(command, Duration::from_secs(20)).await;
-        let store = RedbStore::open(self.data().join("store.redb")).expect("a store");
-        let anywhere = ProjectId(orch_core::hub::ID.0);
-        for project in store.list(RecordKind::Project, anywhere).await.expect("projects") {
-            let Record::Project(project) = project.record else { continue };
-            for key in store.list(RecordKind::Key, project.id).await.expect("keys") {
-                let Record::Key(mut key) = key.record else { continue };
-                key.expires_at = Some(key.created_at);
-                store.commit(vec![Change::Put(Record::Key(key), Expect::Anything)]).await.expect("a change");
-            }
-        }
-        output.lines().last().expect("a key on the last line").trim().to_owned()
     }
 
     /// Lets a command run here, and marks it and all that it starts.
