@@ -5,9 +5,11 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde::Deserialize;
+
 use crate::Limit;
 use crate::mcp::Asking;
-use crate::rpc::write;
+use crate::rpc::{Envelope, Field, write};
 
 /// A fault, by guilt.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -343,6 +345,26 @@ fn supported(requested: &str) -> String {
 }
 
 impl UpstreamFault {
+    /// Whether an answer is one of these faults and the server has not said a word: it was not reached, let nobody in
+    /// (401, 403), had no time (408, 425, 429), or failed (5xx).
+    pub(crate) fn is_silence(answer: &Envelope) -> bool {
+        #[derive(Deserialize)]
+        struct Error {
+            code: i32,
+            data: Option<Data>,
+        }
+        #[derive(Deserialize)]
+        struct Data {
+            status: Option<u16>,
+        }
+        let error = answer.raw(Field::Error).and_then(|raw| serde_json::from_slice::<Error>(raw).ok());
+        error.is_some_and(|Error { code, data }| match (code, data.and_then(|data| data.status)) {
+            (own::UNAVAILABLE, Some(status)) => matches!(status, 401 | 403 | 408 | 425 | 429 | 500..),
+            (own::UNAVAILABLE, None) | (own::OUTCOME_UNKNOWN, _) => true,
+            _ => false,
+        })
+    }
+
     fn codes(&self) -> (u16, i32, Option<String>) {
         let retryable = |yes: bool| {
             Some(

@@ -143,7 +143,7 @@ pub struct Limits {
     pub stop_stdin: Duration,
     /// From SIGTERM to SIGKILL.
     pub stop_term: Duration,
-    /// How long the calls of a removed server may go on.
+    /// How long calls may go on when their server is removed, or the hub was told to stop (`--drain-seconds`).
     pub drain: Duration,
     /// From a connection's start to its first byte, and from the first byte of a head to its end.
     pub head: Duration,

@@ -109,6 +109,11 @@ impl Hub {
         output.lines().last().expect("a key on the last line").trim().to_owned()
     }
 
+    /// Asks the hub to end, and does not wait for that.
+    pub(crate) fn ask_to_stop(&self) {
+        kill_process(Pid::from_child(&self.process), Signal::TERM).expect("a signal");
+    }
+
     /// Ends the hub without a word, and waits until it is gone.
     pub(crate) fn kill(mut self) -> Arc<Home> {
         self.process.kill().expect("a signal");

@@ -30,6 +30,7 @@ mod resumption;
 mod rmcp_client;
 mod servers;
 mod start;
+mod stopping;
 mod supervision;
 mod survival;
 mod unified;

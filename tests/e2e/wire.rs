@@ -134,6 +134,11 @@ impl Wire {
         post.body(message.to_string()).send().await.expect("a response")
     }
 
+    /// A request as this client writes it, with the id 1.
+    pub(crate) fn request(&self, method: &str, params: Value) -> Value {
+        request(&json!(1), method, &self.with_meta(params))
+    }
+
     /// Opens a lost stream again, after the event with this id.
     pub(crate) async fn resume(&self, cursor: &str) -> Response {
         let get = self.http.get(&self.url).bearer_auth(&self.key).header("accept", "text/event-stream");

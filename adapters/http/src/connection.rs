@@ -72,9 +72,10 @@ pub(crate) async fn serve<G: Gateway + ?Sized>(
     let mut connection = http.serve_connection(socket, service);
     let mut stopped = pin!(stop.cancelled());
     let mut timer = pin!(sleep_until(Instant::now() + limits.head));
+    let mut closing = false;
     let lapse = poll_fn(|cx| {
-        if !pacer.is_closing() && stopped.as_mut().poll(cx).is_ready() {
-            pacer.close();
+        if !closing && stopped.as_mut().poll(cx).is_ready() {
+            closing = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
         loop {

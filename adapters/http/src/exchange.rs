@@ -71,7 +71,7 @@ impl<G: Gateway + ?Sized> Face<G> {
             },
         };
         match outcome {
-            Ok((verb, reply)) => reply::respond(reply, verb, exchange, self.limits.sse_comment),
+            Ok(reply) => reply::respond(reply, exchange, self.limits.sse_comment),
             Err(Refusal { fault, allow }) => reply::refuse(&fault, allow, exchange),
         }
     }
@@ -107,12 +107,12 @@ impl<G: Gateway + ?Sized> Face<G> {
         judged: Judged,
         headers: HeaderMap,
         body: Incoming,
-    ) -> Result<(Verb, Reply), Refusal> {
+    ) -> Result<Reply, Refusal> {
         let Judged { head, allow } = judged;
         let verb = head.verb;
         let admission = match self.gateway.admit(&head).await {
             Ok(admission) => admission,
-            Err(reply) => return Ok((verb, reply)),
+            Err(reply) => return Ok(reply),
         };
         if let Some(allow) = allow {
             return Err(Refusal { fault: Rejection::VerbNotAllowed.into(), allow: Some(allow) });
@@ -121,16 +121,12 @@ impl<G: Gateway + ?Sized> Face<G> {
         if bodiless && !body.is_end_stream() {
             return Err(Rejection::Malformed("a body where none belongs").into());
         }
-        // Without a session there is nothing to listen to or to end (2026-07-28, streamable HTTP).
-        if matches!(verb, Verb::Listen | Verb::Delete) && head.session.is_none() {
-            return Err(Refusal { fault: Rejection::VerbNotAllowed.into(), allow: Some("POST") });
-        }
         agree_on_media(verb, &headers)?;
         // The headers are slices of the connection's read buffer, which is used again once they are gone.
         drop(headers);
         let bytes =
             if body.is_end_stream() { Bytes::new() } else { body::read(body, &self.limits, pacer).await? };
-        Ok((verb, self.gateway.submit(admission, head, bytes).await))
+        Ok(self.gateway.submit(admission, head, bytes).await)
     }
 }
 

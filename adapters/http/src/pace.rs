@@ -4,7 +4,6 @@
 //! fires too early it is set again. So a busy connection does not touch the timer wheel for its requests.
 
 use orch_core::Limits;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -97,14 +96,13 @@ impl Pace {
 #[derive(Debug)]
 pub(crate) struct Pacer {
     pace: Mutex<Pace>,
-    closing: AtomicBool,
 }
 
 impl Pacer {
     pub(crate) fn new(now: Instant) -> Self {
         let pace =
             Pace { phase: Phase::Silent { since: now }, stalled: None, whole: true, half_a_head: false };
-        Self { pace: Mutex::new(pace), closing: AtomicBool::new(false) }
+        Self { pace: Mutex::new(pace) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Pace> {
@@ -170,15 +168,6 @@ impl Pacer {
         let mut pace = self.lock();
         pace.phase = Phase::Lingering { since: Instant::now() };
         !pace.whole
-    }
-
-    /// The server is about to stop: streams that would never end by themselves end.
-    pub(crate) fn close(&self) {
-        self.closing.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Relaxed)
     }
 }
 

@@ -6,7 +6,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body::{Frame, SizeHint};
-use orch_core::ports::gateway::{Reply, ReplyBody, Verb};
+use orch_core::ports::gateway::{Reply, ReplyBody};
 use orch_core::{Fault, Limit, Rejection};
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -48,17 +48,13 @@ impl Drop for Exchange {
 /// The body of a response. It holds the exchange open until it is sent or dropped.
 pub(crate) struct Body {
     content: Content,
-    exchange: Exchange,
+    _exchange: Exchange,
 }
 
 enum Content {
     Nothing,
     Whole(Bytes),
-    Events {
-        events: Events,
-        /// Nothing but the end of the server or of the client ends this stream.
-        endless: bool,
-    },
+    Events(Events),
 }
 
 impl http_body::Body for Body {
@@ -69,16 +65,14 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Self { content, exchange } = &mut *self;
-        let piece = match content {
+        let piece = match &mut self.content {
             Content::Nothing => Poll::Ready(None),
             Content::Whole(bytes) => {
                 let bytes = std::mem::take(bytes);
-                *content = Content::Nothing;
+                self.content = Content::Nothing;
                 Poll::Ready(Some(bytes))
             }
-            Content::Events { endless: true, .. } if exchange.pacer.is_closing() => Poll::Ready(None),
-            Content::Events { events, .. } => events.poll_piece(cx),
+            Content::Events(events) => events.poll_piece(cx),
         };
         piece.map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
     }
@@ -91,13 +85,13 @@ impl http_body::Body for Body {
         match &self.content {
             Content::Nothing => SizeHint::with_exact(0),
             Content::Whole(bytes) => SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
-            Content::Events { .. } => SizeHint::default(),
+            Content::Events(_) => SizeHint::default(),
         }
     }
 }
 
 /// The response that carries a reply. `pause` is that between two comments on a silent stream.
-pub(crate) fn respond(reply: Reply, verb: Verb, exchange: Exchange, pause: Duration) -> Response<Body> {
+pub(crate) fn respond(reply: Reply, exchange: Exchange, pause: Duration) -> Response<Body> {
     let Reply { status, session, body } = reply;
     let mut headers = common(10);
     let content = match body {
@@ -110,8 +104,7 @@ pub(crate) fn respond(reply: Reply, verb: Verb, exchange: Exchange, pause: Durat
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, no-transform"));
             headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-            let endless = matches!(verb, Verb::Listen | Verb::OpenSse);
-            Content::Events { events: Events::new(stream, pause), endless }
+            Content::Events(Events::new(stream, pause))
         }
     };
     if let Some(Ok(session)) = session.map(HeaderValue::try_from) {
@@ -179,7 +172,7 @@ fn json(headers: &mut HeaderMap) {
 }
 
 fn build(status: StatusCode, headers: HeaderMap, content: Content, exchange: Exchange) -> Response<Body> {
-    let mut response = Response::new(Body { content, exchange });
+    let mut response = Response::new(Body { content, _exchange: exchange });
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response

@@ -48,9 +48,9 @@ impl<G: ?Sized> fmt::Debug for Server<G> {
 impl<G: Gateway + ?Sized> Server<G> {
     /// Serves until `stop` is cancelled, then drains.
     ///
-    /// Draining, no connection is accepted, idle ones are closed, streams that would never end (those that a `GET`
-    /// opened) are ended, and exchanges under way have [`Limits::drain`] to end. Returns how many connections had
-    /// to be cut after that. Dropping the future cuts all of them.
+    /// Draining, no connection is accepted, idle ones are closed, and exchanges under way have [`Limits::drain`] to
+    /// end; what would never end by itself is ended by the gateway. Returns how many connections had to be cut after
+    /// that. Dropping the future cuts all of them.
     pub async fn serve(self, stop: CancellationToken) -> usize {
         let Self { listeners, gateway, hosts, limits, ready } = self;
         let mut connections = Connections {

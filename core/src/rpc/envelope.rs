@@ -78,8 +78,10 @@ impl Envelope {
             return refuse("\"id\" must be a string or an integer");
         }
         let answers = [Field::Method, Field::Result, Field::Error].iter().filter(|field| self.has(**field));
-        if answers.count() != 1 {
-            return refuse("exactly one of \"method\", \"result\" and \"error\" is needed");
+        match answers.count() {
+            0 => return refuse("it holds neither a \"result\" nor an \"error\", and no \"method\""),
+            1 => {}
+            _ => return refuse("it holds more than one of \"method\", \"result\" and \"error\""),
         }
         if let Some(method) = self.raw(Field::Method)
             && (method.contains(&b'\\') || decode_string(method).is_none_or(|name| name.is_empty()))
@@ -208,8 +210,8 @@ mod tests {
         assert!(refusal("[]").contains("batches"));
         assert!(refusal("1").contains("object"));
         assert!(refusal(r#"{"id":1,"method":"x"}"#).contains("jsonrpc"));
-        assert!(refusal(r#"{"jsonrpc":"2.0","id":1}"#).contains("exactly one"));
-        assert!(refusal(r#"{"jsonrpc":"2.0","id":1,"result":1,"error":{}}"#).contains("exactly one"));
+        assert!(refusal(r#"{"jsonrpc":"2.0","id":1}"#).contains("neither a \"result\" nor an \"error\""));
+        assert!(refusal(r#"{"jsonrpc":"2.0","id":1,"result":1,"error":{}}"#).contains("more than one"));
         assert!(refusal(r#"{"jsonrpc":"2.0","id":1,"method":"x","params":[1]}"#).contains("params"));
         assert!(refusal(r#"{"jsonrpc":"2.0","result":1}"#).contains("needs an \"id\""));
         assert!(refusal(r#"{"jsonrpc":"2.0","id":1,"result":{},"params":{}}"#).contains("no \"params\""));

@@ -17,7 +17,7 @@ pub use batch::Body;
 pub use envelope::{Envelope, Message, Sender};
 pub use field::{Field, Fields, Span};
 pub use members::Members;
-pub use salvage::{answered_id, asked_id};
+pub use salvage::{answered_id, asked_id, replied_id};
 pub use same::same;
 pub use scan::{JsonLimits, scan};
 pub use string::decode_string;

@@ -19,6 +19,14 @@ pub fn answered_id<'t>(beginning: &'t [u8], end: &'t [u8]) -> Option<&'t str> {
     if answers { first.id.or_else(|| id_in_end(end)) } else { None }
 }
 
+/// The raw id of the request that a response answers whose text, all of it, was refused. What holds no `method` is meant
+/// for a response, also where it has neither a `result` nor an `error`.
+pub fn replied_id(text: &[u8]) -> Option<&str> {
+    let all = Glance::at(text);
+    let answers = !all.asks && (all.answers || all.whole);
+    if answers { all.id.or_else(|| id_in_end(text)) } else { None }
+}
+
 /// The raw id of a request whose text, all of it, was refused.
 pub fn asked_id(text: &[u8]) -> Option<&str> {
     let all = Glance::at(text);
@@ -34,6 +42,8 @@ struct Glance<'t> {
     asks: bool,
     /// A `result` or an `error` is.
     answers: bool,
+    /// There are no others.
+    whole: bool,
 }
 
 impl<'t> Glance<'t> {
@@ -55,7 +65,9 @@ impl<'t> Glance<'t> {
         if key == b"\"id\"" && self.id.is_none() {
             self.id = id(value);
         }
-        skip_space(after).strip_prefix(b",")
+        let after = skip_space(after);
+        self.whole = trim_end(after) == b"}";
+        after.strip_prefix(b",")
     }
 }
 
@@ -218,6 +230,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_refused_as_a_whole_and_holds_no_method_was_meant_for_an_answer() {
+        for (text, id) in [
+            (r#"{"jsonrpc":"2.0","id":7}"#, Some("7")),
+            (r#"{ "id" : "a" , "jsonrpc" : "2.0" } "#, Some("\"a\"")),
+            (r#"{"jsonrpc":"2.0","id":7,"params":{"content":[]}}"#, Some("7")),
+            (r#"{"jsonrpc":"2.0","result":{},"error":{},"id":7}"#, Some("7")),
+            (r#"{"jsonrpc":"2.0","id":7,"method":"m"}"#, None),
+            (r#"{"jsonrpc":"2.0","id":7,"method":"m","result":{}}"#, None),
+            (r#"{"jsonrpc":"2.0","id":7,"#, None),
+            (r#"{"jsonrpc":"2.0","id":7}}"#, None),
+            (r#"{"jsonrpc":"2.0"}"#, None),
+            (r#"{"jsonrpc":"2.0","id":null}"#, None),
+        ] {
+            assert_eq!(replied_id(text.as_bytes()), id, "{text}");
+        }
+    }
+
+    #[test]
     fn a_request_that_is_refused_keeps_its_id_as_far_as_it_can_be_read() {
         for (text, id) in [
             (r#"{"jsonrpc":"2.0","id":7,"method":"m","params":[1]}"#, Some("7")),
@@ -247,7 +277,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_looked_at_without_harm(text in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let _ = (asked_id(&text), answered_id(&text, &text), id_in_end(&text));
+            let _ = (asked_id(&text), replied_id(&text), answered_id(&text, &text), id_in_end(&text));
         }
     }
 }

@@ -66,7 +66,7 @@ impl Shard {
         let upstream = self.holder(server, call)?;
         let taken = upstream.calls.remove(call)?;
         let link = upstream.process.ready_link();
-        if let Some(link) = link.filter(|_| taken.sent) {
+        if let Some(link) = link.filter(|_| taken.is_under_way()) {
             cx.effect(Effect::SendFrame { link, frame: notice(call) });
         }
         self.end_questions(cx, call);

@@ -89,23 +89,29 @@ impl Shard {
             Ok(seat) => seat,
             Err(fault) => return self.fail(cx, &caller, &fault),
         };
-        let id = self.mint_call();
         let lifetime = match &**method {
             "resources/read" => Lifetime::Private(cx.limits().list_ttl),
             _ => Lifetime::Unsaid,
         };
+        let id = self.begin_call(&caller, entry.id);
+        self.submit(cx, entry, &seat, id, (caller, lifetime), request);
+    }
+
+    /// Counts a call that is about to be made for a client, and leads its exchange to it.
+    pub(super) fn begin_call(&mut self, caller: &Caller, server: ServerId) -> CallId {
+        let id = self.mint_call();
         if caller.ends {
-            self.exchanges.insert(caller.exchange, Exchange::Call(entry.id, id));
+            self.exchanges.insert(caller.exchange, Exchange::Call(server, id));
         }
         if let Some(session) = caller.session.and_then(|session| self.sessions.get_mut(session)) {
             session.in_flight = session.in_flight.saturating_add(1);
         }
         self.in_flight = self.in_flight.saturating_add(1);
-        self.submit(cx, entry, &seat, id, (caller, lifetime), request);
+        id
     }
 
     /// Whether one more call may be made to a server; asks for the server.
-    fn admit_call(
+    pub(super) fn admit_call(
         &mut self,
         cx: &mut Cx<'_>,
         entry: &Arc<Entry>,
@@ -179,6 +185,7 @@ impl Shard {
             request: keeps.then(|| Box::new(request)),
             round: None,
             subscribes,
+            awaits_news: false,
             lacks: None,
         };
         upstream.calls.insert(id, call);

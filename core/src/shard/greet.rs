@@ -4,7 +4,8 @@
 //! answers but yes, or nothing for a while, it is greeted with `initialize`; a process that ends at the question is
 //! started again and not asked any more. What came of it is kept with the server's definitions, and a no is asked again
 //! after [`crate::Limits::verdict`]: a server that has learnt the new era still speaks the old one, and would never be
-//! found out.
+//! found out. One that did not get to answer, because it was not reached or let nobody in, is asked again when it is
+//! started again.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -13,6 +14,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use serde::Deserialize;
 
+use super::cancel::cancellation;
 use super::forward::{repeated, send};
 use super::private::has_lists;
 use super::refusal::refusal;
@@ -25,7 +27,7 @@ use crate::snapshot::Entry;
 use crate::upstream::{
     Draft, Failure, Probe, Purpose, Seat, State, Upstream, handshake_params, own_params, say,
 };
-use crate::{LinkId, ServerId, Timestamp};
+use crate::{LinkId, ServerId, Timestamp, UpstreamFault};
 
 /// How a server is approached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +45,7 @@ impl Shard {
         let Some(upstream) = self.upstream_of(link) else { return };
         let State::Opening { deadline, .. } = upstream.process.state else { return };
         upstream.process.pid = pid;
-        upstream.probe = Probe { shy: upstream.probe.shy, ..Probe::default() };
+        upstream.probe = Probe { asked: 0, ..upstream.probe };
         let approach = approach(cx, upstream);
         upstream.process.state = State::Handshaking { link, deadline, probe: None };
         match approach {
@@ -64,7 +66,8 @@ impl Shard {
     fn probe(&mut self, cx: &mut Cx<'_>, link: LinkId, deadline: Timestamp, until: Option<Timestamp>) {
         let Some(upstream) = self.upstream_of(link) else { return };
         upstream.process.state = State::Handshaking { link, deadline, probe: until };
-        upstream.probe.asked = true;
+        upstream.probe =
+            Probe { asked: upstream.probe.asked.saturating_add(1), unclear: false, ..upstream.probe };
         let params = own_params(Revision::V2026_07_28, None);
         // An answer that comes late is as good, whatever else was said in the meantime.
         let patience = deadline.since(cx.now);
@@ -81,10 +84,10 @@ impl Shard {
             return self.begin(cx, link, Revision::V2026_07_28, response);
         }
         // It refuses the revision that it says it speaks: once more, it may not have been ready.
-        if offers_modern(response) && !upstream.probe.asked_again {
-            upstream.probe.asked_again = true;
+        if offers_modern(response) && upstream.probe.asked < 2 {
             return self.probe(cx, link, deadline, probe);
         }
+        upstream.probe.unclear = UpstreamFault::is_silence(response);
         if probe.is_some() {
             return self.greet(cx, link, deadline);
         }
@@ -103,11 +106,17 @@ impl Shard {
     pub(super) fn on_handshake(&mut self, cx: &mut Cx<'_>, link: LinkId, response: &Envelope) {
         let Some(upstream) = self.upstream_of(link) else { return };
         let State::Handshaking { deadline, .. } = upstream.process.state else { return };
-        let (server, probed) = (upstream.id, upstream.probe.asked);
+        let (server, probed) = (upstream.id, upstream.probe.asked > 0);
         let agreed = response.text(Field::ProtocolVersion);
         let revision = agreed.as_deref().and_then(Revision::answered);
         if let Some(revision) = revision {
-            upstream.calls.remove_own(|purpose| matches!(purpose, Purpose::Probe));
+            let open = upstream.calls.remove_own(|purpose| matches!(purpose, Purpose::Probe));
+            // Over HTTP it is a request that is held open. On stdio nothing of a handshake is cancelled.
+            let remote = cx.snapshot.entry(server).is_some_and(|entry| entry.is_remote());
+            for probe in open.into_iter().filter(|_| remote) {
+                let frame = cancellation(probe, "initialize was answered");
+                cx.effect(Effect::SendFrame { link, frame });
+            }
             return self.begin(cx, link, revision, response);
         }
         if let Some(agreed) = agreed {
@@ -159,6 +168,10 @@ impl Shard {
         let entry = cx.snapshot.entry(upstream.id);
         for id in upstream.calls.unsent() {
             let Some(call) = upstream.calls.get_mut(id) else { continue };
+            if call.awaits_news {
+                call.sent = true;
+                continue;
+            }
             let (Purpose::Client(caller, _), Some(request)) = (&call.purpose, call.request.take()) else {
                 upstream.calls.remove(id);
                 continue;
@@ -247,7 +260,8 @@ fn approach(cx: &Cx<'_>, upstream: &Upstream) -> Approach {
         Protocol::Auto => match entry.and_then(|entry| entry.offer.as_ref()) {
             Some(offer) if !offer.revision().is_modern() => {
                 let age = cx.now.since(offer.definitions().fetched_at);
-                if age < cx.limits().verdict { Approach::Greet } else { Approach::Probe }
+                let holds = age < cx.limits().verdict && !upstream.probe.unclear;
+                if holds { Approach::Greet } else { Approach::Probe }
             }
             Some(_) | None => Approach::Probe,
         },

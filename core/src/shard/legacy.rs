@@ -145,8 +145,9 @@ impl Shard {
 
     /// DELETE: the answer waits until the session is gone from the store too.
     pub(super) fn on_session_deleted(&mut self, cx: &mut Cx<'_>, opened: &Opened) {
+        // Without a session there is nothing to end, as there is nothing to listen to (2026-07-28, Streamable HTTP).
         let Some(id) = opened.head.session.as_deref() else {
-            return refuse(cx, opened.exchange, Rejection::SessionRequired);
+            return refuse(cx, opened.exchange, Rejection::VerbNotAllowed);
         };
         let Some(session) =
             self.sessions.of(id, &opened.admission, opened.head.verb).map(|session| session.id)

@@ -226,6 +226,7 @@ pub(super) fn internal_call(cx: &Cx<'_>, purpose: Purpose, patience: Duration) -
         request: None,
         round: None,
         subscribes: None,
+        awaits_news: false,
         lacks: None,
         bytes: 0,
         since: cx.now,

@@ -113,6 +113,9 @@ pub struct Shard {
     next_link: u64,
     next_token: u64,
     next_sweep: Timestamp,
+    /// Whether the hub is about to stop: calls may end, and nothing stays open for anything else.
+    draining: bool,
+    /// Whether it stops: nothing is begun any more.
     stopping: bool,
 }
 
@@ -148,7 +151,7 @@ impl Shard {
         match input {
             Input::AnswerDelayed(exchange) => self.on_answer_delayed(cx, exchange),
             Input::BatchPosted(posted) => self.on_batch_posted(cx, posted),
-            Input::Draining => self.on_draining(cx),
+            Input::Draining => self.draining = true,
             Input::ExchangeClosed(exchange) => self.on_exchange_closed(cx, exchange),
             Input::FramesReceived { link, within, frames } => self.on_frames(cx, link, within, frames),
             Input::KeyRevoked(key) => self.on_key_revoked(cx, &key),
@@ -166,6 +169,9 @@ impl Shard {
             Input::TimerFired => self.on_timer(cx),
         }
         self.start_queued(cx);
+        if self.draining {
+            self.end_endless(cx);
+        }
     }
 
     /// When this shard wants [`Input::TimerFired`] next.

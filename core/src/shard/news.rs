@@ -1,17 +1,22 @@
 //! What servers of the stateless era tell unasked: the hub holds one `subscriptions/listen` open to each that has
 //! something to tell, for the lists and for the resources that its clients have subscribed to.
 
+use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::cancel::cancellation;
+use super::forward::silence;
+use super::link::internal_call;
 use super::listen::SUBSCRIPTION;
-use super::{Cx, Effect, Shard};
-use crate::mcp::Revision;
+use super::{Cx, Effect, Shard, Subscriber};
+use crate::mcp::{Lifetime, Revision};
+use crate::record::ServerSpec;
 use crate::rpc::{Envelope, Field, Members};
-use crate::snapshot::Capabilities;
-use crate::upstream::{Draft, News, Purpose, Seat, own_params};
+use crate::snapshot::{Capabilities, Entry};
+use crate::upstream::{Call, Caller, Draft, News, Purpose, Seat, Subscribes, own_params};
 use crate::{CallId, LinkId};
 
 /// A stream for news has no end of its own.
@@ -27,7 +32,7 @@ impl Shard {
         let Some(upstream) = self.upstream_of(link) else { return };
         let (server, seat) = (upstream.id, upstream.seat());
         upstream.news.before.extend(upstream.news.call.take());
-        upstream.news.again_at = None;
+        (upstream.news.again_at, upstream.news.open) = (None, false);
         let learnt = upstream.draft.as_ref().map(Draft::capabilities);
         let known = || cx.snapshot.entry(server)?.offer.as_ref().map(|offer| offer.capabilities);
         let capabilities = learnt.or_else(known).unwrap_or_default();
@@ -58,6 +63,60 @@ impl Shard {
         }
     }
 
+    /// Subscribes a session to a resource of a server. The yes waits until the server says that the stream is open for it:
+    /// what changes from then on is told.
+    pub(super) fn subscribe_to_news(
+        &mut self,
+        cx: &mut Cx<'_>,
+        caller: Caller,
+        entry: &Arc<Entry>,
+        subscribes: Subscribes,
+    ) {
+        let Some(session) = caller.session else { return };
+        let owner = self.owner(cx, entry, &caller);
+        let seat = match self.admit_call(cx, entry, owner, 0) {
+            Ok(seat) => seat,
+            Err(fault) => return self.fail(cx, &caller, &fault),
+        };
+        let who = Subscriber::Session(session);
+        if self.subscriptions.add(&seat, &subscribes.uri, who, &subscribes.known_as) {
+            self.want_news(cx, &seat);
+        }
+        let Some(upstream) = self.upstreams.get(&seat) else { return };
+        if upstream.news.open {
+            return self.respond(cx, &caller, b"{}");
+        }
+        let runs = upstream.process.ready_link().is_some();
+        let start = entry.config.as_ref().map_or(ServerSpec::TIMEOUT_S, |server| server.spec.timeout_s);
+        let spare = if runs { Duration::ZERO } else { Duration::from_secs(u64::from(start)) };
+        let id = self.begin_call(&caller, entry.id);
+        let purpose = Purpose::Client(caller, Lifetime::Unsaid);
+        let call = internal_call(cx, purpose, silence(cx, entry.id).saturating_add(spare));
+        let subscribes = Some(Box::new(subscribes));
+        if let Some(upstream) = self.upstreams.get_mut(&seat) {
+            upstream.calls.insert(id, Call { sent: runs, subscribes, awaits_news: true, ..call });
+        }
+    }
+
+    /// Answers those whose subscriptions wait for the stream: with a yes, or with why it is not open.
+    pub(super) fn answer_subscribers(&mut self, cx: &mut Cx<'_>, link: LinkId, refusal: Option<&Envelope>) {
+        let Some(upstream) = self.upstream_of(link) else { return };
+        let seat = upstream.seat();
+        for call in upstream.calls.take_awaiting_news() {
+            let Purpose::Client(caller, lifetime) = call.purpose else { continue };
+            self.settle(caller.session);
+            let Some(refusal) = refusal else {
+                self.respond(cx, &caller, b"{}");
+                continue;
+            };
+            if let (Some(session), Some(it)) = (caller.session, call.subscribes) {
+                self.subscriptions.remove(&seat, &it.uri, Subscriber::Session(session));
+            }
+            self.relay(cx, &caller, refusal, lifetime, crate::hub::SERVER_INFO);
+        }
+        self.end_if_drained(cx, link);
+    }
+
     /// A subscription was made at a server that may not run.
     pub(super) fn want_news(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
         let Some(upstream) = self.upstreams.get_mut(seat) else { return };
@@ -81,6 +140,12 @@ impl Shard {
             return;
         }
         upstream.news.call = None;
+        upstream.news.open = false;
+        let refusal = end.filter(|end| end.has(Field::Error));
+        if refusal.is_some() {
+            self.answer_subscribers(cx, link, refusal);
+        }
+        let Some(upstream) = self.upstream_of(link) else { return };
         if end.is_some_and(|end| end.raw(Field::Code) == Some(b"-32601")) {
             return;
         }
@@ -98,7 +163,9 @@ impl Shard {
         let Some(upstream) = self.upstream_of(link) else { return };
         upstream.news.failures = 0;
         if named.is_none() || named == upstream.news.call {
+            upstream.news.open = upstream.news.call.is_some();
             self.end_older_news(cx, link);
+            self.answer_subscribers(cx, link, None);
         }
     }
 

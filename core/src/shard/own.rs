@@ -85,6 +85,9 @@ impl Shard {
         is_of_tasks(method) && caller.revision.is_modern() != self.speaks(entry).is_modern()
     }
 
+    /// Sets a session's level. The answer does not wait for the servers, of which there may be many and some that do not
+    /// run: the level holds at once for what the hub passes on. A remote server of the 2025 eras, which is told in a request of
+    /// its own, may take up a call that follows before that, and leave out what only a lower level would have it log.
     fn set_level(&mut self, cx: &mut Cx<'_>, caller: &Caller, body: &Envelope) {
         let level = body.text(Field::Level).and_then(|text| Level::parse(&text));
         let (Some(level), Some(session)) = (level, caller.session) else {

@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::session::{Session, Transport};
 use super::{Cx, Effect, Shard, grace};
 use crate::snapshot::Changes;
-use crate::upstream::{Owner, Purpose, Seat, State, Upstream};
+use crate::upstream::{Failure, Owner, Purpose, Seat, State, Upstream};
 use crate::{LinkId, ServerId, UpstreamFault};
 
 impl Shard {
@@ -122,27 +122,33 @@ impl Shard {
         self.is_missing(cx, &crate::ports::gateway::Target::Unified);
     }
 
-    /// The hub is about to stop: what would never end by itself ends.
-    pub(super) fn on_draining(&mut self, cx: &mut Cx<'_>) {
+    /// Ends what would never end by itself, while the hub drains. A stream of the oldest transport carries answers: it
+    /// ends when there are none to come.
+    pub(super) fn end_endless(&mut self, cx: &mut Cx<'_>) {
         self.end_listeners(cx, |_| true);
-        let oldest = |session: &&Session| session.transport != Transport::Http;
+        let waits = |session: &Session| {
+            let mut waiters = self.waiters.iter();
+            session.in_flight > 0 || waiters.any(|waiter| waiter.caller.session == Some(session.id))
+        };
+        let oldest = |session: &&Session| session.transport != Transport::Http && !waits(session);
         let oldest: Vec<_> = self.sessions.iter().filter(oldest).map(|session| session.id).collect();
         for session in oldest {
             self.drop_session(cx, session);
         }
-        let streams: Vec<_> = self.sessions.iter_mut().flat_map(|it| it.streams.drain(..)).collect();
+        let newer = self.sessions.iter_mut().filter(|session| session.transport == Transport::Http);
+        let streams: Vec<_> = newer.flat_map(|session| session.streams.drain(..)).collect();
         for stream in streams {
             self.exchanges.remove(&stream);
             self.finish(cx, stream);
         }
     }
 
-    /// The hub stops: streams end, links close, and what waits is answered.
+    /// The hub stops: what waits is answered, links close, and streams end.
     pub(super) fn on_stopping(&mut self, cx: &mut Cx<'_>) {
-        self.stopping = true;
-        self.on_draining(cx);
-        for link in self.links.keys() {
-            cx.effect(Effect::CloseLink { link: *link, grace: grace(cx.snapshot.limits()) });
+        (self.draining, self.stopping) = (true, true);
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        for link in links {
+            self.give_up(cx, link);
         }
         let idle = self.upstreams.values_mut().filter(|upstream| upstream.process.link().is_none());
         let idle: Vec<Seat> = idle.map(|upstream| upstream.seat()).collect();
@@ -153,5 +159,16 @@ impl Shard {
             self.refuse_unsent(cx, &seat);
         }
         self.retry_waiters(cx);
+    }
+
+    /// Closes a link and answers its calls: a server may take longer to end than a client is still connected.
+    fn give_up(&mut self, cx: &mut Cx<'_>, link: LinkId) {
+        self.forget_questions(cx, link);
+        if let Some(upstream) = self.upstream_of(link) {
+            upstream.process.state = State::Closing { link };
+            let (server, calls) = (upstream.name.clone(), upstream.calls.drain());
+            self.answer_lost(cx, &server, &Failure::passing("the hub stops"), calls);
+        }
+        cx.effect(Effect::CloseLink { link, grace: grace(cx.limits()) });
     }
 }

@@ -35,7 +35,7 @@ pub(super) struct Subscriptions {
 
 impl Subscriptions {
     /// Whether this is the first subscription to the resource.
-    fn add(&mut self, seat: &Seat, uri: &str, who: Subscriber, known_as: &str) -> bool {
+    pub(super) fn add(&mut self, seat: &Seat, uri: &str, who: Subscriber, known_as: &str) -> bool {
         let subscribers = self.table.entry((seat.clone(), uri.to_owned())).or_default();
         let first = subscribers.is_empty();
         subscribers.insert(who, known_as.to_owned());
@@ -48,7 +48,7 @@ impl Subscriptions {
     }
 
     /// Whether this was the last subscription to the resource.
-    fn remove(&mut self, seat: &Seat, uri: &str, who: Subscriber) -> bool {
+    pub(super) fn remove(&mut self, seat: &Seat, uri: &str, who: Subscriber) -> bool {
         let key = (seat.clone(), uri.to_owned());
         let Some(subscribers) = self.table.get_mut(&key) else { return false };
         let last = subscribers.remove(&who).is_some() && subscribers.is_empty();
@@ -129,16 +129,19 @@ impl Shard {
             let fault = Exceeded { limit: Limit::Subscriptions, value: most as u64, hint }.into();
             return self.fail(cx, &caller, &fault);
         }
+        let subscribes = method == Method::ResourcesSubscribe;
+        let modern = self.speaks(&entry).is_modern();
+        if subscribes && modern {
+            return self.subscribe_to_news(cx, caller, &entry, Subscribes { uri, known_as });
+        }
         let owner = self.owner(cx, &entry, &caller);
         let seat = match self.seat(cx, &entry, owner) {
             Ok(seat) => seat,
             Err(fault) => return self.fail(cx, &caller, &fault),
         };
-        let modern = self.speaks(&entry).is_modern();
-        let subscribes = method == Method::ResourcesSubscribe;
         let tell = if !subscribes {
             self.subscriptions.remove(&seat, &uri, who)
-        } else if modern || self.subscriptions.is_held(&seat, &uri) {
+        } else if self.subscriptions.is_held(&seat, &uri) {
             self.subscriptions.add(&seat, &uri, who, &known_as)
         } else {
             true
@@ -244,6 +247,8 @@ impl Shard {
             self.tell_server(cx, &seat, Method::ResourcesSubscribe, &uri);
         }
         self.follow(cx, link);
+        // They were meant for a server of the stateless era, which this one was.
+        self.answer_subscribers(cx, link, None);
     }
 
     /// A server that does not run is told when it starts.

@@ -99,7 +99,7 @@ impl Shard {
             let Some(call) = upstream.calls.remove(id) else { return };
             let (server, sent, unsent) = (upstream.name.clone(), call.sent, upstream.unavailable());
             // Nothing of a handshake is cancelled (2025-11-25, cancellation).
-            if sent && !matches!(call.purpose, Purpose::Handshake | Purpose::Probe) {
+            if call.is_under_way() && !matches!(call.purpose, Purpose::Handshake | Purpose::Probe) {
                 cx.effect(Effect::SendFrame { link, frame: cancellation(id, "timed out") });
             }
             let seconds = cx.now.since(call.since).as_secs();

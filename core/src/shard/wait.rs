@@ -66,10 +66,11 @@ impl Shard {
     /// keeps nobody waiting.
     pub(super) fn waits_for(&self, cx: &Cx<'_>, target: &Target) -> bool {
         let patience = cx.limits().discover_wait;
-        self.being_seen(cx, target).any(|upstream| {
-            let late = cx.now.since(upstream.process.wanted_at) >= patience;
-            *target != Target::Unified || (upstream.process.failure.is_none() && !late)
-        })
+        !self.stopping
+            && self.being_seen(cx, target).any(|upstream| {
+                let late = cx.now.since(upstream.process.wanted_at) >= patience;
+                *target != Target::Unified || (upstream.process.failure.is_none() && !late)
+            })
     }
 
     /// Why an endpoint has nothing to say.

@@ -117,6 +117,9 @@ pub(crate) struct Call {
     pub round: Option<Box<Round>>,
     /// What its client subscribes to with it.
     pub subscribes: Option<Box<Subscribes>>,
+    /// Whether it is a subscription at a server of the stateless era: it is answered when the stream of the server's news is
+    /// open, and the server never hears of it by itself.
+    pub awaits_news: bool,
     /// What its server has asked for and its client, of the stateless era, did not say it can do.
     pub lacks: Option<Asking>,
     /// The size of the message.
@@ -126,6 +129,11 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// Whether its server can be told to give it up.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.sent && !self.awaits_news
+    }
+
     /// Whether a client has asked for it, also one that has gone or has still to come back.
     fn is_of_client(&self) -> bool {
         matches!(self.purpose, Purpose::Client(..) | Purpose::Forgotten | Purpose::Parked)
@@ -225,18 +233,26 @@ impl Calls {
         sent.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
+    /// Removes the calls that wait for the stream of news.
+    pub(crate) fn take_awaiting_news(&mut self) -> Vec<Call> {
+        let ids = self.table.iter().filter(|(_, call)| call.awaits_news).map(|(id, _)| *id);
+        let ids: Vec<CallId> = ids.collect();
+        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+    }
+
     /// Removes the calls that were never sent.
     pub(crate) fn take_unsent_calls(&mut self) -> Vec<Call> {
         self.unsent().into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
-    /// Removes the calls of the hub's own that have this purpose.
-    pub(crate) fn remove_own(&mut self, purpose: impl Fn(&Purpose) -> bool) {
+    /// Removes the calls of the hub's own that have this purpose. Returns them.
+    pub(crate) fn remove_own(&mut self, purpose: impl Fn(&Purpose) -> bool) -> Vec<CallId> {
         let ids: Vec<CallId> =
             self.table.iter().filter(|(_, call)| purpose(&call.purpose)).map(|(id, _)| *id).collect();
-        for id in ids {
-            self.remove(id);
+        for id in &ids {
+            self.remove(*id);
         }
+        ids
     }
 
     /// Whether a call of the hub's own has this purpose.
@@ -306,7 +322,10 @@ impl Calls {
     }
 
     fn worked_on(&self) -> impl Iterator<Item = (CallId, &Call)> {
-        self.table.iter().filter(|(_, call)| call.sent && call.is_of_client()).map(|(id, call)| (*id, call))
+        self.table
+            .iter()
+            .filter(|(_, call)| call.is_under_way() && call.is_of_client())
+            .map(|(id, call)| (*id, call))
     }
 
     /// Whether the server works on nothing that a client has asked for.

@@ -30,6 +30,8 @@ const TAIL_LINES: usize = 5;
 pub(crate) struct News {
     /// The `subscriptions/listen` that is open.
     pub call: Option<CallId>,
+    /// Whether the server has said that it is.
+    pub open: bool,
     /// Those that it takes the place of, until the server has said that it is open.
     pub before: Vec<CallId>,
     /// When it is opened again.
@@ -41,12 +43,12 @@ pub(crate) struct News {
 /// How a server took the question whether it speaks the stateless era.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Probe {
-    /// Whether it was asked since it was started.
-    pub asked: bool,
-    /// Whether it was asked once more, after it had refused a revision that it speaks.
-    pub asked_again: bool,
+    /// How often it was asked since it was started: once more after it has refused a revision that it speaks.
+    pub asked: u8,
     /// Whether it has ever ended at the question: it is greeted in the old way.
     pub shy: bool,
+    /// Whether what came last of the question tells nothing of its era: it is asked again when it is started again.
+    pub unclear: bool,
 }
 
 /// One server.

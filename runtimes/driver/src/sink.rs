@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use orch_core::ports::upstream::{CloseReason, LinkSink};
-use orch_core::rpc::{Envelope, Sender, answered_id};
+use orch_core::rpc::{Envelope, Sender, replied_id};
 use orch_core::shard::Input;
 use orch_core::{CallId, Fault, LinkId, UpstreamFault};
 
@@ -30,7 +30,7 @@ impl CellSink {
     /// The error for the request that an unreadable answer was meant for, if that can be told: nobody else will
     /// answer it.
     fn instead(&self, frame: &Bytes, fault: &Fault) -> Option<Bytes> {
-        let id = answered_id(frame, frame)?;
+        let id = replied_id(frame)?;
         let fault = UpstreamFault::Unreadable { server: self.server.clone(), cause: fault.to_string() };
         Some(Fault::from(fault).frame(Some(id)).into())
     }

@@ -25,6 +25,7 @@ pub(crate) struct Settings<'a> {
     pub config_file: &'a Path,
     pub mode: Mode,
     pub upstream: &'a UpstreamArgs,
+    pub limits: Limits,
 }
 
 /// An open instance.
@@ -38,8 +39,8 @@ impl Instance {
     /// Opens the instance of a data directory, making both when they are not there. Fails when another process has
     /// it open.
     pub(crate) async fn open(settings: Settings<'_>) -> anyhow::Result<Self> {
-        let Settings { data_dir, base_url, config_file, mode, upstream } = settings;
-        let limits = Limits { starting: starting(), ..Limits::default() };
+        let Settings { data_dir, base_url, config_file, mode, upstream, limits } = settings;
+        let limits = Limits { starting: starting(), ..limits };
         let remote = Arc::new(remote(upstream, limits.clone())?);
         make_dir(data_dir)?;
         let store = RedbStore::open(data_dir.join("store.redb"))?;

@@ -13,6 +13,7 @@ use orch_config::cli::Serve;
 use orch_config::client_config::DEFAULT_PROJECT;
 use orch_config::file::{ConfigFile, Finding};
 use orch_config::watch::watch;
+use orch_core::Limits;
 use orch_core::record::Mode;
 use orch_driver::Driver;
 use orch_http::{HostPolicy, Server};
@@ -40,6 +41,7 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
         config_file: args.config_file(),
         mode: args.mode.unwrap_or(Mode::Proxy),
         upstream: &args.upstream,
+        limits: Limits { drain: Duration::from_secs(args.drain_seconds), ..Limits::default() },
     };
     let instance = Instance::open(settings).await?;
     let config = configure(&args, &instance.driver).await?;
@@ -77,28 +79,27 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
             _ = signals.next() => {}
             () = tokio::time::sleep(patience) => {}
         }
-        // What still waits for a server gets an answer before its connection is cut.
-        instance.stop_servers().await;
+        // What still waits for a server gets an answer, and has a moment to be read.
+        let patience = tokio::time::sleep(GOODBYE);
+        tokio::join!(instance.stop_servers(), patience);
     };
-    let (faces, socket) = (finish_first(http, stopping), socket);
-    let (cut, socket) = tokio::join!(faces, socket);
+    // Whoever has not read his answer by then is cut.
+    let faces = async {
+        tokio::select! {
+            _ = http => {}
+            () = stopping => {}
+        }
+    };
+    let ((), socket) = tokio::join!(faces, socket);
     socket?;
     instance.close().await;
-    tracing::info!(cut, "stopped");
+    tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
-/// How long before the end of the drain time servers are stopped, so that their calls are still answered.
+/// How long before the end of the drain time calls are answered that have not ended, and how long clients have to read
+/// that.
 const GOODBYE: Duration = Duration::from_secs(2);
-
-/// Runs both until the first is done.
-async fn finish_first<T>(first: impl Future<Output = T>, meanwhile: impl Future<Output = ()>) -> T {
-    let mut first = std::pin::pin!(first);
-    tokio::select! {
-        done = &mut first => done,
-        () = meanwhile => first.await,
-    }
-}
 
 /// Binds the address; beside 127.0.0.1 also `[::1]` where there is one, since `localhost` may mean either.
 async fn listen(host: IpAddr, port: u16) -> anyhow::Result<Vec<TcpListener>> {

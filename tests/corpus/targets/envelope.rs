@@ -11,7 +11,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use orch_core::rpc::{Body, Envelope, Field, Members, Message, Sender, answered_id, asked_id, write};
+use orch_core::rpc::{
+    Body, Envelope, Field, Members, Message, Sender, answered_id, asked_id, replied_id, write,
+};
 use orch_core::{Fault, Limits};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -46,7 +48,7 @@ pub fn check(input: &[u8]) {
         match Envelope::parse(Bytes::copy_from_slice(input), sender, &limits) {
             Ok(envelope) => accepted(&envelope, &limits),
             Err(fault) => {
-                for id in [None, asked_id(input), answered_id(input, input)] {
+                for id in [None, asked_id(input), replied_id(input), answered_id(input, input)] {
                     assert!(is_json(&fault.frame(id)), "{fault} is not written as JSON, with the id {id:?}");
                 }
             }
@@ -98,6 +100,7 @@ fn has_no_other_id(envelope: &Envelope) {
     };
     let answers = matches!(envelope.message(), Message::Response { .. });
     assert!(asked_id(text).is_none_or(|id| Some(id) == own && !answers));
+    assert!(replied_id(text).is_none_or(|id| Some(id) == own && answers));
     for cut in 0..text.len().min(200) {
         let found = answered_id(&text[..cut], &text[cut..]);
         assert!(found.is_none_or(|id| Some(id) == own && answers), "{found:?} where {cut} bytes are there");

@@ -49,6 +49,7 @@ async fn keys(stage: &Stage) -> Vec<Row> {
         ("a shortened key", authorization(format!("Bearer {}", &key[..key.len() - 1]))),
         ("a key in other case", authorization(format!("Bearer {}", key.to_uppercase()))),
         ("a revoked key", authorization(format!("Bearer {revoked}"))),
+        ("an expired key", authorization(format!("Bearer {}", stage.expired))),
         ("a long key", authorization(format!("Bearer {}", "x".repeat(10_000)))),
         ("a key in a header of its own", keyless(stage, PATH, &format!("X-Api-Key: {key}\r\n"))),
         ("a key in a cookie", keyless(stage, PATH, &format!("Cookie: key={key}\r\n"))),

@@ -1,12 +1,18 @@
 //! A hub with a small server behind it, and how to speak to it badly.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
+use orch_core::ProjectId;
+use orch_core::ports::store::{Change, Expect, Store as _};
+use orch_core::record::{Record, RecordKind};
+use orch_store_redb::RedbStore;
 use serde_json::json;
 
+use crate::home::Home;
 use crate::hub::Hub;
 use crate::peers::Server;
-use crate::process::found;
+use crate::process::{found, succeed};
 use crate::wire::Wire;
 
 /// The endpoint that most rows go to.
@@ -18,15 +24,20 @@ pub(crate) const PROGRAM: &str = include_str!("server.py");
 pub(crate) struct Stage {
     pub(crate) hub: Hub,
     pub(crate) key: String,
+    /// A key that was good once.
+    pub(crate) expired: String,
     /// Where the hub listens, without a scheme.
     pub(crate) address: String,
 }
 
 impl Stage {
     pub(crate) async fn new() -> Self {
-        let (hub, key) = Hub::with(&[("echo", server("good"))]).await;
+        let home = Home::with(&[("echo", server("good"))]);
+        let expired = expired_key(&home).await;
+        let hub = Hub::start(&home).await;
+        let key = hub.create_key().await;
         let address = hub.url.strip_prefix("http://").expect("plain http").to_owned();
-        Self { hub, key, address }
+        Self { hub, key, expired, address }
     }
 
     /// A request by its line, with `Host`, a good key and the end of the connection, and with these lines and body.
@@ -73,4 +84,21 @@ impl Stage {
 pub(crate) fn server(behaviour: &str) -> Server {
     let server = Server::program(found("python3"));
     server.arg("-c").arg(PROGRAM).arg(behaviour)
+}
+
+/// A key whose time is over, made before there is a hub.
+async fn expired_key(home: &Home) -> String {
+    let command = home.program(&["keys", "create", "--project", "default", "--name", "expired"]);
+    let output = succeed(command, Duration::from_secs(20)).await;
+    let store = RedbStore::open(home.data().join("store.redb")).expect("a store");
+    let anywhere = ProjectId(orch_core::hub::ID.0);
+    for project in store.list(RecordKind::Project, anywhere).await.expect("projects") {
+        let Record::Project(project) = project.record else { continue };
+        for key in store.list(RecordKind::Key, project.id).await.expect("keys") {
+            let Record::Key(mut key) = key.record else { continue };
+            key.expires_at = Some(key.created_at);
+            store.commit(vec![Change::Put(Record::Key(key), Expect::Anything)]).await.expect("a change");
+        }
+    }
+    output.lines().last().expect("a key on the last line").trim().to_owned()
 }

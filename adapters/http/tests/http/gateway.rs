@@ -127,6 +127,15 @@ impl EventStream for Script {
     }
 }
 
+/// The events that a test sends, until it has no more.
+pub(crate) struct Fed(pub(crate) mpsc::Receiver<Event>);
+
+impl EventStream for Fed {
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.0.poll_recv(cx)
+    }
+}
+
 /// The same event, as often as it is asked for.
 pub(crate) struct Torrent {
     event: Event,

@@ -246,20 +246,6 @@ async fn a_stream_is_opened_for_who_takes_one() {
 }
 
 #[tokio::test]
-async fn without_a_session_there_is_nothing_but_to_post() {
-    let hub = hub().await;
-    for line in ["GET /mcp", "DELETE /mcp", "GET /servers/a/mcp"] {
-        for accept in ["text/event-stream", "application/json"] {
-            let rest = format!("accept: {accept}\r\n\r\n");
-            let response = hub.connect().await.exchange(hub.request(line, &rest)).await;
-            response.assert_refusal(405);
-            assert_eq!(response.header("allow"), "POST", "{line}");
-        }
-    }
-    assert_eq!(hub.gateway.submissions(), 0);
-}
-
-#[tokio::test]
 async fn http_2_is_not_spoken_and_whoever_would_like_to_is_answered_in_http_1() {
     let hub = hub().await;
     let mut client = hub.connect().await;

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use orch_core::Limits;
 use orch_core::ports::gateway::Reply;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 
-use crate::gateway::{Script, Scripted, departures};
+use crate::gateway::{Fed, Script, Scripted, departures, message};
 use crate::hub::{Hub, ms};
 
 #[tokio::test]
@@ -51,19 +51,23 @@ async fn a_call_under_way_is_answered_and_its_connection_closed() {
 }
 
 #[tokio::test]
-async fn streams_that_would_never_end_are_ended_cleanly() {
-    let (departure, mut departed) = departures();
-    let stream = move || Script::silence().watched(departure());
+async fn streams_go_on_until_the_gateway_ends_them() {
+    let (feed, events) = mpsc::channel(1);
+    let events = Mutex::new(Some(events));
+    let stream = move || Fed(events.lock().unwrap().take().unwrap());
     let mut hub = Hub::start(Scripted::events(stream), Limits::default()).await;
-    let (mut listen, mut sse) = (hub.connect().await, hub.connect().await);
-    listen.send(hub.get("/mcp")).await;
+    let mut sse = hub.connect().await;
     sse.send(hub.get("/sse")).await;
-    listen.head().await;
     sse.head().await;
     hub.stop.cancel();
-    assert!(listen.chunks().await.is_empty() && sse.chunks().await.is_empty(), "the body ends as it should");
+    while TcpStream::connect(hub.address).await.is_ok() {
+        tokio::time::sleep(ms(1)).await;
+    }
+    feed.send(message("the answer")).await.unwrap();
+    drop(feed);
+    let chunks = sse.chunks().await.concat();
+    assert!(chunks.ends_with(b"data: the answer\n\n"), "the body ends as it should: {chunks:?}");
     assert_eq!(hub.ended().await, 0);
-    assert!(departed.recv().await.is_some() && departed.recv().await.is_some());
 }
 
 #[tokio::test]

@@ -7,14 +7,15 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::clients::{Client, ERAS, Era, HTTP, at};
+use super::renewals::remote_of;
 use super::script::{Discovery, Hello, Script};
 use super::world::World;
-use crate::Limits;
 use crate::mcp::Revision;
 use crate::ports::upstream::CloseReason;
 use crate::record::{Protocol, Record};
 use crate::rpc::Field;
 use crate::shard::Effect;
+use crate::{Fault, Limits, UpstreamFault};
 
 /// What a server has been sent, in order, whether its script answers it or not.
 fn said(world: &World) -> Vec<String> {
@@ -82,6 +83,48 @@ fn a_server_that_says_nothing_to_the_question_is_greeted_and_a_late_yes_is_a_yes
         format!(r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-32022,"message":"no"}}}}"#, hello.id);
     world.says(hello.link, &refusal);
     assert_eq!(world.warnings(), Vec::<String>::new());
+}
+
+#[test]
+fn a_question_that_a_remote_server_has_not_answered_is_closed_when_the_greeting_is_answered() {
+    let script = Script { discovery: Discovery::Silent, ..Script::default() };
+    for (mut world, closed) in [(remote_of(script.clone()), true), (alone(script), false)] {
+        let probe = world.requested("a");
+        world.advance(Limits::default().probe);
+        assert_eq!(revision(&world), Revision::V2025_11_25);
+        let closes = format!(r#""requestId":{},"#, probe.id);
+        let frames = world.frames("a");
+        assert_eq!(frames.iter().any(|(_, frame)| frame.contains(&closes)), closed, "{frames:?}");
+    }
+}
+
+#[test]
+fn a_server_that_did_not_get_to_answer_is_asked_again_when_it_is_started_again() {
+    let server = || "a".to_owned();
+    let refused = |status| UpstreamFault::Refused { server: server(), status, cause: String::new() };
+    let (cause, unreached) = (String::new(), "server/discover");
+    for (fault, next) in [
+        (refused(401), unreached),
+        (refused(403), unreached),
+        (refused(503), unreached),
+        (UpstreamFault::OutcomeUnknown { server: server(), cause: cause.clone() }, unreached),
+        (UpstreamFault::Unavailable { server: server(), cause }, unreached),
+        (refused(400), "initialize"),
+        (refused(404), "initialize"),
+        (refused(405), "initialize"),
+    ] {
+        let mut world = remote_of(Script { discovery: Discovery::Silent, ..Script::default() });
+        let probe = world.requested("a");
+        let error = Fault::from(fault.clone()).frame(Some(&probe.id));
+        world.says(probe.link, core::str::from_utf8(&error).unwrap());
+        assert_eq!(revision(&world), Revision::V2025_11_25, "it is greeted all the same: {fault}");
+        world.crash("a");
+        world.advance(Limits::default().backoff_last);
+        world.log.clear();
+        let client = world.client(HTTP, at("a"));
+        world.call(&client, "1");
+        assert_eq!(said(&world).first().map(String::as_str), Some(next), "{fault}");
+    }
 }
 
 #[test]
@@ -280,7 +323,6 @@ fn the_news_of_a_server_are_asked_for_in_one_stream_that_follows_the_subscriptio
     let client = world.client(HTTP, at("a"));
     let stream = world.open(&client, crate::ports::gateway::Verb::Listen);
     let asked = world.request(&client, "1", "resources/subscribe", r#""uri":"test://a""#);
-    assert!(world.answer(&client, asked).has(Field::Result));
     let frames = world.frames("a");
     assert!(
         frames.len() == 1 && frames[0].1.contains(r#""resourceSubscriptions":["test://a"]"#),
@@ -294,7 +336,9 @@ fn the_news_of_a_server_are_asked_for_in_one_stream_that_follows_the_subscriptio
         let frames = world.frames("a");
         let ended = |text: &String| text.contains("notifications/cancelled") && text.contains(&first.id);
         assert_eq!(frames.iter().any(|(_, text)| ended(text)), ends, "nothing is missed between the two");
+        assert_eq!(world.seen(asked).ended, ends, "the yes waits for the stream that has the resource");
     }
+    assert!(world.answer(&client, asked).has(Field::Result));
     world.says(
         first.link,
         r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"test://a","_meta":{"io.modelcontextprotocol/subscriptionId":9}}}"#,

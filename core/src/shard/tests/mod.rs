@@ -28,6 +28,7 @@ mod rounds;
 mod sessions;
 mod sharing;
 mod sse;
+mod stopping;
 mod subscriptions;
 mod supervision;
 mod table;

@@ -9,6 +9,7 @@ use core::time::Duration;
 use super::clients::{Client, ERAS, Era, HTTP, Sent, at};
 use super::script::Script;
 use super::world::World;
+use crate::Limits;
 use crate::ports::upstream::CloseReason;
 use crate::record::{RemoteKind, ServerSpec, Sharing, Transport};
 use crate::rpc::Field;
@@ -18,8 +19,13 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 /// A remote server that runs.
 fn remote() -> World {
+    remote_of(Script::default())
+}
+
+/// A remote server that behaves in this way.
+pub(super) fn remote_of(script: Script) -> World {
     let (kind, url) = (RemoteKind::Http, "https://a.example/mcp".to_owned());
-    let mut world = World::new(&["a"]);
+    let mut world = World::scripted(Limits::default(), [("a", script)]);
     world.configure(|servers| {
         servers[0].spec = ServerSpec::new(Transport::Remote { kind, url, headers: BTreeMap::new() });
     });
@@ -163,7 +169,7 @@ fn a_hub_that_stops_opens_no_other_session() {
     let sent = world.requested("a");
     world.feed(Input::Stopping);
     world.close(sent.link, CloseReason::Expired { refused: [sent.id].to_vec() });
-    assert_eq!((world.code(&client, call).as_str(), world.starts()), ("-31001", 1));
+    assert_eq!((world.code(&client, call).as_str(), world.starts()), ("-31003", 1));
     assert!(world.shard.is_quiet());
 }
 

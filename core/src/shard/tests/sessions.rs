@@ -41,10 +41,16 @@ fn a_request_without_a_session_is_refused_with_its_own_id() {
         let answer = world.answer(&client, exchange);
         assert_eq!((answer.raw_str(Field::Id), answer.raw_str(Field::Code)), (Some(id), Some("-32000")));
     }
-    let exchange = world.open(&client, Verb::Listen);
-    assert_eq!(world.seen(exchange).status, Some(405));
-    let exchange = world.delete(&client);
-    assert_eq!(world.seen(exchange).status, Some(400));
+}
+
+#[test]
+fn without_a_session_there_is_nothing_to_listen_to_and_nothing_to_end() {
+    let mut world = World::running(&["a"]);
+    for client in [HTTP, Era::Modern].map(|era| Client::new(era, at("a"))) {
+        for exchange in [world.open(&client, Verb::Listen), world.delete(&client)] {
+            assert_eq!(world.seen(exchange).status, Some(405));
+        }
+    }
 }
 
 #[test]

@@ -5,12 +5,13 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::clients::{Client, Era, HTTP, at};
+use super::clients::{Client, Era, HTTP, Sent, at};
 use super::script::Script;
 use super::world::World;
 use crate::ExchangeId;
 use crate::Limits;
 use crate::ports::gateway::{Target, Verb};
+use crate::rpc::Field;
 
 fn subscribable() -> Script {
     Script { capabilities: r#"{"resources":{"subscribe":true}}"#.to_owned(), ..Script::full(&["u:1"], &[]) }
@@ -156,4 +157,99 @@ fn a_subscription_that_its_server_refuses_is_none() {
     // The next one is asked for like a first one.
     ask(&mut world, &clients[1], "resources/subscribe", "u:1");
     assert_eq!(world.requested("a").method, "resources/subscribe");
+}
+
+/// A server of the stateless era that leaves it to the test what becomes of its streams of news; the first is open.
+fn stateless() -> World {
+    let script = Script { news: false, ..Script::modern() };
+    let capabilities = r#"{"resources":{"subscribe":true}}"#.to_owned();
+    let mut world = World::scripted(Limits::default(), [("a", Script { capabilities, ..script })]).surveyed();
+    let first = world.requested("a");
+    acknowledge(&mut world, &first);
+    world
+}
+
+/// A server says that a stream of its news is open.
+fn acknowledge(world: &mut World, listen: &Sent) {
+    let meta = format!(r#""_meta":{{"io.modelcontextprotocol/subscriptionId":{}}}"#, listen.id);
+    let method = "notifications/subscriptions/acknowledged";
+    world.says(listen.link, &format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{{{meta}}}}}"#));
+    world.frames("a");
+}
+
+#[test]
+fn a_subscription_at_a_server_of_the_stateless_era_is_made_when_the_stream_of_its_news_is_open() {
+    for era in [HTTP, Era::Sse] {
+        let mut world = stateless();
+        let clients = [(); 3].map(|()| world.client(era, at("a")));
+        let asked = [0, 1].map(|n: usize| ask(&mut world, &clients[n], "resources/subscribe", "test://a"));
+        let listen = world.requested("a");
+        assert!(listen.params.contains(r#""resourceSubscriptions":["test://a"]"#), "{}", listen.params);
+        for (client, asked) in clients.iter().zip(asked) {
+            assert_eq!(world.take(client, asked), Vec::<String>::new(), "{era:?}");
+        }
+        acknowledge(&mut world, &listen);
+        for (client, asked) in clients.iter().zip(asked) {
+            assert!(world.answer(client, asked).has(Field::Result), "{era:?}");
+        }
+        let third = ask(&mut world, &clients[2], "resources/subscribe", "test://a");
+        assert!(world.answer(&clients[2], third).has(Field::Result), "{era:?}: the stream is open already");
+    }
+}
+
+#[test]
+fn a_subscription_fails_with_the_stream_of_news_that_it_needs() {
+    let mut world = stateless();
+    let client = world.client(HTTP, at("a"));
+    let stream = world.open(&client, Verb::Listen);
+    let asked = ask(&mut world, &client, "resources/subscribe", "test://a");
+    let listen = world.requested("a");
+    let no = format!(r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-32603,"message":"full"}}}}"#, listen.id);
+    world.says(listen.link, &no);
+    let answer = world.answer(&client, asked);
+    assert_eq!(
+        (answer.raw_str(Field::Code), &*answer.text(Field::ErrorMessage).unwrap()),
+        (Some("-32603"), "full")
+    );
+    updated(&mut world, "test://a");
+    assert_eq!(world.take(&client, stream), Vec::<String>::new());
+}
+
+#[test]
+fn a_server_that_never_says_that_its_stream_is_open_keeps_no_subscriber_waiting_for_ever() {
+    let mut world = stateless();
+    let client = world.client(HTTP, at("a"));
+    let asked = ask(&mut world, &client, "resources/subscribe", "test://a");
+    world.requested("a");
+    world.advance(Limits::default().call);
+    assert_eq!(world.code(&client, asked), "-31002");
+    assert!(
+        world.frames("a").is_empty(),
+        "the server never heard of the request, so there is nothing to cancel"
+    );
+}
+
+#[test]
+fn a_subscription_waits_for_a_server_that_does_not_run() {
+    let mut world = stateless();
+    let client = world.client(HTTP, at("a"));
+    world.crash("a");
+    let asked = ask(&mut world, &client, "resources/subscribe", "test://a");
+    world.advance(Limits::default().backoff_first);
+    let listen = world.requested("a");
+    assert!(!world.seen(asked).ended && listen.params.contains("test://a"), "{}", listen.params);
+    acknowledge(&mut world, &listen);
+    assert!(world.answer(&client, asked).has(Field::Result));
+}
+
+#[test]
+fn a_subscription_that_waits_for_a_server_that_has_become_one_of_before_is_made_there() {
+    let mut world = stateless();
+    let client = world.client(HTTP, at("a"));
+    world.crash("a");
+    world.scripts.insert("a".into(), subscribable());
+    let asked = ask(&mut world, &client, "resources/subscribe", "test://a");
+    world.advance(Limits::default().backoff_first);
+    assert!(told(&mut world).contains(&r#"resources/subscribe {"uri":"test://a"}"#.to_owned()));
+    assert!(world.answer(&client, asked).has(Field::Result));
 }

@@ -50,6 +50,10 @@ pub struct Serve {
     /// URL of the hub as clients see it, when there is a proxy before it
     #[arg(long, value_name = "URL", env = "ORCH_PUBLIC_URL", value_parser = value::base_url)]
     pub public_url: Option<String>,
+    /// How long calls that are under way may go on after the first signal to stop
+    #[arg(long, value_name = "SECONDS", env = "ORCH_DRAIN_SECONDS", default_value_t = 30)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub drain_seconds: u64,
     /// Remote servers.
     #[command(flatten)]
     pub upstream: UpstreamArgs,

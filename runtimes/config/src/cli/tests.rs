@@ -75,6 +75,7 @@ fn every_flag_of_serve_has_its_variable() {
         "ORCH_ALLOWED_HOSTS",
         "ORCH_ALLOWED_ORIGINS",
         "ORCH_PUBLIC_URL",
+        "ORCH_DRAIN_SECONDS",
         "ORCH_ALLOW_UPSTREAM",
         "ORCH_UPSTREAM_CA",
     ];
@@ -104,6 +105,7 @@ fn serve_alone_has_the_defaults() {
         allowed_hosts: vec![],
         allowed_origins: vec![],
         public_url: None,
+        drain_seconds: 30,
         upstream: UpstreamArgs::default(),
     };
     assert_eq!(serve, expected);
@@ -133,6 +135,8 @@ fn every_flag_of_serve_is_read() {
         "https://App.test/",
         "--public-url",
         "https://hub.test/mcp/",
+        "--drain-seconds",
+        "5",
         "--allow-upstream",
         "localhost:3000",
         "--allow-upstream",
@@ -150,6 +154,7 @@ fn every_flag_of_serve_is_read() {
         allowed_hosts: vec!["hub.test".into(), "b.test:8000".into()],
         allowed_origins: vec!["https://app.test".into()],
         public_url: Some("https://hub.test/mcp".into()),
+        drain_seconds: 5,
         upstream: UpstreamArgs {
             allowed: vec!["localhost:3000".into(), "10.0.0.0/8".into(), "[::1]:80".into()],
             own_roots: Some("/ca.pem".into()),

@@ -54,6 +54,7 @@ async fn open_and_answer(data_dir: &Path, request: Request) -> anyhow::Result<An
         config_file: Path::new(DEFAULT_CONFIG),
         mode: Mode::Proxy,
         upstream: &UpstreamArgs::of_environment(),
+        limits: Limits::default(),
     };
     let instance = Instance::open(settings).await?;
     import_once(&instance).await?;
