@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::Limit;
-use crate::mcp::Asking;
+use crate::mcp::{Asking, TASKS_EXTENSION};
 use crate::rpc::write;
 
 /// A fault, by guilt.
@@ -85,6 +85,9 @@ pub enum Rejection {
     /// A server needs something that a client of 2026-07-28 did not say it can do.
     #[error("the server needs {0} for this request, which the client's capabilities do not name")]
     MissingCapability(Asking),
+    /// A client of 2026-07-28 asks for news of tasks and did not say that it knows tasks.
+    #[error("news of tasks are for clients whose capabilities name the extension {TASKS_EXTENSION}")]
+    MissingTasks,
     /// `MCP-Protocol-Version` of a session's request names no revision that has sessions.
     #[error("MCP-Protocol-Version {0} is not a revision of this session")]
     BadVersionHeader(String),
@@ -299,6 +302,10 @@ impl Rejection {
             Self::HeaderMismatch(_) => (400, -32_020, None),
             Self::MissingCapability(asking) => {
                 (400, -32_021, Some(format!("{{\"requiredCapabilities\":{}}}", asking.capability())))
+            }
+            Self::MissingTasks => {
+                let needed = format!("{{\"extensions\":{{\"{TASKS_EXTENSION}\":{{}}}}}}");
+                (400, -32_021, Some(format!("{{\"requiredCapabilities\":{needed}}}")))
             }
             Self::Expectation => (417, -32_600, None),
             Self::TooSlow => (408, -32_600, None),

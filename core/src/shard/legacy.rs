@@ -200,6 +200,7 @@ impl Shard {
         for session in sessions {
             self.drop_session(cx, session);
         }
+        self.opening.retain(|_, opening| opening.key != *key);
         self.end_listeners(cx, |listener| listener.key == *key);
         self.refuse_waiters(cx, key);
         self.vacate_key(cx, key);

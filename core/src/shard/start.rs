@@ -88,8 +88,12 @@ impl Shard {
         self.stale.extend(upstream.owes_lists().then_some(seat.server));
         if let Some(link) = upstream.process.link() {
             upstream.relearn_at = None;
+            let told: Vec<_> = upstream.calls.task_streams().map(|(_, exchange)| exchange).collect();
             let until = cx.now.after(cx.limits().drain);
             self.retired.insert(link, (upstream, until));
+            for exchange in told {
+                self.end_listener(cx, exchange);
+            }
             self.end_if_drained(cx, link);
         }
     }
@@ -123,6 +127,7 @@ impl Shard {
 
     /// The hub is about to stop: what would never end by itself ends.
     pub(super) fn on_draining(&mut self, cx: &mut Cx<'_>) {
+        self.opening.clear();
         self.end_listeners(cx, |_| true);
         let oldest = |session: &&Session| session.transport != Transport::Http;
         let oldest: Vec<_> = self.sessions.iter().filter(oldest).map(|session| session.id).collect();

@@ -162,7 +162,8 @@ impl Upstream {
 
     /// Whether somebody waits for it, or it is about to be ready.
     pub(crate) fn is_busy(&self) -> bool {
-        self.owes_lists() || self.calls.has_clients() || self.process.is_starting()
+        let tells = self.calls.task_streams().next().is_some();
+        self.owes_lists() || self.calls.has_clients() || tells || self.process.is_starting()
     }
 
     /// When this server needs attention next.

@@ -27,6 +27,7 @@ mod sharing;
 mod sse;
 mod subscriptions;
 mod table;
+mod task_news;
 mod tasks;
 mod unified;
 mod untouched;
