@@ -81,6 +81,8 @@ pub struct Limits {
     pub call: Duration,
     /// How long a call may take however much progress it reports.
     pub call_hard: Duration,
+    /// How long `tasks/result` may take when nothing is heard of it: it is answered when its task ends.
+    pub task_result: Duration,
     /// How long a server may take to say whether it speaks the stateless era, before it is greeted in the old way.
     pub probe: Duration,
     /// How long it is remembered that a server does not speak the stateless era.
@@ -212,6 +214,7 @@ impl Default for Limits {
             session_idle: s(30 * 60),
             call: s(60),
             call_hard: s(15 * 60),
+            task_result: s(60 * 60),
             probe: s(3),
             verdict: s(24 * 60 * 60),
             input_rounds: 10,

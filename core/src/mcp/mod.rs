@@ -16,4 +16,4 @@ pub use method::{ListKind, Method, Route, Row, TABLE};
 pub use mirror::{BadMirror, Mirror, check_mirrored, mirrored, mirrors};
 pub use result::{Lifetime, complete, plain};
 pub use revision::Revision;
-pub use tasks::{TASKS_EXTENSION, is_of_tasks, named_task, without_tasks};
+pub use tasks::{TASKS_EXTENSION, is_of_tasks, named_task, waits_for_task, without_tasks};
