@@ -1,6 +1,7 @@
 //! MCP's own vocabulary: revisions, methods, headers, and what revisions add to results.
 
 mod asking;
+mod extensions;
 mod headers;
 mod links;
 mod method;
@@ -10,6 +11,7 @@ mod revision;
 mod tasks;
 
 pub use asking::{Abilities, Asking};
+pub use extensions::Extensions;
 pub use headers::{check_headers, decode_header, encode_header, header_name, is_envelope_key};
 pub use links::{Link, links, may_link};
 pub use method::{ListKind, Method, Route, Row, TABLE};

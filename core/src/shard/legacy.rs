@@ -263,6 +263,7 @@ pub(super) fn caller(
         progress: body.raw_str(Field::MetaProgressToken).map(Into::into),
         log_level: session.level,
         abilities: session.abilities,
+        extensions: session.extensions.clone(),
         key: None,
     }
 }

@@ -6,7 +6,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::mcp::{Abilities, Asking, Lifetime, ListKind, Revision};
+use crate::mcp::{Abilities, Asking, Extensions, Lifetime, ListKind, Revision};
 use crate::ports::gateway::Target;
 use crate::rpc::Envelope;
 use crate::{CallId, ExchangeId, KeyId, SessionId, Timestamp};
@@ -34,6 +34,8 @@ pub(crate) struct Caller {
     pub log_level: Option<Level>,
     /// What the client can be asked for.
     pub abilities: Abilities,
+    /// The extensions that it knows, where its requests do not say so themselves.
+    pub extensions: Extensions,
     /// Whose request it is, in the era without sessions.
     pub key: Option<KeyId>,
 }

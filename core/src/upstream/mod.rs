@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::mcp::{Abilities, Revision};
+use crate::mcp::{Abilities, Extensions, Revision};
 use crate::snapshot::Entry;
 use crate::{CallId, Limits, ServerId, Timestamp, UpstreamFault};
 
@@ -57,6 +57,8 @@ pub(crate) struct Upstream {
     pub owner: Owner,
     /// What its clients can be asked for, as far as it is told.
     pub abilities: Abilities,
+    /// The extensions of the session that it serves alone.
+    pub extensions: Extensions,
     /// When it was last used.
     pub used_at: Timestamp,
     /// It has asked its clients for something.
@@ -89,6 +91,7 @@ impl Upstream {
             id: entry.id,
             owner,
             abilities,
+            extensions: Extensions::default(),
             used_at: now,
             interactive: false,
             name: entry.name.clone(),

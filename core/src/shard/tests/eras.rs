@@ -6,13 +6,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::clients::{ERAS, HTTP, at};
+use super::clients::{ERAS, Era, HTTP, at};
 use super::script::{Discovery, Hello, Script};
 use super::world::World;
 use crate::Limits;
 use crate::mcp::Revision;
 use crate::ports::upstream::CloseReason;
-use crate::record::{Protocol, Record};
+use crate::record::{Protocol, Record, Sharing};
 use crate::rpc::Field;
 use crate::shard::Effect;
 
@@ -196,7 +196,7 @@ fn a_call_of_any_client_reaches_a_server_of_the_stateless_era_in_its_words() {
         let heard = world.take(&client, call);
         assert!(heard[0].contains(r#""progressToken":"t""#), "{heard:?}");
         let modern = heard[1].contains("resultType");
-        assert_eq!(modern, client.era == super::clients::Era::Modern, "{heard:?}");
+        assert_eq!(modern, client.era == Era::Modern, "{heard:?}");
         assert_eq!(heard[1].contains("ttlMs") || heard[1].contains("cacheScope"), modern, "{heard:?}");
     }
 }
@@ -301,7 +301,7 @@ fn a_server_without_streams_of_news_is_asked_once() {
 #[test]
 fn a_server_s_own_state_goes_back_to_it_byte_for_byte_in_the_stateless_era() {
     let mut world = alone(Script::modern());
-    let client = world.able_client(super::clients::Era::Modern, at("a"), r#"{"elicitation":{}}"#);
+    let client = world.able_client(Era::Modern, at("a"), r#"{"elicitation":{}}"#);
     let call = world.call(&client, "1");
     let sent = world.requested("a");
     let demand =
@@ -322,4 +322,27 @@ fn definitions_say_when_they_were_learnt() {
         Record::Key(_) | Record::Project(_) | Record::Server(_) | Record::Session(_) => None,
     });
     assert!(dates.into_iter().all(|date| date == world.now));
+}
+
+#[test]
+fn the_extensions_of_a_session_s_client_are_told_where_the_server_hears_of_this_client_alone() {
+    let ui = r#""extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["\u0061"]}}"#;
+    let capabilities = r#"{"roots":{},"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["\u0061"]}}}"#;
+    for (sharing, told) in [(Sharing::PerSession, true), (Sharing::Shared, false)] {
+        let mut world = World::new(&["a"]);
+        world.configure(|servers| servers[0].spec.sharing = sharing);
+        let mut world = world.surveyed();
+        let client = world.able_client(HTTP, at("a"), capabilities);
+        world.call(&client, "1");
+        let says = |effect: &&Effect| matches!(effect, Effect::SendFrame { frame, .. } if core::str::from_utf8(frame).unwrap().contains(ui));
+        assert_eq!(world.log.iter().filter(says).count(), usize::from(told), "{sharing:?}");
+    }
+    for era in [HTTP, Era::Sse] {
+        let mut world = World::scripted(Limits::default(), [("a", Script::modern())]).surveyed();
+        let client = world.able_client(era, at("a"), capabilities);
+        world.call(&client, "1");
+        let sent = world.requested("a");
+        let said = format!(r#""io.modelcontextprotocol/clientCapabilities":{{"roots":{{}},{ui}}}"#);
+        assert!(sent.params.contains(&said), "{}", sent.params);
+    }
 }
