@@ -8,6 +8,7 @@ mod method;
 mod mirror;
 mod result;
 mod revision;
+mod structured;
 mod tasks;
 
 pub use asking::{Abilities, Asking};
@@ -18,4 +19,5 @@ pub use method::{ListKind, Method, Route, Row, TABLE};
 pub use mirror::{BadMirror, Mirror, check_mirrored, mirrored, mirrors};
 pub use result::{Lifetime, complete, plain};
 pub use revision::Revision;
+pub use structured::plain_tool;
 pub use tasks::{TASKS_EXTENSION, is_of_tasks, named_task, waits_for_task, without_tasks};
