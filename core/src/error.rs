@@ -376,7 +376,8 @@ impl Exceeded {
             | Limit::StreamBytes
             | Limit::PrivateProcesses
             | Limit::ProjectServers
-            | Limit::Subscriptions => (429, own::LIMIT, data),
+            | Limit::Subscriptions
+            | Limit::TaskStreams => (429, own::LIMIT, data),
         }
     }
 }

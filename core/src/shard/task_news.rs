@@ -16,12 +16,13 @@ use crate::mcp::{Method, without_tasks};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, write};
 use crate::upstream::{Caller, Request, with_members};
-use crate::{CallId, KeyId, LinkId, Rejection};
+use crate::{CallId, Exceeded, KeyId, Limit, LinkId, Rejection, ServerId};
 
 /// A stream that is about to open.
 #[derive(Debug)]
 pub(super) struct Opening {
     pub key: KeyId,
+    server: ServerId,
     filter: Filter,
 }
 
@@ -46,13 +47,26 @@ impl Shard {
         if body.raw(Field::MetaCapabilities).and_then(without_tasks).is_none() {
             return self.fail(cx, &caller, &Rejection::MissingTasks.into());
         }
+        if let Err(exceeded) = self.admit_task_stream(cx, entry.id) {
+            return self.fail(cx, &caller, &exceeded.into());
+        }
         filter.task_ids.truncate(cx.limits().subscriptions);
         // A list of strings always has a JSON form.
         let ids = serde_json::to_string(&filter.task_ids).unwrap_or_default();
         let wanted = format!("{{\"taskIds\":{ids}}}").into_bytes();
-        self.opening.insert(caller.exchange, Opening { key, filter });
+        self.opening.insert(caller.exchange, Opening { key, server: entry.id, filter });
         let edits = Vec::from([(Field::Notifications, Cow::Owned(wanted))]);
         self.forward(cx, caller, &entry, Request::new(Method::Listen.name().into(), body, edits));
+    }
+
+    /// Whether a server may be asked for one more stream.
+    fn admit_task_stream(&self, cx: &Cx<'_>, server: ServerId) -> Result<(), Exceeded> {
+        let open = self.upstreams.of(server).flat_map(|upstream| upstream.calls.task_streams()).count();
+        let opening = self.opening.values().filter(|opening| opening.server == server).count();
+        let most = cx.limits().task_streams;
+        let hint = "name more tasks on one stream, or ask for them with tasks/get";
+        let exceeded = Exceeded { limit: Limit::TaskStreams, value: most as u64, hint };
+        if open.saturating_add(opening) < most { Ok(()) } else { Err(exceeded) }
     }
 
     /// The server says of which tasks it will tell. Returns whether it was asked for any on this call.

@@ -22,14 +22,20 @@ type End<'a> = &'a dyn Fn(&mut World, &Sent);
 
 /// A server of the stateless era, which leaves it to the test to open streams.
 fn world(capabilities: &str) -> World {
+    bounded(capabilities, Limits::default())
+}
+
+fn bounded(capabilities: &str, limits: Limits) -> World {
     let script = Script { capabilities: capabilities.to_owned(), news: false, ..Script::modern() };
-    let mut world = World::scripted(Limits::default(), [("a", script)]).surveyed();
+    let mut world = World::scripted(limits, [("a", script)]).surveyed();
     world.frames("a");
     world
 }
 
+const ABLE: &str = r#"{"tools":{},"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
+
 fn tasks() -> World {
-    world(r#"{"tools":{},"extensions":{"io.modelcontextprotocol/tasks":{}}}"#)
+    world(ABLE)
 }
 
 fn client(target: Target, capabilities: &'static str) -> Client {
@@ -196,6 +202,23 @@ fn where_there_are_no_tasks_none_are_promised() {
         assert_eq!(acknowledged(&mut world, &client, exchange), r#"{"toolsListChanged":true}"#);
         let asked: Vec<_> = world.requests("a").into_iter().map(|sent| sent.method).collect();
         assert!(asked.is_empty(), "{asked:?}");
+    }
+}
+
+#[test]
+fn a_server_tells_so_many_streams_of_tasks_and_no_more() {
+    let mut world = bounded(ABLE, Limits { task_streams: 2, ..Limits::default() });
+    let client = client(at("a"), TASKS);
+    let streams = [(); 2].map(|()| listen(&mut world, &client));
+    let sent = world.requests("a").remove(0);
+    grant(&mut world, &sent, r#"["t1"]"#);
+    let refused = listen(&mut world, &client);
+    let answer = world.take(&client, refused);
+    assert!(answer[0].contains("limit task_streams reached (2)"), "{answer:?}");
+    for stream in streams {
+        world.leave(stream);
+        listen(&mut world, &client);
+        assert!(world.requests("a").len() == 1, "there is room again");
     }
 }
 
