@@ -82,6 +82,10 @@ pub struct Limits {
     pub call: Duration,
     /// How long a call may take however much progress it reports.
     pub call_hard: Duration,
+    /// How long `tasks/result` may take when nothing is heard of it: it is answered when its task ends.
+    pub task_result: Duration,
+    /// Streams of clients that one server tells of tasks.
+    pub task_streams: usize,
     /// How long a server may take to say whether it speaks the stateless era, before it is greeted in the old way.
     pub probe: Duration,
     /// How long it is remembered that a server does not speak the stateless era.
@@ -219,6 +223,8 @@ impl Default for Limits {
             session_idle: s(30 * 60),
             call: s(60),
             call_hard: s(15 * 60),
+            task_result: s(60 * 60),
+            task_streams: 32,
             probe: s(3),
             verdict: s(24 * 60 * 60),
             input_rounds: 10,
@@ -305,6 +311,8 @@ pub enum Limit {
     Subscriptions,
     /// [`Limits::project_servers`].
     ProjectServers,
+    /// [`Limits::task_streams`].
+    TaskStreams,
     /// [`Limits::head_bytes`].
     HeadBytes,
     /// [`Limits::header_fields`].
@@ -340,6 +348,7 @@ impl Limit {
             Self::ReplayProjectBytes => "replay_project_bytes",
             Self::Subscriptions => "subscriptions",
             Self::ProjectServers => "project_servers",
+            Self::TaskStreams => "task_streams",
             Self::HeadBytes => "head_bytes",
             Self::HeaderFields => "header_fields",
             Self::UriBytes => "uri_bytes",

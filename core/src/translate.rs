@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use crate::mcp::{Abilities, Revision};
+use crate::mcp::{Abilities, Extensions, Revision};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Message};
 use crate::upstream::{Caller, own_params, say};
@@ -26,6 +26,7 @@ pub fn request(call: CallId, body: &Envelope, from: Revision, to: Revision) -> O
         progress: body.raw_str(Field::MetaProgressToken).map(Into::into),
         log_level: None,
         abilities: Abilities::ALL,
+        extensions: Extensions::default(),
         key: None,
     };
     Some(say(call, to, &caller, (method, body), Vec::new(), Vec::new()))

@@ -17,7 +17,7 @@ const PATH: &str = "/servers/endless/mcp";
 
 /// A hub before a server that ends neither its calls nor itself.
 async fn hub(drain_seconds: &'static str) -> (Hub, String) {
-    let server = Server { command: found("python3"), args: Vec::new(), env: Vec::new() };
+    let server = Server::program(found("python3"));
     let home = Home::with(&[("endless", server.arg("-c").arg(PROGRAM))]);
     let hub = Hub::start_with(&home, |command| command.args(["--drain-seconds", drain_seconds])).await;
     let key = hub.create_key().await;

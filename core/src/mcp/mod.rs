@@ -1,19 +1,23 @@
 //! MCP's own vocabulary: revisions, methods, headers, and what revisions add to results.
 
 mod asking;
+mod extensions;
 mod headers;
 mod links;
 mod method;
 mod mirror;
 mod result;
 mod revision;
+mod structured;
 mod tasks;
 
 pub use asking::{Abilities, Asking};
+pub use extensions::Extensions;
 pub use headers::{check_headers, decode_header, encode_header, header_name, is_envelope_key};
 pub use links::{Link, links, may_link};
 pub use method::{ListKind, Method, Route, Row, TABLE};
 pub use mirror::{BadMirror, Mirror, check_mirrored, mirrored, mirrors};
 pub use result::{Lifetime, complete, plain};
 pub use revision::Revision;
-pub use tasks::{TASKS_EXTENSION, is_of_tasks, named_task, without_tasks};
+pub use structured::plain_tool;
+pub use tasks::{TASKS_EXTENSION, is_of_tasks, named_task, waits_for_task, without_tasks};

@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::structured::{as_text, unstructured};
 use crate::rpc::{Envelope, Field, Members};
 
 /// How long a result may be cached, where the revision asks for it.
@@ -58,7 +59,11 @@ pub fn plain(response: &Envelope) -> Cow<'_, [u8]> {
         return Cow::Borrowed(result);
     }
     let drop = |name: &str| matches!(name, "resultType" | "ttlMs" | "cacheScope");
-    Members::read(result).map_or(Cow::Borrowed(result), |members| Cow::Owned(members.without(drop)))
+    let Some(members) = Members::read(result) else { return Cow::Borrowed(result) };
+    Cow::Owned(match unstructured(&members) {
+        Some(structured) => as_text(&members, structured, drop),
+        None => members.without(drop),
+    })
 }
 
 /// `rest` of a result, with the server's information as the first member of a `_meta` that does not have it.

@@ -14,6 +14,11 @@ pub fn is_of_tasks(method: &str) -> bool {
     method.starts_with("tasks/")
 }
 
+/// Whether a request is answered when a task ends (2025-11-25, tasks).
+pub fn waits_for_task(method: &str) -> bool {
+    method == "tasks/result"
+}
+
 /// The task that a request of the extension is about: what `Mcp-Name` says of it.
 pub fn named_task<'a>(method: &str, body: &'a Envelope) -> Option<Cow<'a, str>> {
     matches!(method, "tasks/get" | "tasks/update" | "tasks/cancel")

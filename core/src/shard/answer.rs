@@ -56,6 +56,9 @@ impl Shard {
     }
 
     pub(super) fn deliver(&mut self, cx: &mut Cx<'_>, caller: &Caller, status: u16, body: Vec<u8>) {
+        if self.open_without_tasks(cx, caller) {
+            return;
+        }
         if !caller.ends {
             return self.hand_over(cx, caller.exchange, Bytes::from(body));
         }

@@ -13,7 +13,7 @@ use super::locate::locate;
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Shard};
 use crate::hub;
-use crate::mcp::{Lifetime, Method, Revision, Route, Row, mirrored};
+use crate::mcp::{Lifetime, Method, Revision, Route, Row, mirrored, waits_for_task};
 use crate::ports::gateway::Target;
 use crate::record::ServerSpec;
 use crate::rpc::{Envelope, Field, write};
@@ -164,7 +164,7 @@ impl Shard {
         let start = entry.config.as_ref().map_or(ServerSpec::TIMEOUT_S, |server| server.spec.timeout_s);
         let link = upstream.process.ready_link();
         let spare = if link.is_some() { Duration::ZERO } else { Duration::from_secs(u64::from(start)) };
-        let silence = silence(cx, entry.id);
+        let silence = patience(cx, entry.id, &request.method);
         let bytes = request.body.bytes().len();
         let revision = upstream.revision;
         let keeps = link.is_none() || keeps_request(entry, revision, caller.revision);
@@ -242,6 +242,13 @@ pub(super) fn repeated(
     let own = edits.iter().find(|(field, _)| *field == Field::Name).map(|(_, raw)| &**raw);
     let name = own.or_else(|| request.body.raw(Field::Name)).and_then(crate::rpc::decode_string);
     name.map_or_else(Vec::new, |name| mirrored(offer.mirrors(&name), request.body.raw(Field::Arguments)))
+}
+
+/// How long a request to a server may take without a sign of life. What is answered when a task ends takes as long as the
+/// task.
+fn patience(cx: &Cx<'_>, server: ServerId, method: &str) -> Duration {
+    let silence = silence(cx, server);
+    if waits_for_task(method) { silence.max(cx.limits().task_result) } else { silence }
 }
 
 /// How long a call to a server may take without a sign of life.

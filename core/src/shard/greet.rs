@@ -59,7 +59,7 @@ impl Shard {
     pub(super) fn greet(&mut self, cx: &mut Cx<'_>, link: LinkId, deadline: Timestamp) {
         let Some(upstream) = self.upstream_of(link) else { return };
         upstream.process.state = State::Handshaking { link, deadline, probe: None };
-        let params = handshake_params(upstream.abilities);
+        let params = handshake_params(upstream.abilities, &upstream.extensions);
         self.send_own(cx, link, Purpose::Handshake, "initialize", Some(&params), deadline.since(cx.now));
     }
 

@@ -11,7 +11,7 @@ use super::session::{Session, Transport};
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Posted, Shard, Token};
 use crate::hub;
-use crate::mcp::{Abilities, Revision};
+use crate::mcp::{Abilities, Extensions, Revision};
 use crate::ports::gateway::{Admission, Target};
 use crate::ports::store::{Change, Expect};
 use crate::record::{self, Record};
@@ -48,6 +48,7 @@ impl Shard {
             progress: None,
             log_level: None,
             abilities: Abilities::default(),
+            extensions: Extensions::default(),
             key: None,
         };
         if ends {
@@ -74,8 +75,9 @@ impl Shard {
         };
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.revision = Some(caller.revision);
-        session.abilities =
-            body.raw_str(Field::Capabilities).map_or_else(Abilities::default, Abilities::parse);
+        let capabilities = body.raw_str(Field::Capabilities).unwrap_or("{}");
+        session.abilities = Abilities::parse(capabilities);
+        session.extensions = Extensions::parse(capabilities);
         if !caller.ends {
             return self.respond(cx, &caller, &face.handshake(caller.revision));
         }
@@ -86,7 +88,7 @@ impl Shard {
             key: session.key.clone(),
             revision: caller.revision.to_string(),
             client_info: body.raw_str(Field::ClientInfo).unwrap_or("{}").to_owned(),
-            capabilities: body.raw_str(Field::Capabilities).unwrap_or("{}").to_owned(),
+            capabilities: capabilities.to_owned(),
             created_at: cx.now,
         });
         let token = self.mint_token();
@@ -245,6 +247,7 @@ pub(super) fn stateless_caller(
             .body
             .raw_str(Field::MetaCapabilities)
             .map_or_else(Abilities::default, Abilities::parse),
+        extensions: Extensions::default(),
         key: Some(admission.key.clone()),
     }
 }

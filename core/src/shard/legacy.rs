@@ -201,6 +201,7 @@ impl Shard {
         for session in sessions {
             self.drop_session(cx, session);
         }
+        self.opening.retain(|_, opening| opening.key != *key);
         self.end_listeners(cx, |listener| listener.key == *key);
         self.refuse_waiters(cx, key);
         self.vacate_key(cx, key);
@@ -264,6 +265,7 @@ pub(super) fn caller(
         progress: body.raw_str(Field::MetaProgressToken).map(Into::into),
         log_level: session.level,
         abilities: session.abilities,
+        extensions: session.extensions.clone(),
         key: None,
     }
 }

@@ -89,6 +89,7 @@ impl Shard {
             Purpose::Listen => self.on_news_ended(cx, link, id, Some(response)),
             Purpose::Probe => self.on_discovered(cx, link, response),
             Purpose::Learn(kind) => self.on_page(cx, link, kind, Some(response)),
+            Purpose::Tasks(exchange) => self.end_listener(cx, exchange),
         }
     }
 

@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Deserialize;
 
+use super::cancel::cancellation;
 use super::notify::changed_lists;
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Shard};
@@ -13,7 +14,7 @@ use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, write};
 use crate::snapshot::Changes;
 use crate::upstream::{Caller, Owner};
-use crate::{ExchangeId, KeyId, Rejection};
+use crate::{CallId, ExchangeId, KeyId, Rejection, ServerId};
 
 /// The member of `_meta` that says which stream a notification is of.
 pub(super) const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
@@ -26,16 +27,32 @@ pub(super) struct Listener {
     id: Box<str>,
     pub target: Target,
     filter: Filter,
+    /// The call on which a server tells of the tasks.
+    tasks: Option<(ServerId, CallId)>,
+}
+
+impl Listener {
+    /// Whether it has asked for this task.
+    pub(super) fn wants_task(&self, id: &str) -> bool {
+        self.filter.task_ids.iter().any(|wanted| wanted == id)
+    }
+
+    /// The member of `_meta` that says that a notification is of this stream.
+    pub(super) fn tag(&self) -> (&'static str, &[u8]) {
+        (SUBSCRIPTION, self.id.as_bytes())
+    }
 }
 
 /// What a client wants to hear of.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Filter {
+pub(super) struct Filter {
     tools_list_changed: bool,
     prompts_list_changed: bool,
     resources_list_changed: bool,
     resource_subscriptions: Vec<String>,
+    /// Of the extension for tasks.
+    pub task_ids: Vec<String>,
 }
 
 impl Filter {
@@ -56,10 +73,11 @@ impl Filter {
         ];
         let there = members.into_iter().filter(|(there, _)| *there).map(|(_, text)| text.into());
         let mut there: Vec<String> = there.collect();
-        if !self.resource_subscriptions.is_empty() {
+        let lists = [("resourceSubscriptions", &self.resource_subscriptions), ("taskIds", &self.task_ids)];
+        for (name, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
             // A list of strings always has a JSON form.
-            let uris = serde_json::to_string(&self.resource_subscriptions).unwrap_or_default();
-            there.push(format!("\"resourceSubscriptions\":{uris}"));
+            let list = serde_json::to_string(list).unwrap_or_default();
+            there.push(format!("\"{name}\":{list}"));
         }
         format!("{{{}}}", there.join(","))
     }
@@ -69,23 +87,38 @@ impl Shard {
     /// Opens the stream; the first message says which part of the filter is honoured.
     pub(super) fn listen(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope, patience: Patience) {
         let wanted = body.raw(Field::Notifications);
-        let Some(Ok(mut filter)) = wanted.map(serde_json::from_slice::<Filter>) else {
+        let Some(Ok(filter)) = wanted.map(serde_json::from_slice::<Filter>) else {
             let fault = Rejection::InvalidParams("notifications, the filter, is required".into());
             return self.fail(cx, &caller, &fault.into());
         };
-        // Which server has a resource is known when the servers were seen.
-        let asks = !filter.resource_subscriptions.is_empty();
+        // Which server has a resource, or tasks, is known when the servers were seen.
+        let asks = !filter.resource_subscriptions.is_empty() || !filter.task_ids.is_empty();
         if asks && patience == Patience::Waits && self.is_missing(cx, &caller.target) {
             return self.wait(cx, caller, body);
         }
+        if filter.task_ids.is_empty() {
+            self.open_listener(cx, &caller, filter, None);
+        } else {
+            self.listen_for_tasks(cx, caller, body, filter);
+        }
+    }
+
+    /// `tasks` is the call on which a server tells of the tasks of the filter.
+    pub(super) fn open_listener(
+        &mut self,
+        cx: &mut Cx<'_>,
+        caller: &Caller,
+        mut filter: Filter,
+        tasks: Option<(ServerId, CallId)>,
+    ) {
         let Some(key) = caller.key.clone() else { return };
         let exchange = caller.exchange;
         let wanted = core::mem::take(&mut filter.resource_subscriptions);
-        filter.resource_subscriptions = self.subscribe_listener(cx, &caller, &wanted);
+        filter.resource_subscriptions = self.subscribe_listener(cx, caller, &wanted);
         let tagged =
             format!("{{\"notifications\":{},\"_meta\":{{\"{SUBSCRIPTION}\":{}}}}}", filter.json(), caller.id);
         let ack = write::request(None, "notifications/subscriptions/acknowledged", Some(tagged.as_bytes()));
-        let listener = Listener { key, id: caller.id.clone(), target: caller.target.clone(), filter };
+        let listener = Listener { key, id: caller.id.clone(), target: caller.target.clone(), filter, tasks };
         self.listeners.insert(exchange, listener);
         self.exchanges.insert(exchange, Exchange::Listener);
         cx.emit(exchange, ack.into());
@@ -124,13 +157,26 @@ impl Shard {
             .map(|(exchange, _)| *exchange)
             .collect();
         for exchange in ended {
-            self.exchanges.remove(&exchange);
-            let Some(listener) = self.listeners.remove(&exchange) else { continue };
-            self.drop_subscriber(cx, super::Subscriber::Listener(exchange));
-            let result =
-                format!("{{\"resultType\":\"complete\",\"_meta\":{{\"{SUBSCRIPTION}\":{}}}}}", listener.id);
-            let body = write::result(&listener.id, result.as_bytes());
-            cx.effect(Effect::Answer { exchange, status: 200, session: None, body: Some(body.into()) });
+            self.end_listener(cx, exchange);
         }
+    }
+
+    pub(super) fn end_listener(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId) {
+        let Some(listener) = self.drop_listener(cx, exchange) else { return };
+        self.exchanges.remove(&exchange);
+        let result =
+            format!("{{\"resultType\":\"complete\",\"_meta\":{{\"{SUBSCRIPTION}\":{}}}}}", listener.id);
+        let body = write::result(&listener.id, result.as_bytes());
+        cx.effect(Effect::Answer { exchange, status: 200, session: None, body: Some(body.into()) });
+    }
+
+    /// A stream is no more: its servers stop to tell what nobody hears.
+    pub(super) fn drop_listener(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId) -> Option<Listener> {
+        let listener = self.listeners.remove(&exchange)?;
+        self.drop_subscriber(cx, super::Subscriber::Listener(exchange));
+        if let Some((server, call)) = listener.tasks {
+            self.abandon(cx, server, call, |call| cancellation(call, "the client's stream has ended"));
+        }
+        Some(listener)
     }
 }

@@ -31,7 +31,7 @@ impl Shard {
         };
         match listing.page(body.text(Field::Cursor).as_deref()) {
             Ok(page) => {
-                let result = self.list_result(cx, &caller, &page.members);
+                let result = self.list_result(cx, &caller, page.members(caller.revision));
                 self.respond(cx, &caller, &result);
             }
             Err(rejection) => self.fail(cx, &caller, &rejection.into()),

@@ -51,6 +51,7 @@ mod state;
 mod streams;
 mod subscribe;
 mod survey;
+mod task_news;
 mod timers;
 mod urls;
 mod view;
@@ -74,6 +75,7 @@ use shown::Shown;
 use streams::Streams;
 use subscribe::{Subscriber, Subscriptions};
 use survey::Publication;
+use task_news::Opening;
 use wait::Waiter;
 
 /// The live state of one project.
@@ -92,6 +94,8 @@ pub struct Shard {
     streams: Streams,
     waiters: Vec<Waiter>,
     listeners: BTreeMap<ExchangeId, Listener>,
+    /// Streams to be, whose servers have not said yet of which tasks they will tell.
+    opening: BTreeMap<ExchangeId, Opening>,
     /// Calls that wait for their client's next try, by the number in `requestState`.
     parked: BTreeMap<u64, Parked>,
     /// Calls of the same kind whose servers have just begun to ask.

@@ -156,10 +156,17 @@ impl Shard {
     }
 
     /// The server says that the stream is open.
-    pub(super) fn on_news_opened(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) {
-        let named = frame.raw(Field::Meta).and_then(Members::read);
-        let named = named.and_then(|meta| meta.0.into_iter().find(|(name, _)| name == SUBSCRIPTION));
-        let named = named.and_then(|(_, id)| id.get().trim_matches('"').parse().ok()).map(CallId);
+    pub(super) fn on_news_opened(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        within: Option<CallId>,
+        frame: &Envelope,
+    ) {
+        let named = subscription(frame).or(within);
+        if named.is_some_and(|call| self.on_tasks_granted(cx, link, call, frame)) {
+            return;
+        }
         let Some(upstream) = self.upstream_of(link) else { return };
         upstream.news.failures = 0;
         if named.is_none() || named == upstream.news.call {
@@ -182,6 +189,13 @@ impl Shard {
             self.open_news(cx, link);
         }
     }
+}
+
+/// The call on whose stream the server says this.
+pub(super) fn subscription(frame: &Envelope) -> Option<CallId> {
+    let meta = frame.raw(Field::Meta).and_then(Members::read)?;
+    let (_, id) = meta.0.into_iter().find(|(name, _)| name == SUBSCRIPTION)?;
+    id.get().trim_matches('"').parse().ok().map(CallId)
 }
 
 /// What to listen for, as JSON; `None` when there is nothing.

@@ -28,7 +28,8 @@ impl Shard {
             "notifications/progress" => self.on_progress(cx, link, frame),
             "notifications/message" => self.on_message(cx, link, within, frame),
             "notifications/resources/updated" => self.on_resource_updated(cx, link, frame),
-            "notifications/subscriptions/acknowledged" => self.on_news_opened(cx, link, frame),
+            "notifications/subscriptions/acknowledged" => self.on_news_opened(cx, link, within, frame),
+            "notifications/tasks" => self.on_task_news(cx, link, within, frame),
             "notifications/cancelled" => self.on_asked_cancelled(cx, link, frame),
             changed if ListKind::ALL.iter().any(|kind| kind.changed() == changed) => {
                 self.on_lists_changed(cx, link);

@@ -38,8 +38,11 @@ impl Shard {
             return false;
         };
         let seat = upstream.seat();
-        // Whoever has subscribed is to be told, and nobody else could.
-        let watched = || !self.subscriptions.at(&seat).is_empty() || !self.followed(&seat).is_empty();
+        // Whoever has subscribed, or listens for tasks, is to be told, and nobody else could.
+        let watched = || {
+            let tasks = upstream.calls.task_streams().next().is_some();
+            tasks || !self.subscriptions.at(&seat).is_empty() || !self.followed(&seat).is_empty()
+        };
         cx.now.since(upstream.used_at) >= idle && !watched()
     }
 

@@ -82,12 +82,16 @@ impl Shard {
             let hint = "end sessions that are not needed, or let the server be shared";
             return Err(Exceeded { limit: Limit::PrivateProcesses, value: most as u64, hint }.into());
         }
-        let abilities = match &seat.owner {
-            Owner::Session(session) => self.sessions.get(*session).map(|session| session.abilities),
+        let session = match &seat.owner {
+            Owner::Session(session) => self.sessions.get(*session),
             Owner::Project | Owner::Key(..) => None,
         };
-        let (owner, abilities) = (seat.owner.clone(), abilities.unwrap_or(Abilities::ALL));
-        self.upstreams.get_or_insert(seat.clone(), || Upstream::new(entry, owner, abilities, cx.now));
+        let abilities = session.map_or(Abilities::ALL, |session| session.abilities);
+        let extensions = session.map(|session| session.extensions.clone()).unwrap_or_default();
+        let owner = seat.owner.clone();
+        let upstream =
+            self.upstreams.get_or_insert(seat.clone(), || Upstream::new(entry, owner, abilities, cx.now));
+        upstream.extensions = extensions;
         Ok(seat)
     }
 

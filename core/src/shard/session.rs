@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use crate::mcp::{Abilities, Revision};
+use crate::mcp::{Abilities, Extensions, Revision};
 use crate::ports::gateway::{Admission, Target, Verb};
 use crate::record;
 use crate::upstream::{Level, Owner};
@@ -40,6 +40,8 @@ pub(crate) struct Session {
     pub revision: Option<Revision>,
     /// What its client can be asked for.
     pub abilities: Abilities,
+    /// The extensions that it knows.
+    pub extensions: Extensions,
     /// From which level on log messages are wanted.
     pub level: Option<Level>,
     /// Open streams for what no request asked for, the newest last.
@@ -67,6 +69,7 @@ impl Session {
             transport,
             revision: None,
             abilities: Abilities::default(),
+            extensions: Extensions::default(),
             level: None,
             streams,
             away: Vec::new(),
@@ -86,6 +89,7 @@ impl Session {
             transport: Transport::Http,
             revision: Some(Revision::agree(&record.revision)),
             abilities: Abilities::parse(&record.capabilities),
+            extensions: Extensions::parse(&record.capabilities),
             level: None,
             streams: Vec::new(),
             away: Vec::new(),

@@ -89,8 +89,12 @@ impl Shard {
         self.drop_offer(cx, seat);
         if let Some(link) = upstream.process.link() {
             upstream.relearn_at = None;
+            let told: Vec<_> = upstream.calls.task_streams().map(|(_, exchange)| exchange).collect();
             let until = cx.now.after(cx.limits().drain);
             self.retired.insert(link, (upstream, until));
+            for exchange in told {
+                self.end_listener(cx, exchange);
+            }
             self.end_if_drained(cx, link);
         }
     }
@@ -125,6 +129,7 @@ impl Shard {
     /// Ends what would never end by itself, while the hub drains. A stream of the oldest transport carries answers: it
     /// ends when there are none to come.
     pub(super) fn end_endless(&mut self, cx: &mut Cx<'_>) {
+        self.opening.clear();
         self.end_listeners(cx, |_| true);
         let waits = |session: &Session| {
             let mut waiters = self.waiters.iter();

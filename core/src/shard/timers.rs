@@ -112,6 +112,7 @@ impl Shard {
                 }
                 Purpose::Learn(kind) => self.on_page(cx, link, kind, None),
                 Purpose::Listen => self.on_news_ended(cx, link, id, None),
+                Purpose::Tasks(exchange) => self.end_listener(cx, exchange),
                 Purpose::Forgotten
                 | Purpose::Handshake
                 | Purpose::Housekeeping
@@ -144,10 +145,12 @@ impl Shard {
         }
         match self.exchanges.remove(&exchange) {
             Some(Exchange::Batch) => self.on_batch_gone(cx, exchange),
-            Some(Exchange::Call(server, call)) => self.on_caller_gone(cx, server, call),
+            Some(Exchange::Call(server, call)) => {
+                self.opening.remove(&exchange);
+                self.on_caller_gone(cx, server, call);
+            }
             Some(Exchange::Listener) => {
-                self.listeners.remove(&exchange);
-                self.drop_subscriber(cx, super::Subscriber::Listener(exchange));
+                self.drop_listener(cx, exchange);
             }
             Some(Exchange::Stream(session)) => self.on_stream_gone(cx, session, exchange),
             Some(Exchange::Waiter) => self.on_waiter_gone(exchange),

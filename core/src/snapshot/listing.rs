@@ -12,7 +12,7 @@ use sha2::Sha256;
 
 use super::Instance;
 use crate::Rejection;
-use crate::mcp::ListKind;
+use crate::mcp::{ListKind, Revision, plain_tool};
 use crate::record::Definition;
 
 /// The four lists of an endpoint.
@@ -50,6 +50,15 @@ pub struct Listing {
 pub struct Page {
     /// `"tools":[…]`, with `,"nextCursor":"…"` where there is a next page: the inside of a result object.
     pub members: Bytes,
+    /// The same for clients of the 2025 eras, where they get something else.
+    plain: Option<Bytes>,
+}
+
+impl Page {
+    /// The inside of a result object, for a client of a revision.
+    pub fn members(&self, client: Revision) -> &Bytes {
+        self.plain.as_ref().filter(|_| !client.is_modern()).unwrap_or(&self.members)
+    }
 }
 
 impl Listing {
@@ -104,7 +113,18 @@ impl Listing {
 }
 
 fn page(kind: ListKind, entries: &[Definition], next: Option<&str>) -> Page {
-    let size: usize = entries.iter().map(|entry| entry.json.len().saturating_add(1)).sum();
+    let own: Vec<&[u8]> = entries.iter().map(|entry| entry.json.as_bytes()).collect();
+    let plain = |entry: &Definition| plain_tool(&entry.json).filter(|_| kind == ListKind::Tools);
+    let plain: Vec<Option<Vec<u8>>> = entries.iter().map(plain).collect();
+    let plain = plain.iter().any(Option::is_some).then(|| {
+        let entries = plain.iter().zip(&own).map(|(plain, own)| plain.as_deref().unwrap_or(own));
+        written(kind, &entries.collect::<Vec<_>>(), next)
+    });
+    Page { members: written(kind, &own, next), plain }
+}
+
+fn written(kind: ListKind, entries: &[&[u8]], next: Option<&str>) -> Bytes {
+    let size: usize = entries.iter().map(|entry| entry.len().saturating_add(1)).sum();
     let mut out = Vec::with_capacity(size.saturating_add(96));
     out.push(b'"');
     out.extend_from_slice(kind.member().as_bytes());
@@ -113,7 +133,7 @@ fn page(kind: ListKind, entries: &[Definition], next: Option<&str>) -> Page {
         if n > 0 {
             out.push(b',');
         }
-        out.extend_from_slice(entry.json.as_bytes());
+        out.extend_from_slice(entry);
     }
     out.push(b']');
     if let Some(next) = next {
@@ -121,7 +141,7 @@ fn page(kind: ListKind, entries: &[Definition], next: Option<&str>) -> Page {
         out.extend_from_slice(next.as_bytes());
         out.push(b'"');
     }
-    Page { members: out.into() }
+    out.into()
 }
 
 /// Opaque and unforgeable: a keyed hash of the list and of the entry that the page starts with.

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::face;
 use super::listing::Lists;
 use super::{Instance, Listing};
-use crate::mcp::{ListKind, Mirror, Revision, mirrors};
+use crate::mcp::{ListKind, Mirror, Revision, TASKS_EXTENSION, mirrors};
 use crate::record::{Definition, Definitions, ServerSpec};
 
 /// What a server offers, with its lists prepared.
@@ -67,6 +67,12 @@ impl Offer {
     /// The `capabilities` that the server's own endpoint shows to a client of a revision: raw JSON.
     pub fn face(&self, client: Revision) -> String {
         face::of_server(&self.definitions.capabilities, self.capabilities, self.revision(), client)
+    }
+
+    /// Whether it has the tasks of the stateless era.
+    pub fn has_tasks(&self) -> bool {
+        let extensions = face::extensions(&self.definitions.capabilities);
+        self.revision().is_modern() && extensions.iter().any(|(name, _)| name == TASKS_EXTENSION)
     }
 
     /// The revision that was agreed with the server.

@@ -6,7 +6,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::mcp::{Abilities, Asking, Lifetime, ListKind, Revision};
+use crate::mcp::{Abilities, Asking, Extensions, Lifetime, ListKind, Revision};
 use crate::ports::gateway::Target;
 use crate::rpc::Envelope;
 use crate::{CallId, ExchangeId, KeyId, SessionId, Timestamp};
@@ -34,6 +34,8 @@ pub(crate) struct Caller {
     pub log_level: Option<Level>,
     /// What the client can be asked for.
     pub abilities: Abilities,
+    /// The extensions that it knows, where its requests do not say so themselves.
+    pub extensions: Extensions,
     /// Whose request it is, in the era without sessions.
     pub key: Option<KeyId>,
 }
@@ -57,6 +59,8 @@ pub(crate) enum Purpose {
     Probe,
     /// A level or a subscription; its answer changes nothing.
     Housekeeping,
+    /// `subscriptions/listen` of a client, for its tasks: what comes goes to the stream of this exchange.
+    Tasks(ExchangeId),
 }
 
 /// A client's request, as it is to be sent.
@@ -176,7 +180,8 @@ impl Calls {
             | Purpose::Learn(_)
             | Purpose::Listen
             | Purpose::Parked
-            | Purpose::Probe => None,
+            | Purpose::Probe
+            | Purpose::Tasks(_) => None,
         }
     }
 
@@ -205,6 +210,29 @@ impl Calls {
     pub(crate) fn replace(&mut self, id: CallId, purpose: Purpose) -> Option<Purpose> {
         let call = self.table.get_mut(&id)?;
         Some(core::mem::replace(&mut call.purpose, purpose))
+    }
+
+    /// A client's call becomes the stream on which its server tells of tasks: it has no end of its own.
+    pub(crate) fn hold_for_tasks(&mut self, id: CallId, exchange: ExchangeId) {
+        let Some(mut call) = self.remove(id) else { return };
+        (call.purpose, call.request) = (Purpose::Tasks(exchange), None);
+        (call.deadline, call.hard_deadline) = (Timestamp::NEVER, Timestamp::NEVER);
+        self.insert(id, call);
+    }
+
+    /// The streams of clients that its server tells of tasks, by the calls on which it does.
+    pub(crate) fn task_streams(&self) -> impl Iterator<Item = (CallId, ExchangeId)> {
+        self.table.iter().filter_map(|(id, call)| match call.purpose {
+            Purpose::Tasks(exchange) => Some((*id, exchange)),
+            Purpose::Client(..)
+            | Purpose::Forgotten
+            | Purpose::Handshake
+            | Purpose::Housekeeping
+            | Purpose::Learn(_)
+            | Purpose::Listen
+            | Purpose::Parked
+            | Purpose::Probe => None,
+        })
     }
 
     /// Keeps a call in flight but drops its answer.
@@ -289,7 +317,8 @@ impl Calls {
             | Purpose::Learn(_)
             | Purpose::Listen
             | Purpose::Parked
-            | Purpose::Probe => false,
+            | Purpose::Probe
+            | Purpose::Tasks(_) => false,
         };
         self.table.iter().filter(|(_, call)| matches(call)).map(|(id, _)| *id).collect()
     }

@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::mcp::{Abilities, Revision};
+use crate::mcp::{Abilities, Extensions, Revision};
 use crate::snapshot::Entry;
 use crate::{CallId, Limits, ServerId, Timestamp, UpstreamFault};
 
@@ -59,6 +59,8 @@ pub(crate) struct Upstream {
     pub owner: Owner,
     /// What its clients can be asked for, as far as it is told.
     pub abilities: Abilities,
+    /// The extensions of the session that it serves alone.
+    pub extensions: Extensions,
     /// When it was last used.
     pub used_at: Timestamp,
     /// It has asked its clients for something.
@@ -91,6 +93,7 @@ impl Upstream {
             id: entry.id,
             owner,
             abilities,
+            extensions: Extensions::default(),
             used_at: now,
             interactive: false,
             name: entry.name.clone(),
@@ -164,7 +167,8 @@ impl Upstream {
 
     /// Whether somebody waits for it, or it is about to be ready.
     pub(crate) fn is_busy(&self) -> bool {
-        self.owes_lists() || self.calls.has_clients() || self.process.is_starting()
+        let tells = self.calls.task_streams().next().is_some();
+        self.owes_lists() || self.calls.has_clients() || tells || self.process.is_starting()
     }
 
     /// When this server needs attention next.

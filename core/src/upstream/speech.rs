@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::{Caller, Level};
 use crate::CallId;
-use crate::mcp::{Abilities, Revision, is_envelope_key, without_tasks};
+use crate::mcp::{Abilities, Extensions, Revision, is_envelope_key, without_tasks};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, write};
 
@@ -54,14 +54,14 @@ pub(crate) fn own_params(revision: Revision, params: Option<&[u8]>) -> Option<Ve
     if !revision.is_modern() {
         return params.map(<[u8]>::to_vec);
     }
-    let meta = format!("{{{}}}", envelope(Abilities::default(), None));
+    let meta = format!("{{{}}}", envelope(Abilities::default(), &Extensions::default(), None));
     Some(with_members(params, &[("_meta", Cow::Borrowed(meta.as_bytes()))]))
 }
 
 /// The params of the `initialize` that the hub sends to a server of the 2025 eras.
-pub(crate) fn handshake_params(abilities: Abilities) -> Vec<u8> {
+pub(crate) fn handshake_params(abilities: Abilities, extensions: &Extensions) -> Vec<u8> {
     let revision = Revision::LAST_WITH_HANDSHAKE;
-    let capabilities = abilities.json(revision);
+    let capabilities = extensions.added_to(abilities.json(revision));
     let info = client_info();
     format!("{{\"protocolVersion\":\"{revision}\",\"capabilities\":{capabilities},\"clientInfo\":{info}}}")
         .into_bytes()
@@ -72,7 +72,7 @@ fn client_info() -> &'static str {
 }
 
 /// What every request of the stateless era carries (2026-07-28, basic, `_meta`).
-fn envelope(abilities: Abilities, level: Option<Level>) -> String {
+fn envelope(abilities: Abilities, extensions: &Extensions, level: Option<Level>) -> String {
     let revision = Revision::V2026_07_28;
     let level = level.map_or_else(String::new, |level| {
         format!(",\"io.modelcontextprotocol/logLevel\":\"{}\"", level.name())
@@ -81,7 +81,7 @@ fn envelope(abilities: Abilities, level: Option<Level>) -> String {
         "\"io.modelcontextprotocol/protocolVersion\":\"{revision}\",\
          \"io.modelcontextprotocol/clientCapabilities\":{},\
          \"io.modelcontextprotocol/clientInfo\":{}{level}",
-        abilities.json(revision),
+        extensions.added_to(abilities.json(revision)),
         client_info()
     )
 }
@@ -90,7 +90,7 @@ fn envelope(abilities: Abilities, level: Option<Level>) -> String {
 fn modern_meta(id: CallId, caller: &Caller, body: &Envelope) -> Vec<u8> {
     // Before its client has chosen a level, a server of the 2025 eras chooses one; this one says nothing unasked.
     let level = caller.log_level.unwrap_or(Level::Info);
-    let mut own = envelope(caller.abilities, Some(level));
+    let mut own = envelope(caller.abilities, &caller.extensions, Some(level));
     if body.has(Field::MetaProgressToken) {
         own = format!("{own},\"progressToken\":{id}");
     }

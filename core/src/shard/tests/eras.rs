@@ -12,7 +12,7 @@ use super::script::{Discovery, Hello, Script};
 use super::world::World;
 use crate::mcp::Revision;
 use crate::ports::upstream::CloseReason;
-use crate::record::{Protocol, Record};
+use crate::record::{Protocol, Record, Sharing};
 use crate::rpc::Field;
 use crate::shard::Effect;
 use crate::{Fault, Limits, UpstreamFault};
@@ -398,4 +398,27 @@ fn definitions_say_when_they_were_learnt() {
         Record::Key(_) | Record::Project(_) | Record::Server(_) | Record::Session(_) => None,
     });
     assert!(dates.into_iter().all(|date| date == world.now));
+}
+
+#[test]
+fn the_extensions_of_a_session_s_client_are_told_where_the_server_hears_of_this_client_alone() {
+    let ui = r#""extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["\u0061"]}}"#;
+    let capabilities = r#"{"roots":{},"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["\u0061"]}}}"#;
+    for (sharing, told) in [(Sharing::PerSession, true), (Sharing::Shared, false)] {
+        let mut world = World::new(&["a"]);
+        world.configure(|servers| servers[0].spec.sharing = sharing);
+        let mut world = world.surveyed();
+        let client = world.able_client(HTTP, at("a"), capabilities);
+        world.call(&client, "1");
+        let says = |effect: &&Effect| matches!(effect, Effect::SendFrame { frame, .. } if core::str::from_utf8(frame).unwrap().contains(ui));
+        assert_eq!(world.log.iter().filter(says).count(), usize::from(told), "{sharing:?}");
+    }
+    for era in [HTTP, Era::Sse] {
+        let mut world = World::scripted(Limits::default(), [("a", Script::modern())]).surveyed();
+        let client = world.able_client(era, at("a"), capabilities);
+        world.call(&client, "1");
+        let sent = world.requested("a");
+        let said = format!(r#""io.modelcontextprotocol/clientCapabilities":{{"roots":{{}},{ui}}}"#);
+        assert!(sent.params.contains(&said), "{}", sent.params);
+    }
 }

@@ -32,6 +32,7 @@ mod stopping;
 mod subscriptions;
 mod supervision;
 mod table;
+mod task_news;
 mod tasks;
 mod unified;
 mod untouched;

@@ -3,6 +3,7 @@
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
+use core::time::Duration;
 
 use super::clients::{Client, ERAS, Era, HTTP, at};
 use super::script::Script;
@@ -89,6 +90,26 @@ fn the_tasks_of_an_era_pass_between_its_clients_and_its_servers_and_no_others() 
             }
         }
     }
+}
+
+#[test]
+fn the_result_of_a_task_may_take_as_long_as_its_limit_and_no_other_request_does() {
+    let limits = Limits { task_result: Duration::from_mins(20), ..Limits::default() };
+    for (seconds, given_up) in [(None, 20), (Some(3_000), 50)] {
+        let mut world = World::scripted(limits.clone(), [("a", capable(Script::default()))]).surveyed();
+        world.configure(|servers| servers[0].spec.call_timeout_s = seconds);
+        let client = world.client(HTTP, at("a"));
+        let exchange = world.request(&client, "1", "tasks/result", r#""taskId":"t""#);
+        world.advance(Duration::from_secs(given_up * 60 - 1));
+        assert!(!world.seen(exchange).ended, "{seconds:?}");
+        world.advance(Duration::from_secs(1));
+        assert_eq!(world.code(&client, exchange), "-31002");
+    }
+    let mut world = World::scripted(limits, [("a", capable(Script::default()))]).surveyed();
+    let client = world.client(HTTP, at("a"));
+    let exchange = world.request(&client, "1", "tasks/get", r#""taskId":"t""#);
+    world.advance(Duration::from_mins(1));
+    assert_eq!(world.code(&client, exchange), "-31002");
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn the_result_of_a_call_passes_with_every_odd_thing_in_it() {
                     let sent = world.requested("a");
                     let members = [
                         content(),
-                        format!(r#""structuredContent":{value}"#),
+                        format!(r#""structuredContent":{{"v":{value}}}"#),
                         format!(r#""x-later":{value}"#),
                     ];
                     let meta = format!(r#""vendor/m":{value}"#);
@@ -82,6 +82,35 @@ fn the_result_of_a_call_passes_with_every_odd_thing_in_it() {
                     assert_has(result, &[meta]);
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn what_is_structured_and_no_object_is_a_text_for_the_eras_that_do_not_have_it() {
+    let capabilities = r#"{"tools":{}}"#.to_owned();
+    let mut world = world(Script { lists: false, news: false, capabilities, ..Script::modern() });
+    let tool = |prefix: &str, schema: &str| format!(r#"{{"name":"{prefix}echo"{schema},"x":[1e400]}}"#);
+    let schema = r#","outputSchema":{"type":"array"}"#;
+    let mut asked = world.requests("a");
+    asked.retain(|asked| asked.method == "tools/list");
+    world.reply(&asked[0], &format!(r#"{{"tools":[{}]}}"#, tool("", schema)));
+    for era in ERAS {
+        let modern = era == Era::Modern;
+        for (target, prefix) in targets() {
+            let client = world.client(era, target);
+            let exchange = world.request(&client, "1", "tools/list", "");
+            let tools = world.answer(&client, exchange);
+            let tools = tools.raw_str(Field::Tools).unwrap();
+            let expected = tool(prefix, if modern { schema } else { "" });
+            assert!(tools.contains(&expected), "{tools}");
+            let exchange = world.request(&client, "2", "tools/call", &format!(r#""name":"{prefix}echo""#));
+            let sent = world.requested("a");
+            world.reply(&sent, r#"{"resultType":"complete","content":[],"structuredContent":[1e400]}"#);
+            let answer = world.answer(&client, exchange);
+            let result = answer.raw_str(Field::Result).unwrap();
+            assert_eq!(result.contains(r#""content":[],"structuredContent":[1e400]"#), modern, "{result}");
+            assert_eq!(result == r#"{"content":[{"type":"text","text":"[1e400]"}]}"#, !modern, "{result}");
         }
     }
 }
@@ -124,7 +153,7 @@ fn an_entry_of_a_list_passes_with_every_odd_thing_in_it() {
     let values: Vec<String> =
         VALUES.iter().enumerate().map(|(n, value)| format!(r#""x{n}" : {value}"#)).collect();
     let rest = format!(
-        r#""title":"T",{ICONS},{ANNOTATIONS},"execution":{{"taskSupport":"optional"}},"inputSchema":{{"$schema":"s","type":"object","properties":{{"name":{{"const":"echo"}}}}}},"outputSchema":{{"anyOf":[true,{{"minimum":-0.0}}]}},"_meta":{{"name":"echo"}},{}"#,
+        r#""title":"T",{ICONS},{ANNOTATIONS},"execution":{{"taskSupport":"optional"}},"inputSchema":{{"$schema":"s","type":"object","properties":{{"name":{{"const":"echo"}}}}}},"outputSchema":{{"type":"object","anyOf":[true,{{"minimum":-0.0}}]}},"_meta":{{"name":"echo"}},{}"#,
         values.join(",")
     );
     for script in servers() {
