@@ -27,6 +27,7 @@ mod reverse;
 mod rounds;
 mod sessions;
 mod sharing;
+mod speech;
 mod sse;
 mod stopping;
 mod subscriptions;

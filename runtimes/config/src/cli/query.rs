@@ -87,7 +87,9 @@ pub struct ListServers {
 /// `mcp-orch start`, `stop` and `restart`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(after_help = "\
-Example:
+Examples:
+  mcp-orch start github      Now, also one that has crashed
+  mcp-orch stop github       Until the next call
   mcp-orch restart github
 
 The hub has to run. Servers need not be started by hand: the first call does it.
