@@ -13,7 +13,7 @@ use orch_config::environment::{self, ProcessVariables};
 use orch_core::Limits;
 use orch_core::record::Mode;
 use orch_driver::{Driver, Options, Parts};
-use orch_stdio::StdioUpstreams;
+use orch_stdio::{StdioUpstreams, shim};
 use orch_store_redb::RedbStore;
 use orch_upstream_http::{Allowed, HttpUpstreams};
 use tokio::runtime::Handle;
@@ -44,7 +44,8 @@ impl Instance {
         make_dir(data_dir)?;
         let store = RedbStore::open(data_dir.join("store.redb"))?;
         let instance_key = instance_key(&data_dir.join("instance.key"))?;
-        let children = Arc::new(StdioUpstreams::new(environment::all(), Handle::current()));
+        let children = StdioUpstreams::new(shim::THIS_PROGRAM, environment::all(), Handle::current());
+        let children = Arc::new(children);
         let parts = Parts {
             store: Arc::new(store),
             stdio: Arc::clone(&children) as _,
