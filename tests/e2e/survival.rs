@@ -13,15 +13,16 @@ const ENDPOINTS: [(&str, &str); 2] = [("/servers/everything/mcp", "echo"), ("/mc
 
 #[tokio::test]
 async fn killed_hub_keeps_sessions_and_lists_tools_before_any_process_runs() {
-    let (hub, key) = Hub::with(&[("everything", Server::everything())]).await;
+    let (hub, key) = Hub::with(&[("everything", Server::everything().with_daemon())]).await;
     let mut before = Vec::new();
     for (path, echo) in ENDPOINTS {
         let wire = Wire::legacy(hub.at(path), &key, "2025-11-25").await;
         wire.call_for_text(echo, json!({ "message": "before" })).await;
         before.push((wire.list("tools").await, wire));
     }
+    assert!(hub.home.processes_of("everything").len() >= 2, "the server and its daemon");
     let home = hub.kill();
-    eventually("no process outlives its hub", Duration::from_secs(5), || home.processes().is_empty()).await;
+    eventually("no process outlives its hub", Duration::from_secs(2), || home.processes().is_empty()).await;
 
     let hub = Hub::start(&home).await;
     let mut wires = Vec::new();

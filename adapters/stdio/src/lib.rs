@@ -51,7 +51,7 @@ pub(crate) struct Ground {
     pub(crate) inherited: BTreeMap<OsString, OsString>,
     /// The program that has the shim within it.
     pub(crate) shim: PathBuf,
-    /// Whether PID namespaces are of use here, as far as is known: until one could not be made.
+    /// Whether a PID namespace is tried for each server: until one could not be made.
     pub(crate) namespaces: AtomicBool,
 }
 
@@ -72,7 +72,7 @@ impl StdioUpstreams {
         Self { ground: Arc::new(ground), runtime, tasks: TaskTracker::new() }
     }
 
-    /// The same without PID namespaces, wherever they are of use or not.
+    /// The same without PID namespaces, whether the system permits them or not.
     #[must_use]
     pub fn without_namespaces(self) -> Self {
         self.ground.namespaces.store(false, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use orch_config::cli::UpstreamArgs;
+use orch_config::cli::{PidNamespaces, UpstreamArgs};
 use orch_config::environment::{self, ProcessVariables};
 use orch_core::Limits;
 use orch_core::record::Mode;
@@ -45,7 +45,10 @@ impl Instance {
         let store = RedbStore::open(data_dir.join("store.redb"))?;
         let instance_key = instance_key(&data_dir.join("instance.key"))?;
         let children = StdioUpstreams::new(shim::THIS_PROGRAM, environment::all(), Handle::current());
-        let children = Arc::new(children);
+        let children = Arc::new(match upstream.pid_namespaces {
+            PidNamespaces::Auto => children,
+            PidNamespaces::Never => children.without_namespaces(),
+        });
         let parts = Parts {
             store: Arc::new(store),
             stdio: Arc::clone(&children) as _,

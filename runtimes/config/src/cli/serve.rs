@@ -50,7 +50,7 @@ pub struct Serve {
     /// URL of the hub as clients see it, when there is a proxy before it
     #[arg(long, value_name = "URL", env = "ORCH_PUBLIC_URL", value_parser = value::base_url)]
     pub public_url: Option<String>,
-    /// Remote servers.
+    /// Servers.
     #[command(flatten)]
     pub upstream: UpstreamArgs,
 }

@@ -77,6 +77,7 @@ fn every_flag_of_serve_has_its_variable() {
         "ORCH_PUBLIC_URL",
         "ORCH_ALLOW_UPSTREAM",
         "ORCH_UPSTREAM_CA",
+        "ORCH_PID_NAMESPACES",
     ];
     assert_eq!(variables, expected);
 }
@@ -139,6 +140,8 @@ fn every_flag_of_serve_is_read() {
         "10.0.0.0/8,[::1]:80",
         "--upstream-ca",
         "/ca.pem",
+        "--pid-namespaces",
+        "Never",
     ]);
     let expected = Serve {
         host: "::1".parse().unwrap(),
@@ -153,6 +156,7 @@ fn every_flag_of_serve_is_read() {
         upstream: UpstreamArgs {
             allowed: vec!["localhost:3000".into(), "10.0.0.0/8".into(), "[::1]:80".into()],
             own_roots: Some("/ca.pem".into()),
+            pid_namespaces: PidNamespaces::Never,
         },
     };
     assert_eq!(serve, expected);
