@@ -10,8 +10,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use orch_core::ports::upstream::{Grace, LaunchSpec, LinkSink, QueueFull, UpstreamLink, Upstreams};
@@ -53,6 +53,8 @@ pub(crate) struct Ground {
     pub(crate) shim: PathBuf,
     /// Whether a PID namespace is tried for each server: until one could not be made.
     pub(crate) namespaces: AtomicBool,
+    /// The name of the instance that launches are of, if it has one.
+    pub(crate) instance: OnceLock<String>,
 }
 
 impl StdioUpstreams {
@@ -68,7 +70,8 @@ impl StdioUpstreams {
             .into_iter()
             .filter(|(name, _)| spawn::INHERITED.iter().any(|it| *it == name.as_os_str()))
             .collect();
-        let ground = Ground { inherited, shim: shim.into(), namespaces: AtomicBool::new(true) };
+        let (shim, namespaces) = (shim.into(), AtomicBool::new(true));
+        let ground = Ground { inherited, shim, namespaces, instance: OnceLock::new() };
         Self { ground: Arc::new(ground), runtime, tasks: TaskTracker::new() }
     }
 
@@ -77,6 +80,14 @@ impl StdioUpstreams {
     pub fn without_namespaces(self) -> Self {
         self.ground.namespaces.store(false, Ordering::Relaxed);
         self
+    }
+
+    /// Children are of the instance of this name from here on. What an earlier hub of the instance has left running,
+    /// killed together with its shims, is ended; no such hub may be alive. To be called before anything is opened.
+    pub async fn take_over(&self, instance: &str) {
+        if self.ground.instance.set(instance.to_owned()).is_ok() {
+            sweep::end_all(&spawn::marker_of_instance(instance)).await;
+        }
     }
 
     /// Ready when no child is left and every `closed` was reported. It ends none of them: drop or close the links.

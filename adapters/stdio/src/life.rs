@@ -78,7 +78,7 @@ impl Life {
 
     /// `None` when the end was asked for, without grace, before the program ran.
     async fn start(&mut self) -> Result<Option<Started>, String> {
-        let order = spawn::order(&self.launch, &self.ground.inherited)?;
+        let order = spawn::order(&self.launch, &self.ground)?;
         let called = order.called.to_string_lossy();
         let namespaces = &self.ground.namespaces;
         loop {

@@ -1,7 +1,5 @@
 //! Starting a child: the one place that turns a specification into an order for a shim.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -13,9 +11,9 @@ use orch_core::record::Transport;
 use tokio::process::{ChildStdin, Command};
 
 use crate::leash::Leash;
-use crate::program;
 use crate::shim::COMMAND;
 use crate::shim::order::{self, Order, Way};
+use crate::{Ground, program};
 
 /// The variables of the hub's own environment that every child gets: what programs need to find their files,
 /// their user and their language, and nothing that could be a secret.
@@ -29,14 +27,15 @@ const SERVER: &str = "MCP_ORCH_SERVER";
 const LAUNCH: &str = "MCP_ORCH_LAUNCH";
 
 /// What to run, or words for a user why that cannot be.
-pub(crate) fn order(launch: &LaunchSpec, inherited: &BTreeMap<OsString, OsString>) -> Result<Order, String> {
+pub(crate) fn order(launch: &LaunchSpec, ground: &Ground) -> Result<Order, String> {
     let Transport::Stdio { command, args, env, cwd } = &launch.spec.transport else {
         return Err("this is a remote server, not a program".into());
     };
-    let mut environment = inherited.clone();
+    let mut environment = ground.inherited.clone();
     environment.extend(env.iter().map(|(name, value)| (name.into(), value.into())));
     environment.insert(SERVER.into(), launch.server.clone().into());
-    environment.insert(LAUNCH.into(), mark().map_err(|error| format!("no random bytes: {error}"))?.into());
+    let mark = mark(ground).map_err(|error| format!("no random bytes: {error}"))?;
+    environment.insert(LAUNCH.into(), mark.into());
     let program = program::find(command, cwd.as_deref().map(Path::new), &environment)?;
     Ok(Order {
         program: program.into(),
@@ -72,10 +71,16 @@ pub(crate) fn shim(program: &Path, server: &str, way: Way, order: &Order) -> io:
     Ok((Leash::new(shim, ours, marker(order))?, stdin))
 }
 
-fn mark() -> io::Result<String> {
+/// How the setting starts that all processes of an instance have in their environment.
+pub(crate) fn marker_of_instance(instance: &str) -> Vec<u8> {
+    format!("{LAUNCH}={instance}.").into_bytes()
+}
+
+fn mark(ground: &Ground) -> io::Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    Ok(bytes.iter().fold(String::new(), |mut mark, byte| {
+    let instance = ground.instance.get().map(|it| format!("{it}.")).unwrap_or_default();
+    Ok(bytes.iter().fold(instance, |mut mark, byte| {
         // Writing to a string does not fail.
         let _written = write!(mark, "{byte:02x}");
         mark

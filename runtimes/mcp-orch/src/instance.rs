@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +49,7 @@ impl Instance {
             PidNamespaces::Auto => children,
             PidNamespaces::Never => children.without_namespaces(),
         });
+        children.take_over(&name(&data_dir.join("store.redb"))?).await;
         let parts = Parts {
             store: Arc::new(store),
             stdio: Arc::clone(&children) as _,
@@ -92,6 +93,13 @@ pub(crate) fn remote(args: &UpstreamArgs, limits: Limits) -> anyhow::Result<Http
 /// Where the admin socket of a data directory is.
 pub(crate) fn socket_path(data_dir: &Path) -> PathBuf {
     data_dir.join("admin.sock")
+}
+
+/// What no other instance of this machine is called: it goes with the open file of the store, so no instance has it
+/// before this one has ended.
+fn name(store: &Path) -> anyhow::Result<String> {
+    let file = fs::metadata(store).with_context(|| format!("{} cannot be read", store.display()))?;
+    Ok(format!("{:x}-{:x}", file.dev(), file.ino()))
 }
 
 fn make_dir(data_dir: &Path) -> anyhow::Result<()> {

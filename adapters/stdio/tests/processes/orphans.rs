@@ -83,6 +83,16 @@ fn kill(processes: &[Pid]) {
     }
 }
 
+/// Kills a hub and these shims, so that none can do anything about the end of another.
+fn kill_with_shims(mut hub: Child, shims: &[Pid]) {
+    for shim in shims {
+        rustix::process::kill_process(*shim, Signal::STOP).unwrap();
+    }
+    hub.kill().unwrap();
+    hub.wait().unwrap();
+    kill(shims);
+}
+
 /// How long it took until nothing was left.
 #[expect(clippy::disallowed_methods, reason = "what is measured is the world outside")]
 fn time_to_end(mark: &str, case: &str) -> Duration {
@@ -161,9 +171,7 @@ fn a_tree_ends_with_its_shim() {
 #[test]
 fn a_tree_ends_with_its_hub() {
     each_way("hub-killed", |plain, mark| {
-        let mut hub = start(plain, mark);
-        hub.kill().unwrap();
-        hub.wait().unwrap();
+        kill_with_shims(start(plain, mark), &[]);
     });
 }
 
@@ -172,21 +180,35 @@ fn in_a_namespace_a_tree_ends_with_hub_and_shim() {
     let mut slowest = Duration::ZERO;
     for number in 0..ROUNDS {
         let mark = mark("both-killed", number);
-        let mut hub = start(false, &mark);
+        let hub = start(false, &mark);
         let shims = shims(&mark);
         if shims.len() < 2 {
             println!("there are no PID namespaces on this machine");
-            hub.kill().unwrap();
-            hub.wait().unwrap();
+            kill_with_shims(hub, &[]);
             return;
         }
-        // The one outside first, which could still do something about the hub's end.
-        kill(&shims[..1]);
-        hub.kill().unwrap();
-        hub.wait().unwrap();
+        // The one inside can do nothing either: it is for the kernel to end all.
+        rustix::process::kill_process(shims[1], Signal::STOP).unwrap();
+        kill_with_shims(hub, &shims[..1]);
         slowest = slowest.max(time_to_end(&mark, "both killed"));
     }
     println!("both killed: nothing left after {slowest:?} at most");
+}
+
+#[test]
+fn what_a_hub_and_its_shim_have_left_ends_with_the_next_start_of_the_instance() {
+    let (mark, other) = (mark("left", 0), mark("left-to-another", 0));
+    for mark in [&mark, &other] {
+        kill_with_shims(start(true, mark), &shims(mark));
+        eventually("the server ends with the shim", || members(mark).len() < PROCESSES);
+    }
+    assert!(!members(&mark).is_empty() && !members(&other).is_empty(), "nothing else would end the rest");
+    let stage = Stage::new();
+    stage.runtime.block_on(stage.upstreams.take_over(&mark));
+    assert!(members(&mark).is_empty());
+    let left = members(&other);
+    assert!(!left.is_empty(), "what is another instance's is not touched");
+    kill(&left);
 }
 
 /// A hub with a tree that stands.
@@ -207,8 +229,10 @@ fn start(plain: bool, mark: &str) -> Child {
 #[ignore = "the process that other tests kill"]
 fn hub() {
     let Some(mark) = std::env::var_os(HUB_MARK) else { return };
+    let mark = mark.to_str().unwrap();
     let stage = stage(std::env::var_os(PLAIN).is_some());
-    let _link = grown(&stage, mark.to_str().unwrap());
+    stage.runtime.block_on(stage.upstreams.take_over(mark));
+    let _link = grown(&stage, mark);
     println!("\nthe tree stands");
     std::thread::sleep(Duration::from_secs(1000));
 }
