@@ -11,7 +11,7 @@ use orch_store_memory::MemoryStore;
 use orch_store_redb::RedbStore;
 use tokio::task::JoinSet;
 
-use crate::samples::{definitions, key, project, project_id, remote, server, session};
+use crate::samples::{definitions, key, owed, project, project_id, remote, server, session, wishes};
 
 macro_rules! rules {
     ($($rule:ident)*) => {
@@ -59,13 +59,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 
 async fn everything(store: &dyn Store) -> Vec<Versioned> {
     let mut found = Vec::new();
-    for kind in [
-        RecordKind::Project,
-        RecordKind::Server,
-        RecordKind::Key,
-        RecordKind::Definitions,
-        RecordKind::Session,
-    ] {
+    for kind in RecordKind::ALL {
         for number in 1..=3 {
             found.extend(list(store, kind, number).await);
         }
@@ -86,8 +80,16 @@ async fn version(store: &dyn Store, record: &Record) -> Option<u64> {
 }
 
 async fn a_record_of_each_kind_reads_as_it_was_put(store: Arc<dyn Store>) {
-    let records =
-        [project(1, "one"), server(1, 1, "it"), remote(1, 2), key(1, "k"), definitions(1, 1), session(1, 7)];
+    let records = [
+        project(1, "one"),
+        server(1, 1, "it"),
+        remote(1, 2),
+        key(1, "k"),
+        definitions(1, 1),
+        session(1, 7),
+        wishes(1, 7),
+        owed(1, 7),
+    ];
     let puts = records.iter().map(|it| Change::Put(it.clone(), Expect::Absent)).collect();
     store.commit(puts).await.unwrap();
     for record in records {

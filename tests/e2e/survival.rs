@@ -9,7 +9,7 @@ use crate::home::Home;
 use crate::hub::Hub;
 use crate::peers::Server;
 use crate::process::{eventually, eventually_told, signal};
-use crate::wire::Wire;
+use crate::wire::{Wire, messages};
 
 const ENDPOINTS: [(&str, &str); 2] = [("/servers/everything/mcp", "echo"), ("/mcp", "everything__echo")];
 
@@ -60,6 +60,56 @@ async fn what_hub_and_shim_have_left_ends_with_the_next_start() {
         .await;
     let _hub = Hub::start(&home).await;
     assert!(home.processes_of("left-behind").is_empty(), "the next hub finds what is left");
+}
+
+#[tokio::test]
+async fn a_call_that_a_killed_hub_owed_is_answered_by_the_next_one_that_its_outcome_is_unknown() {
+    let (hub, key) = Hub::with(&[("everything", Server::everything())]).await;
+    let wire = Wire::legacy(hub.at("/servers/everything/mcp"), &key, "2025-11-25").await;
+    let call = json!({ "jsonrpc": "2.0", "id": "slow", "method": "tools/call", "params": {
+        "name": "trigger-long-running-operation",
+        "arguments": { "duration": 60, "steps": 60 },
+        "_meta": { "progressToken": "p" },
+    }});
+    let mut response = wire.post(&call).await;
+    let mut heard = String::new();
+    while !heard.contains("\"progress\":2") {
+        let piece = response.chunk().await.expect("a stream").expect("more of it");
+        heard.push_str(std::str::from_utf8(&piece).expect("text"));
+    }
+    let cursor = heard.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().expect("an id");
+    let home = hub.kill();
+    let hub = Hub::start(&home).await;
+    let wire = wire.moved(hub.at("/servers/everything/mcp"));
+    let rest = messages(wire.resume(cursor).await).await;
+    let [answer] = rest.as_slice() else { panic!("the answer alone: {rest:?}") };
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!("slow"), &json!(-31003)), "{answer}");
+    assert_eq!(answer["error"]["data"]["outcome"], "unknown", "{answer}");
+    assert!(home.processes_of("everything").is_empty(), "it is not made again");
+}
+
+#[tokio::test]
+async fn a_subscription_is_kept_by_the_next_hub() {
+    const URI: &str = "demo://resource/dynamic/text/1";
+    let (hub, key) = Hub::with(&[("everything", Server::everything())]).await;
+    let wire = Wire::legacy(hub.at("/servers/everything/mcp"), &key, "2025-11-25").await;
+    let answer = wire.ask(&json!(1), "resources/subscribe", json!({ "uri": URI })).await;
+    assert!(answer["result"].is_object(), "{answer}");
+    let home = hub.kill();
+    let hub = Hub::start(&home).await;
+    let wire = wire.moved(hub.at("/servers/everything/mcp"));
+    let mut stream = wire.listen().await;
+    let mut heard = String::new();
+    while !heard
+        .contains(&format!(r#""method":"notifications/resources/updated","params":{{"uri":"{URI}"}}"#))
+    {
+        let piece = stream.chunk().await.expect("a stream").expect("more of it");
+        heard.push_str(std::str::from_utf8(&piece).expect("text"));
+    }
+    eventually("its server is there again", Duration::from_secs(10), || {
+        !home.processes_of("everything").is_empty()
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -18,9 +18,6 @@ const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 const SCHEMA: &str = "schema";
 const CURRENT: u64 = 1;
 
-const KINDS: [RecordKind; 5] =
-    [RecordKind::Project, RecordKind::Server, RecordKind::Key, RecordKind::Definitions, RecordKind::Session];
-
 /// A table open for writing.
 pub(crate) type Records<'txn> = Table<'txn, &'static [u8], &'static [u8]>;
 
@@ -49,7 +46,7 @@ pub(crate) fn prepare(database: &Database) -> Result<(), Failure> {
         None => {
             let transaction = begin_write(database)?;
             transaction.open_table(META)?.insert(SCHEMA, CURRENT)?;
-            for kind in KINDS {
+            for kind in RecordKind::ALL {
                 open(&transaction, kind)?;
             }
             Ok(transaction.commit()?)
@@ -123,5 +120,7 @@ fn table(kind: RecordKind) -> TableDefinition<'static, &'static [u8], &'static [
         RecordKind::Key => "keys",
         RecordKind::Definitions => "definitions",
         RecordKind::Session => "sessions",
+        RecordKind::Wishes => "wishes",
+        RecordKind::Owed => "owed",
     })
 }

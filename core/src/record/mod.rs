@@ -30,6 +30,10 @@ pub enum Record {
     Definitions(Definitions),
     /// See [`Session`].
     Session(Session),
+    /// See [`Wishes`].
+    Wishes(Wishes),
+    /// See [`Owed`].
+    Owed(Owed),
 }
 
 /// The kinds of record.
@@ -45,6 +49,16 @@ pub enum RecordKind {
     Definitions,
     /// [`Session`].
     Session,
+    /// [`Wishes`].
+    Wishes,
+    /// [`Owed`].
+    Owed,
+}
+
+impl RecordKind {
+    /// All kinds.
+    pub const ALL: [Self; 7] =
+        [Self::Project, Self::Server, Self::Key, Self::Definitions, Self::Session, Self::Wishes, Self::Owed];
 }
 
 /// The id of a record: its kind, its project, and its id within it.
@@ -60,6 +74,10 @@ pub enum RecordId {
     Definitions(ProjectId, ServerId),
     /// A session of a project.
     Session(ProjectId, SessionId),
+    /// What a session of a project wants to be told.
+    Wishes(ProjectId, SessionId),
+    /// An answer that is owed to a session of a project, by the number of its stream.
+    Owed(ProjectId, SessionId, u64),
 }
 
 /// A project: servers, keys and policy under one slug.
@@ -295,6 +313,60 @@ pub struct Session {
     pub created_at: Timestamp,
 }
 
+/// What a session wants to be told. Kept beside the session: it changes more often.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wishes {
+    /// The session.
+    pub session: SessionId,
+    /// Its project.
+    pub project: ProjectId,
+    /// From which level on it wants log messages: a level's name.
+    pub level: Option<String>,
+    /// The resources whose changes it wants to hear of.
+    pub subscriptions: Vec<Subscription>,
+}
+
+/// A resource whose changes a session wants to hear of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// The server.
+    pub server: ServerId,
+    /// Whom the process serves that it was subscribed to at.
+    pub serves: Serves,
+    /// The server's own name for it.
+    pub uri: String,
+    /// The client's name for it.
+    pub known_as: String,
+}
+
+/// Whom a process of a server serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Serves {
+    /// All clients of the project.
+    Everybody,
+    /// Whoever uses the session's key.
+    Key,
+    /// The session alone.
+    Session,
+}
+
+/// The answer to a request, or to a batch of them, for which a client may come back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owed {
+    /// The session.
+    pub session: SessionId,
+    /// Its project.
+    pub project: ProjectId,
+    /// The number of the stream on which it is to come.
+    pub stream: u64,
+    /// The server that was asked.
+    pub server: String,
+    /// The ids of the requests, raw JSON.
+    pub ids: Vec<String>,
+    /// What was said on the stream, by number, when it ended while its client was away; `None` while it is open.
+    pub said: Option<Vec<(u64, Vec<u8>)>>,
+}
+
 impl Record {
     /// The id under which this record is kept.
     pub fn id(&self) -> RecordId {
@@ -304,6 +376,8 @@ impl Record {
             Self::Key(it) => RecordId::Key(it.project, it.id.clone()),
             Self::Definitions(it) => RecordId::Definitions(it.project, it.server),
             Self::Session(it) => RecordId::Session(it.project, it.id),
+            Self::Wishes(it) => RecordId::Wishes(it.project, it.session),
+            Self::Owed(it) => RecordId::Owed(it.project, it.session, it.stream),
         }
     }
 }
@@ -317,6 +391,8 @@ impl RecordId {
             Self::Key(..) => RecordKind::Key,
             Self::Definitions(..) => RecordKind::Definitions,
             Self::Session(..) => RecordKind::Session,
+            Self::Wishes(..) => RecordKind::Wishes,
+            Self::Owed(..) => RecordKind::Owed,
         }
     }
 
@@ -326,9 +402,15 @@ impl RecordId {
             Self::Project(id) => (id, &[]),
             Self::Server(project, id) | Self::Definitions(project, id) => (project, id.0.as_bytes()),
             Self::Key(project, id) => (project, id.0.as_bytes()),
-            Self::Session(project, id) => (project, &id.0),
+            Self::Session(project, id) | Self::Wishes(project, id) | Self::Owed(project, id, _) => {
+                (project, &id.0)
+            }
         };
-        [project.0.as_bytes(), own].concat()
+        let mut key = [project.0.as_bytes(), own].concat();
+        if let Self::Owed(.., stream) = self {
+            key.extend_from_slice(&stream.to_be_bytes());
+        }
+        key
     }
 }
 
