@@ -141,10 +141,10 @@ pub enum Denied {
     #[error("a valid API key is required: send Authorization: Bearer <key>")]
     Unauthenticated,
     /// A foreign `Host` (DNS rebinding).
-    #[error("this Host is not served here")]
+    #[error("this Host is not served here; the operator can allow it with --allowed-host")]
     Host,
     /// A foreign `Origin`.
-    #[error("requests from this Origin are not allowed")]
+    #[error("requests from this Origin are not allowed; the operator can allow it with --allowed-origin")]
     Origin,
 }
 

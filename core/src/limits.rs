@@ -71,6 +71,8 @@ pub struct Limits {
     pub starting: usize,
     /// Processes of one server, or sessions with a remote one, that serve a session or a key of their own.
     pub private_processes: usize,
+    /// How long such a process must be unused to make room for another.
+    pub private_spare: Duration,
     /// How long a process, or a session with a remote server, may be unused before it is ended. A server's own
     /// `idleTimeout` goes before; the processes of those for whom it says "never" end so, if they serve somebody alone.
     pub idle: Duration,
@@ -218,6 +220,7 @@ impl Default for Limits {
             unified_name_bytes: 48,
             starting: 4,
             private_processes: 16,
+            private_spare: s(60),
             idle: s(10 * 60),
             session_questions: 64,
             session_idle: s(30 * 60),

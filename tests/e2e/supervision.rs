@@ -50,7 +50,7 @@ async fn operator_stops_starts_and_restarts_a_server() {
     let refused = process::run(hub.home.program(&["start", "nobody"]), DEADLINE).await;
     assert!(
         process::text(&refused.stderr)
-            .contains("there is no server nobody; the servers are: everything, hub")
+            .contains("server nobody is not there; the servers are: everything, hub")
     );
     assert!(!refused.status.success());
 }

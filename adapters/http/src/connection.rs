@@ -43,6 +43,13 @@ pub(crate) fn protocol(limits: &Limits) -> http1::Builder {
     http
 }
 
+/// The same for a connection that is good for one request.
+pub(crate) fn last(limits: &Limits) -> http1::Builder {
+    let mut http = protocol(limits);
+    http.keep_alive(false);
+    http
+}
+
 /// Serves a connection that came to the listener `bound`, until it ends or `stop` has ended it.
 pub(crate) async fn serve<G: Gateway + ?Sized>(
     http: &http1::Builder,

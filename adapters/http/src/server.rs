@@ -48,20 +48,28 @@ impl<G: ?Sized> fmt::Debug for Server<G> {
 impl<G: Gateway + ?Sized> Server<G> {
     /// Serves until `stop` is cancelled, then drains.
     ///
-    /// Draining, no connection is accepted, idle ones are closed, and exchanges under way have [`Limits::drain`] to
-    /// end; what would never end by itself is ended by the gateway. Returns how many connections had to be cut after
-    /// that. Dropping the future cuts all of them.
+    /// Draining, idle connections are closed, and exchanges under way have [`Limits::drain`] to end; what would never end
+    /// by itself is ended by the gateway. Until they have ended, new connections are good for one request each: a call
+    /// may wait for what its client has still to say. Returns how many connections had to be cut after that. Dropping the
+    /// future cuts all of them.
     pub async fn serve(self, stop: CancellationToken) -> usize {
         let Self { listeners, gateway, hosts, limits, ready } = self;
         let mut connections = Connections {
             seats: Seats::new(Arc::clone(&limits)),
             http: Arc::new(connection::protocol(&limits)),
+            last: Arc::new(connection::last(&limits)),
+            draining: false,
             face: Arc::new(Face { gateway, hosts, limits, ready }),
             tasks: JoinSet::new(),
         };
+        let patience = connections.face.limits.drain;
         connections.accept_from(&listeners, &stop).await;
+        connections.http = Arc::clone(&connections.last);
+        connections.draining = true;
+        let never = CancellationToken::new();
+        let _late = timeout(patience, connections.accept_from(&listeners, &never)).await;
         drop(listeners);
-        connections.drain().await
+        connections.cut().await
     }
 }
 
@@ -69,14 +77,19 @@ impl<G: Gateway + ?Sized> Server<G> {
 struct Connections<G: ?Sized> {
     seats: Arc<Seats>,
     http: Arc<http1::Builder>,
+    /// For connections that come while the server drains.
+    last: Arc<http1::Builder>,
+    /// Whether it does.
+    draining: bool,
     face: Arc<Face<G>>,
     tasks: JoinSet<()>,
 }
 
 impl<G: Gateway + ?Sized> Connections<G> {
+    /// Serves whoever comes until `stop`; while the server drains, until nobody is there.
     async fn accept_from(&mut self, listeners: &[TcpListener], stop: &CancellationToken) {
         let mut backoff = Backoff::default();
-        while !stop.is_cancelled() {
+        while !(stop.is_cancelled() || self.draining && self.tasks.is_empty()) {
             tokio::select! {
                 () = stop.cancelled() => {}
                 Some(ended) = self.tasks.join_next() => note(ended),
@@ -115,17 +128,12 @@ impl<G: Gateway + ?Sized> Connections<G> {
         });
     }
 
-    /// Waits for the connections to end, and cuts those that do not.
-    async fn drain(mut self) -> usize {
-        let all_ended = async {
-            while let Some(ended) = self.tasks.join_next().await {
-                note(ended);
-            }
-        };
-        if timeout(self.face.limits.drain, all_ended).await.is_err() {
-            tracing::warn!(cut = self.tasks.len(), "connections cut after the drain time");
-        }
+    /// Cuts the connections that are left.
+    async fn cut(mut self) -> usize {
         let cut = self.tasks.len();
+        if cut > 0 {
+            tracing::warn!(cut, "connections cut after the drain time");
+        }
         self.tasks.shutdown().await;
         cut
     }

@@ -123,6 +123,9 @@ pub struct ServerView {
     /// server's `sharing` says otherwise.
     #[serde(default)]
     pub interactive: bool,
+    /// Its `sharing`: `auto`, `shared`, `per-session` or `per-user`.
+    #[serde(default)]
+    pub sharing: String,
     /// Tools, prompts, resources and resource templates; absent while the server was never seen.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub counts: Option<Counts>,

@@ -37,6 +37,19 @@ impl Body {
     }
 }
 
+/// The messages in what a server has said: one, or in 2025-03-26 an array of them. What is no array of so many stays whole.
+pub fn split(bytes: Bytes, limits: &Limits) -> Vec<Bytes> {
+    if first_byte(&bytes) != Some(b'[') {
+        return Vec::from([bytes]);
+    }
+    match scan_elements(&bytes, JsonLimits::of_upstreams(limits)) {
+        Ok(elements) if !elements.is_empty() && elements.len() <= limits.batch_members => {
+            elements.iter().map(|span| bytes.slice_ref(span.of(&bytes))).collect()
+        }
+        Ok(_) | Err(_) => Vec::from([bytes]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,5 +105,18 @@ mod tests {
         assert_eq!(members(&many(100)).len(), 100);
         let fault = parse(&many(101)).unwrap_err();
         assert!(format!("{fault}").contains("batch_members"), "{fault}");
+    }
+
+    #[test]
+    fn an_array_of_a_server_is_its_messages_and_anything_else_stays_whole() {
+        let limits = Limits { batch_members: 2, ..Limits::default() };
+        let parts = |text: &str| {
+            let all = split(Bytes::from(text.to_owned()), &limits).into_iter();
+            all.map(|part| core::str::from_utf8(&part).unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(parts(r#" [{"a":1} , 7]"#), [r#"{"a":1}"#, "7"]);
+        for whole in ["{}", "[]", "[1,2,3]", "[1,", "nonsense"] {
+            assert_eq!(parts(whole), [whole]);
+        }
     }
 }

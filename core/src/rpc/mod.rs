@@ -13,7 +13,7 @@ mod scan;
 mod string;
 pub mod write;
 
-pub use batch::Body;
+pub use batch::{Body, split};
 pub use envelope::{Envelope, Message, Sender};
 pub use field::{Field, Fields, Span};
 pub use members::Members;

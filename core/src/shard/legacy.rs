@@ -1,5 +1,6 @@
 //! The 2025 eras on a client's side: sessions, their streams, and the messages in them.
 
+use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -12,7 +13,7 @@ use crate::ports::store::Change;
 use crate::record::RecordId;
 use crate::rpc::{Envelope, Field, Message};
 use crate::upstream::Caller;
-use crate::{Exceeded, ExchangeId, Fault, KeyId, Limit, Rejection, SessionId};
+use crate::{Exceeded, ExchangeId, Fault, KeyId, Limit, Rejection, SessionId, UpstreamFault};
 
 impl Shard {
     /// A message of a client. The era is chosen by the message, not by the endpoint (2026-07-28, versioning).
@@ -31,6 +32,9 @@ impl Shard {
 
     fn on_legacy(&mut self, cx: &mut Cx<'_>, posted: Posted) -> Result<(), Fault> {
         let begins = matches!(posted.body.message(), Message::Request { method: "initialize", .. });
+        if begins && self.draining {
+            return Err(stopping());
+        }
         if begins && posted.head.verb == Verb::Post && posted.head.session.is_none() {
             return self.on_initialize(cx, posted);
         }
@@ -74,6 +78,10 @@ impl Shard {
         };
         if !caller.ends {
             cx.answer(posted.exchange, 202, None);
+        }
+        if self.draining && !ping {
+            self.fail(cx, &caller, &stopping());
+            return Ok(());
         }
         self.dispatch(cx, caller, posted.body, Patience::Waits);
         Ok(())
@@ -208,6 +216,15 @@ impl Shard {
         self.refuse_waiters(cx, key);
         self.vacate_key(cx, key);
     }
+}
+
+/// What is asked of a hub that is about to stop, and was not begun.
+pub(super) fn stopping() -> Fault {
+    UpstreamFault::Unavailable {
+        server: "hub".to_owned(),
+        cause: "it stops; try again in a moment".to_owned(),
+    }
+    .into()
 }
 
 pub(super) fn removal(cx: &Cx<'_>, session: SessionId) -> Change {

@@ -7,13 +7,14 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::lists::server_info;
+use super::misshapen::misshapen;
 use super::rounds::wants_input;
 use super::{Cx, Effect, Severity, Shard, grace};
 use crate::mcp::ListKind;
 use crate::ports::upstream::CloseReason;
 use crate::rpc::{Envelope, Message};
 use crate::upstream::{Call, Draft, Failure, News, Purpose, State, own_params};
-use crate::{CallId, Fault, LinkId, Rejection, ServerId};
+use crate::{CallId, Fault, LinkId, Rejection, ServerId, UpstreamFault};
 
 impl Shard {
     /// `within` is the call on whose own stream they came, where the link has such streams.
@@ -80,6 +81,11 @@ impl Shard {
                     }
                     Some(_) | None => crate::hub::SERVER_INFO,
                 };
+                let speaks = self.upstream_at(link).map_or(caller.revision, |upstream| upstream.revision);
+                if let Some(cause) = misshapen(response, speaks, caller.revision) {
+                    let server = self.name_of(link).unwrap_or_default().to_owned();
+                    return self.fail(cx, &caller, &UpstreamFault::Unreadable { server, cause }.into());
+                }
                 let response = self.readable(cx, &caller, server, lifetime, response);
                 self.relay(cx, &caller, &response, lifetime, info);
             }
@@ -146,7 +152,8 @@ impl Shard {
         let limits = cx.snapshot.limits();
         let Some(upstream) = self.upstream_of(link) else { return };
         let last_output = upstream.take_last_output();
-        let (server, ran) = (upstream.name.clone(), matches!(upstream.process.state, State::Running { .. }));
+        let ran = matches!(upstream.process.state, State::Closing { .. } | State::Running { .. });
+        let server = upstream.name.clone();
         // A remote server is not started: that it cannot be reached is no reason not to try.
         let crashes = cx.snapshot.entry(upstream.id).is_none_or(|entry| !entry.is_remote());
         upstream.process.fail(failure.clone(), crashes, cx.now, limits, cx.entropy);
@@ -155,9 +162,10 @@ impl Shard {
         upstream.news = News::default();
         let calls = upstream.calls.drain();
         self.forget_questions(cx, link);
+        let severity = if self.stopping { Severity::Info } else { Severity::Warning };
         cx.report(
             &server,
-            Severity::Warning,
+            severity,
             format!(
                 "{}: {}{}",
                 if ran { "stopped" } else { "did not start" },

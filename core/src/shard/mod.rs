@@ -29,6 +29,7 @@ mod link;
 mod listen;
 mod lists;
 mod locate;
+mod misshapen;
 mod modern;
 mod news;
 mod notify;

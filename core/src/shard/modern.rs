@@ -3,6 +3,7 @@
 use alloc::borrow::Cow;
 
 use super::handshake::stateless_caller;
+use super::legacy::stopping;
 use super::locate::locate;
 use super::shown::Shown;
 use super::state::State;
@@ -48,6 +49,8 @@ impl Shard {
         let caller = stateless_caller(&posted, &posted.admission, id, level);
         if let Some(state) = State::of(cx, &caller, &posted.body) {
             self.resume(cx, caller, &posted.body, state);
+        } else if self.draining {
+            self.fail(cx, &caller, &stopping());
         } else {
             self.dispatch(cx, caller, posted.body, Patience::Waits);
         }

@@ -1,6 +1,7 @@
 //! One dispatcher for every era: what becomes of a request.
 
 use alloc::borrow::ToOwned;
+use alloc::format;
 use alloc::vec::Vec;
 
 use super::wait::Patience;
@@ -26,6 +27,9 @@ impl Shard {
         let Some(row) = Row::find(method, caller.revision) else {
             return self.unknown_method(cx, caller, body);
         };
+        if let Some(fault) = lacks(row, &body) {
+            return self.fail(cx, &caller, &fault.into());
+        }
         match row.route {
             Route::List(kind) => self.list(cx, caller, body, kind, patience),
             Route::ByTool | Route::ByPrompt | Route::ByUri | Route::ByReference => {
@@ -111,4 +115,18 @@ impl Shard {
             session.in_flight = session.in_flight.saturating_sub(1);
         }
     }
+}
+
+/// What a request of a known method must say and does not.
+fn lacks(row: &Row, body: &Envelope) -> Option<Rejection> {
+    let (field, name) = match (row.route, row.method) {
+        (Route::ByTool | Route::ByPrompt, _) => (Field::Name, "name"),
+        (Route::ByUri, _) | (_, Method::ResourcesSubscribe | Method::ResourcesUnsubscribe) => {
+            (Field::Uri, "uri")
+        }
+        (Route::List(_), _) if body.has(Field::Cursor) => (Field::Cursor, "cursor"),
+        (Route::ByReference | Route::List(_) | Route::Own, _) => return None,
+    };
+    let words = || format!("{} needs params.{name}, a string", row.name);
+    body.text(field).is_none().then(|| Rejection::InvalidParams(words()))
 }

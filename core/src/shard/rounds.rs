@@ -78,7 +78,7 @@ impl Shard {
         let server = self.name_of(link).unwrap_or_default().to_owned();
         let questions = questions(response, limits).ok_or_else(|| {
             let cause = "it asks for input in a form that the protocol does not have".to_owned();
-            Fault::from(UpstreamFault::Unavailable { server: server.clone(), cause })
+            Fault::from(UpstreamFault::Unreadable { server: server.clone(), cause })
         })?;
         for (_, question) in &questions {
             let Message::Request { method, .. } = question.message() else { continue };

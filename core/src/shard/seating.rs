@@ -72,11 +72,12 @@ impl Shard {
     }
 
     /// Where an owner's requests to a server go to. Fails when there are too many processes of it.
-    pub(super) fn seat(&mut self, cx: &Cx<'_>, entry: &Entry, owner: Owner) -> Result<Seat, Fault> {
+    pub(super) fn seat(&mut self, cx: &mut Cx<'_>, entry: &Entry, owner: Owner) -> Result<Seat, Fault> {
         let seat = Seat { server: entry.id, owner };
         if self.upstreams.contains(&seat) {
             return Ok(seat);
         }
+        self.make_room_for(cx, &seat);
         if !self.has_room(cx, &seat) {
             let most = cx.limits().private_processes;
             let hint = "end sessions that are not needed, or let the server be shared";
@@ -93,6 +94,23 @@ impl Shard {
             self.upstreams.get_or_insert(seat.clone(), || Upstream::new(entry, owner, abilities, cx.now));
         upstream.extensions = extensions;
         Ok(seat)
+    }
+
+    /// One that nobody has used for a while makes room: most clients never say that they have gone.
+    fn make_room_for(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
+        if self.has_room(cx, seat) {
+            return;
+        }
+        let (now, spare) = (cx.now, cx.limits().private_spare);
+        let private = self.upstreams.of(seat.server).filter(|upstream| upstream.owner != Owner::Project);
+        let unused = private.filter(|upstream| {
+            let busy = upstream.is_busy() || !upstream.calls.is_free();
+            !busy && now.since(upstream.used_at) >= spare
+        });
+        let oldest = unused.min_by_key(|upstream| upstream.used_at).map(Upstream::seat);
+        if let Some(oldest) = oldest {
+            self.vacate(cx, &oldest);
+        }
     }
 
     /// Whether a seat is there, or may be made.

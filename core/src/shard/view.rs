@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use super::Shard;
 use crate::hub::{Counts, ServerView};
 use crate::mcp::ListKind;
+use crate::record::Sharing;
 use crate::snapshot::{Entry, Offer, Snapshot};
 use crate::upstream::{Process, State};
 
@@ -52,6 +53,7 @@ impl Shard {
             processes: self.upstreams.of(entry.id).filter(|it| it.process.link().is_some()).count(),
             remote: entry.is_remote(),
             interactive: offer.is_some_and(|offer| offer.definitions().interactive),
+            sharing: entry.config.as_ref().map_or("shared", |config| word(config.spec.sharing)).to_owned(),
             counts: offer.map(Counts::of),
         }
     }
@@ -60,4 +62,13 @@ impl Shard {
 fn next_step(server: &str, process: &Process) -> Option<String> {
     let crashed = matches!(process.state, State::Crashed { .. });
     crashed.then(|| format!("mend that, then: mcp-orch start {server} (by itself it is tried once an hour)"))
+}
+
+fn word(sharing: Sharing) -> &'static str {
+    match sharing {
+        Sharing::Auto => "auto",
+        Sharing::PerSession => "per-session",
+        Sharing::PerUser => "per-user",
+        Sharing::Shared => "shared",
+    }
 }

@@ -167,7 +167,9 @@ impl Driver {
         let cell = self.project(project)?;
         let snapshot = cell.snapshot();
         let entry = snapshot.named(server).filter(|entry| entry.config.is_some()).ok_or_else(|| {
-            AdminError::NotFound(format!("there is no server {server}; {}", names(&snapshot)))
+            let built_in = snapshot.named(server).is_some();
+            let why = if built_in { "is built in and has no process" } else { "is not there" };
+            AdminError::NotFound(format!("server {server} {why}; {}", names(&snapshot)))
         })?;
         if !entry.enabled() {
             let words = format!("{server} is disabled; set \"disabled\": false in the configuration first");

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use orch_core::ports::upstream::{CloseReason, LinkSink};
-use orch_core::rpc::{Envelope, Sender, replied_id};
+use orch_core::rpc::{Envelope, Sender, replied_id, split};
 use orch_core::shard::Input;
 use orch_core::{CallId, Fault, LinkId, UpstreamFault};
 
@@ -51,7 +51,7 @@ impl LinkSink for CellSink {
     fn received(&self, within: Option<&str>, frames: Vec<Bytes>) {
         let Some(cell) = self.cell.upgrade() else { return };
         let mut messages = Vec::with_capacity(frames.len());
-        for frame in frames {
+        for frame in frames.into_iter().flat_map(|frame| split(frame, cell.limits())) {
             let message = Envelope::parse(frame.clone(), Sender::Upstream, cell.limits());
             let instead = message.as_ref().err().and_then(|fault| self.instead(&frame, fault));
             messages.push(message);

@@ -51,13 +51,14 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
     let key = first_key(&instance.driver).await?;
     instance.driver.survey();
 
+    let drain = instance.driver.instance().limits.drain;
     let serving = Arc::new(AtomicBool::new(true));
     let ready = Arc::clone(&serving);
     let server = Server {
         listeners,
         gateway: Arc::new(instance.driver.clone()),
         hosts: HostPolicy { hosts: args.allowed_hosts.clone(), origins: args.allowed_origins.clone() },
-        limits: Arc::new(instance.driver.instance().limits.clone()),
+        limits: Arc::new(Limits { drain: drain + GOODBYE, ..instance.driver.instance().limits.clone() }),
         ready: Arc::new(move || ready.load(Ordering::Relaxed)),
     };
     let stop = CancellationToken::new();
@@ -68,7 +69,6 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
     welcome::print(bound, &base_url, &instance.driver.servers(DEFAULT_PROJECT)?, key.as_deref());
 
     let mut signals = signals::Signals::new()?;
-    let patience = instance.driver.instance().limits.drain.saturating_sub(GOODBYE);
     let stopping = async {
         let signal = signals.next().await;
         tracing::info!(signal, "stopping: calls that are under way may end; another signal ends them now");
@@ -77,7 +77,7 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
         instance.driver.drain();
         tokio::select! {
             _ = signals.next() => {}
-            () = tokio::time::sleep(patience) => {}
+            () = tokio::time::sleep(drain) => {}
         }
         // What still waits for a server gets an answer, and has a moment to be read.
         let patience = tokio::time::sleep(GOODBYE);
@@ -97,8 +97,7 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// How long before the end of the drain time calls are answered that have not ended, and how long clients have to read
-/// that.
+/// How long clients have to read the answers to calls that have not ended within the drain time.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Binds the address; beside 127.0.0.1 also `[::1]` where there is one, since `localhost` may mean either.

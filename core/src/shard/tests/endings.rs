@@ -344,3 +344,37 @@ fn calls_that_wait_for_a_pause_are_answered_when_the_hub_stops() {
     world.feed(Input::Stopping);
     assert_eq!(world.code(&client, call), "-31001");
 }
+
+#[test]
+fn an_answer_that_no_client_could_read_is_an_error_that_says_what_is_wrong_with_it() {
+    for era in ERAS {
+        for (answer, words) in [
+            (r#""error":"just words""#, "no code and message"),
+            (r#""error":{"message":"m"}"#, "no code and message"),
+            (r#""error":{"code":1}"#, "no code and message"),
+            (r#""result":[1]"#, "no object"),
+            (r#""result":null"#, "no object"),
+        ] {
+            let mut world = World::running(&["a"]);
+            let client = world.client(era, at("a"));
+            let call = world.call(&client, "1");
+            let sent = world.requested("a");
+            world.says(sent.link, &format!(r#"{{"jsonrpc":"2.0","id":{},{answer}}}"#, sent.id));
+            let told = world.answer(&client, call);
+            assert_eq!(told.raw_str(Field::Code), Some("-31003"), "{answer}: {told:?}");
+            assert!(told.text(Field::ErrorMessage).unwrap().contains(words), "{told:?}");
+        }
+    }
+}
+
+#[test]
+fn a_result_of_a_type_that_its_client_does_not_have_is_an_error() {
+    let mut world = World::scripted(Limits::default(), [("a", Script::modern())]).surveyed();
+    let client = world.client(HTTP, at("a"));
+    for kind in ["task", "weird"] {
+        let call = world.call(&client, "1");
+        let sent = world.requests("a").into_iter().find(|sent| sent.method == "tools/call").unwrap();
+        world.reply(&sent, &format!(r#"{{"resultType":"{kind}","taskId":"t"}}"#));
+        assert_eq!(world.code(&client, call), "-31003");
+    }
+}

@@ -1,5 +1,6 @@
 //! The end of the hub: calls may end while it drains, and all that is left is answered when it stops.
 
+use alloc::borrow::ToOwned;
 use alloc::string::ToString;
 use core::time::Duration;
 
@@ -112,4 +113,28 @@ fn a_hub_that_has_stopped_waits_for_nothing_but_its_servers() {
     assert_eq!(world.code(&client, late), "-31001");
     world.advance(Duration::from_mins(1));
     assert_eq!(world.starts(), 1);
+}
+
+#[test]
+fn nothing_is_begun_while_the_hub_drains_and_what_a_call_waits_for_can_still_be_said() {
+    let mut world = World::running(&["a"]);
+    let client = world.able_client(HTTP, at("a"), r#"{"roots":{}}"#);
+    let modern = Client::new(Era::Modern, at("a"));
+    let call = world.call(&client, "1");
+    let sent = world.requested("a");
+    world.says(sent.link, r#"{"jsonrpc":"2.0","id":"q","method":"roots/list"}"#);
+    let asked = world.take(&client, call);
+    let id = super::world::read(&asked[0]).raw_str(Field::Id).unwrap().to_owned();
+    world.feed(Input::Draining);
+    for late in [&client, &modern] {
+        let refused = world.call(late, "2");
+        assert_eq!(world.code(late, refused), "-31001");
+    }
+    let greeting = world.initialize(&Client::new(HTTP, at("a")), "2025-11-25");
+    assert_eq!(world.code(&client, greeting), "-31001");
+    assert!(world.requests("a").is_empty());
+    world.post(&client, &["{\"jsonrpc\":\"2.0\",\"id\":", &id, ",\"result\":{\"roots\":[]}}"].concat());
+    assert!(world.frames("a").iter().any(|(_, text)| text.contains(r#""id":"q","result":{"roots":[]}"#)));
+    world.reply(&sent, "{}");
+    assert!(world.answer(&client, call).has(Field::Result));
 }

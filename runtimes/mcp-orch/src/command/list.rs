@@ -54,9 +54,15 @@ fn asks(server: &ServerView) -> String {
     };
     let count = server.processes;
     let noun = if count == 1 { one } else { more };
+    let who = match &*server.sharing {
+        "per-session" => format!("each session has a {own} of its own"),
+        "per-user" => format!("each key has a {own} of its own"),
+        "shared" => format!("all share one {own}, and it can ask only while a single call is in flight"),
+        _ => format!("each session that can answer has a {own} of its own"),
+    };
     format!(
-        "it asks its clients for something, so each session that can answer has a {own} of its own ({count} {noun} now); \
-         \"sharing\" in the configuration changes that"
+        "it asks its clients for something; {who} ({count} {noun} now, \"sharing\": \"{}\")",
+        server.sharing
     )
 }
 
