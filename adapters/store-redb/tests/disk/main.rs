@@ -12,3 +12,4 @@ mod file;
 mod image;
 mod power;
 mod sample;
+mod size;
