@@ -4,6 +4,7 @@ use alloc::string::String;
 
 use crate::Limit;
 use crate::mcp::{Asking, TASKS_EXTENSION};
+use crate::ports::store::StoreErrorKind;
 
 mod wire;
 
@@ -24,6 +25,9 @@ pub enum Fault {
     /// A bound of [`crate::Limits`] was hit.
     #[error(transparent)]
     Exceeded(#[from] Exceeded),
+    /// A change that the answer depends on is not durable.
+    #[error(transparent)]
+    Unstored(#[from] Unstored),
     /// One of our own invariants does not hold.
     #[error(transparent)]
     Bug(#[from] Bug),
@@ -247,12 +251,32 @@ pub struct Exceeded {
     pub hint: &'static str,
 }
 
+/// The store did not take a change that the answer depends on. What was to be made does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unstored {
+    /// It failed, and may be better in a moment.
+    #[error("the change could not be stored, and was not made: try again")]
+    Failed,
+    /// There is no room for it.
+    #[error(
+        "storage_full: the disk of the hub's data directory is full, and the change was not made: make room there and try \
+         again; the hub goes on by itself"
+    )]
+    Full,
+}
+
+impl From<StoreErrorKind> for Unstored {
+    fn from(kind: StoreErrorKind) -> Self {
+        match kind {
+            StoreErrorKind::Full => Self::Full,
+            StoreErrorKind::Conflict | StoreErrorKind::Corrupt | StoreErrorKind::Unavailable => Self::Failed,
+        }
+    }
+}
+
 /// One of our own invariants does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Bug {
-    /// The store did not take a change that the answer depends on.
-    #[error("the change could not be stored; nothing was changed, try again")]
-    NotStored,
     /// A machine met an input that it cannot be in a state for.
     #[error("internal error: {0}")]
     Invariant(&'static str),

@@ -33,7 +33,7 @@ pub mod time;
 pub mod translate;
 mod upstream;
 
-pub use error::{Bug, Denied, Exceeded, Fault, Rejection, UpstreamFault};
+pub use error::{Bug, Denied, Exceeded, Fault, Rejection, Unstored, UpstreamFault};
 pub use ids::{CallId, Entropy, ExchangeId, KeyId, LinkId, ProjectId, ServerId, SessionId};
 pub use limits::{Limit, Limits};
 pub use time::{Deadline, Timestamp};

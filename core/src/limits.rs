@@ -55,6 +55,8 @@ pub struct Limits {
     pub shown_uri_bytes: usize,
     /// Sessions of one project; the one idle longest makes room.
     pub project_sessions: usize,
+    /// Changes of one project that wait for the store. All its sessions may end at once.
+    pub store_queue: usize,
     /// Servers of one project.
     pub project_servers: usize,
     /// Definitions of one kind (tools, prompts, ...) of one server.
@@ -212,6 +214,7 @@ impl Default for Limits {
             shown_uris: 10_000,
             shown_uri_bytes: 2 * MIB,
             project_sessions: 20_000,
+            store_queue: 32_768,
             project_servers: 200,
             definitions: 5_000,
             definition_bytes: 64 * KIB,
@@ -310,6 +313,8 @@ pub enum Limit {
     ReplayEvents,
     /// [`Limits::replay_project_bytes`].
     ReplayProjectBytes,
+    /// [`Limits::store_queue`].
+    StoreQueue,
     /// [`Limits::subscriptions`].
     Subscriptions,
     /// [`Limits::project_servers`].
@@ -349,6 +354,7 @@ impl Limit {
             Self::ReplayBytes => "replay_bytes",
             Self::ReplayEvents => "replay_events",
             Self::ReplayProjectBytes => "replay_project_bytes",
+            Self::StoreQueue => "store_queue",
             Self::Subscriptions => "subscriptions",
             Self::ProjectServers => "project_servers",
             Self::TaskStreams => "task_streams",

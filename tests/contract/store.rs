@@ -36,6 +36,8 @@ rules! {
     concurrent_commits_are_all_there
     of_concurrent_writers_who_expect_the_same_version_one_wins
     a_conflict_spoils_no_other_commit
+    commits_take_effect_in_the_order_of_their_calls
+    a_commit_that_nobody_waits_for_happens
 }
 
 fn on_memory<F: Future<Output = ()>>(rule: impl FnOnce(Arc<dyn Store>) -> F) {
@@ -233,4 +235,26 @@ async fn a_conflict_spoils_no_other_commit(store: Arc<dyn Store>) {
     let outcomes = tasks.join_all().await;
     assert_eq!(outcomes.iter().filter(|it| it.is_ok()).count(), 32);
     assert_eq!(list(&*store, RecordKind::Server, 1).await.len(), 32);
+}
+
+async fn commits_take_effect_in_the_order_of_their_calls(store: Arc<dyn Store>) {
+    let call = |name: String| store.commit(vec![Change::Put(project(1, &name), Expect::Anything)]);
+    let mut commits: Vec<_> = (0..1000).map(|number| call(format!("{number}"))).collect();
+    let then = store.commit(vec![Change::Put(server(1, 1, "it"), Expect::Absent)]);
+    let gone = store.commit(vec![Change::Remove(server(1, 1, "it").id())]);
+    // Whoever is waited for first.
+    gone.await.unwrap();
+    while let Some(commit) = commits.pop() {
+        commit.await.unwrap();
+    }
+    then.await.unwrap();
+    let last = Versioned { version: 1000, record: project(1, "999") };
+    assert_eq!(store.read(last.record.id()).await.unwrap(), Some(last));
+    assert_eq!(list(&*store, RecordKind::Server, 1).await, []);
+}
+
+async fn a_commit_that_nobody_waits_for_happens(store: Arc<dyn Store>) {
+    drop(store.commit(vec![Change::Put(project(1, "first"), Expect::Absent)]));
+    put(&*store, project(1, "second"), Expect::Version(1)).await.unwrap();
+    assert_eq!(version(&*store, &project(1, "")).await, Some(2));
 }

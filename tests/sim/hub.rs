@@ -9,7 +9,7 @@ use orch_core::ports::store::Change;
 use orch_core::record::{Definitions, Mode, Project, Record, RecordId, Server};
 use orch_core::shard::{Cx, Effect, Effects, Input, Shard, Token};
 use orch_core::snapshot::{Directory, Instance, Snapshot};
-use orch_core::{Entropy, ExchangeId, Limits, ProjectId, Timestamp};
+use orch_core::{Entropy, ExchangeId, Limits, ProjectId, Timestamp, Unstored};
 
 use crate::books::{Books, Entry, Exchange, Kind};
 use crate::clients::Client;
@@ -257,7 +257,8 @@ impl Hub {
             }
         }
         if let Some(token) = token {
-            self.feed(Input::Stored { token, ok });
+            let outcome = if ok { Ok(()) } else { Err(Unstored::Failed.into()) };
+            self.feed(Input::Stored { token, outcome });
         }
     }
 

@@ -141,7 +141,7 @@ fn ends_the_connection(fault: &Fault) -> bool {
     match fault {
         Fault::Rejected(rejection) => matches!(rejection, Rejection::Expectation | Rejection::Malformed(_)),
         Fault::Exceeded(exceeded) => matches!(exceeded.limit, Limit::HeadBytes | Limit::HeaderFields),
-        Fault::Bug(_) | Fault::Denied(_) | Fault::Upstream(_) => false,
+        Fault::Bug(_) | Fault::Denied(_) | Fault::Unstored(_) | Fault::Upstream(_) => false,
     }
 }
 

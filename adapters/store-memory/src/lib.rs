@@ -28,20 +28,22 @@ impl MemoryStore {
     fn records(&self) -> MutexGuard<'_, Records> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn apply(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        let mut records = self.records();
+        for (key, outcome) in decide(&records, changes)? {
+            match outcome {
+                Some(written) => records.insert(key, written),
+                None => records.remove(&key),
+            };
+        }
+        Ok(())
+    }
 }
 
 impl Store for MemoryStore {
-    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
-            let mut records = self.records();
-            for (key, outcome) in decide(&records, changes)? {
-                match outcome {
-                    Some(written) => records.insert(key, written),
-                    None => records.remove(&key),
-                };
-            }
-            Ok(())
-        })
+    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'static, Result<(), StoreError>> {
+        Box::pin(std::future::ready(self.apply(changes)))
     }
 
     fn read(&self, id: RecordId) -> BoxFuture<'_, Result<Option<Versioned>, StoreError>> {

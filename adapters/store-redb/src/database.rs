@@ -68,11 +68,19 @@ impl Reopening {
         self.attempt(work).map_err(|(_, failure)| failure.into())
     }
 
-    /// Does `work` once: nobody knows how much of a failed write has reached the disk.
+    /// Does `work` once: nobody knows how much of a failed write has reached the disk. A database that could not be
+    /// opened anew when it failed gets another chance first.
     pub(crate) fn write<T>(
         &self,
         work: impl FnOnce(&Database) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
+        let closed = {
+            let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+            current.database.is_none().then_some(current.opened)
+        };
+        if let Some(opened) = closed {
+            self.reopen(opened)?;
+        }
         self.attempt(work).map_err(|(opened, failure)| {
             if failure.is_lasting() {
                 // When this does not work, the next attempt says why.

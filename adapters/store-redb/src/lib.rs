@@ -12,6 +12,7 @@ use orch_core::ProjectId;
 use orch_core::ports::BoxFuture;
 use orch_core::ports::store::{Change, Store, StoreError, StoreErrorKind, Versioned};
 use orch_core::record::{RecordId, RecordKind};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 mod database;
@@ -23,10 +24,14 @@ mod writer;
 pub use redb::{BackendError, StorageBackend};
 
 use database::Reopening;
+use failure::Failure;
+use file::Draft;
+use redb::Builder;
 use writer::{Command, Write};
 
-/// Commits that may wait for the writer; more of them wait for a place here.
-const QUEUE: usize = 1024;
+/// Commits that may wait for the writer; more of them are refused. Twice what one project may let wait
+/// (`Limits::store_queue`).
+const QUEUE: usize = 65_536;
 
 /// Records in a redb file.
 ///
@@ -46,7 +51,17 @@ impl RedbStore {
     /// store or one of a newer release.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let path = path.into();
-        Self::start(move || database::create(|builder| builder.create_file(file::open(&path)?), &path))
+        Self::start(move || {
+            let mut draft = None;
+            let make = |builder: &Builder| {
+                let (file, new) = file::open(&path)?;
+                draft = new;
+                builder.create_file(file)
+            };
+            let database = database::create(make, &path)?;
+            draft.map_or(Ok(()), Draft::publish).map_err(|error| StoreError::from(Failure::from(error)))?;
+            Ok(database)
+        })
     }
 
     /// A store on something else than a file, for tests: `make` gives access to the same bytes each time.
@@ -69,21 +84,29 @@ impl RedbStore {
         Ok(Self { database, commands: Some(commands), writer: Some(writer) })
     }
 
-    async fn write(&self, changes: Vec<Change>) -> Result<(), StoreError> {
-        if changes.is_empty() {
-            return Ok(());
-        }
+    /// Puts a commit in its place in the queue.
+    fn queue(&self, changes: Vec<Change>) -> Result<oneshot::Receiver<Result<(), StoreError>>, StoreError> {
         let (done, answer) = oneshot::channel();
         let command = Command { writes: changes.into_iter().map(Write::from).collect(), done };
         let commands = self.commands.as_ref().ok_or_else(stopped)?;
-        commands.send(command).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
+        commands.try_send(command).map_err(|refused| match refused {
+            TrySendError::Full(_) => {
+                let words = format!("{QUEUE} changes wait for the disk already: try again");
+                StoreError::new(StoreErrorKind::Unavailable, words)
+            }
+            TrySendError::Closed(_) => stopped(),
+        })?;
+        Ok(answer)
     }
 }
 
 impl Store for RedbStore {
-    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.write(changes))
+    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'static, Result<(), StoreError>> {
+        if changes.is_empty() {
+            return Box::pin(std::future::ready(Ok(())));
+        }
+        let queued = self.queue(changes);
+        Box::pin(async move { queued?.await.map_err(|_| stopped())? })
     }
 
     fn read(&self, id: RecordId) -> BoxFuture<'_, Result<Option<Versioned>, StoreError>> {

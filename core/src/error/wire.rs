@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use serde::Deserialize;
 
-use super::{Denied, Exceeded, Fault, Rejection, UpstreamFault};
+use super::{Denied, Exceeded, Fault, Rejection, Unstored, UpstreamFault};
 use crate::Limit;
 use crate::mcp::TASKS_EXTENSION;
 use crate::rpc::{Envelope, Field, write};
@@ -35,6 +35,7 @@ mod own {
     pub(super) const UNAUTHENTICATED: i32 = -31_005;
     pub(super) const FORBIDDEN: i32 = -31_006;
     pub(super) const NEEDS_INPUT: i32 = -31_007;
+    pub(super) const NOT_STORED: i32 = -31_008;
 }
 
 impl Fault {
@@ -46,6 +47,7 @@ impl Fault {
             Self::Denied(Denied::Host | Denied::Origin) => (403, own::FORBIDDEN, None),
             Self::Upstream(fault) => fault.codes(),
             Self::Exceeded(exceeded) => exceeded.codes(),
+            Self::Unstored(unstored) => unstored.codes(),
             Self::Bug(_) => (500, -32_603, None),
         };
         WireError { status, code, message: format!("{self}"), data }
@@ -150,6 +152,16 @@ impl UpstreamFault {
     }
 }
 
+impl Unstored {
+    fn codes(self) -> (u16, i32, Option<String>) {
+        let reason = match self {
+            Self::Failed => "storage_failed",
+            Self::Full => "storage_full",
+        };
+        (503, own::NOT_STORED, Some(format!("{{\"reason\":\"{reason}\",\"retryable\":true}}")))
+    }
+}
+
 impl Exceeded {
     fn codes(self) -> (u16, i32, Option<String>) {
         let data = Some(format!("{{\"limit\":\"{}\",\"value\":{}}}", self.limit, self.value));
@@ -158,7 +170,7 @@ impl Exceeded {
             Limit::InputRounds | Limit::MessageBytes => (200, own::LIMIT, data),
             Limit::HeadBytes | Limit::HeaderFields => (431, own::LIMIT, data),
             Limit::UriBytes => (414, own::LIMIT, data),
-            Limit::Connections => (503, own::LIMIT, data),
+            Limit::Connections | Limit::StoreQueue => (503, own::LIMIT, data),
             Limit::BatchMembers
             | Limit::JsonDepth
             | Limit::JsonMembers

@@ -14,13 +14,16 @@ use crate::record::{Record, RecordId, RecordKind};
 
 /// Durable records.
 ///
-/// Every method is safe to cancel: a dropped `commit` either happened whole or not at all.
+/// Every method is safe to cancel: a commit whose future is dropped happens whole or not at all.
 pub trait Store: Send + Sync + 'static {
     /// Applies all changes in order, or none. When the future is ready with `Ok`, the changes survive a crash
     /// of the process and of the machine. Concurrent commits may share one write to disk.
     ///
+    /// Commits take effect in the order in which this is called. The future only waits: a commit happens without it.
+    /// The call never waits; [`StoreErrorKind::Unavailable`] when too many commits wait already.
+    ///
     /// [`StoreErrorKind::Conflict`] when an expectation does not hold; nothing was changed then.
-    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>>;
+    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'static, Result<(), StoreError>>;
 
     /// The record with this id and its version, or `None`.
     fn read(&self, id: RecordId) -> BoxFuture<'_, Result<Option<Versioned>, StoreError>>;

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use super::legacy::removal;
+use super::legacy::{refuse, removal};
 use super::session::{Session, Transport};
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Posted, Shard, Token};
@@ -18,7 +18,7 @@ use crate::record::{self, Record};
 use crate::rpc::{Envelope, Field, Message, write};
 use crate::snapshot::Snapshot;
 use crate::upstream::Caller;
-use crate::{Bug, Fault, Rejection, SessionId};
+use crate::{Fault, Rejection, SessionId};
 
 impl Shard {
     /// Opens a session, or gives the session of an HTTP+SSE stream its handshake.
@@ -99,17 +99,20 @@ impl Shard {
     }
 
     /// A change is durable, or it is not: the answer that waited for it.
-    pub(super) fn on_stored(&mut self, cx: &mut Cx<'_>, token: Token, ok: bool) {
+    pub(super) fn on_stored(&mut self, cx: &mut Cx<'_>, token: Token, outcome: Result<(), Fault>) {
         if let Some(exchange) = self.deletions.remove(&token)
             && self.exchanges.remove(&exchange).is_some()
         {
-            cx.answer(exchange, if ok { 204 } else { 503 }, None);
+            match &outcome {
+                Ok(()) => cx.answer(exchange, 204, None),
+                Err(fault) => refuse(cx, exchange, fault.clone()),
+            }
         }
         self.release_held(cx, token);
         let Some((caller, session)) = self.unstored.remove(&token) else { return };
         let waits = self.exchanges.remove(&caller.exchange).is_some();
         match self.face(cx, &caller) {
-            Some(face) if ok && waits && self.sessions.get(session).is_some() => {
+            Some(face) if outcome.is_ok() && waits && self.sessions.get(session).is_some() => {
                 let body = write::result(&caller.id, &face.handshake(caller.revision));
                 cx.effect(Effect::Answer {
                     exchange: caller.exchange,
@@ -121,12 +124,15 @@ impl Shard {
             Some(_) | None => {
                 // Nobody knows of this session; the store must not either.
                 self.sessions.remove(session);
-                if ok {
+                if outcome.is_ok() {
                     let changes = Vec::from([removal(cx, session)]);
                     cx.effect(Effect::Persist { token: None, changes });
                 }
                 if waits {
-                    self.fail(cx, &caller, &Bug::NotStored.into());
+                    // Stored, and ended meanwhile: its key was revoked, or its server removed.
+                    let fault = outcome.err().unwrap_or_else(|| Rejection::SessionNotFound.into());
+                    let body = fault.frame(Some(&caller.id));
+                    cx.answer(caller.exchange, fault.wire().status, Some(body));
                 }
             }
         }

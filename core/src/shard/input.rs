@@ -75,8 +75,8 @@ pub enum Input {
     Stored {
         /// The token.
         token: Token,
-        /// Whether the changes are durable.
-        ok: bool,
+        /// Whether the changes are durable, or why not.
+        outcome: Result<(), Fault>,
     },
     /// A client opened a stream.
     StreamOpened(Opened),

@@ -231,7 +231,7 @@ pub(super) fn removal(cx: &Cx<'_>, session: SessionId) -> Change {
     Change::Remove(RecordId::Session(cx.snapshot.project.id, session))
 }
 
-fn refuse(cx: &mut Cx<'_>, exchange: ExchangeId, fault: impl Into<Fault>) {
+pub(super) fn refuse(cx: &mut Cx<'_>, exchange: ExchangeId, fault: impl Into<Fault>) {
     let fault = fault.into();
     cx.answer(exchange, fault.wire().status, Some(fault.frame(None)));
 }

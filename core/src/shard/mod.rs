@@ -162,7 +162,7 @@ impl Shard {
             Input::SessionDeleted(opened) => self.on_session_deleted(cx, &opened),
             Input::SnapshotReplaced(changes) => self.on_snapshot_replaced(cx, &changes),
             Input::Stopping => self.on_stopping(cx),
-            Input::Stored { token, ok } => self.on_stored(cx, token, ok),
+            Input::Stored { token, outcome } => self.on_stored(cx, token, outcome),
             Input::StreamOpened(opened) => self.on_stream_opened(cx, &opened),
             Input::SurveyAsked => self.on_survey_asked(cx),
             Input::TimerFired => self.on_timer(cx),

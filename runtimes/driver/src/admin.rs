@@ -15,7 +15,7 @@ use orch_core::record::{Key, Mode, Origin, Record, RecordId, Server, ServerSpec}
 use orch_core::rpc::write;
 use orch_core::shard::{Input, Order};
 use orch_core::snapshot::Snapshot;
-use orch_core::{KeyId, ServerId};
+use orch_core::{KeyId, ServerId, Unstored};
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
@@ -36,7 +36,7 @@ impl std::fmt::Display for AdminError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotFound(what) | Self::Unanswered(what) => f.write_str(what),
-            Self::Store(error) => write!(f, "the change could not be stored: {error}"),
+            Self::Store(error) => write!(f, "{} ({error})", Unstored::from(error.kind())),
         }
     }
 }

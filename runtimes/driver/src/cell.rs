@@ -6,19 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use orch_core::ports::store::Store;
+use orch_core::ports::store::{Store, StoreError};
 use orch_core::ports::upstream::{UpstreamLink, Upstreams};
 use orch_core::ports::variables::Variables;
 use orch_core::record::{Definitions, Project, Server};
 use orch_core::shard::{Cx, Effects, Input, Shard};
 use orch_core::snapshot::{Draft, Instance, Snapshot, diff};
-use orch_core::{Entropy, ExchangeId, Limits, LinkId, ProjectId, Timestamp};
+use orch_core::{Entropy, ExchangeId, Limits, LinkId, ProjectId, Timestamp, Unstored};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::exchange::Sink;
 use crate::interpret;
+use crate::ledger::{self, Ledger, Then};
 
 /// What all cells share: the ports, the clock, and the tasks that a stop waits for.
 pub(crate) struct World {
@@ -47,6 +48,8 @@ pub(crate) struct Cell {
     records: Mutex<Records>,
     live: Mutex<Live>,
     alarm: Notify,
+    /// Entered under the lock of `live`, so that it has the order of the effects.
+    pub ledger: Ledger,
 }
 
 /// The records of a project.
@@ -102,6 +105,7 @@ impl Cell {
             caused: Vec::new(),
             armed: None,
         };
+        let (ledger, entries) = Ledger::open(&world.instance.limits, records.project.id);
         let cell = Arc::new(Self {
             id: records.project.id,
             world: Arc::clone(world),
@@ -109,7 +113,14 @@ impl Cell {
             records: Mutex::new(records),
             live: Mutex::new(live),
             alarm: Notify::new(),
+            ledger,
         });
+        let keeper = Arc::downgrade(&cell);
+        world.tasks.spawn(ledger::follow(entries, move |then, outcome| {
+            if let Some(cell) = keeper.upgrade() {
+                cell.settle(then, outcome);
+            }
+        }));
         let timer = Arc::downgrade(&cell);
         world.tasks.spawn(async move {
             while let Some(cell) = timer.upgrade() {
@@ -218,6 +229,29 @@ impl Cell {
         let changes = diff(&old, &new);
         self.snapshot.store(new);
         self.feed(Input::SnapshotReplaced(changes));
+    }
+
+    /// What was learnt is served even when it could not be stored: it would only be asked for again after a restart.
+    pub(crate) fn serve(self: &Arc<Self>, definitions: Definitions) {
+        self.replace(|records| {
+            records.definitions.retain(|known| known.server != definitions.server);
+            records.definitions.push(Arc::new(definitions));
+        });
+    }
+
+    /// Changes are durable, or they are not.
+    fn settle(self: &Arc<Self>, then: Then, outcome: Result<(), StoreError>) {
+        if let Err(error) = &outcome {
+            tracing::error!(project = %self.id, %error, "a change could not be stored");
+        }
+        match then {
+            Then::Serve(definitions) => self.serve(*definitions),
+            Then::Tell(Some(token)) => {
+                let outcome = outcome.map_err(|error| Unstored::from(error.kind()).into());
+                self.feed(Input::Stored { token, outcome });
+            }
+            Then::Tell(None) => {}
+        }
     }
 }
 

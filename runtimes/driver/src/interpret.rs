@@ -11,6 +11,7 @@ use orch_core::{ExchangeId, LinkId};
 
 use crate::cell::{Cell, Live};
 use crate::exchange::Sink;
+use crate::ledger::Then;
 use crate::secrets::Secrets;
 use crate::sink::CellSink;
 
@@ -37,7 +38,7 @@ pub(crate) fn run(cell: &Arc<Cell>, live: &mut Live) {
             }
             Effect::OpenLink { link, server } => open_link(cell, live, link, &server),
             Effect::OpenStream { exchange } => emit(cell, live, exchange, None),
-            Effect::Persist { token, changes } => persist(cell, token, changes),
+            Effect::Persist { token, changes } => persist(cell, live, token, changes),
             Effect::Publish { definitions } => publish(cell, *definitions),
             Effect::Report { server, severity, line } => report(cell, &server, severity, &line),
             Effect::SendFrame { link, frame } => send_frame(live, link, |handle| handle.send(frame)),
@@ -97,34 +98,22 @@ fn send_frame(live: &mut Live, link: LinkId, send: impl FnOnce(&dyn UpstreamLink
     }
 }
 
-fn persist(cell: &Arc<Cell>, token: Option<Token>, changes: Vec<Change>) {
-    let cell = Arc::clone(cell);
-    let tasks = cell.world.tasks.clone();
-    tasks.spawn(async move {
-        let stored = cell.world.store.commit(changes).await;
-        if let Err(error) = &stored {
-            tracing::error!(project = %cell.id, %error, "a change could not be stored");
-        }
-        if let Some(token) = token {
-            cell.feed(Input::Stored { token, ok: stored.is_ok() });
-        }
-    });
+fn persist(cell: &Arc<Cell>, live: &mut Live, token: Option<Token>, changes: Vec<Change>) {
+    let refused = cell.ledger.enter(&*cell.world.store, changes, Then::Tell(token));
+    if let Err((Then::Tell(Some(token)), full)) = refused {
+        live.caused.push(Input::Stored { token, outcome: Err(full.into()) });
+    }
 }
 
-/// What was learnt is served even when it cannot be stored: it would only be asked for again after a restart.
 fn publish(cell: &Arc<Cell>, definitions: Definitions) {
-    let cell = Arc::clone(cell);
-    let tasks = cell.world.tasks.clone();
-    tasks.spawn(async move {
-        let change = Change::Put(Record::Definitions(definitions.clone()), Expect::Anything);
-        if let Err(error) = cell.world.store.commit(vec![change]).await {
-            tracing::error!(project = %cell.id, %error, "a server's offer could not be stored");
-        }
-        cell.replace(|records| {
-            records.definitions.retain(|known| known.server != definitions.server);
-            records.definitions.push(Arc::new(definitions));
-        });
-    });
+    let change = Change::Put(Record::Definitions(definitions.clone()), Expect::Anything);
+    let refused = cell.ledger.enter(&*cell.world.store, vec![change], Then::Serve(Box::new(definitions)));
+    if let Err((Then::Serve(definitions), _)) = refused {
+        // Not here: whoever replaces records takes their lock first, and this one holds the other.
+        let cell = Arc::clone(cell);
+        let tasks = cell.world.tasks.clone();
+        tasks.spawn(async move { cell.serve(*definitions) });
+    }
 }
 
 fn report(cell: &Cell, server: &str, severity: Severity, line: &str) {

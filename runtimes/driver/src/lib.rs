@@ -11,6 +11,7 @@ mod clock;
 mod exchange;
 mod gateway;
 mod interpret;
+mod ledger;
 mod registry;
 mod secrets;
 mod sink;

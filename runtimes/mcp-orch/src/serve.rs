@@ -62,9 +62,9 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
         ready: Arc::new(move || ready.load(Ordering::Relaxed)),
     };
     let stop = CancellationToken::new();
-    let http = server.serve(stop.clone());
     let socket = socket_path(&args.data_dir);
-    let socket = admin::serve(&socket, instance.driver.clone(), stop.clone());
+    let socket = admin::serve(&socket, instance.driver.clone(), stop.clone())?;
+    let http = server.serve(stop.clone());
     let _watching = follow(&args, config, &instance.driver)?;
     welcome::print(bound, &base_url, &instance.driver.servers(DEFAULT_PROJECT)?, key.as_deref());
 
@@ -90,8 +90,7 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
             () = stopping => {}
         }
     };
-    let ((), socket) = tokio::join!(faces, socket);
-    socket?;
+    tokio::join!(faces, socket);
     instance.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)

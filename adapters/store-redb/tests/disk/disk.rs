@@ -1,4 +1,4 @@
-//! A disk in memory that fails, fills up and loses power on demand.
+//! A disk in memory that keeps a tape of what it was told, and that fails, fills up and loses power on demand.
 
 use std::collections::BTreeSet;
 use std::io::{Error, ErrorKind};
@@ -6,40 +6,80 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use orch_core::Entropy;
 use orch_store_redb::StorageBackend;
+use rustix::io::Errno;
 
-const BLOCK: u64 = 4096;
-/// What a disk writes whole or not at all.
-const SECTOR: usize = 512;
+use crate::image::{BLOCK, Image};
 
 /// A handle to the disk; all handles see the same bytes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Disk(Arc<Mutex<State>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct State {
     /// What reads see.
-    content: Vec<u8>,
-    /// What a power cut leaves for certain.
-    synced: Vec<u8>,
-    /// What a power cut may leave or not.
-    unsynced: Vec<Step>,
+    content: Image,
+    /// All that was done to it.
+    tape: Vec<Step>,
+    /// Blocks in use.
     blocks: BTreeSet<u64>,
     /// Operations so far.
     pub(crate) operations: u64,
-    /// This operation fails, and all after it when `dead`.
-    pub(crate) fails_at: Option<u64>,
-    pub(crate) dead: bool,
+    /// What goes wrong.
+    pub(crate) fault: Option<Fault>,
     /// Blocks that may be in use.
     pub(crate) capacity: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
 enum Step {
+    /// The store has said that this commit is durable.
+    Acknowledged(u64),
     Length(u64),
+    /// From here on this is what a power cut leaves for certain.
+    Synced(Image),
     Write(u64, Vec<u8>),
 }
 
+/// Operations that fail.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fault {
+    /// The first operation that fails, counted from 1.
+    pub(crate) at: u64,
+    /// How many fail.
+    pub(crate) lasts: u64,
+    pub(crate) kind: FaultKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FaultKind {
+    /// Nothing is done: `EIO`.
+    Broken,
+    /// Nothing is done: `ENOSPC`.
+    NoSpace,
+    /// Half of what was to be written is: `ENOSPC`.
+    Short,
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self::of(Image::default())
+    }
+}
+
 impl Disk {
+    /// A disk with this on it.
+    pub(crate) fn of(content: Image) -> Self {
+        let tape = vec![Step::Synced(content.clone())];
+        Self(Arc::new(Mutex::new(State {
+            content,
+            tape,
+            blocks: BTreeSet::new(),
+            operations: 0,
+            fault: None,
+            capacity: None,
+        })))
+    }
+
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
     }
@@ -48,95 +88,109 @@ impl Disk {
         self.state().blocks.len()
     }
 
-    /// The disk after a power cut: of what was not synced, some is there, in whole sectors.
-    pub(crate) fn after_power_cut(&self, entropy: &mut Entropy) -> Self {
-        let state = self.state();
-        let mut content = state.synced.clone();
-        for step in &state.unsynced {
-            match step {
-                Step::Length(length) if entropy.below(2) == 0 => content.resize(to_usize(*length), 0),
-                Step::Length(_) => {}
-                Step::Write(offset, bytes) => {
-                    let mut at = to_usize(*offset);
-                    let whole = entropy.below(3);
-                    for sector in bytes.chunks(SECTOR) {
-                        let written = whole == 0 || whole == 1 && entropy.below(2) == 0;
-                        if let Some(place) = content.get_mut(at..at + sector.len()).filter(|_| written) {
-                            place.copy_from_slice(sector);
-                        }
-                        at += sector.len();
-                    }
-                }
-            }
-        }
-        Self(Arc::new(Mutex::new(State { synced: content.clone(), content, ..State::default() })))
+    pub(crate) fn content(&self) -> Image {
+        self.state().content.clone()
     }
 
-    fn operate<T>(&self, work: impl FnOnce(&mut State) -> Result<T, Error>) -> Result<T, Error> {
+    /// Notes on the tape that the store has said so of all commits up to this one.
+    pub(crate) fn acknowledge(&self, commit: u64) {
+        self.state().tape.push(Step::Acknowledged(commit));
+    }
+
+    /// The disk after a power cut at a moment of its past, and the last commit that was acknowledged then. Of what
+    /// was not synced some is there, in whole sectors.
+    pub(crate) fn after_power_cut(&self, entropy: &mut Entropy) -> (Self, u64) {
+        let state = self.state();
+        let until = usize::try_from(entropy.below(state.tape.len() as u64)).unwrap() + 1;
+        let past = &state.tape[..until];
+        let synced = past.iter().rposition(|step| matches!(step, Step::Synced(_))).unwrap();
+        let mut image = Image::default();
+        for step in &past[synced..] {
+            match step {
+                Step::Synced(synced) => image = synced.clone(),
+                Step::Length(length) if entropy.below(2) == 0 => image.resize(*length),
+                Step::Write(offset, bytes) => image.tear(*offset, bytes, entropy),
+                Step::Acknowledged(_) | Step::Length(_) => {}
+            }
+        }
+        let acknowledged = past.iter().rev().find_map(|step| match step {
+            Step::Acknowledged(commit) => Some(*commit),
+            Step::Length(_) | Step::Synced(_) | Step::Write(..) => None,
+        });
+        (Self::of(image), acknowledged.unwrap_or(0))
+    }
+
+    /// Does an operation, or fails it: `short` is what is done of it when it fails in the middle.
+    fn operate<T>(
+        &self,
+        work: impl FnOnce(&mut State) -> Result<T, Error>,
+        short: impl FnOnce(&mut State),
+    ) -> Result<T, Error> {
         let mut state = self.state();
         state.operations += 1;
-        match state.fails_at {
-            Some(at) if at == state.operations || state.dead && at < state.operations => {
-                Err(Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error()))
+        match state.fault {
+            Some(Fault { at, lasts, kind }) if (at..at + lasts).contains(&state.operations) => {
+                if kind == FaultKind::Short {
+                    short(&mut state);
+                }
+                let code = if kind == FaultKind::Broken { Errno::IO } else { Errno::NOSPC };
+                Err(Error::from_raw_os_error(code.raw_os_error()))
             }
-            _ => work(&mut state),
+            Some(_) | None => work(&mut state),
         }
+    }
+}
+
+impl State {
+    fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), Error> {
+        for block in offset / BLOCK..(offset + data.len() as u64).div_ceil(BLOCK) {
+            let room = self.blocks.len() < self.capacity.unwrap_or(usize::MAX);
+            if !room && !self.blocks.contains(&block) {
+                return Err(ErrorKind::StorageFull.into());
+            }
+            self.blocks.insert(block);
+        }
+        if !self.content.write(offset, data) {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        self.tape.push(Step::Write(offset, data.to_vec()));
+        Ok(())
     }
 }
 
 impl StorageBackend for Disk {
     fn len(&self) -> Result<u64, Error> {
-        self.operate(|state| Ok(state.content.len() as u64))
+        self.operate(|state| Ok(state.content.length()), |_| ())
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), Error> {
-        self.operate(|state| {
-            let from = to_usize(offset);
-            let bytes = state.content.get(from..from + out.len()).ok_or(ErrorKind::UnexpectedEof)?;
-            out.copy_from_slice(bytes);
-            Ok(())
-        })
+        let work = |state: &mut State| {
+            if state.content.read(offset, out) { Ok(()) } else { Err(ErrorKind::UnexpectedEof.into()) }
+        };
+        self.operate(work, |_| ())
     }
 
     fn set_len(&self, length: u64) -> Result<(), Error> {
-        self.operate(|state| {
-            state.content.resize(to_usize(length), 0);
+        let work = |state: &mut State| {
+            state.content.resize(length);
             state.blocks.retain(|block| *block < length.div_ceil(BLOCK));
-            state.unsynced.push(Step::Length(length));
+            state.tape.push(Step::Length(length));
             Ok(())
-        })
+        };
+        self.operate(work, |_| ())
     }
 
     fn sync_data(&self) -> Result<(), Error> {
-        self.operate(|state| {
-            state.synced = state.content.clone();
-            state.unsynced.clear();
+        let work = |state: &mut State| {
+            let synced = state.content.clone();
+            state.tape.push(Step::Synced(synced));
             Ok(())
-        })
+        };
+        self.operate(work, |_| ())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), Error> {
-        self.operate(|state| {
-            for block in offset / BLOCK..(offset + data.len() as u64).div_ceil(BLOCK) {
-                if state.blocks.len() >= state.capacity.unwrap_or(usize::MAX)
-                    && !state.blocks.contains(&block)
-                {
-                    return Err(ErrorKind::StorageFull.into());
-                }
-                state.blocks.insert(block);
-            }
-            let from = to_usize(offset);
-            state
-                .content
-                .get_mut(from..from + data.len())
-                .ok_or(ErrorKind::UnexpectedEof)?
-                .copy_from_slice(data);
-            state.unsynced.push(Step::Write(offset, data.to_vec()));
-            Ok(())
-        })
+        let half = |state: &mut State| drop(state.write(offset, &data[..data.len() / 2]));
+        self.operate(|state| state.write(offset, data), half)
     }
-}
-
-fn to_usize(number: u64) -> usize {
-    usize::try_from(number).unwrap()
 }

@@ -19,6 +19,39 @@ fn a_new_file_is_for_its_owner_alone() {
 }
 
 #[test]
+fn a_store_whose_making_was_cut_off_is_made_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.redb");
+    // As redb leaves it before its first sync.
+    std::fs::write(directory.path().join("store.redb.new"), vec![0; 1 << 20]).unwrap();
+    let store = RedbStore::open(&path).unwrap();
+    put_pair(&store, 0, "first").unwrap();
+    drop(store);
+    assert_eq!(pairs(&RedbStore::open(&path).unwrap()), [0]);
+    let names: Vec<_> =
+        directory.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["store.redb"]);
+}
+
+#[test]
+fn a_store_that_two_make_at_once_is_one_store() {
+    for _ in 0..20 {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.redb");
+        let open = || RedbStore::open(&path).inspect(|store| put_pair(store, 0, "mine").unwrap());
+        let (one, other) = std::thread::scope(|scope| {
+            let other = scope.spawn(open);
+            (open(), other.join().unwrap())
+        });
+        let refused: Vec<_> = [&one, &other].into_iter().filter_map(|it| it.as_ref().err()).collect();
+        assert_eq!(refused.len(), 1, "{one:?} {other:?}");
+        assert!(refused[0].to_string().contains("another mcp-orch"), "{refused:?}");
+        drop((one, other));
+        assert_eq!(pairs(&RedbStore::open(&path).unwrap()), [0]);
+    }
+}
+
+#[test]
 fn a_second_opener_is_told_who_is_in_the_way() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.redb");

@@ -1,9 +1,15 @@
 //! The store and its disk: what the file is, and what happens when the disk fails, fills up or loses its power.
 //! The rules of the port itself are in `tests/contract`.
-#![expect(clippy::unwrap_used, reason = "a test that cannot read on may panic anywhere")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot read on may panic anywhere"
+)]
 
 mod disk;
 mod faults;
 mod file;
+mod image;
 mod power;
 mod sample;
+mod size;

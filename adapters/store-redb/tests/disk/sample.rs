@@ -41,13 +41,14 @@ pub(crate) fn put_pair(store: &impl Store, pair: u128, name: &str) -> Result<(),
 /// The pairs that are there, checked to be whole.
 pub(crate) fn pairs(store: &impl Store) -> Vec<u128> {
     let all = wait(store.list(RecordKind::Project, ProjectId(Uuid::nil()))).unwrap();
-    let numbers: Vec<u128> = all.iter().map(number).collect();
+    let numbers: Vec<u128> = all.iter().map(numbered).collect();
     let (pairs, rest) = numbers.as_chunks::<2>();
     assert!(rest.is_empty() && pairs.iter().all(|[a, b]| a % 2 == 0 && a + 1 == *b), "torn: {numbers:?}");
     pairs.iter().map(|[first, _]| first / 2).collect()
 }
 
-fn number(stored: &Versioned) -> u128 {
+/// The number of a project.
+pub(crate) fn numbered(stored: &Versioned) -> u128 {
     match &stored.record {
         Record::Project(project) => project.id.0.as_u128(),
         Record::Definitions(_)

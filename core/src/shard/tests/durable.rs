@@ -14,7 +14,7 @@ use crate::ports::gateway::{Target, Verb};
 use crate::record::{Record, RecordKind, Sharing};
 use crate::rpc::Field;
 use crate::shard::{Effect, Input};
-use crate::{ExchangeId, Limits};
+use crate::{ExchangeId, Limits, Unstored};
 
 fn world(sharing: Sharing) -> World {
     let capabilities = r#"{"tools":{},"resources":{"subscribe":true},"logging":{}}"#.to_owned();
@@ -173,7 +173,7 @@ fn what_is_owed_to_a_session_goes_with_it() {
 
 #[test]
 fn a_wish_is_agreed_to_when_it_is_durable_or_cannot_be() {
-    for ok in [true, false] {
+    for outcome in [Ok(()), Err(Unstored::Full.into())] {
         let mut world = world(Sharing::Shared);
         let client = world.client(HTTP, at("a"));
         world.store = Store::Holds;
@@ -186,7 +186,7 @@ fn a_wish_is_agreed_to_when_it_is_durable_or_cannot_be() {
         let left = world.request(&client, "3", "logging/setLevel", r#""level":"debug""#);
         world.leave(left);
         for token in core::mem::take(&mut world.held) {
-            world.feed(Input::Stored { token, ok });
+            world.feed(Input::Stored { token, outcome: outcome.clone() });
         }
         assert!(world.answer(&client, level).has(Field::Result), "it holds while the hub lives");
     }

@@ -55,7 +55,7 @@ fn the_answer_of_initialize_waits_for_the_store() {
     let exchange = world.initialize(&client, "2025-11-25");
     assert!(world.seen(exchange).messages.is_empty());
     let token = world.held.pop().unwrap();
-    world.feed(crate::shard::Input::Stored { token, ok: true });
+    world.feed(crate::shard::Input::Stored { token, outcome: Ok(()) });
     assert!(world.answer(&client, exchange).has(Field::Result));
     assert!(world.seen(exchange).session.is_some());
 }
@@ -66,9 +66,28 @@ fn a_session_that_the_store_refuses_is_an_error_and_does_not_exist() {
     world.store = Store::Refuses;
     let client = Client::new(HTTP, at("a"));
     let exchange = world.initialize(&client, "2025-11-25");
-    assert_eq!(world.code(&client, exchange), "-32603");
+    assert_eq!(world.seen(exchange).status, Some(503));
+    assert_eq!(world.code(&client, exchange), "-31008");
     assert_eq!(world.seen(exchange).session, None);
     assert_eq!(world.shard.session_count(), 0);
+}
+
+#[test]
+fn a_full_store_refuses_sessions_by_name_and_answers_those_that_it_has() {
+    let mut world = World::running(&["a"]);
+    let old = world.client(HTTP, at("a"));
+    world.store = Store::IsFull;
+    let client = Client::new(HTTP, at("a"));
+    let exchange = world.initialize(&client, "2025-11-25");
+    assert_eq!(world.seen(exchange).status, Some(503));
+    let refusal = world.seen(exchange).messages[0].clone();
+    assert!(refusal.contains(r#""data":{"reason":"storage_full","retryable":true}"#), "{refusal}");
+    assert!(refusal.contains("make room there and try again"), "{refusal}");
+    let listed = world.request(&old, "1", "tools/list", "");
+    assert!(world.answer(&old, listed).has(Field::Result));
+    world.store = Store::Commits;
+    let exchange = world.initialize(&client, "2025-11-25");
+    assert!(world.answer(&client, exchange).has(Field::Result));
 }
 
 #[test]
@@ -80,7 +99,7 @@ fn a_client_that_leaves_before_its_session_is_stored_leaves_no_session() {
     world.leave(exchange);
     world.store = Store::Commits;
     let token = world.held.pop().unwrap();
-    world.feed(crate::shard::Input::Stored { token, ok: true });
+    world.feed(crate::shard::Input::Stored { token, outcome: Ok(()) });
     assert_eq!(world.shard.session_count(), 0);
     let removed = world.log.iter().rev().take(1).any(|effect| matches!(effect, Effect::Persist { .. }));
     assert!(removed, "nor does the store keep one");

@@ -198,7 +198,7 @@ fn a_deleted_session_is_gone_from_the_store_before_the_client_is_told() {
     assert!(world.seen(stream).ended && world.seen(call).ended, "its streams end at once");
     assert!(!world.seen(deletion).ended);
     let token = world.held.pop().unwrap();
-    world.feed(Input::Stored { token, ok: true });
+    world.feed(Input::Stored { token, outcome: Ok(()) });
     assert_eq!(world.seen(deletion).status, Some(204));
     let cancelled = world.frames("a").pop().unwrap().1;
     assert!(cancelled.contains("notifications/cancelled"), "{cancelled}");
@@ -223,7 +223,7 @@ fn a_client_that_leaves_its_deletion_is_not_answered() {
     let deletion = world.delete(&client);
     world.leave(deletion);
     let token = world.held.pop().unwrap();
-    world.feed(Input::Stored { token, ok: true });
+    world.feed(Input::Stored { token, outcome: Ok(()) });
     assert_eq!(world.shard.session_count(), 0);
 }
 

@@ -19,13 +19,14 @@ use crate::record::{Definitions, Mode, Origin, Project, Record, RecordId, Server
 use crate::rpc::{Envelope, Sender};
 use crate::shard::{Cx, Effect, Effects, Input, Severity, Shard, Token};
 use crate::snapshot::{Changes, Draft, Instance, Snapshot, diff};
-use crate::{Entropy, ExchangeId, Limits, LinkId, ProjectId, ServerId, Timestamp};
+use crate::{Entropy, ExchangeId, Limits, LinkId, ProjectId, ServerId, Timestamp, Unstored};
 
 /// What the store does with a change that somebody waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Store {
     Commits,
     Holds,
+    IsFull,
     Refuses,
 }
 
@@ -251,14 +252,18 @@ impl World {
             self.held.extend(token);
             return None;
         }
-        let ok = self.store == Store::Commits;
-        for change in changes.iter().filter(|_| ok) {
+        let outcome = match self.store {
+            Store::Commits => Ok(()),
+            Store::IsFull => Err(Unstored::Full.into()),
+            Store::Holds | Store::Refuses => Err(Unstored::Failed.into()),
+        };
+        for change in changes.iter().filter(|_| outcome.is_ok()) {
             match change {
                 Change::Put(record, _) => drop(self.records.insert(record.id(), record.clone())),
                 Change::Remove(id) => drop(self.records.remove(id)),
             }
         }
-        token.map(|token| Input::Stored { token, ok })
+        token.map(|token| Input::Stored { token, outcome })
     }
 
     /// Makes what was learnt part of the snapshot.

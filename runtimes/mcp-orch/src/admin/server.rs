@@ -16,29 +16,34 @@ use super::{Answer, answer};
 /// The longest request, in bytes.
 const REQUEST: u64 = 8 * 1024 * 1024;
 
-/// Serves the admin socket until `stop`.
-pub(crate) async fn serve(path: &Path, driver: Driver, stop: CancellationToken) -> anyhow::Result<()> {
+/// Opens the admin socket: from here on commands wait for the hub. What is returned answers them, until `stop`.
+pub(crate) fn serve(
+    path: &Path,
+    driver: Driver,
+    stop: CancellationToken,
+) -> anyhow::Result<impl Future<Output = ()>> {
     let listener = listen(path)?;
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    let driver = driver.clone();
-                    connections.spawn(async move {
-                        if let Err(error) = converse(stream, &driver).await {
-                            tracing::debug!(%error, "an admin connection ended");
-                        }
-                    });
+    Ok(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(_) = connections.join_next() => {}
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        let driver = driver.clone();
+                        connections.spawn(async move {
+                            if let Err(error) = converse(stream, &driver).await {
+                                tracing::debug!(%error, "an admin connection ended");
+                            }
+                        });
+                    }
+                    Err(error) => tracing::warn!(%error, "the admin socket"),
                 }
-                Err(error) => tracing::warn!(%error, "the admin socket"),
             }
         }
-    }
-    drop(fs::remove_file(path));
-    Ok(())
+        drop(fs::remove_file(path));
+    })
 }
 
 /// The store's lock says that no other hub uses this directory, so a socket that is there was left behind.

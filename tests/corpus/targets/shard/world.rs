@@ -7,7 +7,7 @@ use orch_core::ports::upstream::CloseReason;
 use orch_core::record::{Definitions, Server};
 use orch_core::shard::{Cx, Effect, Input, Shard};
 use orch_core::snapshot::{Snapshot, diff};
-use orch_core::{Entropy, ExchangeId, LinkId, Timestamp};
+use orch_core::{Entropy, ExchangeId, LinkId, Timestamp, Unstored};
 
 use super::judge::{Exchange, Judge};
 use super::stage::{STAGE, START};
@@ -105,7 +105,8 @@ impl World {
 
     pub(super) fn store(&mut self, ok: bool) {
         if let Some(token) = self.judge.tokens.pop() {
-            self.feed(Input::Stored { token, ok });
+            let outcome = if ok { Ok(()) } else { Err(Unstored::Failed.into()) };
+            self.feed(Input::Stored { token, outcome });
         }
     }
 }
