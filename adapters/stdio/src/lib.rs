@@ -15,16 +15,19 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use orch_core::ports::upstream::{Grace, LaunchSpec, LinkSink, QueueFull, UpstreamLink, Upstreams};
+use orch_core::record::Walls;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 mod complaints;
 mod framer;
+mod housing;
 mod leash;
 mod life;
 mod outbox;
 mod overlong;
+mod probe;
 mod program;
 pub mod shim;
 mod spawn;
@@ -32,6 +35,7 @@ mod sweep;
 
 pub use framer::Framer;
 pub use overlong::Overlong;
+pub use probe::{Facts, probe};
 
 use life::{Life, NOW};
 use outbox::Outbox;
@@ -53,8 +57,21 @@ pub(crate) struct Ground {
     pub(crate) shim: PathBuf,
     /// Whether a PID namespace is tried for each server: until one could not be made.
     pub(crate) namespaces: AtomicBool,
+    /// Where servers that are confined have their directories; none are confined without.
+    pub(crate) homes: OnceLock<PathBuf>,
+    /// What was seen to hold here.
+    pub(crate) held: OnceLock<Walls>,
     /// The name of the instance that launches are of, if it has one.
     pub(crate) instance: OnceLock<String>,
+}
+
+impl Ground {
+    /// What holds for a server that is started now.
+    pub(crate) fn walls(&self) -> Walls {
+        let namespaces = self.namespaces.load(Ordering::Relaxed);
+        let held = self.held.get().copied().unwrap_or_default();
+        Walls { neighbours: held.neighbours || namespaces, processes: held.processes && namespaces, ..held }
+    }
 }
 
 impl StdioUpstreams {
@@ -71,7 +88,14 @@ impl StdioUpstreams {
             .filter(|(name, _)| spawn::INHERITED.iter().any(|it| *it == name.as_os_str()))
             .collect();
         let (shim, namespaces) = (shim.into(), AtomicBool::new(true));
-        let ground = Ground { inherited, shim, namespaces, instance: OnceLock::new() };
+        let ground = Ground {
+            inherited,
+            shim,
+            namespaces,
+            instance: OnceLock::new(),
+            homes: OnceLock::new(),
+            held: OnceLock::new(),
+        };
         Self { ground: Arc::new(ground), runtime, tasks: TaskTracker::new() }
     }
 
@@ -80,6 +104,17 @@ impl StdioUpstreams {
     pub fn without_namespaces(self) -> Self {
         self.ground.namespaces.store(false, Ordering::Relaxed);
         self
+    }
+
+    /// Children that are confined have their directories in this one, as `PROJECT/SERVER`. Finds out what walls hold
+    /// here; until then none do.
+    pub async fn house(&self, homes: PathBuf) -> Walls {
+        let Facts { walls, namespaces, .. } = probe(&self.ground.shim).await;
+        if !namespaces {
+            self.ground.namespaces.store(false, Ordering::Relaxed);
+        }
+        let _as_before = (self.ground.homes.set(homes), self.ground.held.set(walls));
+        self.ground.walls()
     }
 
     /// Children are of the instance of this name from here on. What an earlier hub of the instance has left running,

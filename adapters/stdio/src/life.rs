@@ -23,7 +23,7 @@ use crate::framer::Framer;
 use crate::leash::{Leash, NotRunning};
 use crate::outbox::Outbox;
 use crate::shim::order::{Step, Way};
-use crate::{Ground, complaints, program, spawn};
+use crate::{Ground, complaints, housing, program, spawn};
 
 /// How long the output of an exited child may be held open by a process that cannot be ended.
 const PIPE_WAIT: Duration = Duration::from_millis(200);
@@ -69,7 +69,7 @@ impl Life {
             match self.start().await {
                 Ok(Some(child)) => self.run(child).await,
                 Ok(None) => CloseReason::Stopped,
-                Err(words) => CloseReason::NotStarted(words),
+                Err(why) => why,
             }
         };
         self.outbox.finish();
@@ -77,14 +77,16 @@ impl Life {
     }
 
     /// `None` when the end was asked for, without grace, before the program ran.
-    async fn start(&mut self) -> Result<Option<Started>, String> {
+    async fn start(&mut self) -> Result<Option<Started>, CloseReason> {
         let order = spawn::order(&self.launch, &self.ground)?;
         let called = order.called.to_string_lossy();
         let namespaces = &self.ground.namespaces;
+        let failed = CloseReason::NotStarted;
         loop {
+            housing::check(&self.launch, self.ground.walls()).map_err(CloseReason::Misconfigured)?;
             let way = if namespaces.load(Ordering::Relaxed) { Way::Namespace } else { Way::Plain };
             let (leash, stdin) = spawn::shim(&self.ground.shim, &self.launch.server, way, &order)
-                .map_err(|error| program::explain("mcp-orch", &error))?;
+                .map_err(|error| failed(program::explain("mcp-orch", &error)))?;
             let running = tokio::select! {
                 running = leash.running() => running,
                 () = hurried(&mut self.stop) => {
@@ -102,9 +104,14 @@ impl Life {
                     tracing::info!(%error, "no PID namespaces here: processes are ended one by one");
                     namespaces.store(false, Ordering::Relaxed);
                 }
-                Step::Program => return Err(program::explain(&called, &error)),
+                Step::Program => return Err(failed(program::explain(&called, &error))),
+                Step::Cage => {
+                    return Err(failed(format!("the walls around `{called}` could not be raised: {error}")));
+                }
                 Step::Namespace | Step::Setup => {
-                    return Err(format!("the process beside `{called}` could not be started: {error}"));
+                    return Err(failed(format!(
+                        "the process beside `{called}` could not be started: {error}"
+                    )));
                 }
             }
         }
@@ -119,13 +126,19 @@ impl Life {
 
         let End { stopped, mute } = self.watch(&mut leash, reader.as_mut()).await;
         self.outbox.finish();
-        let status = leash.release().await;
+        let end = leash.release().await;
         tokio::join!(
             settle(Some(writer), Duration::ZERO),
             settle(reader.filter(|_| !mute), PIPE_WAIT),
             settle(complaints, PIPE_WAIT)
         );
-        if stopped { CloseReason::Stopped } else { status.map_or(CloseReason::Exited(-1), reason_of) }
+        if stopped {
+            return CloseReason::Stopped;
+        }
+        let limits = &self.launch.spec.confinement.limits;
+        end.map_or(CloseReason::Exited(-1), |end| {
+            housing::limit_hit(end, limits).map_or_else(|| reason_of(end.status), CloseReason::OverLimit)
+        })
     }
 
     /// Until the server has exited.

@@ -12,9 +12,11 @@ use crate::ports::gateway::Target;
 use crate::{KeyId, ProjectId, ServerId, SessionId, Timestamp};
 
 mod codec;
+mod confinement;
 mod interpolate;
 
 pub use codec::{CodecError, decode, encode};
+pub use confinement::{Confinement, Isolation, Paths, Premises, ProcessLimits, Walls};
 pub use interpolate::{MissingVariable, interpolate, resolve};
 
 /// A record of any kind.
@@ -127,6 +129,8 @@ pub struct ServerSpec {
     pub protocol: Protocol,
     /// Who shares a process or connection of it with whom.
     pub sharing: Sharing,
+    /// What its processes may do here.
+    pub confinement: Confinement,
     /// Names of tools that a client may call without asking. Kept for clients; the hub does not act on it.
     pub auto_approve: Vec<String>,
     /// Members that this release does not know, as JSON text by name, written back as they were.
@@ -147,6 +151,7 @@ impl ServerSpec {
             idle_s: None,
             protocol: Protocol::default(),
             sharing: Sharing::default(),
+            confinement: Confinement::default(),
             auto_approve: Vec::new(),
             unknown: BTreeMap::new(),
         }

@@ -9,7 +9,9 @@
 )]
 
 mod end;
+mod escape;
 mod flow;
+mod limits;
 mod orphans;
 mod stage;
 mod start;
