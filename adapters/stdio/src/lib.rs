@@ -11,16 +11,17 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use orch_core::ports::upstream::{Grace, LaunchSpec, LinkSink, QueueFull, UpstreamLink, Upstreams};
 use orch_core::record::Walls;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 use tokio_util::task::TaskTracker;
 
 mod complaints;
+mod containers;
 mod framer;
 mod housing;
 mod leash;
@@ -61,6 +62,8 @@ pub(crate) struct Ground {
     pub(crate) homes: OnceLock<PathBuf>,
     /// What was seen to hold here.
     pub(crate) held: OnceLock<Walls>,
+    /// Engines that run containers, and whether what an earlier hub has left in them was removed.
+    pub(crate) engines: Mutex<BTreeMap<(PathBuf, Vec<OsString>), Arc<OnceCell<()>>>>,
     /// The name of the instance that launches are of, if it has one.
     pub(crate) instance: OnceLock<String>,
 }
@@ -94,6 +97,7 @@ impl StdioUpstreams {
             namespaces,
             instance: OnceLock::new(),
             homes: OnceLock::new(),
+            engines: Mutex::default(),
             held: OnceLock::new(),
         };
         Self { ground: Arc::new(ground), runtime, tasks: TaskTracker::new() }

@@ -19,11 +19,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
+use crate::containers::Engine;
 use crate::framer::Framer;
 use crate::leash::{Leash, NotRunning};
 use crate::outbox::Outbox;
 use crate::shim::order::{Step, Way};
-use crate::{Ground, complaints, housing, program, spawn};
+use crate::{Ground, complaints, containers, housing, program, spawn};
 
 /// How long the output of an exited child may be held open by a process that cannot be ended.
 const PIPE_WAIT: Duration = Duration::from_millis(200);
@@ -50,6 +51,8 @@ struct Started {
     leash: Leash,
     pid: Option<u32>,
     stdin: ChildStdin,
+    /// Where its containers are, if it makes any.
+    engine: Option<Engine>,
 }
 
 /// How the end of a child came about.
@@ -78,7 +81,11 @@ impl Life {
 
     /// `None` when the end was asked for, without grace, before the program ran.
     async fn start(&mut self) -> Result<Option<Started>, CloseReason> {
-        let order = spawn::order(&self.launch, &self.ground)?;
+        let mut order = spawn::order(&self.launch, &self.ground)?;
+        let engine = containers::label(&mut order, &self.ground);
+        if let Some(engine) = &engine {
+            engine.take_over(&self.ground).await;
+        }
         let called = order.called.to_string_lossy();
         let namespaces = &self.ground.namespaces;
         let failed = CloseReason::NotStarted;
@@ -91,11 +98,12 @@ impl Life {
                 running = leash.running() => running,
                 () = hurried(&mut self.stop) => {
                     let _nobody_asks_how = leash.release().await;
+                    clear(engine.as_ref()).await;
                     return Ok(None);
                 }
             };
             let NotRunning { step, error } = match running {
-                Ok(pid) => return Ok(Some(Started { leash, pid, stdin })),
+                Ok(pid) => return Ok(Some(Started { leash, pid, stdin, engine })),
                 Err(why) => why,
             };
             let _it_ended = leash.release().await;
@@ -118,7 +126,7 @@ impl Life {
     }
 
     async fn run(&mut self, started: Started) -> CloseReason {
-        let Started { mut leash, pid, stdin } = started;
+        let Started { mut leash, pid, stdin, engine } = started;
         self.sink.opened(pid);
         let writer = self.write(stdin);
         let mut reader = leash.shim().stdout.take().map(|it| self.read(it));
@@ -127,6 +135,7 @@ impl Life {
         let End { stopped, mute } = self.watch(&mut leash, reader.as_mut()).await;
         self.outbox.finish();
         let end = leash.release().await;
+        clear(engine.as_ref()).await;
         tokio::join!(
             settle(Some(writer), Duration::ZERO),
             settle(reader.filter(|_| !mute), PIPE_WAIT),
@@ -213,6 +222,13 @@ async fn read_frames(mut stdout: impl AsyncRead + Unpin, server: &str, limit: us
         if !frames.is_empty() {
             sink.received(None, frames);
         }
+    }
+}
+
+/// Removes the containers of a server that has ended.
+async fn clear(engine: Option<&Engine>) {
+    if let Some(engine) = engine {
+        engine.clear().await;
     }
 }
 

@@ -56,11 +56,14 @@ pub(crate) fn order(launch: &LaunchSpec, ground: &Ground) -> Result<Order, Close
     })
 }
 
+/// The mark of this order, which no other has.
+pub(crate) fn mark_of(order: &Order) -> Option<&str> {
+    order.env.iter().find(|(name, _)| name == LAUNCH).and_then(|(_, mark)| mark.to_str())
+}
+
 /// A setting that the processes of this order alone have in their environment.
 pub(crate) fn marker(order: &Order) -> Vec<u8> {
-    let mark = order.env.iter().find(|(name, _)| name == LAUNCH);
-    let mark = mark.map(|(_, mark)| mark.as_encoded_bytes()).unwrap_or_default();
-    [LAUNCH.as_bytes(), b"=", mark].concat()
+    [LAUNCH, "=", mark_of(order).unwrap_or_default()].concat().into_bytes()
 }
 
 /// Starts a shim with an order. Its input is the control socket, and its output the server's; the writing end of the

@@ -8,6 +8,7 @@
     reason = "tests, and what serves them"
 )]
 
+mod containers;
 mod end;
 mod escape;
 mod flow;
