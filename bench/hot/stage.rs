@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use orch_core::key::{Pepper, Token};
 use orch_core::ports::gateway::{Bearer, Head, ProtocolHeaders, Target, Verb};
-use orch_core::record::{Definition, Definitions, Key, Mode, Origin, Project, Server, ServerSpec, Transport};
+use orch_core::record::{
+    Definition, Definitions, Key, Mode, Origin, Premises, Project, Server, ServerSpec, Transport,
+};
 use orch_core::snapshot::{Directory, Draft, Instance, Snapshot, spec_digest};
 use orch_core::{Entropy, Limits, ProjectId, ServerId, Timestamp};
 
@@ -36,6 +38,7 @@ impl Stage {
             cursor_key: [0; 32],
             base_url: "http://127.0.0.1:8000".to_owned(),
             config_file: "mcp-config.json".to_owned(),
+            premises: Premises::default(),
         });
         let (token, pepper) = (Token::mint(&mut entropy), Pepper::derive(&[2; 32]));
         let key = Key {

@@ -59,6 +59,14 @@ pub struct Limits {
     pub store_queue: usize,
     /// Servers of one project.
     pub project_servers: usize,
+    /// Memory of one process of a server, in MiB. This and the next three hold where the server is confined.
+    pub server_memory_mib: u32,
+    /// Processes and threads of a server.
+    pub server_processes: u32,
+    /// Open files of one process of a server.
+    pub server_open_files: u32,
+    /// The longest file that a server writes, in MiB.
+    pub server_file_size_mib: u32,
     /// Definitions of one kind (tools, prompts, ...) of one server.
     pub definitions: usize,
     /// Bytes of one definition.
@@ -216,6 +224,10 @@ impl Default for Limits {
             project_sessions: 20_000,
             store_queue: 32_768,
             project_servers: 200,
+            server_memory_mib: 512,
+            server_processes: 256,
+            server_open_files: 1024,
+            server_file_size_mib: 1024,
             definitions: 5_000,
             definition_bytes: 64 * KIB,
             list_pages: 100,

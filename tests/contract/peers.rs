@@ -78,6 +78,7 @@ impl Peers for StdioPeers {
             cwd: None,
         };
         LaunchSpec {
+            project: "default".into(),
             server: "peer".into(),
             spec: ServerSpec::new(transport),
             message_bytes: 1 << 20,

@@ -66,6 +66,7 @@ impl Peers for RemotePeers {
         };
         let transport = Transport::Remote { kind: RemoteKind::Sse, url, headers: BTreeMap::new() };
         LaunchSpec {
+            project: "default".into(),
             server: "peer".into(),
             spec: ServerSpec::new(transport),
             message_bytes: 1 << 20,

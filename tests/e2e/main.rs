@@ -21,6 +21,7 @@ mod doorway;
 mod home;
 mod hub;
 mod inspector;
+mod isolation;
 mod kills;
 mod matrix;
 mod peers;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use orch_core::Limits;
 use orch_core::ports::upstream::{Grace, LaunchSpec, LinkSink, QueueFull, UpstreamLink, Upstreams};
 use orch_core::ports::variables::Variables;
-use orch_core::record::{Mode, ServerSpec, Transport};
+use orch_core::record::{Mode, Premises, ServerSpec, Transport};
 use orch_driver::{Driver, Options, Parts};
 use orch_store_memory::MemoryStore;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -30,6 +30,7 @@ pub(crate) async fn hub() -> Hub {
         instance_key: [7; 32],
         base_url: "http://127.0.0.1:8000".to_owned(),
         config_file: "mcp-config.json".to_owned(),
+        premises: Premises::default(),
         mode: Mode::Proxy,
     };
     let driver = Driver::start(parts, options).await.unwrap();

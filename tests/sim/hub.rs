@@ -6,7 +6,7 @@ use std::sync::Arc;
 use orch_core::key::Token as Secret;
 use orch_core::ports::gateway::Event;
 use orch_core::ports::store::Change;
-use orch_core::record::{Definitions, Mode, Project, Record, RecordId, Server};
+use orch_core::record::{Definitions, Mode, Premises, Project, Record, RecordId, Server};
 use orch_core::shard::{Cx, Effect, Effects, Input, Shard, Token};
 use orch_core::snapshot::{Directory, Instance, Snapshot};
 use orch_core::{Entropy, ExchangeId, Limits, ProjectId, Timestamp, Unstored};
@@ -70,6 +70,7 @@ impl Hub {
             cursor_key: [9; 32],
             base_url: "http://127.0.0.1:8000".into(),
             config_file: "mcp-config.json".into(),
+            premises: Premises::default(),
         });
         let (directory, secrets) = directory(&project, now, &mut entropy);
         let mut hub = Self {

@@ -63,7 +63,13 @@ impl Link {
         let upstreams =
             HttpUpstreams::new(allowed, None, Limits::default(), runtime.handle().clone()).unwrap();
         let spec = ServerSpec::new(Transport::Remote { kind, url: url.to_owned(), headers: BTreeMap::new() });
-        let launch = LaunchSpec { server: "peer".into(), spec, message_bytes: 8 << 20, queue_bytes: 8 << 20 };
+        let launch = LaunchSpec {
+            project: "default".into(),
+            server: "peer".into(),
+            spec,
+            message_bytes: 8 << 20,
+            queue_bytes: 8 << 20,
+        };
         let (sender, events) = channel();
         let end = upstreams.open(launch, Arc::new(Recorder(Mutex::new(sender))));
         Self { end, events, frames: Vec::new(), next_id: 0, _runtime: runtime }

@@ -29,7 +29,15 @@ pub(crate) struct Leash {
     /// Whether there is nothing more to hear.
     ended: bool,
     /// How the server ended, if that was told.
-    status: Option<ExitStatus>,
+    end: Option<End>,
+}
+
+/// How a server ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    pub(crate) status: ExitStatus,
+    /// The most memory that a process of it has had, in MiB; 0 when nobody has seen it.
+    pub(crate) peak_mib: u32,
 }
 
 /// Why there is no server.
@@ -43,7 +51,7 @@ impl Leash {
     pub(crate) fn new(shim: Child, control: OwnedFd, marker: Vec<u8>) -> io::Result<Self> {
         let control = StdUnixStream::from(control);
         control.set_nonblocking(true)?;
-        Ok(Self { shim, control: UnixStream::from_std(control)?, marker, ended: false, status: None })
+        Ok(Self { shim, control: UnixStream::from_std(control)?, marker, ended: false, end: None })
     }
 
     /// The shim, whose output is the server's.
@@ -57,7 +65,7 @@ impl Leash {
         loop {
             match self.heard().await {
                 Ok(Some((Report::Born, born))) => pid = born,
-                Ok(Some((Report::Running | Report::Exited(_), _))) => return Ok(pid),
+                Ok(Some((Report::Running | Report::Exited(..), _))) => return Ok(pid),
                 Ok(Some((Report::Failed(step, number), _))) => {
                     return Err(NotRunning { step, error: io::Error::from_raw_os_error(number) });
                 }
@@ -74,8 +82,9 @@ impl Leash {
     pub(crate) async fn exited(&mut self) {
         while !self.ended {
             match self.heard().await {
-                Ok(Some((Report::Exited(status), _))) => {
-                    (self.ended, self.status) = (true, Some(ExitStatus::from_raw(status)));
+                Ok(Some((Report::Exited(status, peak), _))) => {
+                    let end = End { status: ExitStatus::from_raw(status), peak_mib: peak };
+                    (self.ended, self.end) = (true, Some(end));
                 }
                 Ok(Some((Report::Born | Report::Running | Report::Failed(..), _))) => {}
                 // The shim is dead, and the server with it.
@@ -95,7 +104,7 @@ impl Leash {
     }
 
     /// Kills what is left and waits until nothing is. How the server ended.
-    pub(crate) async fn release(mut self) -> io::Result<ExitStatus> {
+    pub(crate) async fn release(mut self) -> io::Result<End> {
         self.kill();
         let ended = match tokio::time::timeout(PATIENCE, self.shim.wait()).await {
             Ok(ended) => ended?,
@@ -108,7 +117,7 @@ impl Leash {
             sweep::end_all(&self.marker).await;
         }
         self.exited().await;
-        Ok(self.status.unwrap_or(ended))
+        Ok(self.end.unwrap_or(End { status: ended, peak_mib: 0 }))
     }
 
     async fn heard(&self) -> io::Result<Option<(Report, Option<u32>)>> {

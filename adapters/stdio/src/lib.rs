@@ -11,20 +11,24 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use orch_core::ports::upstream::{Grace, LaunchSpec, LinkSink, QueueFull, UpstreamLink, Upstreams};
+use orch_core::record::Walls;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 use tokio_util::task::TaskTracker;
 
 mod complaints;
+mod containers;
 mod framer;
+mod housing;
 mod leash;
 mod life;
 mod outbox;
 mod overlong;
+mod probe;
 mod program;
 pub mod shim;
 mod spawn;
@@ -32,6 +36,7 @@ mod sweep;
 
 pub use framer::Framer;
 pub use overlong::Overlong;
+pub use probe::{Facts, probe};
 
 use life::{Life, NOW};
 use outbox::Outbox;
@@ -44,6 +49,9 @@ pub struct StdioUpstreams {
     tasks: TaskTracker,
 }
 
+/// A program that runs containers, with the options that say which containers.
+type Engine = (PathBuf, Vec<OsString>);
+
 /// What all children of a hub have in common.
 #[derive(Debug)]
 pub(crate) struct Ground {
@@ -53,8 +61,23 @@ pub(crate) struct Ground {
     pub(crate) shim: PathBuf,
     /// Whether a PID namespace is tried for each server: until one could not be made.
     pub(crate) namespaces: AtomicBool,
+    /// Where servers that are confined have their directories; none are confined without.
+    pub(crate) homes: OnceLock<PathBuf>,
+    /// What was seen to hold here.
+    pub(crate) held: OnceLock<Walls>,
+    /// Engines that run containers, and whether what an earlier hub has left in them was removed.
+    pub(crate) engines: Mutex<BTreeMap<Engine, Arc<OnceCell<()>>>>,
     /// The name of the instance that launches are of, if it has one.
     pub(crate) instance: OnceLock<String>,
+}
+
+impl Ground {
+    /// What holds for a server that is started now.
+    pub(crate) fn walls(&self) -> Walls {
+        let namespaces = self.namespaces.load(Ordering::Relaxed);
+        let held = self.held.get().copied().unwrap_or_default();
+        Walls { neighbours: held.neighbours || namespaces, processes: held.processes && namespaces, ..held }
+    }
 }
 
 impl StdioUpstreams {
@@ -71,7 +94,15 @@ impl StdioUpstreams {
             .filter(|(name, _)| spawn::INHERITED.iter().any(|it| *it == name.as_os_str()))
             .collect();
         let (shim, namespaces) = (shim.into(), AtomicBool::new(true));
-        let ground = Ground { inherited, shim, namespaces, instance: OnceLock::new() };
+        let ground = Ground {
+            inherited,
+            shim,
+            namespaces,
+            instance: OnceLock::new(),
+            homes: OnceLock::new(),
+            engines: Mutex::default(),
+            held: OnceLock::new(),
+        };
         Self { ground: Arc::new(ground), runtime, tasks: TaskTracker::new() }
     }
 
@@ -80,6 +111,17 @@ impl StdioUpstreams {
     pub fn without_namespaces(self) -> Self {
         self.ground.namespaces.store(false, Ordering::Relaxed);
         self
+    }
+
+    /// Children that are confined have their directories in this one, as `PROJECT/SERVER`. Finds out what walls hold
+    /// here; until then none do.
+    pub async fn house(&self, homes: PathBuf) -> Walls {
+        let Facts { walls, namespaces, .. } = probe(&self.ground.shim).await;
+        if !namespaces {
+            self.ground.namespaces.store(false, Ordering::Relaxed);
+        }
+        let _as_before = (self.ground.homes.set(homes), self.ground.held.set(walls));
+        self.ground.walls()
     }
 
     /// Children are of the instance of this name from here on. What an earlier hub of the instance has left running,

@@ -19,11 +19,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
+use crate::containers::Engine;
 use crate::framer::Framer;
 use crate::leash::{Leash, NotRunning};
 use crate::outbox::Outbox;
 use crate::shim::order::{Step, Way};
-use crate::{Ground, complaints, program, spawn};
+use crate::{Ground, complaints, containers, housing, program, spawn};
 
 /// How long the output of an exited child may be held open by a process that cannot be ended.
 const PIPE_WAIT: Duration = Duration::from_millis(200);
@@ -50,6 +51,8 @@ struct Started {
     leash: Leash,
     pid: Option<u32>,
     stdin: ChildStdin,
+    /// Where its containers are, if it makes any.
+    engine: Option<Engine>,
 }
 
 /// How the end of a child came about.
@@ -69,7 +72,7 @@ impl Life {
             match self.start().await {
                 Ok(Some(child)) => self.run(child).await,
                 Ok(None) => CloseReason::Stopped,
-                Err(words) => CloseReason::NotStarted(words),
+                Err(why) => why,
             }
         };
         self.outbox.finish();
@@ -77,23 +80,30 @@ impl Life {
     }
 
     /// `None` when the end was asked for, without grace, before the program ran.
-    async fn start(&mut self) -> Result<Option<Started>, String> {
-        let order = spawn::order(&self.launch, &self.ground)?;
+    async fn start(&mut self) -> Result<Option<Started>, CloseReason> {
+        let mut order = spawn::order(&self.launch, &self.ground)?;
+        let engine = containers::label(&mut order, &self.ground);
+        if let Some(engine) = &engine {
+            engine.take_over(&self.ground).await;
+        }
         let called = order.called.to_string_lossy();
         let namespaces = &self.ground.namespaces;
+        let failed = CloseReason::NotStarted;
         loop {
+            housing::check(&self.launch, self.ground.walls()).map_err(CloseReason::Misconfigured)?;
             let way = if namespaces.load(Ordering::Relaxed) { Way::Namespace } else { Way::Plain };
             let (leash, stdin) = spawn::shim(&self.ground.shim, &self.launch.server, way, &order)
-                .map_err(|error| program::explain("mcp-orch", &error))?;
+                .map_err(|error| failed(program::explain("mcp-orch", &error)))?;
             let running = tokio::select! {
                 running = leash.running() => running,
                 () = hurried(&mut self.stop) => {
                     let _nobody_asks_how = leash.release().await;
+                    clear(engine.as_ref()).await;
                     return Ok(None);
                 }
             };
             let NotRunning { step, error } = match running {
-                Ok(pid) => return Ok(Some(Started { leash, pid, stdin })),
+                Ok(pid) => return Ok(Some(Started { leash, pid, stdin, engine })),
                 Err(why) => why,
             };
             let _it_ended = leash.release().await;
@@ -102,16 +112,21 @@ impl Life {
                     tracing::info!(%error, "no PID namespaces here: processes are ended one by one");
                     namespaces.store(false, Ordering::Relaxed);
                 }
-                Step::Program => return Err(program::explain(&called, &error)),
+                Step::Program => return Err(failed(program::explain(&called, &error))),
+                Step::Cage => {
+                    return Err(failed(format!("the walls around `{called}` could not be raised: {error}")));
+                }
                 Step::Namespace | Step::Setup => {
-                    return Err(format!("the process beside `{called}` could not be started: {error}"));
+                    return Err(failed(format!(
+                        "the process beside `{called}` could not be started: {error}"
+                    )));
                 }
             }
         }
     }
 
     async fn run(&mut self, started: Started) -> CloseReason {
-        let Started { mut leash, pid, stdin } = started;
+        let Started { mut leash, pid, stdin, engine } = started;
         self.sink.opened(pid);
         let writer = self.write(stdin);
         let mut reader = leash.shim().stdout.take().map(|it| self.read(it));
@@ -119,13 +134,20 @@ impl Life {
 
         let End { stopped, mute } = self.watch(&mut leash, reader.as_mut()).await;
         self.outbox.finish();
-        let status = leash.release().await;
+        let end = leash.release().await;
+        clear(engine.as_ref()).await;
         tokio::join!(
             settle(Some(writer), Duration::ZERO),
             settle(reader.filter(|_| !mute), PIPE_WAIT),
             settle(complaints, PIPE_WAIT)
         );
-        if stopped { CloseReason::Stopped } else { status.map_or(CloseReason::Exited(-1), reason_of) }
+        if stopped {
+            return CloseReason::Stopped;
+        }
+        let limits = &self.launch.spec.confinement.limits;
+        end.map_or(CloseReason::Exited(-1), |end| {
+            housing::limit_hit(end, limits).map_or_else(|| reason_of(end.status), CloseReason::OverLimit)
+        })
     }
 
     /// Until the server has exited.
@@ -200,6 +222,13 @@ async fn read_frames(mut stdout: impl AsyncRead + Unpin, server: &str, limit: us
         if !frames.is_empty() {
             sink.received(None, frames);
         }
+    }
+}
+
+/// Removes the containers of a server that has ended.
+async fn clear(engine: Option<&Engine>) {
+    if let Some(engine) = engine {
+        engine.clear().await;
     }
 }
 

@@ -6,10 +6,11 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Stdio;
 
-use orch_core::ports::upstream::LaunchSpec;
+use orch_core::ports::upstream::{CloseReason, LaunchSpec};
 use orch_core::record::Transport;
 use tokio::process::{ChildStdin, Command};
 
+use crate::housing::{self, House};
 use crate::leash::Leash;
 use crate::shim::COMMAND;
 use crate::shim::order::{self, Order, Way};
@@ -27,30 +28,42 @@ const SERVER: &str = "MCP_ORCH_SERVER";
 const LAUNCH: &str = "MCP_ORCH_LAUNCH";
 
 /// What to run, or words for a user why that cannot be.
-pub(crate) fn order(launch: &LaunchSpec, ground: &Ground) -> Result<Order, String> {
+pub(crate) fn order(launch: &LaunchSpec, ground: &Ground) -> Result<Order, CloseReason> {
+    let failed = CloseReason::NotStarted;
     let Transport::Stdio { command, args, env, cwd } = &launch.spec.transport else {
-        return Err("this is a remote server, not a program".into());
+        return Err(failed("this is a remote server, not a program".into()));
     };
+    let mut words = launch.spec.confinement.wrapper.iter().chain([command]).chain(args);
+    let command = words.next().unwrap_or(command);
+    let house = housing::house(launch, ground)?;
     let mut environment = ground.inherited.clone();
+    environment.extend(house.iter().flat_map(House::variables));
     environment.extend(env.iter().map(|(name, value)| (name.into(), value.into())));
     environment.insert(SERVER.into(), launch.server.clone().into());
-    let mark = mark(ground).map_err(|error| format!("no random bytes: {error}"))?;
+    let mark = mark(ground).map_err(|error| failed(format!("no random bytes: {error}")))?;
     environment.insert(LAUNCH.into(), mark.into());
-    let program = program::find(command, cwd.as_deref().map(Path::new), &environment)?;
+    let cwd = cwd.as_deref().map(Path::new).or_else(|| house.as_ref().map(House::directory));
+    let program = program::find(command, cwd, &environment).map_err(failed)?;
+    let cage = house.as_ref().map(|house| house.cage(launch, &program, cwd, &environment)).transpose()?;
     Ok(Order {
         program: program.into(),
         called: command.into(),
-        args: args.iter().map(Into::into).collect(),
+        args: words.map(Into::into).collect(),
         env: environment.into_iter().collect(),
-        cwd: cwd.as_ref().map(Into::into),
+        cwd: cwd.map(Into::into),
+        limits: housing::limits(&launch.spec.confinement.limits),
+        cage,
     })
+}
+
+/// The mark of this order, which no other has.
+pub(crate) fn mark_of(order: &Order) -> Option<&str> {
+    order.env.iter().find(|(name, _)| name == LAUNCH).and_then(|(_, mark)| mark.to_str())
 }
 
 /// A setting that the processes of this order alone have in their environment.
 pub(crate) fn marker(order: &Order) -> Vec<u8> {
-    let mark = order.env.iter().find(|(name, _)| name == LAUNCH);
-    let mark = mark.map(|(_, mark)| mark.as_encoded_bytes()).unwrap_or_default();
-    [LAUNCH.as_bytes(), b"=", mark].concat()
+    [LAUNCH, "=", mark_of(order).unwrap_or_default()].concat().into_bytes()
 }
 
 /// Starts a shim with an order. Its input is the control socket, and its output the server's; the writing end of the

@@ -100,6 +100,7 @@ impl Life {
             | CloseReason::MessageTooLong
             | CloseReason::Misconfigured(_)
             | CloseReason::NotStarted(_)
+            | CloseReason::OverLimit(_)
             | CloseReason::Signalled(_)
             | CloseReason::Stopped => "it sent a message over the limit message_bytes",
         };

@@ -119,6 +119,9 @@ pub struct ServerView {
     /// Whether it is reached over the network; it has sessions then and no processes.
     #[serde(default)]
     pub remote: bool,
+    /// How far its processes are walled off, and what of that cannot be had here; absent where it has none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub isolation: Option<String>,
     /// Whether it was seen to ask its clients for something: each that can answer has a process of its own, unless the
     /// server's `sharing` says otherwise.
     #[serde(default)]

@@ -62,9 +62,11 @@ pub trait LinkSink: Send + Sync {
 /// A server's specification, ready to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaunchSpec {
+    /// The slug of its project.
+    pub project: String,
     /// The server's name, for logs and markers.
     pub server: String,
-    /// What to run or reach. No `${VAR}` is left in it.
+    /// What to run or reach. No `${VAR}` is left in it, and its confinement is settled.
     pub spec: ServerSpec,
     /// The longest message that is accepted, in bytes. A longer one closes the link, unless the adapter can read past
     /// it: then an error is received in its place, for the request that it answers, if that can be told.
@@ -105,6 +107,8 @@ pub enum CloseReason {
     Misconfigured(String),
     /// It could not be started: the operating system's words, made fit for a user.
     NotStarted(String),
+    /// The process ended by itself, and at one of its limits: words that are fit for a user.
+    OverLimit(String),
     /// The process was ended by this signal.
     Signalled(i32),
     /// `close` was asked for.

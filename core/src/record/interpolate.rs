@@ -10,7 +10,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{ServerSpec, Transport};
+use super::{Confinement, Paths, ServerSpec, Transport};
 
 /// A reference without a value: not set and without a default, or not the name of a variable at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +18,8 @@ use super::{ServerSpec, Transport};
 pub struct MissingVariable {
     /// What stood between `${` and `}` or `:-`.
     pub name: String,
-    /// The parts of the specification that refer to it: `command`, `args`, `env NAME`, `cwd`, `url`, `header NAME`.
+    /// The parts of the specification that refer to it: `command`, `args`, `env NAME`, `cwd`, `url`, `header NAME`, `paths`,
+    /// `wrapper`.
     pub places: String,
 }
 
@@ -63,8 +64,13 @@ pub fn resolve(
             Transport::Remote { kind: *kind, url, headers }
         }
     };
+    let paths = &spec.confinement.paths;
+    let mut all = |paths: &[String]| paths.iter().map(|path| filler.text("paths", path)).collect();
+    let paths = Paths { read: all(&paths.read), write: all(&paths.write) };
+    let wrapper = spec.confinement.wrapper.iter().map(|word| filler.text("wrapper", word)).collect();
     if filler.missing.is_empty() {
-        Ok(ServerSpec { transport, ..spec.clone() })
+        let confinement = Confinement { paths, wrapper, ..spec.confinement.clone() };
+        Ok(ServerSpec { transport, confinement, ..spec.clone() })
     } else {
         let missing = filler.missing.into_iter();
         Err(missing.map(|(name, places)| MissingVariable { name, places: places.join(", ") }).collect())

@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 use crate::{KeyId, ProjectId, ServerId, SessionId, Timestamp};
 
 mod codec;
+mod confinement;
 mod interpolate;
 mod session;
 
 pub use codec::{CodecError, decode, encode};
+pub use confinement::{Confinement, Isolation, Paths, Premises, ProcessLimits, Walls};
 pub use interpolate::{MissingVariable, interpolate, resolve};
 pub use session::{Owed, Serves, Session, Subscription, Wishes};
 
@@ -146,6 +148,8 @@ pub struct ServerSpec {
     pub protocol: Protocol,
     /// Who shares a process or connection of it with whom.
     pub sharing: Sharing,
+    /// What its processes may do here.
+    pub confinement: Confinement,
     /// Names of tools that a client may call without asking. Kept for clients; the hub does not act on it.
     pub auto_approve: Vec<String>,
     /// Members that this release does not know, as JSON text by name, written back as they were.
@@ -166,6 +170,7 @@ impl ServerSpec {
             idle_s: None,
             protocol: Protocol::default(),
             sharing: Sharing::default(),
+            confinement: Confinement::default(),
             auto_approve: Vec::new(),
             unknown: BTreeMap::new(),
         }

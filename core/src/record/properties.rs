@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    Definition, Definitions, Key, Mode, Origin, Owed, Project, Protocol, Record, RemoteKind, Server,
-    ServerSpec, Serves, Session, Sharing, Subscription, Transport, Wishes, decode, encode,
+    Confinement, Definition, Definitions, Isolation, Key, Mode, Origin, Owed, Paths, ProcessLimits, Project,
+    Protocol, Record, RemoteKind, Server, ServerSpec, Serves, Session, Sharing, Subscription, Transport,
+    Wishes, decode, encode,
 };
 use crate::ports::gateway::Target;
 use crate::{KeyId, ProjectId, ServerId, SessionId, Timestamp};
@@ -61,9 +62,11 @@ fn server() -> impl Strategy<Value = Record> {
     ];
     let seconds = || prop::option::of(any::<u32>());
     let times = (any::<u32>(), seconds(), seconds());
-    let rest = (any::<bool>(), times, protocol, sharing, vec(text(), 0..4), btree_map(text(), text(), 0..4));
+    let words = (protocol, sharing, confinement());
+    let rest = (any::<bool>(), times, words, vec(text(), 0..4), btree_map(text(), text(), 0..4));
     (server_id(), project_id(), text(), transport(), rest).prop_map(|(id, project, name, transport, rest)| {
-        let (disabled, (timeout_s, call_timeout_s, idle_s), protocol, sharing, auto_approve, unknown) = rest;
+        let (disabled, (timeout_s, call_timeout_s, idle_s), words, auto_approve, unknown) = rest;
+        let (protocol, sharing, confinement) = words;
         let spec = ServerSpec {
             transport,
             disabled,
@@ -72,11 +75,42 @@ fn server() -> impl Strategy<Value = Record> {
             idle_s,
             protocol,
             sharing,
+            confinement,
             auto_approve,
             unknown,
         };
         Record::Server(Server { id, project, name, origin: Origin::ConfigFile, spec })
     })
+}
+
+fn confinement() -> impl Strategy<Value = Confinement> {
+    let isolation = prop_oneof![
+        Just(Isolation::Strict),
+        Just(Isolation::Standard),
+        Just(Isolation::Trusted),
+        Just(Isolation::External)
+    ];
+    let limit = || prop::option::of(any::<u32>());
+    let limits = (limit(), limit(), limit(), limit());
+    let limits = limits.prop_map(|(memory_mib, processes, open_files, file_size_mib)| ProcessLimits {
+        memory_mib,
+        processes,
+        open_files,
+        file_size_mib,
+    });
+    let words = || vec(text(), 0..3);
+    let paths = (words(), words()).prop_map(|(read, write)| Paths { read, write });
+    let rest = (any::<bool>(), limits, paths, vec(any::<u16>(), 0..3), words());
+    (prop::option::of(isolation), rest).prop_map(
+        |(isolation, (allow_degraded, limits, paths, ports, wrapper))| Confinement {
+            isolation,
+            allow_degraded,
+            limits,
+            paths,
+            ports,
+            wrapper,
+        },
+    )
 }
 
 fn key() -> impl Strategy<Value = Record> {

@@ -136,6 +136,7 @@ impl Shard {
                 | CloseReason::Lost(_)
                 | CloseReason::MessageTooLong
                 | CloseReason::NotStarted(_)
+                | CloseReason::OverLimit(_)
                 | CloseReason::Signalled(_)
                 | CloseReason::Stopped => Err(Failure::passing(describe(reason))),
             };
@@ -252,9 +253,10 @@ fn describe(reason: &CloseReason) -> String {
         CloseReason::Exited(code) => format!("its process ended with exit code {code}"),
         CloseReason::Expired { .. } => "it no longer knows its session".to_owned(),
         CloseReason::MessageTooLong => "it sent a message over the limit message_bytes".to_owned(),
-        CloseReason::Lost(why) | CloseReason::Misconfigured(why) | CloseReason::NotStarted(why) => {
-            why.clone()
-        }
+        CloseReason::Lost(why)
+        | CloseReason::Misconfigured(why)
+        | CloseReason::NotStarted(why)
+        | CloseReason::OverLimit(why) => why.clone(),
         CloseReason::Signalled(signal) => format!("its process was ended by signal {signal}"),
         CloseReason::Stopped => "it was stopped".to_owned(),
     }

@@ -9,17 +9,17 @@ use super::Shard;
 use crate::hub::{Counts, ServerView};
 use crate::mcp::ListKind;
 use crate::record::Sharing;
-use crate::snapshot::{Entry, Offer, Snapshot};
+use crate::snapshot::{Entry, Instance, Offer, Snapshot};
 use crate::upstream::{Process, State};
 
 impl Shard {
     /// Three separate facts about every server: how it is configured, what its process does, how it was last
     /// heard of. For operators: what a server wrote before it failed is in it.
     pub fn views(&self, snapshot: &Snapshot) -> Vec<ServerView> {
-        snapshot.servers().map(|entry| self.view(entry)).collect()
+        snapshot.servers().map(|entry| self.view(snapshot, entry)).collect()
     }
 
-    fn view(&self, entry: &Entry) -> ServerView {
+    fn view(&self, snapshot: &Snapshot, entry: &Entry) -> ServerView {
         let running = self.upstreams.of(entry.id).find(|it| it.process.ready_link().is_some());
         let upstream = running.or_else(|| self.upstreams.shared(entry.id));
         let process = upstream.map(|upstream| &upstream.process);
@@ -52,11 +52,25 @@ impl Shard {
             learnt_at: learnt.map(|known| known.fetched_at.0),
             processes: self.upstreams.of(entry.id).filter(|it| it.process.link().is_some()).count(),
             remote: entry.is_remote(),
+            isolation: isolation(entry, &snapshot.instance),
             interactive: offer.is_some_and(|offer| offer.definitions().interactive),
             sharing: entry.config.as_ref().map_or("shared", |config| word(config.spec.sharing)).to_owned(),
             counts: offer.map(Counts::of),
         }
     }
+}
+
+/// The isolation of a server that runs here, in words.
+fn isolation(entry: &Entry, instance: &Instance) -> Option<String> {
+    let config = entry.config.as_ref().filter(|_| !entry.is_remote())?;
+    let isolation = config.spec.confinement.isolation.unwrap_or(instance.premises.isolation);
+    let missing = instance.premises.walls.missing(isolation);
+    let name = isolation.name();
+    Some(if missing.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{name}, degraded: nothing holds {}", missing.join(", nor "))
+    })
 }
 
 fn next_step(server: &str, process: &Process) -> Option<String> {

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use crate::mcp::ListKind;
 use crate::ports::gateway::Target;
-use crate::record::{Definitions, Project, Server, Transport};
+use crate::record::{Definitions, Premises, Project, Server, Transport};
 use crate::{Limits, ServerId};
 
 mod diff;
@@ -57,6 +57,8 @@ pub struct Instance {
     pub base_url: String,
     /// Where servers are added.
     pub config_file: String,
+    /// Where its servers run.
+    pub premises: Premises,
 }
 
 /// A server of the project.

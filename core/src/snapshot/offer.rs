@@ -197,6 +197,7 @@ impl Capabilities {
 /// The digest of a specification: what was learnt under one says nothing about another.
 pub fn spec_digest(spec: &ServerSpec) -> [u8; 32] {
     // `disabled`, the patience with calls and the client's hints do not change what the server is.
-    let text = format!("{:?}|{}|{:?}|{:?}", spec.transport, spec.timeout_s, spec.protocol, spec.sharing);
+    let ServerSpec { transport, timeout_s, protocol, sharing, confinement, .. } = spec;
+    let text = format!("{transport:?}|{timeout_s}|{protocol:?}|{sharing:?}|{confinement:?}");
     Sha256::digest(text.as_bytes()).into()
 }

@@ -15,7 +15,9 @@ use serde::Deserialize;
 use super::{Draft, Instance, Listing, Snapshot, spec_digest};
 use crate::mcp::ListKind;
 use crate::ports::gateway::Target;
-use crate::record::{Definition, Definitions, Mode, Origin, Project, Server, ServerSpec, Transport};
+use crate::record::{
+    Definition, Definitions, Mode, Origin, Premises, Project, Server, ServerSpec, Transport,
+};
 use crate::rpc::write;
 use crate::{Entropy, Limits, ProjectId, ServerId, Timestamp};
 
@@ -36,6 +38,7 @@ fn instance(page_entries: usize) -> Arc<Instance> {
         cursor_key: [5; 32],
         base_url: "http://127.0.0.1:8000".into(),
         config_file: "mcp-config.json".into(),
+        premises: Premises::default(),
     })
 }
 

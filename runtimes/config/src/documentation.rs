@@ -31,12 +31,12 @@ fn every_field_is_described() {
 fn every_flag_and_variable_of_serve_is_described() {
     let serve = Cli::command().find_subcommand("serve").unwrap().clone();
     for flag in serve.get_arguments() {
-        let row = format!(
-            "| `--{} {}` | `{}` |",
-            flag.get_long().unwrap(),
-            flag.get_value_names().unwrap()[0],
-            flag.get_env().unwrap().to_string_lossy()
-        );
+        let value = flag.get_value_names().filter(|_| flag.get_action().takes_values());
+        let flag_and_value =
+            [flag.get_long().unwrap()].into_iter().chain(value.map(|names| names[0].as_str()));
+        let flag_and_value: Vec<&str> = flag_and_value.collect();
+        let variable = flag.get_env().unwrap().to_string_lossy();
+        let row = format!("| `--{}` | `{variable}` |", flag_and_value.join(" "));
         assert!(PAGE.contains(&row), "{row}");
     }
 }

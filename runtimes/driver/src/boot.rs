@@ -7,7 +7,7 @@ use orch_core::key::{Pepper, derive};
 use orch_core::ports::store::{Change, Expect, Store, StoreError, Versioned};
 use orch_core::ports::upstream::Upstreams;
 use orch_core::ports::variables::Variables;
-use orch_core::record::{Definitions, Mode, Project, Record, RecordKind, Server};
+use orch_core::record::{Definitions, Mode, Premises, Project, Record, RecordKind, Server};
 use orch_core::shard::{Input, Shard};
 use orch_core::snapshot::{Directory, Instance};
 use orch_core::{Entropy, Limits, ProjectId};
@@ -45,6 +45,8 @@ pub struct Options {
     pub base_url: String,
     /// The configuration file, as people know it.
     pub config_file: String,
+    /// Where its servers run.
+    pub premises: Premises,
     /// Whether `batch_execute` is listed in a project that is made now.
     pub mode: Mode,
 }
@@ -96,6 +98,7 @@ impl Driver {
                 cursor_key: derive(&options.instance_key, b"cursor/v1"),
                 base_url: options.base_url,
                 config_file: options.config_file,
+                premises: options.premises,
             }),
             clock: Clock::start(),
             tasks: TaskTracker::new(),

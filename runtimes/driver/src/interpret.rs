@@ -62,7 +62,7 @@ fn emit(cell: &Arc<Cell>, live: &mut Live, exchange: ExchangeId, event: Option<E
 
 fn open_link(cell: &Arc<Cell>, live: &mut Live, link: LinkId, server: &Server) {
     let world = &cell.world;
-    let spec = match resolve(&server.spec, |name| world.variables.lookup(name)) {
+    let mut spec = match resolve(&server.spec, |name| world.variables.lookup(name)) {
         Ok(spec) => spec,
         Err(missing) => {
             let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
@@ -75,8 +75,10 @@ fn open_link(cell: &Arc<Cell>, live: &mut Live, link: LinkId, server: &Server) {
         Transport::Remote { .. } => &world.remote,
     };
     let secrets = Secrets::of(&server.spec, |name| world.variables.lookup(name));
-    let limits = cell.limits();
+    let (snapshot, limits) = (cell.snapshot(), cell.limits());
+    spec.confinement = spec.confinement.settled(&snapshot.instance.premises, limits);
     let launch = LaunchSpec {
+        project: snapshot.project.slug.clone(),
         server: server.name.clone(),
         spec,
         message_bytes: limits.message_bytes,

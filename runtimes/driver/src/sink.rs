@@ -74,6 +74,7 @@ impl LinkSink for CellSink {
             CloseReason::Exited(_)
             | CloseReason::Expired { .. }
             | CloseReason::MessageTooLong
+            | CloseReason::OverLimit(_)
             | CloseReason::Signalled(_)
             | CloseReason::Stopped => reason,
         };

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use orch_config::cli::{PidNamespaces, UpstreamArgs};
 use orch_config::environment::{self, ProcessVariables};
 use orch_core::Limits;
-use orch_core::record::Mode;
+use orch_core::record::{Mode, Premises};
 use orch_driver::{Driver, Options, Parts};
 use orch_stdio::{StdioUpstreams, shim};
 use orch_store_redb::RedbStore;
@@ -50,6 +50,12 @@ impl Instance {
             PidNamespaces::Auto => children,
             PidNamespaces::Never => children.without_namespaces(),
         });
+        let homes = std::path::absolute(data_dir).context("the data directory")?.join("servers");
+        let premises = Premises {
+            isolation: upstream.isolation.into(),
+            allow_degraded: upstream.allow_degraded,
+            walls: children.house(homes).await,
+        };
         children.take_over(&name(&data_dir.join("store.redb"))?).await;
         let parts = Parts {
             store: Arc::new(store),
@@ -58,8 +64,8 @@ impl Instance {
             variables: Arc::new(ProcessVariables),
         };
         let config_file = std::path::absolute(config_file).unwrap_or_else(|_| config_file.into());
-        let options =
-            Options { limits, instance_key, base_url, config_file: config_file.display().to_string(), mode };
+        let config_file = config_file.display().to_string();
+        let options = Options { limits, instance_key, base_url, config_file, premises, mode };
         Ok(Self { driver: Driver::start(parts, options).await?, children, remote })
     }
 

@@ -9,11 +9,11 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::SigSet;
-use rustix::fs::Mode;
 use rustix::io::FdFlags;
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 
-use super::order::{self, Order, Report};
+use super::cage::{self, Cage};
+use super::order::{self, Limits, Order, Report, Step};
 
 /// The first number that no standard stream has.
 const FIRST: i32 = 3;
@@ -35,7 +35,12 @@ pub(super) fn keep_files_to_itself() -> io::Result<()> {
 /// Starts the server as the leader of a process group. Returns when the program has taken over.
 #[expect(clippy::disallowed_methods, reason = "the shim is what starts servers")]
 pub(super) fn start(order: &Order, stdin: OwnedFd, control: &OwnedFd) -> io::Result<Pid> {
-    let (shim, control) = (rustix::process::getpid(), control.try_clone()?);
+    let setting = Setting {
+        shim: rustix::process::getpid(),
+        control: control.try_clone()?,
+        limits: order.limits,
+        cage: order.cage.clone(),
+    };
     let program = text(&order.program)?;
     let args = [&order.called].into_iter().chain(&order.args).map(text).collect::<io::Result<Vec<_>>>()?;
     let settings = order
@@ -54,7 +59,7 @@ pub(super) fn start(order: &Order, stdin: OwnedFd, control: &OwnedFd) -> io::Res
     // SAFETY: the shim has one thread, so no lock can be held by another when the process is copied.
     unsafe {
         command.pre_exec(move || {
-            settle(shim, &control)?;
+            settle(&setting)?;
             Err(nix::unistd::execve(&program, &args, &env)
                 .map_or_else(io::Error::from, |never| match never {}))
         });
@@ -66,18 +71,49 @@ fn text(it: impl AsRef<OsStr>) -> io::Result<CString> {
     Ok(CString::new(it.as_ref().as_bytes())?)
 }
 
-/// In the process that becomes the server.
-fn settle(shim: Pid, control: &OwnedFd) -> io::Result<()> {
+/// What a process needs to know that becomes a server.
+struct Setting {
+    shim: Pid,
+    control: OwnedFd,
+    limits: Limits,
+    cage: Option<Cage>,
+}
+
+/// In that process.
+fn settle(Setting { shim, control, limits, cage }: &Setting) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    if rustix::process::getppid() != Some(shim) {
+    if rustix::process::getppid() != Some(*shim) {
         // It was too late for that signal.
         return Err(rustix::io::Errno::SRCH.into());
     }
     SigSet::empty().thread_set_mask()?;
-    rustix::process::umask(Mode::RWXG | Mode::RWXO);
-    // A core file would hold the secrets of the environment.
-    rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    limit(limits)?;
     rustix::thread::set_no_new_privs(true)?;
+    if let Some(Err(error)) = cage.as_ref().map(cage::shut) {
+        order::report(control.as_fd(), Report::Failed(Step::Cage, error.raw_os_error().unwrap_or_default()));
+        return Err(error);
+    }
     order::report(control.as_fd(), Report::Born);
+    Ok(())
+}
+
+/// None can be raised again from within.
+fn limit(limits: &Limits) -> io::Result<()> {
+    // The user has processes elsewhere too, unless it is a user of this namespace alone.
+    let alone = rustix::process::getppid() == Some(Pid::INIT) && !rustix::process::geteuid().is_root();
+    let limits = [
+        // A core file would hold the secrets of the environment.
+        (Resource::Core, Some(0)),
+        (Resource::Data, limits.memory),
+        (Resource::Nproc, limits.processes.filter(|_| alone)),
+        (Resource::Nofile, limits.open_files),
+        (Resource::Fsize, limits.file_size),
+    ];
+    for (resource, most) in limits {
+        let Some(most) = most else { continue };
+        // What the hub itself may use is the end of it.
+        let most = rustix::process::getrlimit(resource).maximum.map_or(most, |hub| hub.min(most));
+        rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
+    }
     Ok(())
 }

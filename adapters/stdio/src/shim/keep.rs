@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use nix::sys::resource::{UsageWho, getrusage};
 use rustix::event::Timespec;
 use rustix::process::{Pid, Signal, WaitOptions};
 
@@ -49,7 +50,7 @@ fn reap(control: &OwnedFd, server: &mut Option<Pid>) -> io::Result<bool> {
         match rustix::process::wait(WaitOptions::NOHANG) {
             Ok(Some((ended, status))) => {
                 if server.take_if(|it| *it == ended).is_some() {
-                    order::report(control, Report::Exited(status.as_raw()));
+                    order::report(control, Report::Exited(status.as_raw(), peak()));
                 }
             }
             Ok(None) => return Ok(true),
@@ -58,6 +59,12 @@ fn reap(control: &OwnedFd, server: &mut Option<Pid>) -> io::Result<bool> {
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// The most memory that an ended process of the tree has had at once, in MiB.
+fn peak() -> u32 {
+    let kib = getrusage(UsageWho::RUSAGE_CHILDREN).map_or(0, |usage| usage.max_rss());
+    u32::try_from(kib / 1024).unwrap_or(u32::MAX)
 }
 
 /// Signals the group of the server. It is not reaped, so its number is its own.

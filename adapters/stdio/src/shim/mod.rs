@@ -14,10 +14,13 @@ use std::process::{Command, ExitCode, Stdio};
 
 use rustix::process::{Pid, WaitOptions};
 
+pub(crate) mod cage;
+mod calls;
 mod confine;
 mod keep;
 mod namespace;
 pub(crate) mod order;
+pub(crate) mod probe;
 mod signals;
 mod tree;
 
@@ -37,7 +40,11 @@ struct Fault(Step, io::Error);
 /// all in `main`: it needs a process without threads.
 pub fn entered(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let mut args = args.into_iter().skip(1);
-    (args.next()? == COMMAND).then(|| run(args.next().unwrap_or_default()))
+    let command = args.next()?;
+    if command == probe::PROBE {
+        return Some(probe::run(args));
+    }
+    (command == COMMAND).then(|| run(args.next().unwrap_or_default()))
 }
 
 /// A shim for the server of this name, whose control socket is the standard input.

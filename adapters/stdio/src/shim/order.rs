@@ -19,6 +19,8 @@ use rustix::net::{
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
+use super::cage::Cage;
+
 /// Asks for SIGTERM to the process group of the server.
 const TERM: u8 = b'T';
 
@@ -36,6 +38,22 @@ pub(crate) struct Order {
     /// All of its environment.
     pub(crate) env: Vec<(OsString, OsString)>,
     pub(crate) cwd: Option<OsString>,
+    /// What each of its processes may use.
+    pub(crate) limits: Limits,
+    /// The walls around it, if there are any.
+    pub(crate) cage: Option<Cage>,
+}
+
+/// What a process may use; absent: as much as the hub.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Limits {
+    /// Bytes of its own memory that can be written to.
+    pub(crate) memory: Option<u64>,
+    /// Processes and threads of its user, where that user is this server's alone.
+    pub(crate) processes: Option<u64>,
+    pub(crate) open_files: Option<u64>,
+    /// Bytes of one file.
+    pub(crate) file_size: Option<u64>,
 }
 
 /// Where the processes of a server live.
@@ -61,8 +79,9 @@ impl Way {
 pub(crate) enum Report {
     /// Told by the process that is about to become the server; its pid comes with the packet.
     Born,
-    /// The server was reaped; its wait status. What it has left behind is being ended.
-    Exited(i32),
+    /// The server was reaped: its wait status, and the most memory in MiB that it or a process of it has had. What it
+    /// has left behind is being ended.
+    Exited(i32, u32),
     /// The server does not run: at which step, and the number of the error.
     Failed(Step, i32),
     /// The program has taken over.
@@ -76,6 +95,8 @@ pub(crate) enum Step {
     Setup,
     /// A namespace of its own.
     Namespace,
+    /// The walls around the server.
+    Cage,
     /// The program.
     Program,
 }

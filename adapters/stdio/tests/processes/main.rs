@@ -8,8 +8,11 @@
     reason = "tests, and what serves them"
 )]
 
+mod containers;
 mod end;
+mod escape;
 mod flow;
+mod limits;
 mod orphans;
 mod stage;
 mod start;

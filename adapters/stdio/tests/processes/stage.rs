@@ -1,6 +1,7 @@
 //! A runtime with children on it, and what they report.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -77,6 +78,12 @@ impl Stage {
         Self { runtime, upstreams: upstreams.without_namespaces() }
     }
 
+    /// Servers that are confined live in this directory.
+    pub(crate) fn housed(self, homes: &Path) -> Self {
+        self.runtime.block_on(self.upstreams.house(homes.to_path_buf()));
+        self
+    }
+
     /// Starts `sh -c script`.
     pub(crate) fn shell(&self, script: &str) -> Link {
         self.open(&launch("sh", &["-c", script]))
@@ -96,6 +103,7 @@ impl Stage {
 
 pub(crate) fn launch(command: &str, args: &[&str]) -> LaunchSpec {
     LaunchSpec {
+        project: "default".into(),
         server: "it".into(),
         spec: ServerSpec::new(Transport::Stdio {
             command: command.into(),

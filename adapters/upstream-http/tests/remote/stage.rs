@@ -113,6 +113,7 @@ pub(crate) fn of_kind(kind: RemoteKind, url: &str, headers: &[(&str, &str)]) -> 
     let headers: BTreeMap<String, String> =
         headers.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
     LaunchSpec {
+        project: "default".into(),
         server: "far".into(),
         spec: ServerSpec::new(Transport::Remote { kind, url: url.into(), headers }),
         message_bytes: 1 << 20,

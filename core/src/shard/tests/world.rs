@@ -15,7 +15,9 @@ use super::script::Script;
 use crate::ports::gateway::Event;
 use crate::ports::store::Change;
 use crate::ports::upstream::CloseReason;
-use crate::record::{Definitions, Mode, Origin, Project, Record, RecordId, Server, ServerSpec, Transport};
+use crate::record::{
+    Definitions, Mode, Origin, Premises, Project, Record, RecordId, Server, ServerSpec, Transport,
+};
 use crate::rpc::{Envelope, Sender};
 use crate::shard::{Cx, Effect, Effects, Input, Severity, Shard, Token};
 use crate::snapshot::{Changes, Draft, Instance, Snapshot, diff};
@@ -102,6 +104,7 @@ impl World {
             cursor_key: [1; 32],
             base_url: "http://127.0.0.1:8000".into(),
             config_file: "mcp-config.json".into(),
+            premises: Premises::default(),
         });
         let scripts: BTreeMap<String, Script> =
             scripts.into_iter().map(|(name, script)| (name.to_owned(), script)).collect();

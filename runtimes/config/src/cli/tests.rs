@@ -79,6 +79,8 @@ fn every_flag_of_serve_has_its_variable() {
         "ORCH_ALLOW_UPSTREAM",
         "ORCH_UPSTREAM_CA",
         "ORCH_PID_NAMESPACES",
+        "ORCH_ISOLATION",
+        "ORCH_ALLOW_DEGRADED",
     ];
     assert_eq!(variables, expected);
 }
@@ -146,6 +148,9 @@ fn every_flag_of_serve_is_read() {
         "/ca.pem",
         "--pid-namespaces",
         "Never",
+        "--isolation",
+        "Standard",
+        "--allow-degraded",
     ]);
     let expected = Serve {
         host: "::1".parse().unwrap(),
@@ -162,6 +167,8 @@ fn every_flag_of_serve_is_read() {
             allowed: vec!["localhost:3000".into(), "10.0.0.0/8".into(), "[::1]:80".into()],
             own_roots: Some("/ca.pem".into()),
             pid_namespaces: PidNamespaces::Never,
+            isolation: DefaultIsolation::Standard,
+            allow_degraded: true,
         },
     };
     assert_eq!(serve, expected);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, FromArgMatches, ValueEnum};
+use orch_core::record::Isolation;
 
 /// What an operator says of servers, remote ones and programs.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,35 @@ pub struct UpstreamArgs {
     #[arg(long, value_name = "WHEN", env = "ORCH_PID_NAMESPACES", value_enum, ignore_case = true)]
     #[arg(default_value_t)]
     pub pid_namespaces: PidNamespaces,
+    /// How far a server is walled off that does not say so itself
+    #[arg(long, value_name = "HOW", env = "ORCH_ISOLATION", value_enum, ignore_case = true)]
+    #[arg(default_value_t)]
+    pub isolation: DefaultIsolation,
+    /// Start servers also where some of their isolation cannot be had here
+    #[arg(long, env = "ORCH_ALLOW_DEGRADED")]
+    pub allow_degraded: bool,
+}
+
+/// The isolation of servers that name none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DefaultIsolation {
+    /// Like standard, and without any network.
+    Strict,
+    /// They read the system's programs, write to their own directory, and connect to ports 80 and 443.
+    Standard,
+    /// They may do what the hub's user may do.
+    #[default]
+    Trusted,
+}
+
+impl From<DefaultIsolation> for Isolation {
+    fn from(default: DefaultIsolation) -> Self {
+        match default {
+            DefaultIsolation::Strict => Self::Strict,
+            DefaultIsolation::Standard => Self::Standard,
+            DefaultIsolation::Trusted => Self::Trusted,
+        }
+    }
 }
 
 /// When there are PID namespaces.

@@ -14,6 +14,7 @@ use jsonc_parser::common::Ranged;
 use orch_core::record::ServerSpec;
 use orch_core::{Limit, Limits};
 
+mod confinement;
 mod finding;
 mod server;
 mod tree;

@@ -1,7 +1,9 @@
 //! Laws of the configuration file: what is written reads back, no text makes it panic, no value leaks.
 
 use super::*;
-use orch_core::record::{Protocol, RemoteKind, Sharing, Transport};
+use orch_core::record::{
+    Confinement, Isolation, Paths, ProcessLimits, Protocol, RemoteKind, Sharing, Transport,
+};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -51,6 +53,37 @@ fn json() -> impl Strategy<Value = String> {
     })
 }
 
+fn confinement() -> impl Strategy<Value = Confinement> {
+    let isolation = prop_oneof![
+        Just((None, Vec::new())),
+        Just((Some(Isolation::Strict), Vec::new())),
+        Just((Some(Isolation::Standard), Vec::new())),
+        Just((Some(Isolation::Trusted), Vec::new())),
+        Just((Some(Isolation::External), std::vec!["docker".to_owned(), "run".to_owned()])),
+    ];
+    let limit = || option::of(16..=4096_u32);
+    let limits = (limit(), limit(), limit(), limit()).prop_map(
+        |(memory_mib, processes, open_files, file_size_mib)| ProcessLimits {
+            memory_mib,
+            processes,
+            open_files,
+            file_size_mib,
+        },
+    );
+    let paths = || vec("[/$][^\0]{0,9}", 0..3);
+    let paths = (paths(), paths()).prop_map(|(read, write)| Paths { read, write });
+    (isolation, any::<bool>(), limits, paths, vec(1..=u16::MAX, 0..3)).prop_map(
+        |((isolation, wrapper), allow_degraded, limits, paths, ports)| Confinement {
+            isolation,
+            allow_degraded,
+            limits,
+            paths,
+            ports,
+            wrapper,
+        },
+    )
+}
+
 fn spec() -> impl Strategy<Value = ServerSpec> {
     let unknown = btree_map("x-.{0,9}", json(), 0..4);
     let times = (1..=3600_u32, option::of(1..=3600_u32), option::of(0..=86_400_u32));
@@ -58,28 +91,35 @@ fn spec() -> impl Strategy<Value = ServerSpec> {
     let sharing =
         prop::sample::select(vec![Sharing::Auto, Sharing::Shared, Sharing::PerSession, Sharing::PerUser]);
     let words = (protocol, sharing);
-    (prop_oneof![stdio(), remote()], any::<bool>(), times, words, vec(text(), 0..3), unknown).prop_map(
-        |(
-            transport,
-            disabled,
-            (timeout_s, call_timeout_s, idle_s),
-            (protocol, sharing),
-            auto_approve,
-            unknown,
-        )| {
-            ServerSpec {
+    (prop_oneof![stdio(), remote()], any::<bool>(), times, words, confinement(), vec(text(), 0..3), unknown)
+        .prop_map(
+            |(
                 transport,
                 disabled,
-                timeout_s,
-                call_timeout_s,
-                idle_s,
-                protocol,
-                sharing,
+                (timeout_s, call_timeout_s, idle_s),
+                (protocol, sharing),
+                confinement,
                 auto_approve,
                 unknown,
-            }
-        },
-    )
+            )| {
+                let confinement = match transport {
+                    Transport::Stdio { .. } => confinement,
+                    Transport::Remote { .. } => Confinement::default(),
+                };
+                ServerSpec {
+                    transport,
+                    disabled,
+                    timeout_s,
+                    call_timeout_s,
+                    idle_s,
+                    protocol,
+                    sharing,
+                    confinement,
+                    auto_approve,
+                    unknown,
+                }
+            },
+        )
 }
 
 /// Pieces that make text look like a configuration file.

@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 
 use jsonc_parser::ast::{Object, ObjectProp, Value};
 use jsonc_parser::common::{Range, Ranged};
-use orch_core::record::{RemoteKind, ServerSpec, Transport};
+use orch_core::record::{Confinement, Isolation, RemoteKind, ServerSpec, Transport};
 
+use super::confinement;
 use super::finding::{Findings, quoted};
 use super::tree::json;
 use super::value::{self, Means, Wrong};
 
 const APPROVED: [&str; 2] = ["autoApprove", "alwaysAllow"];
 const MEANS: [&str; 3] = ["type", "transport", "transportType"];
-const OF_STDIO: [&str; 3] = ["args", "env", "cwd"];
+const OF_STDIO: [&str; 9] =
+    ["args", "env", "cwd", "isolation", "allowDegraded", "limits", "paths", "ports", "wrapper"];
 const OF_REMOTE: [&str; 1] = ["headers"];
 /// Every name that a field may have.
-pub(crate) const FIELDS: [&str; 17] = [
+pub(crate) const FIELDS: [&str; 23] = [
     "command",
     "args",
     "env",
@@ -26,6 +28,12 @@ pub(crate) const FIELDS: [&str; 17] = [
     "idleTimeout",
     "protocol",
     "sharing",
+    "isolation",
+    "allowDegraded",
+    "limits",
+    "paths",
+    "ports",
+    "wrapper",
     "autoApprove",
     "alwaysAllow",
     "type",
@@ -49,6 +57,10 @@ pub(super) fn read(name: Range, object: &Object<'_>, findings: &mut Findings<'_>
     let sharing = entry.take(&["sharing"], value::sharing).unwrap_or_default();
     let auto_approve = entry.take(&APPROVED, value::strings).unwrap_or_default();
     let transport = entry.transport(means);
+    let confinement = match transport {
+        Some(Transport::Remote { .. }) => Confinement::default(),
+        Some(Transport::Stdio { .. }) | None => entry.confinement(),
+    };
     let unknown = entry.rest();
     if findings.errors() > errors {
         return None;
@@ -62,6 +74,7 @@ pub(super) fn read(name: Range, object: &Object<'_>, findings: &mut Findings<'_>
         idle_s,
         protocol,
         sharing,
+        confinement,
         auto_approve,
         unknown,
     })
@@ -141,6 +154,22 @@ impl Entry<'_, '_, '_> {
         let env = self.take(&["env"], value::environment).unwrap_or_default();
         let cwd = self.take(&["cwd"], value::path);
         Some(Transport::Stdio { command: command?, args, env, cwd })
+    }
+
+    fn confinement(&mut self) -> Confinement {
+        let wraps = self.properties.get("wrapper").map(|it| it.range());
+        let confinement = Confinement {
+            isolation: self.take(&["isolation"], confinement::isolation),
+            allow_degraded: self.take(&["allowDegraded"], value::flag).unwrap_or_default(),
+            limits: self.take(&["limits"], confinement::limits).unwrap_or_default(),
+            paths: self.take(&["paths"], confinement::paths).unwrap_or_default(),
+            ports: self.take(&["ports"], confinement::ports).unwrap_or_default(),
+            wrapper: self.take(&["wrapper"], value::strings).unwrap_or_default(),
+        };
+        if let Some(wrapper) = wraps.filter(|_| confinement.isolation != Some(Isolation::External)) {
+            self.findings.error(wrapper, "\"wrapper\" goes with \"isolation\": \"external\" only");
+        }
+        confinement
     }
 
     fn remote(&mut self, kind: RemoteKind) -> Option<Transport> {

@@ -23,11 +23,11 @@ pub(super) enum Means {
     Stdio,
 }
 
-fn wrong<T>(value: &Value<'_>, expected: &'static str) -> Result<T, Wrong> {
+pub(super) fn wrong<T>(value: &Value<'_>, expected: &'static str) -> Result<T, Wrong> {
     Err(Wrong { at: value.range(), expected, found: kind(value).to_owned() })
 }
 
-fn refused<T>(literal: &impl Ranged, expected: &'static str, found: &str) -> Result<T, Wrong> {
+pub(super) fn refused<T>(literal: &impl Ranged, expected: &'static str, found: &str) -> Result<T, Wrong> {
     Err(Wrong { at: literal.range(), expected, found: found.to_owned() })
 }
 
@@ -44,17 +44,21 @@ pub(super) fn flag(value: &Value<'_>) -> Result<bool, Wrong> {
 
 /// The time that a server may take to start.
 pub(super) fn seconds(value: &Value<'_>) -> Result<u32, Wrong> {
-    seconds_of(value, 1..=3600, "a whole number of seconds from 1 to 3600")
+    whole_number(value, 1..=3600, "a whole number of seconds from 1 to 3600")
 }
 
 pub(super) fn idle_seconds(value: &Value<'_>) -> Result<u32, Wrong> {
-    seconds_of(value, 0..=86_400, "a whole number of seconds from 0 (never) to 86400")
+    whole_number(value, 0..=86_400, "a whole number of seconds from 0 (never) to 86400")
 }
 
-fn seconds_of(value: &Value<'_>, allowed: RangeInclusive<u32>, expected: &'static str) -> Result<u32, Wrong> {
+pub(super) fn whole_number(
+    value: &Value<'_>,
+    allowed: RangeInclusive<u32>,
+    expected: &'static str,
+) -> Result<u32, Wrong> {
     let Some(number) = value.as_number_lit() else { return wrong(value, expected) };
     match number.value.parse() {
-        Ok(seconds) if allowed.contains(&seconds) => Ok(seconds),
+        Ok(read) if allowed.contains(&read) => Ok(read),
         Ok(_) | Err(_) => refused(number, expected, &shown(number)),
     }
 }
@@ -100,7 +104,11 @@ pub(super) const SHARINGS: [(&str, Sharing); 4] = [
     ("per-user", Sharing::PerUser),
 ];
 
-fn word<T: Copy>(value: &Value<'_>, expected: &'static str, words: &[(&str, T)]) -> Result<T, Wrong> {
+pub(super) fn word<T: Copy>(
+    value: &Value<'_>,
+    expected: &'static str,
+    words: &[(&str, T)],
+) -> Result<T, Wrong> {
     let Some(found) = value.as_string_lit() else { return wrong(value, expected) };
     let known = words.iter().find(|(word, _)| found.value.eq_ignore_ascii_case(word));
     known.map_or_else(|| refused(found, expected, "another string"), |(_, meant)| Ok(*meant))

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use orch_core::record::{RemoteKind, ServerSpec, Transport};
+use orch_core::record::{Confinement, Paths, ProcessLimits, RemoteKind, ServerSpec, Transport};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::ConfigFile;
+use super::confinement::Written;
 use super::value::{PROTOCOLS, SHARINGS};
 
 /// The entry of one server, which reads back as the same specification.
@@ -52,6 +53,7 @@ impl Serialize for Entry<'_> {
             idle_s,
             protocol,
             sharing,
+            confinement,
             auto_approve,
             unknown,
         } = self.0;
@@ -79,10 +81,24 @@ impl Serialize for Entry<'_> {
         if let Some((word, _)) = SHARINGS.iter().skip(1).find(|(_, meant)| meant == sharing) {
             map.serialize_entry("sharing", word)?;
         }
+        confined(&mut map, confinement)?;
         unless(auto_approve.is_empty(), &mut map, "autoApprove", auto_approve)?;
         members(&mut map, unknown)?;
         map.end()
     }
+}
+
+/// What it may do here.
+fn confined<M: SerializeMap>(map: &mut M, confinement: &Confinement) -> Result<(), M::Error> {
+    let Confinement { isolation, allow_degraded, limits, paths, ports, wrapper } = confinement;
+    if let Some(isolation) = isolation {
+        map.serialize_entry("isolation", &Written(isolation))?;
+    }
+    unless(!allow_degraded, map, "allowDegraded", allow_degraded)?;
+    unless(*limits == ProcessLimits::default(), map, "limits", &Written(limits))?;
+    unless(*paths == Paths::default(), map, "paths", &Written(paths))?;
+    unless(ports.is_empty(), map, "ports", ports)?;
+    unless(wrapper.is_empty(), map, "wrapper", wrapper)
 }
 
 fn word(kind: RemoteKind) -> &'static str {
@@ -92,7 +108,7 @@ fn word(kind: RemoteKind) -> &'static str {
     }
 }
 
-fn unless<M: SerializeMap>(
+pub(super) fn unless<M: SerializeMap>(
     is_default: bool,
     map: &mut M,
     name: &str,

@@ -14,6 +14,8 @@ use crate::admin::{Answer, Request, ask, is_running};
 use crate::instance::remote;
 use crate::terminal;
 
+mod walls;
+
 /// One finding.
 #[derive(Debug, Serialize)]
 struct Finding {
@@ -25,6 +27,7 @@ struct Finding {
 pub(crate) async fn run(args: Doctor) -> anyhow::Result<ExitCode> {
     let data_dir = &args.state.data_dir;
     let mut findings = vec![data_directory(data_dir)];
+    findings.extend(walls::findings().await);
     let mut config_file = Path::new(DEFAULT_CONFIG).to_path_buf();
     let running_hub = is_running(data_dir).await;
     if running_hub {

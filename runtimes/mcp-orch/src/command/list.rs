@@ -18,11 +18,15 @@ pub(crate) async fn servers(args: ListServers) -> anyhow::Result<ExitCode> {
         terminal::line(&serde_json::to_string_pretty(&servers)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let head = ["NAME", "CONFIGURED", "STATE", "HEALTH", "PROTOCOL", "TOOLS", "PROMPTS", "RESOURCES"];
+    let head =
+        ["NAME", "CONFIGURED", "STATE", "HEALTH", "ISOLATION", "PROTOCOL", "TOOLS", "PROMPTS", "RESOURCES"];
     let mut rows = vec![head.map(ToOwned::to_owned).to_vec()];
     rows.extend(servers.iter().map(row));
     terminal::table(&rows);
     for server in &servers {
+        if let Some(words) = server.isolation.as_deref().filter(|it| it.contains("degraded")) {
+            terminal::line(&format!("\n{}: isolation {words}; see mcp-orch doctor", server.name));
+        }
         if server.interactive {
             terminal::line(&format!("\n{}: {}", server.name, asks(server)));
         }
@@ -66,6 +70,15 @@ fn asks(server: &ServerView) -> String {
     )
 }
 
+/// In one word; a mark says that there is more to say.
+fn isolation(server: &ServerView) -> String {
+    match server.isolation.as_deref().map(|it| it.split_once(',').ok_or(it)) {
+        None => "-".to_owned(),
+        Some(Err(whole)) => whole.to_owned(),
+        Some(Ok((name, _degraded))) => format!("{name} (!)"),
+    }
+}
+
 fn row(server: &ServerView) -> Vec<String> {
     let count = |of: fn(&orch_core::hub::Counts) -> usize| {
         server.counts.as_ref().map_or_else(|| "?".to_owned(), |counts| of(counts).to_string())
@@ -75,6 +88,7 @@ fn row(server: &ServerView) -> Vec<String> {
         server.configured.clone(),
         server.state.clone(),
         server.health.clone(),
+        isolation(server),
         server.revision.clone().unwrap_or_else(|| "?".to_owned()),
         count(|counts| counts.tools),
         count(|counts| counts.prompts),

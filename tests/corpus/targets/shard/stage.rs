@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use orch_core::key::{Pepper, Token};
 use orch_core::ports::gateway::{Admission, Bearer, Head, ProtocolHeaders, Target, Verb};
-use orch_core::record::{Definition, Definitions, Key, Mode, Origin, Project, Server, ServerSpec, Transport};
+use orch_core::record::{
+    Definition, Definitions, Key, Mode, Origin, Premises, Project, Server, ServerSpec, Transport,
+};
 use orch_core::snapshot::{Directory, Draft, Instance, Snapshot, spec_digest};
 use orch_core::{Entropy, Limits, ProjectId, ServerId, Timestamp};
 
@@ -46,6 +48,7 @@ impl Stage {
             cursor_key: [0; 32],
             base_url: "http://127.0.0.1:8000".to_owned(),
             config_file: "mcp-config.json".to_owned(),
+            premises: Premises::default(),
         });
         let servers: Vec<Server> =
             SERVERS.iter().take(3).map(|name| server(name, &project, &mut entropy)).collect();

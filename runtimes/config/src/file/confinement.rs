@@ -1,0 +1,116 @@
+//! What a server may do on this machine: the fields, as they are read and written.
+
+use jsonc_parser::ast::{Object, Value};
+use jsonc_parser::common::Ranged as _;
+use orch_core::record::{Isolation, Paths, ProcessLimits};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::value::{Wrong, refused, strings, whole_number, word, wrong};
+use super::write::unless;
+
+const ISOLATIONS: [(&str, Isolation); 4] = [
+    ("strict", Isolation::Strict),
+    ("standard", Isolation::Standard),
+    ("trusted", Isolation::Trusted),
+    ("external", Isolation::External),
+];
+
+/// How far it is walled off.
+pub(super) fn isolation(value: &Value<'_>) -> Result<Isolation, Wrong> {
+    word(value, "\"strict\", \"standard\", \"trusted\" or \"external\"", &ISOLATIONS)
+}
+
+/// What its processes may use.
+pub(super) fn limits(value: &Value<'_>) -> Result<ProcessLimits, Wrong> {
+    const EXPECTED: &str = "an object of whole numbers: memoryMiB (16 to 1048576), processes (1 to 1000000), openFiles (16 to 1000000), \
+         fileSizeMiB (1 to 1048576)";
+    let mut limits = ProcessLimits::default();
+    for (name, value) in members(value, EXPECTED)? {
+        let (limit, allowed) = match name {
+            "memoryMiB" => (&mut limits.memory_mib, 16..=1_048_576),
+            "processes" => (&mut limits.processes, 1..=1_000_000),
+            "openFiles" => (&mut limits.open_files, 16..=1_000_000),
+            "fileSizeMiB" => (&mut limits.file_size_mib, 1..=1_048_576),
+            _ => return refused(value, EXPECTED, "another name"),
+        };
+        *limit = Some(whole_number(value, allowed, EXPECTED)?);
+    }
+    Ok(limits)
+}
+
+/// What it may use of the files.
+pub(super) fn paths(value: &Value<'_>) -> Result<Paths, Wrong> {
+    const EXPECTED: &str = "an object of two arrays of absolute paths, read and write";
+    let mut paths = Paths::default();
+    for (name, value) in members(value, EXPECTED)? {
+        let list = strings(value)?;
+        if list.iter().any(|path| !path.starts_with(['/', '$'])) {
+            return refused(value, EXPECTED, "a path that does not begin with /");
+        }
+        match name {
+            "read" => paths.read = list,
+            "write" => paths.write = list,
+            _ => return refused(value, EXPECTED, "another name"),
+        }
+    }
+    Ok(paths)
+}
+
+/// The TCP ports that it may use.
+pub(super) fn ports(value: &Value<'_>) -> Result<Vec<u16>, Wrong> {
+    const EXPECTED: &str = "an array of port numbers from 1 to 65535";
+    let Some(array) = value.as_array() else { return wrong(value, EXPECTED) };
+    let port = |element: &Value<'_>| {
+        let number = whole_number(element, 1..=65_535, EXPECTED)?;
+        u16::try_from(number).or_else(|_| wrong(element, EXPECTED))
+    };
+    array.elements.iter().map(port).collect()
+}
+
+fn members<'v, 'a>(
+    value: &'v Value<'a>,
+    expected: &'static str,
+) -> Result<impl Iterator<Item = (&'v str, &'v Value<'a>)>, Wrong> {
+    let Some(object) = value.as_object() else { return wrong(value, expected) };
+    let twice = |object: &Object<'_>| {
+        let mut names: Vec<_> = object.properties.iter().map(|it| it.name.as_str()).collect();
+        names.sort_unstable();
+        names.windows(2).any(|pair| pair.first() == pair.last())
+    };
+    if twice(object) {
+        return Err(Wrong { at: object.range(), expected, found: "a name twice".to_owned() });
+    }
+    Ok(object.properties.iter().map(|it| (it.name.as_str(), &it.value)))
+}
+
+/// As it is written.
+pub(super) struct Written<'a, T>(pub(super) &'a T);
+
+impl Serialize for Written<'_, Isolation> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.name())
+    }
+}
+
+impl Serialize for Written<'_, ProcessLimits> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let ProcessLimits { memory_mib, processes, open_files, file_size_mib } = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        unless(memory_mib.is_none(), &mut map, "memoryMiB", memory_mib)?;
+        unless(processes.is_none(), &mut map, "processes", processes)?;
+        unless(open_files.is_none(), &mut map, "openFiles", open_files)?;
+        unless(file_size_mib.is_none(), &mut map, "fileSizeMiB", file_size_mib)?;
+        map.end()
+    }
+}
+
+impl Serialize for Written<'_, Paths> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Paths { read, write } = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        unless(read.is_empty(), &mut map, "read", read)?;
+        unless(write.is_empty(), &mut map, "write", write)?;
+        map.end()
+    }
+}
