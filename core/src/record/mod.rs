@@ -9,13 +9,15 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::ports::gateway::Target;
-use crate::{KeyId, ProjectId, ServerId, SessionId, Timestamp};
+use crate::{KeyId, LogId, ProjectId, ServerId, SessionId, Timestamp};
 
 mod codec;
 mod interpolate;
+mod log;
 
 pub use codec::{CodecError, decode, encode};
 pub use interpolate::{MissingVariable, interpolate, resolve};
+pub use log::{LogCategory, LogEntry, LogLevel, LogSource};
 
 /// A record of any kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +32,8 @@ pub enum Record {
     Definitions(Definitions),
     /// See [`Session`].
     Session(Session),
+    /// See [`LogEntry`].
+    Log(LogEntry),
 }
 
 /// The kinds of record.
@@ -45,6 +49,14 @@ pub enum RecordKind {
     Definitions,
     /// [`Session`].
     Session,
+    /// [`LogEntry`].
+    Log,
+}
+
+impl RecordKind {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Project, Self::Server, Self::Key, Self::Definitions, Self::Session, Self::Log];
 }
 
 /// The id of a record: its kind, its project, and its id within it.
@@ -60,6 +72,8 @@ pub enum RecordId {
     Definitions(ProjectId, ServerId),
     /// A session of a project.
     Session(ProjectId, SessionId),
+    /// An entry of a project's log.
+    Log(ProjectId, LogId),
 }
 
 /// A project: servers, keys and policy under one slug.
@@ -304,6 +318,7 @@ impl Record {
             Self::Key(it) => RecordId::Key(it.project, it.id.clone()),
             Self::Definitions(it) => RecordId::Definitions(it.project, it.server),
             Self::Session(it) => RecordId::Session(it.project, it.id),
+            Self::Log(it) => RecordId::Log(it.project, it.id),
         }
     }
 }
@@ -317,6 +332,7 @@ impl RecordId {
             Self::Key(..) => RecordKind::Key,
             Self::Definitions(..) => RecordKind::Definitions,
             Self::Session(..) => RecordKind::Session,
+            Self::Log(..) => RecordKind::Log,
         }
     }
 
@@ -327,6 +343,7 @@ impl RecordId {
             Self::Server(project, id) | Self::Definitions(project, id) => (project, id.0.as_bytes()),
             Self::Key(project, id) => (project, id.0.as_bytes()),
             Self::Session(project, id) => (project, &id.0),
+            Self::Log(project, id) => (project, id.0.as_bytes()),
         };
         [project.0.as_bytes(), own].concat()
     }

@@ -50,6 +50,8 @@ pub(crate) fn pairs(store: &impl Store) -> Vec<u128> {
 fn number(stored: &Versioned) -> u128 {
     match &stored.record {
         Record::Project(project) => project.id.0.as_u128(),
-        Record::Server(_) | Record::Key(_) | Record::Definitions(_) | Record::Session(_) => u128::MAX,
+        Record::Server(_) | Record::Key(_) | Record::Definitions(_) | Record::Session(_) | Record::Log(_) => {
+            u128::MAX
+        }
     }
 }

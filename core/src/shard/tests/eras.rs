@@ -395,7 +395,7 @@ fn definitions_say_when_they_were_learnt() {
     let world = alone(Script::modern());
     let dates = world.records.values().filter_map(|record| match record {
         Record::Definitions(known) => Some(known.fetched_at),
-        Record::Key(_) | Record::Project(_) | Record::Server(_) | Record::Session(_) => None,
+        Record::Key(_) | Record::Log(_) | Record::Project(_) | Record::Server(_) | Record::Session(_) => None,
     });
     assert!(dates.into_iter().all(|date| date == world.now));
 }

@@ -147,7 +147,11 @@ impl World {
     pub(super) fn restarted(mut self) -> Self {
         let sessions = self.records.values().filter_map(|record| match record {
             Record::Session(session) => Some(session.clone()),
-            Record::Definitions(_) | Record::Key(_) | Record::Project(_) | Record::Server(_) => None,
+            Record::Definitions(_)
+            | Record::Key(_)
+            | Record::Log(_)
+            | Record::Project(_)
+            | Record::Server(_) => None,
         });
         self.shard = Shard::restore(sessions, self.now);
         self.exchanges.clear();
