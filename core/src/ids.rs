@@ -181,6 +181,14 @@ impl Entropy {
         Self { seed, counter: 0 }
     }
 
+    /// Another generator, whose ids are never this one's.
+    #[must_use]
+    pub fn fork(&mut self) -> Self {
+        let mut seed = [0; 32];
+        self.fill(&mut seed);
+        Self::from_seed(seed)
+    }
+
     /// Fills `out` with unpredictable bytes.
     pub fn fill(&mut self, out: &mut [u8]) {
         for chunk in out.chunks_mut(32) {

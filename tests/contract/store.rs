@@ -242,9 +242,9 @@ async fn a_conflict_spoils_no_other_commit(store: Arc<dyn Store>) {
 async fn scan(store: &dyn Store, ids: (u128, u128), order: ScanOrder, limit: usize) -> Vec<u128> {
     let scan = Scan { from: log_id(1, ids.0), before: log_id(1, ids.1), order, limit };
     let found = store.scan(scan).await.unwrap();
-    let number = |it: &Versioned| match it.record.id() {
-        RecordId::Log(_, id) => id.0.as_u128(),
-        other => panic!("{other:?} is no entry"),
+    let number = |it: &Versioned| {
+        let RecordId::Log(_, id) = it.record.id() else { panic!("{it:?} is no entry") };
+        id.0.as_u128()
     };
     found.iter().map(number).collect()
 }

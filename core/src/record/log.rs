@@ -38,7 +38,12 @@ impl LogEntry {
     /// How much room it takes, in bytes, about.
     pub fn weight(&self) -> usize {
         let details = self.details.as_ref().map_or(0, String::len);
-        [self.server.len(), self.message.len(), details].into_iter().fold(Self::OWN, usize::saturating_add)
+        Self::weight_of(self.server.len(), self.message.len(), details)
+    }
+
+    /// The same of an entry to be, whose texts are so long.
+    pub fn weight_of(server: usize, message: usize, details: usize) -> usize {
+        [server, message, details].into_iter().fold(Self::OWN, usize::saturating_add)
     }
 }
 

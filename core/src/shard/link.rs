@@ -8,9 +8,10 @@ use core::time::Duration;
 
 use super::lists::server_info;
 use super::rounds::wants_input;
-use super::{Cx, Effect, Severity, Shard, grace};
+use super::{Cx, Effect, Shard, grace};
 use crate::mcp::ListKind;
 use crate::ports::upstream::CloseReason;
+use crate::record::{LogCategory, LogLevel};
 use crate::rpc::{Envelope, Message};
 use crate::upstream::{Call, Draft, Failure, News, Purpose, State, own_params};
 use crate::{CallId, Fault, LinkId, Rejection, ServerId};
@@ -30,7 +31,7 @@ impl Shard {
                 Err(fault) => {
                     let Some(name) = self.name_of(link).map(ToOwned::to_owned) else { return };
                     let words = format!("what it said is not a message and was dropped: {fault}");
-                    cx.report(&name, Severity::Warning, words);
+                    cx.report(&name, LogLevel::Warning, LogCategory::Error, words);
                 }
             }
         }
@@ -65,6 +66,10 @@ impl Shard {
     ) {
         if wants_input(&call, response) {
             return self.begin_round(cx, link, (id, call), response);
+        }
+        if call.tool.is_some() && response.is_failure() {
+            let name = self.name_of(link).unwrap_or_default();
+            cx.report_answer(name, &call, response);
         }
         match call.purpose {
             Purpose::Client(caller, lifetime) => {
@@ -104,7 +109,7 @@ impl Shard {
             upstream.log(words.clone());
         }
         let Some(name) = self.name_of(link).map(ToOwned::to_owned) else { return };
-        cx.report(&name, Severity::Output, words);
+        cx.report_output(&name, words);
     }
 
     pub(super) fn on_link_closed(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: &CloseReason) {
@@ -155,16 +160,9 @@ impl Shard {
         upstream.news = News::default();
         let calls = upstream.calls.drain();
         self.forget_questions(cx, link);
-        cx.report(
-            &server,
-            Severity::Warning,
-            format!(
-                "{}: {}{}",
-                if ran { "stopped" } else { "did not start" },
-                failure.cause,
-                said(last_output)
-            ),
-        );
+        let what = if ran { "stopped" } else { "did not start" };
+        let words = format!("{what}: {}{}", failure.cause, said(last_output));
+        cx.report(&server, LogLevel::Error, LogCategory::Connection, words);
         self.answer_lost(cx, &server, failure, calls);
         self.retry_waiters(cx);
     }
@@ -229,6 +227,7 @@ pub(super) fn internal_call(cx: &Cx<'_>, purpose: Purpose, patience: Duration) -
         subscribes: None,
         awaits_news: false,
         lacks: None,
+        tool: None,
         bytes: 0,
         since: cx.now,
     }

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::exchange::Sink;
 use crate::interpret;
+use crate::logs::Logs;
 
 /// What all cells share: the ports, the clock, and the tasks that a stop waits for.
 pub(crate) struct World {
@@ -47,6 +48,8 @@ pub(crate) struct Cell {
     records: Mutex<Records>,
     live: Mutex<Live>,
     alarm: Notify,
+    /// What is kept of the life of its servers.
+    pub logs: Logs,
 }
 
 /// The records of a project.
@@ -91,7 +94,14 @@ impl Live {
 }
 
 impl Cell {
-    pub(crate) fn start(world: &Arc<World>, records: Records, shard: Shard, entropy: Entropy) -> Arc<Self> {
+    pub(crate) fn start(
+        world: &Arc<World>,
+        records: Records,
+        shard: Shard,
+        mut entropy: Entropy,
+    ) -> Arc<Self> {
+        let own = (world.clock, entropy.fork());
+        let logs = Logs::start(records.project.id, &world.store, &world.instance, own, &world.tasks);
         let snapshot = Snapshot::build(draft(&records, &world.instance), None);
         let live = Live {
             shard,
@@ -109,6 +119,7 @@ impl Cell {
             records: Mutex::new(records),
             live: Mutex::new(live),
             alarm: Notify::new(),
+            logs,
         });
         let timer = Arc::downgrade(&cell);
         world.tasks.spawn(async move {
