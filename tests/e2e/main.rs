@@ -21,6 +21,7 @@ mod doorway;
 mod home;
 mod hub;
 mod inspector;
+mod logs;
 mod matrix;
 mod peers;
 mod process;

@@ -87,8 +87,10 @@ pub struct ListServers {
 /// `mcp-orch start`, `stop` and `restart`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(after_help = "\
-Example:
+Examples:
+  mcp-orch start github       Also one that has crashed
   mcp-orch restart github
+  mcp-orch stop github
 
 The hub has to run. Servers need not be started by hand: the first call does it.
 To keep one from starting, set \"disabled\": true in the configuration.")]
