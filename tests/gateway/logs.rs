@@ -118,7 +118,7 @@ impl Stage {
     }
 
     async fn logs(&self, query: LogQuery) -> Vec<LogEntry> {
-        self.driver.logs("default", &LogQuery { limit: 1_000, ..query }).await.unwrap()
+        self.driver.logs("default", &LogQuery { limit: LogQuery::MOST, ..query }).await.unwrap()
     }
 
     async fn messages(&self) -> Vec<String> {
@@ -154,6 +154,7 @@ async fn entries_are_found_by_what_they_are_and_the_newest_come_last() {
     assert_eq!(count(LogQuery { category: Some(LogCategory::Connection), ..LogQuery::default() }).await, 1);
     assert_eq!(count(LogQuery { within: Some(Duration::from_mins(1)), ..LogQuery::default() }).await, 3);
     assert_eq!(count(LogQuery { after: Some(all[0].id), ..LogQuery::default() }).await, 2);
+    assert_eq!(count(LogQuery { before: Some(all[1].id), ..LogQuery::default() }).await, 1);
     let query = |server: &str| LogQuery { server: Some(server.to_owned()), limit: 1, ..LogQuery::default() };
     let newest = stage.driver.logs("default", &query("echo")).await.unwrap();
     assert_eq!(newest, all[2..]);
@@ -240,6 +241,38 @@ async fn the_oldest_entries_make_room_also_for_a_hub_that_was_started_again() {
     let seen = stage.logs(LogQuery::default()).await;
     assert!(seen.iter().map(LogEntry::weight).sum::<usize>() <= 1_000 && seen.len() > 5, "{seen:?}");
     assert_eq!(seen.last().unwrap().message, "the last");
+}
+
+#[tokio::test]
+async fn many_entries_are_found_page_by_page() {
+    let stage = Stage::new(Limits::default()).await;
+    (0..1_300).for_each(|number| stage.says(&format!("{number}")));
+    let (mut before, mut seen) = (None, Vec::new());
+    loop {
+        let query = LogQuery { before, limit: usize::MAX, ..LogQuery::default() };
+        let page = stage.driver.logs("default", &query).await.unwrap();
+        let Some(first) = page.first() else { break };
+        before = Some(first.id);
+        seen.extend(page.into_iter().rev().map(|entry| entry.message));
+    }
+    let expected: Vec<String> = (0..1_300).rev().map(|number| format!("{number}")).collect();
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test]
+async fn entries_that_have_become_too_old_are_removed() {
+    let age = Duration::from_millis(50);
+    let stage =
+        Stage::new(Limits { log_age: age, log_flush: Duration::from_millis(1), ..Limits::default() }).await;
+    stage.says_and_waits("old").await;
+    let gone = async {
+        while !stage.messages().await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), gone).await.expect("it is removed");
+    let all = LogQuery { within: Some(Duration::from_hours(1)), ..LogQuery::default() };
+    assert_eq!(stage.logs(all).await, []);
 }
 
 #[tokio::test]

@@ -109,6 +109,10 @@ impl Shard {
             upstream.log(words.clone());
         }
         let Some(name) = self.name_of(link).map(ToOwned::to_owned) else { return };
+        if cx.snapshot.named(&name).is_some_and(|entry| entry.is_remote()) {
+            // It has no error output: these are words of the link.
+            return cx.report(&name, LogLevel::Info, LogCategory::Connection, words);
+        }
         cx.report_output(&name, words);
     }
 

@@ -144,7 +144,7 @@ impl Driver {
             tracing::warn!("some servers did not end in time");
         }
         for cell in self.cells().values() {
-            cell.logs.written().await;
+            cell.logs.written(true).await;
         }
     }
 }

@@ -94,10 +94,11 @@ impl Logs {
         self.inbox.waits.notify_one();
     }
 
-    /// Ready when what was gathered before is written, or could not be.
-    pub(crate) async fn written(&self) {
+    /// Ready when what was gathered before is written, or could not be. `all`: with the counts of what may go on to be
+    /// dropped.
+    pub(crate) async fn written(&self, all: bool) {
         let (done, answer) = oneshot::channel();
-        if self.orders.send(Order::Write(done)).await.is_ok() {
+        if self.orders.send(Order::Write { all, done }).await.is_ok() {
             // A writer that is gone has nothing left to write.
             drop(answer.await);
         }

@@ -27,7 +27,9 @@ pub struct LogQuery {
     pub within: Option<Duration>,
     /// Those that came after this one, the oldest of them; without it, the newest of all.
     pub after: Option<LogId>,
-    /// So many, at most.
+    /// Those that came before this one.
+    pub before: Option<LogId>,
+    /// So many, at most; [`LogQuery::MOST`] in any case.
     pub limit: usize,
 }
 
@@ -49,6 +51,9 @@ pub struct LogSummary {
 }
 
 impl LogQuery {
+    /// Entries of one answer: whoever wants more asks again, before or after the last.
+    pub const MOST: usize = 500;
+
     fn wants(&self, entry: &LogEntry) -> bool {
         self.server.as_ref().is_none_or(|server| *server == entry.server)
             && self.level.is_none_or(|least| entry.level >= least)
@@ -76,12 +81,14 @@ impl Driver {
         let order = if query.after.is_some() { ScanOrder::Ascending } else { ScanOrder::Descending };
         let since = query.within.map_or(LogId::FIRST, |within| LogId::first_at(before(self.now(), within)));
         let from = query.after.map_or(since, |after| after.next().max(since));
+        let range = (from, query.before.unwrap_or(LogId::LAST));
+        let limit = query.limit.min(LogQuery::MOST);
         let mut found = Vec::new();
-        walk(&cell, from, order, |entry| {
+        walk(&cell, range, order, |entry| {
             if query.wants(&entry) {
                 found.push(entry);
             }
-            if found.len() < query.limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })
         .await?;
         if let Some(server) = query.server.as_deref().filter(|_| found.is_empty()) {
@@ -97,7 +104,7 @@ impl Driver {
     pub async fn log_summary(&self, project: &str, server: Option<&str>) -> Result<LogSummary, AdminError> {
         let cell = self.project(project)?;
         let mut summary = LogSummary::default();
-        walk(&cell, LogId::FIRST, ScanOrder::Ascending, |entry| {
+        walk(&cell, (LogId::FIRST, LogId::LAST), ScanOrder::Ascending, |entry| {
             if server.is_none_or(|server| server == entry.server) {
                 summary.add(entry);
             }
@@ -117,15 +124,14 @@ impl Driver {
     }
 }
 
-/// Gives `each` the entries of a project from `from` on, until it has enough.
+/// Gives `each` the entries of a range, until it has enough.
 async fn walk(
     cell: &Cell,
-    mut from: LogId,
+    (mut from, mut before): (LogId, LogId),
     order: ScanOrder,
     mut each: impl FnMut(LogEntry) -> ControlFlow<()> + Send,
 ) -> Result<(), StoreError> {
-    cell.logs.written().await;
-    let mut before = LogId::LAST;
+    cell.logs.written(false).await;
     loop {
         let found = page(&*cell.world.store, cell.id, (from, before), order).await?;
         let is_last = found.len() < PAGE;

@@ -13,10 +13,10 @@ use super::Inbox;
 use crate::clock::Clock;
 
 /// Entries that are read, or removed, at once.
-pub(super) const PAGE: usize = 1_000;
+pub(super) const PAGE: usize = 256;
 /// From the start to the first look for entries that are too old: a hub that starts has other things to do.
 const FIRST_SWEEP: Duration = Duration::from_mins(1);
-/// The pause between two such looks.
+/// The pause between two such looks, unless entries get old sooner.
 const SWEEP: Duration = Duration::from_hours(1);
 /// The pause after a write that did not work.
 const RETRY: Duration = Duration::from_secs(2);
@@ -32,7 +32,12 @@ pub(super) enum Order {
         done: oneshot::Sender<Result<usize, StoreError>>,
     },
     /// Write what waits.
-    Write(oneshot::Sender<()>),
+    Write {
+        /// Also the counts of what may go on to be dropped.
+        all: bool,
+        /// It is done.
+        done: oneshot::Sender<()>,
+    },
 }
 
 /// The task.
@@ -68,7 +73,7 @@ impl Writer {
     /// Writes what comes, until nobody can ask for anything any more.
     pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         let inbox = Arc::clone(&self.inbox);
-        let flush = inbox.instance.limits.log_flush;
+        let (flush, age) = (inbox.instance.limits.log_flush, inbox.instance.limits.log_age);
         let waited = async |failing: bool| {
             inbox.waits.notified().await;
             tokio::select! {
@@ -76,7 +81,7 @@ impl Writer {
                 () = inbox.hurry.notified(), if !failing => {}
             }
         };
-        let mut sweep_at = Instant::from_std(self.clock.instant()) + FIRST_SWEEP;
+        let mut sweep_at = Instant::from_std(self.clock.instant()) + FIRST_SWEEP.min(age);
         loop {
             tokio::select! {
                 order = orders.recv() => match order {
@@ -85,8 +90,8 @@ impl Writer {
                 },
                 () = waited(self.failing) => self.write(false).await,
                 () = sleep_until(sweep_at) => {
-                    sweep_at += SWEEP;
                     self.sweep().await;
+                    sweep_at = Instant::now() + SWEEP.min(age).max(flush);
                 }
             }
         }
@@ -94,11 +99,16 @@ impl Writer {
     }
 
     async fn carry_out(&mut self, order: Order) {
-        self.write(true).await;
         // Whoever has gone does not want to know.
         match order {
-            Order::Clean { before, done } => drop(done.send(self.clean(before).await)),
-            Order::Write(done) => drop(done.send(())),
+            Order::Clean { before, done } => {
+                self.write(false).await;
+                let _gone = done.send(self.clean(before).await);
+            }
+            Order::Write { all, done } => {
+                self.write(all).await;
+                let _gone = done.send(());
+            }
         }
     }
 

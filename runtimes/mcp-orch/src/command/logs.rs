@@ -25,35 +25,54 @@ pub(crate) async fn run(args: Logs) -> anyhow::Result<ExitCode> {
 }
 
 async fn show(args: &Logs) -> anyhow::Result<ExitCode> {
-    let mut query = LogQuery {
-        server: args.server.clone(),
-        level: args.least(),
-        category: args.category,
-        within: args.since,
-        after: None,
-        limit: usize::try_from(args.limit)?,
-    };
-    let entries = find(args, &query).await?;
-    let mut last = entries.last().map_or(LogId::FIRST, |entry| entry.id);
+    let entries = newest(args).await?;
     if entries.is_empty() && !args.follow {
         terminal::note("Nothing that fits.");
     }
+    let mut last = entries.last().map_or(LogId::FIRST, |entry| entry.id);
     let mut read = print(args, &entries)?;
     while args.follow && read {
-        tokio::time::sleep(PAUSE).await;
         // Without a hub nothing comes, and its directory is left to the next one.
-        if is_running(&args.state.data_dir).await {
-            query.after = Some(last);
-            let entries = find(args, &query).await?;
-            last = entries.last().map_or(last, |entry| entry.id);
-            read = print(args, &entries)?;
+        let comes = is_running(&args.state.data_dir).await;
+        let query = LogQuery { after: Some(last), ..query(args) };
+        let entries = if comes { find(args, query).await? } else { Vec::new() };
+        last = entries.last().map_or(last, |entry| entry.id);
+        read = print(args, &entries)?;
+        if entries.len() < LogQuery::MOST {
+            tokio::time::sleep(PAUSE).await;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn find(args: &Logs, query: &LogQuery) -> anyhow::Result<Vec<LogEntry>> {
-    let request = Request::Logs { project: args.state.project.clone(), query: query.clone() };
+/// As many of the newest entries as are wanted, oldest first.
+async fn newest(args: &Logs) -> anyhow::Result<Vec<LogEntry>> {
+    let mut wanted = usize::try_from(args.limit)?;
+    let mut pages: Vec<Vec<LogEntry>> = Vec::new();
+    while wanted > 0 {
+        let before = pages.last().and_then(|page| page.first()).map(|entry| entry.id);
+        let limit = wanted.min(LogQuery::MOST);
+        let page = find(args, LogQuery { before, limit, ..query(args) }).await?;
+        wanted = if page.len() < limit { 0 } else { wanted - limit };
+        pages.push(page);
+    }
+    Ok(pages.into_iter().rev().flatten().collect())
+}
+
+fn query(args: &Logs) -> LogQuery {
+    LogQuery {
+        server: args.server.clone(),
+        level: args.least(),
+        category: args.category,
+        within: args.since,
+        after: None,
+        before: None,
+        limit: LogQuery::MOST,
+    }
+}
+
+async fn find(args: &Logs, query: LogQuery) -> anyhow::Result<Vec<LogEntry>> {
+    let request = Request::Logs { project: args.state.project.clone(), query };
     let Answer::Logs(entries) = ask(&args.state.data_dir, request).await? else { bail!("unexpected answer") };
     Ok(entries)
 }
