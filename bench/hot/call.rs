@@ -5,7 +5,7 @@ use bytes::Bytes;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use orch_core::ports::gateway::{Admission, Head};
-use orch_core::record::Session;
+use orch_core::record::{Record, Session};
 use orch_core::rpc::{Envelope, Message, Sender, write};
 use orch_core::shard::{Cx, Effect, Effects, Input, Posted, Shard};
 use orch_core::snapshot::Snapshot;
@@ -46,7 +46,7 @@ impl Hub {
             created_at: NOW,
         };
         let mut hub = Self {
-            shard: Shard::restore([session], NOW),
+            shard: Shard::restore([Record::Session(session)], NOW),
             snapshot,
             entropy: Entropy::from_seed([2; 32]),
             effects: Effects::new(),

@@ -8,6 +8,8 @@ use orch_core::record::{ServerSpec, Transport};
 use orch_stdio::StdioUpstreams;
 use tokio::runtime::Runtime;
 
+use crate::binary;
+
 /// How an upstream behaves.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Peer {
@@ -49,7 +51,7 @@ impl StdioPeers {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         Self {
-            upstreams: StdioUpstreams::new(std::env::vars_os(), runtime.handle().clone()),
+            upstreams: StdioUpstreams::new(binary::hub(), std::env::vars_os(), runtime.handle().clone()),
             _runtime: runtime,
         }
     }

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 
 use orch_core::record::{Record, decode, encode};
 
-use crate::samples::{definitions, key, log, project, remote, server, session};
+use crate::samples::{definitions, key, log, owed, project, remote, server, session, wishes};
 
 /// The format that is written today.
 const CURRENT: u8 = 1;
 
-fn samples() -> [(&'static str, Record); 7] {
+fn samples() -> [(&'static str, Record); 9] {
     [
         ("project", project(1, "Default")),
         ("server-stdio", server(1, 2, "everything")),
@@ -20,6 +20,8 @@ fn samples() -> [(&'static str, Record); 7] {
         ("key", key(1, "0123456789ab")),
         ("definitions", definitions(1, 2)),
         ("session", session(1, 0xC3)),
+        ("wishes", wishes(1, 0xC3)),
+        ("owed", owed(1, 0xC3)),
         ("log", log(1, 7)),
     ]
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use orch_core::ports::gateway::Target;
 use orch_core::record::{
-    Definition, Definitions, Key, LogCategory, LogEntry, LogLevel, LogSource, Mode, Origin, Project, Record,
-    RecordId, RemoteKind, Server, ServerSpec, Session, Transport,
+    Definition, Definitions, Key, LogCategory, LogEntry, LogLevel, LogSource, Mode, Origin, Owed, Project,
+    Record, RecordId, RemoteKind, Server, ServerSpec, Serves, Session, Subscription, Transport, Wishes,
 };
 use orch_core::{KeyId, LogId, ProjectId, ServerId, SessionId, Timestamp};
 use uuid::Uuid;
@@ -111,6 +111,31 @@ pub(crate) fn session(project: u128, byte: u8) -> Record {
         client_info: r#"{"name":"inspector","version":"0.1"}"#.into(),
         capabilities: r#"{"sampling":{}}"#.into(),
         created_at: NOW,
+    })
+}
+
+pub(crate) fn wishes(project: u128, byte: u8) -> Record {
+    Record::Wishes(Wishes {
+        session: SessionId([byte; 32]),
+        project: project_id(project),
+        level: Some("warning".into()),
+        subscriptions: vec![Subscription {
+            server: server_id(2),
+            serves: Serves::Session,
+            uri: "file:///a".into(),
+            known_as: "mcp-orch://everything/file:///a".into(),
+        }],
+    })
+}
+
+pub(crate) fn owed(project: u128, byte: u8) -> Record {
+    Record::Owed(Owed {
+        session: SessionId([byte; 32]),
+        project: project_id(project),
+        stream: NOW.0,
+        server: "everything".into(),
+        ids: vec!["7".into(), r#""seven""#.into()],
+        said: Some(vec![(3, br#"{"jsonrpc":"2.0"}"#.to_vec())]),
     })
 }
 

@@ -12,7 +12,7 @@ use orch_store_redb::RedbStore;
 use tokio::task::JoinSet;
 
 use crate::samples::{
-    definitions, key, log, log_id, project, project_id, remote, server, server_id, session,
+    definitions, key, log, log_id, owed, project, project_id, remote, server, server_id, session, wishes,
 };
 
 macro_rules! rules {
@@ -91,6 +91,8 @@ async fn a_record_of_each_kind_reads_as_it_was_put(store: Arc<dyn Store>) {
         key(1, "k"),
         definitions(1, 1),
         session(1, 7),
+        wishes(1, 7),
+        owed(1, 7),
         log(1, 3),
     ];
     let puts = records.iter().map(|it| Change::Put(it.clone(), Expect::Absent)).collect();

@@ -19,6 +19,13 @@ pub(crate) struct Home {
     mark: String,
 }
 
+impl Drop for Home {
+    fn drop(&mut self) {
+        // Of hubs that were killed.
+        self.processes().into_iter().for_each(process::kill);
+    }
+}
+
 impl Home {
     pub(crate) fn new() -> Arc<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);

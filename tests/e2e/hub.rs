@@ -19,6 +19,7 @@ pub(crate) struct Hub {
     /// `http://127.0.0.1:<port>`
     pub(crate) url: String,
     process: Child,
+    killed: bool,
     output: Arc<Mutex<Vec<String>>>,
 }
 
@@ -55,7 +56,7 @@ impl Hub {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(complaints);
         let mut process = command.spawn().expect("the hub starts");
         let output = follow(&mut process);
-        let mut hub = Self { home: Arc::clone(home), url: String::new(), process, output };
+        let mut hub = Self { home: Arc::clone(home), url: String::new(), process, killed: false, output };
         eventually("the hub prints its address", START, || {
             hub.url = hub.output().iter().find_map(|line| address(line)).unwrap_or_default();
             assert!(hub.process.try_wait().expect("its state").is_none(), "the hub ended: {}", hub.log());
@@ -114,8 +115,9 @@ impl Hub {
         kill_process(Pid::from_child(&self.process), Signal::TERM).expect("a signal");
     }
 
-    /// Ends the hub without a word, and waits until it is gone.
+    /// Ends the hub without a word, and waits until it is gone. What it leaves behind is the caller's to look at.
     pub(crate) fn kill(mut self) -> Arc<Home> {
+        self.killed = true;
         self.process.kill().expect("a signal");
         self.process.wait().expect("the end of the hub");
         Arc::clone(&self.home)
@@ -141,6 +143,9 @@ impl Hub {
 
 impl Drop for Hub {
     fn drop(&mut self) {
+        if self.killed {
+            return;
+        }
         let stopped = self.stop();
         let _already_gone = self.process.kill();
         let _status = self.process.wait();

@@ -44,6 +44,14 @@ impl Server {
         Self::program(found("false"))
     }
 
+    /// The same with a daemon beside it that takes no notice of the server's end.
+    pub(crate) fn with_daemon(self) -> Self {
+        let mut args = vec!["-c".to_owned(), "setsid sleep 1000 & exec \"$@\"".to_owned(), "sh".to_owned()];
+        args.push(self.command.display().to_string());
+        args.extend(self.args);
+        Self { command: found("sh"), args, ..self }
+    }
+
     pub(crate) fn arg(mut self, arg: impl Into<String>) -> Self {
         self.args.push(arg.into());
         self

@@ -98,7 +98,13 @@ pub(crate) fn found(program: &str) -> PathBuf {
 
 /// Kills a process, unless it has ended by itself.
 pub(crate) fn kill(pid: u32) {
-    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        let _already_gone = kill_process(pid, Signal::KILL);
-    }
+    signal(&[pid], Signal::KILL);
+}
+
+/// Signals those processes that have not ended by themselves.
+pub(crate) fn signal(processes: &[u32], signal: Signal) {
+    let processes = processes.iter().filter_map(|&pid| Pid::from_raw(pid.try_into().ok()?));
+    processes.for_each(|pid| {
+        let _already_gone = kill_process(pid, signal);
+    });
 }

@@ -2,26 +2,29 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::json;
 
+use crate::home::Home;
 use crate::hub::Hub;
 use crate::peers::Server;
-use crate::process::{eventually, eventually_told};
-use crate::wire::Wire;
+use crate::process::{eventually, eventually_told, signal};
+use crate::wire::{Wire, messages};
 
 const ENDPOINTS: [(&str, &str); 2] = [("/servers/everything/mcp", "echo"), ("/mcp", "everything__echo")];
 
 #[tokio::test]
 async fn killed_hub_keeps_sessions_and_lists_tools_before_any_process_runs() {
-    let (hub, key) = Hub::with(&[("everything", Server::everything())]).await;
+    let (hub, key) = Hub::with(&[("everything", Server::everything().with_daemon())]).await;
     let mut before = Vec::new();
     for (path, echo) in ENDPOINTS {
         let wire = Wire::legacy(hub.at(path), &key, "2025-11-25").await;
         wire.call_for_text(echo, json!({ "message": "before" })).await;
         before.push((wire.list("tools").await, wire));
     }
+    assert!(hub.home.processes_of("everything").len() >= 2, "the server and its daemon");
     let home = hub.kill();
-    eventually("no process outlives its hub", Duration::from_secs(5), || home.processes().is_empty()).await;
+    eventually("no process outlives its hub", Duration::from_secs(2), || home.processes().is_empty()).await;
 
     let hub = Hub::start(&home).await;
     let mut wires = Vec::new();
@@ -41,6 +44,75 @@ async fn killed_hub_keeps_sessions_and_lists_tools_before_any_process_runs() {
 }
 
 #[tokio::test]
+async fn what_hub_and_shim_have_left_ends_with_the_next_start() {
+    let home = Home::with(&[("left-behind", Server::everything().with_daemon())]);
+    let hub = Hub::start_with(&home, |serve| serve.args(["--pid-namespaces", "never"])).await;
+    let key = hub.create_key().await;
+    let wire = Wire::legacy(hub.at("/servers/left-behind/mcp"), &key, "2025-11-25").await;
+    wire.call_for_text("echo", json!({ "message": "before" })).await;
+    let shims = processes_called("mcp-orch\0shim\0left-behind\0");
+    assert_eq!(shims.len(), 1, "one server, one shim");
+    signal(&shims, Signal::STOP);
+    let home = hub.kill();
+    signal(&shims, Signal::KILL);
+    let one_is_left = || home.processes().len() == 1;
+    eventually("the server ends with its shim, and its daemon stays", Duration::from_secs(2), one_is_left)
+        .await;
+    let _hub = Hub::start(&home).await;
+    assert!(home.processes_of("left-behind").is_empty(), "the next hub finds what is left");
+}
+
+#[tokio::test]
+async fn a_call_that_a_killed_hub_owed_is_answered_by_the_next_one_that_its_outcome_is_unknown() {
+    let (hub, key) = Hub::with(&[("everything", Server::everything())]).await;
+    let wire = Wire::legacy(hub.at("/servers/everything/mcp"), &key, "2025-11-25").await;
+    let call = json!({ "jsonrpc": "2.0", "id": "slow", "method": "tools/call", "params": {
+        "name": "trigger-long-running-operation",
+        "arguments": { "duration": 60, "steps": 60 },
+        "_meta": { "progressToken": "p" },
+    }});
+    let mut response = wire.post(&call).await;
+    let mut heard = String::new();
+    while !heard.contains("\"progress\":2") {
+        let piece = response.chunk().await.expect("a stream").expect("more of it");
+        heard.push_str(std::str::from_utf8(&piece).expect("text"));
+    }
+    let cursor = heard.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().expect("an id");
+    let home = hub.kill();
+    let hub = Hub::start(&home).await;
+    let wire = wire.moved(hub.at("/servers/everything/mcp"));
+    let rest = messages(wire.resume(cursor).await).await;
+    let [answer] = rest.as_slice() else { panic!("the answer alone: {rest:?}") };
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!("slow"), &json!(-31003)), "{answer}");
+    assert_eq!(answer["error"]["data"]["outcome"], "unknown", "{answer}");
+    assert!(home.processes_of("everything").is_empty(), "it is not made again");
+}
+
+#[tokio::test]
+async fn a_subscription_is_kept_by_the_next_hub() {
+    const URI: &str = "demo://resource/dynamic/text/1";
+    let (hub, key) = Hub::with(&[("everything", Server::everything())]).await;
+    let wire = Wire::legacy(hub.at("/servers/everything/mcp"), &key, "2025-11-25").await;
+    let answer = wire.ask(&json!(1), "resources/subscribe", json!({ "uri": URI })).await;
+    assert!(answer["result"].is_object(), "{answer}");
+    let home = hub.kill();
+    let hub = Hub::start(&home).await;
+    let wire = wire.moved(hub.at("/servers/everything/mcp"));
+    let mut stream = wire.listen().await;
+    let mut heard = String::new();
+    while !heard
+        .contains(&format!(r#""method":"notifications/resources/updated","params":{{"uri":"{URI}"}}"#))
+    {
+        let piece = stream.chunk().await.expect("a stream").expect("more of it");
+        heard.push_str(std::str::from_utf8(&piece).expect("text"));
+    }
+    eventually("its server is there again", Duration::from_secs(10), || {
+        !home.processes_of("everything").is_empty()
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn killed_server_is_started_again_by_the_next_call() {
     let (hub, key) = Hub::with(&[("everything", Server::everything())]).await;
     let wire = Wire::legacy(hub.at("/servers/everything/mcp"), &key, "2025-11-25").await;
@@ -57,4 +129,13 @@ async fn killed_server_is_started_again_by_the_next_call() {
         answer["result"]["content"][0]["text"] == "Echo: after"
     })
     .await;
+}
+
+/// The processes with exactly this command line, each argument ended by a NUL.
+fn processes_called(line: &str) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").expect("a list of processes");
+    let processes = entries.flatten().filter(|entry| {
+        std::fs::read(entry.path().join("cmdline")).is_ok_and(|found| found == line.as_bytes())
+    });
+    processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -141,10 +141,18 @@ impl Wire {
 
     /// Opens a lost stream again, after the event with this id.
     pub(crate) async fn resume(&self, cursor: &str) -> Response {
+        self.get().header("last-event-id", cursor).send().await.expect("a response")
+    }
+
+    /// Opens the stream for what no request asked for.
+    pub(crate) async fn listen(&self) -> Response {
+        self.get().send().await.expect("a response")
+    }
+
+    fn get(&self) -> RequestBuilder {
         let get = self.http.get(&self.url).bearer_auth(&self.key).header("accept", "text/event-stream");
-        let get = get.header("mcp-protocol-version", &self.revision).header("last-event-id", cursor);
         let session = self.session.as_deref().expect("a session");
-        get.header("mcp-session-id", session).send().await.expect("a response")
+        get.header("mcp-protocol-version", &self.revision).header("mcp-session-id", session)
     }
 
     fn with_meta(&self, mut params: Value) -> Value {

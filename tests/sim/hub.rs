@@ -6,10 +6,10 @@ use std::sync::Arc;
 use orch_core::key::Token as Secret;
 use orch_core::ports::gateway::Event;
 use orch_core::ports::store::Change;
-use orch_core::record::{self, Definitions, Mode, Project, Record, RecordId, Server};
+use orch_core::record::{Definitions, Mode, Project, Record, RecordId, Server};
 use orch_core::shard::{Cx, Effect, Effects, Input, Shard, Token};
 use orch_core::snapshot::{Directory, Instance, Snapshot};
-use orch_core::{Entropy, ExchangeId, Limits, ProjectId, SessionId, Timestamp};
+use orch_core::{Entropy, ExchangeId, Limits, ProjectId, Timestamp};
 
 use crate::books::{Books, Entry, Exchange, Kind};
 use crate::clients::Client;
@@ -36,8 +36,8 @@ pub(crate) struct Hub {
     /// Commits on their way.
     pub store: VecDeque<(Option<Token>, Vec<Change>)>,
     pub publishing: VecDeque<Definitions>,
-    /// The sessions that are durable.
-    pub durable: BTreeMap<SessionId, record::Session>,
+    /// What is durable.
+    pub durable: BTreeMap<RecordId, Record>,
     pub weights: Vec<(Op, usize)>,
     pub servers: Vec<Option<Server>>,
     pub snapshot: Snapshot,
@@ -145,7 +145,8 @@ impl Hub {
         match effect {
             Effect::Answer { exchange, status, session, body } => {
                 if let Some(session) = session {
-                    assert!(self.durable.contains_key(&session), "a session was promised and is not stored");
+                    let id = RecordId::Session(self.project.id, session);
+                    assert!(self.durable.contains_key(&id), "a session was promised and is not stored");
                     let client = self.books.exchanges[&exchange].client;
                     self.clients[client].session.get_or_insert_with(|| session.to_string());
                 }
@@ -251,9 +252,8 @@ impl Hub {
         let Some((token, changes)) = self.store.pop_front() else { return };
         for change in changes.into_iter().filter(|_| ok) {
             match change {
-                Change::Put(Record::Session(session), _) => drop(self.durable.insert(session.id, session)),
-                Change::Remove(RecordId::Session(_, id)) => drop(self.durable.remove(&id)),
-                Change::Put(..) | Change::Remove(_) => panic!("the shard stores sessions alone"),
+                Change::Put(record, _) => drop(self.durable.insert(record.id(), record)),
+                Change::Remove(id) => drop(self.durable.remove(&id)),
             }
         }
         if let Some(token) = token {

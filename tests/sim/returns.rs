@@ -39,7 +39,9 @@ impl Books {
         let anew = it.kind == Kind::Stream && before != stream;
         let expected = if anew { 1 } else { last + 1 };
         assert!(anew || before == stream, "{id} comes on the stream {before}");
-        assert_eq!(number, expected, "{id} comes after {:?}", it.cursor);
+        // Where an earlier life of the hub has owed an answer, nobody knows what was said before it.
+        let last_word = it.kind == Kind::Post && number == u64::MAX;
+        assert!(number == expected || last_word, "{id} comes after {:?}", it.cursor);
         it.cursor = Some(id.to_owned());
     }
 

@@ -1,14 +1,17 @@
 //! Child processes that speak MCP over stdio: [`Upstreams`] for [`Transport::Stdio`].
 //!
 //! A child never holds the hub up: its output and its error output are always read, what is sent to it waits in a
-//! queue that is bounded in bytes, and its end is seen at once. It leads a process group, which ends as a whole.
-//! Linux is what this crate is written for; what is particular to it is in `group` and `spawn`.
+//! queue that is bounded in bytes, and its end is seen at once. It runs behind a shim, a process that ends the whole
+//! tree of the child with it, and with the hub. Linux is what this crate is written for; what is particular to it is
+//! in `shim`, `leash` and `sweep`.
 //!
 //! [`Transport::Stdio`]: orch_core::record::Transport::Stdio
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use orch_core::ports::upstream::{Grace, LaunchSpec, LinkSink, QueueFull, UpstreamLink, Upstreams};
@@ -18,12 +21,14 @@ use tokio_util::task::TaskTracker;
 
 mod complaints;
 mod framer;
-mod group;
+mod leash;
 mod life;
 mod outbox;
 mod overlong;
 mod program;
+pub mod shim;
 mod spawn;
+mod sweep;
 
 pub use framer::Framer;
 pub use overlong::Overlong;
@@ -34,20 +39,55 @@ use outbox::Outbox;
 /// Starts children and speaks with them.
 #[derive(Debug)]
 pub struct StdioUpstreams {
-    inherited: Arc<BTreeMap<OsString, OsString>>,
+    ground: Arc<Ground>,
     runtime: Handle,
     tasks: TaskTracker,
+}
+
+/// What all children of a hub have in common.
+#[derive(Debug)]
+pub(crate) struct Ground {
+    /// The variables that they get of the hub's own.
+    pub(crate) inherited: BTreeMap<OsString, OsString>,
+    /// The program that has the shim within it.
+    pub(crate) shim: PathBuf,
+    /// Whether a PID namespace is tried for each server: until one could not be made.
+    pub(crate) namespaces: AtomicBool,
+    /// The name of the instance that launches are of, if it has one.
+    pub(crate) instance: OnceLock<String>,
 }
 
 impl StdioUpstreams {
     /// Children run on `runtime`. Of `environment`, the hub's own, they get these variables only: `HOME`, `LANG`,
     /// `LC_ALL`, `LOGNAME`, `PATH`, `SHELL`, `TERM`, `TMPDIR`, `TZ`, `USER`; a server's `env` goes before them.
-    pub fn new(environment: impl IntoIterator<Item = (OsString, OsString)>, runtime: Handle) -> Self {
+    /// `shim` is a program that hands its start to [`shim::entered`]: [`shim::THIS_PROGRAM`], if the present one does.
+    pub fn new(
+        shim: impl Into<PathBuf>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        runtime: Handle,
+    ) -> Self {
         let inherited = environment
             .into_iter()
             .filter(|(name, _)| spawn::INHERITED.iter().any(|it| *it == name.as_os_str()))
             .collect();
-        Self { inherited: Arc::new(inherited), runtime, tasks: TaskTracker::new() }
+        let (shim, namespaces) = (shim.into(), AtomicBool::new(true));
+        let ground = Ground { inherited, shim, namespaces, instance: OnceLock::new() };
+        Self { ground: Arc::new(ground), runtime, tasks: TaskTracker::new() }
+    }
+
+    /// The same without PID namespaces, whether the system permits them or not.
+    #[must_use]
+    pub fn without_namespaces(self) -> Self {
+        self.ground.namespaces.store(false, Ordering::Relaxed);
+        self
+    }
+
+    /// Children are of the instance of this name from here on. What an earlier hub of the instance has left running,
+    /// killed together with its shims, is ended; no such hub may be alive. To be called before anything is opened.
+    pub async fn take_over(&self, instance: &str) {
+        if self.ground.instance.set(instance.to_owned()).is_ok() {
+            sweep::end_all(&spawn::marker_of_instance(instance)).await;
+        }
     }
 
     /// Ready when no child is left and every `closed` was reported. It ends none of them: drop or close the links.
@@ -63,7 +103,7 @@ impl Upstreams for StdioUpstreams {
         let (stop, stopped) = watch::channel(None);
         let life = Life {
             launch: spec,
-            inherited: Arc::clone(&self.inherited),
+            ground: Arc::clone(&self.ground),
             sink,
             outbox: Arc::clone(&outbox),
             stop: stopped,

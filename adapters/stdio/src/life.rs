@@ -2,31 +2,30 @@
 //!
 //! Three tasks serve its streams and never wait for each other: the writer, the reader and the one for the error
 //! output. This task only watches for the end, of which there are three: the child exits, its output breaks, or
-//! somebody asks for it. Whatever it is, the whole group is killed before the child is reaped, and `closed` is the
-//! last thing that is said.
+//! somebody asks for it. Whatever it is, nothing is left of the child's tree when `closed` is said, which is the last
+//! thing.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::future;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use orch_core::ports::upstream::{CloseReason, Grace, LaunchSpec, LinkSink};
-use rustix::process::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::framer::Framer;
-use crate::group::Group;
+use crate::leash::{Leash, NotRunning};
 use crate::outbox::Outbox;
-use crate::{complaints, spawn};
+use crate::shim::order::{Step, Way};
+use crate::{Ground, complaints, program, spawn};
 
-/// How long the output of an exited child may be held open by a process that left its group.
+/// How long the output of an exited child may be held open by a process that cannot be ended.
 const PIPE_WAIT: Duration = Duration::from_millis(200);
 
 /// The time for a child that closed its output, and so can answer nothing, to exit by itself.
@@ -38,12 +37,19 @@ pub(crate) const NOW: Grace = Grace { stdin: Duration::ZERO, term: Duration::ZER
 /// What a life needs.
 pub(crate) struct Life {
     pub(crate) launch: LaunchSpec,
-    pub(crate) inherited: Arc<BTreeMap<OsString, OsString>>,
+    pub(crate) ground: Arc<Ground>,
     pub(crate) sink: Arc<dyn LinkSink>,
     pub(crate) outbox: Arc<Outbox>,
     /// Says when to end.
     pub(crate) stop: watch::Receiver<Option<Grace>>,
     pub(crate) tasks: TaskTracker,
+}
+
+/// A child whose program runs.
+struct Started {
+    leash: Leash,
+    pid: Option<u32>,
+    stdin: ChildStdin,
 }
 
 /// How the end of a child came about.
@@ -60,8 +66,9 @@ impl Life {
         let reason = if self.stop.borrow().is_some() {
             CloseReason::Stopped
         } else {
-            match self.start() {
-                Ok((child, group)) => self.run(child, group).await,
+            match self.start().await {
+                Ok(Some(child)) => self.run(child).await,
+                Ok(None) => CloseReason::Stopped,
                 Err(words) => CloseReason::NotStarted(words),
             }
         };
@@ -69,33 +76,60 @@ impl Life {
         self.sink.closed(reason);
     }
 
-    fn start(&self) -> Result<(Child, Group), String> {
-        let child = spawn::spawn(&self.launch, &self.inherited)?;
-        let group =
-            Group::of(child.id()).map_err(|error| format!("the process cannot be watched: {error}"))?;
-        Ok((child, group))
+    /// `None` when the end was asked for, without grace, before the program ran.
+    async fn start(&mut self) -> Result<Option<Started>, String> {
+        let order = spawn::order(&self.launch, &self.ground)?;
+        let called = order.called.to_string_lossy();
+        let namespaces = &self.ground.namespaces;
+        loop {
+            let way = if namespaces.load(Ordering::Relaxed) { Way::Namespace } else { Way::Plain };
+            let (leash, stdin) = spawn::shim(&self.ground.shim, &self.launch.server, way, &order)
+                .map_err(|error| program::explain("mcp-orch", &error))?;
+            let running = tokio::select! {
+                running = leash.running() => running,
+                () = hurried(&mut self.stop) => {
+                    let _nobody_asks_how = leash.release().await;
+                    return Ok(None);
+                }
+            };
+            let NotRunning { step, error } = match running {
+                Ok(pid) => return Ok(Some(Started { leash, pid, stdin })),
+                Err(why) => why,
+            };
+            let _it_ended = leash.release().await;
+            match step {
+                Step::Namespace if way == Way::Namespace => {
+                    tracing::info!(%error, "no PID namespaces here: processes are ended one by one");
+                    namespaces.store(false, Ordering::Relaxed);
+                }
+                Step::Program => return Err(program::explain(&called, &error)),
+                Step::Namespace | Step::Setup => {
+                    return Err(format!("the process beside `{called}` could not be started: {error}"));
+                }
+            }
+        }
     }
 
-    async fn run(&mut self, mut child: Child, group: Group) -> CloseReason {
-        self.sink.opened(child.id());
-        let writer = child.stdin.take().map(|it| self.write(it));
-        let mut reader = child.stdout.take().map(|it| self.read(it));
-        let complaints = child.stderr.take().map(|it| self.listen(it));
+    async fn run(&mut self, started: Started) -> CloseReason {
+        let Started { mut leash, pid, stdin } = started;
+        self.sink.opened(pid);
+        let writer = self.write(stdin);
+        let mut reader = leash.shim().stdout.take().map(|it| self.read(it));
+        let complaints = leash.shim().stderr.take().map(|it| self.listen(it));
 
-        let End { stopped, mute } = self.watch(&group, reader.as_mut()).await;
-        group.release();
+        let End { stopped, mute } = self.watch(&mut leash, reader.as_mut()).await;
         self.outbox.finish();
-        let status = child.wait().await;
+        let status = leash.release().await;
         tokio::join!(
-            settle(writer, Duration::ZERO),
+            settle(Some(writer), Duration::ZERO),
             settle(reader.filter(|_| !mute), PIPE_WAIT),
             settle(complaints, PIPE_WAIT)
         );
         if stopped { CloseReason::Stopped } else { status.map_or(CloseReason::Exited(-1), reason_of) }
     }
 
-    /// Until the leader has exited.
-    async fn watch(&mut self, group: &Group, reader: Option<&mut JoinHandle<()>>) -> End {
+    /// Until the server has exited.
+    async fn watch(&mut self, leash: &mut Leash, reader: Option<&mut JoinHandle<()>>) -> End {
         let output = async {
             match reader {
                 Some(reader) => drop(reader.await),
@@ -103,31 +137,31 @@ impl Life {
             }
         };
         tokio::select! {
-            () = group.exited() => End { stopped: false, mute: false },
+            () = leash.exited() => End { stopped: false, mute: false },
             () = output => {
-                self.stop_in_steps(group, MUTE_GRACE).await;
+                self.stop_in_steps(leash, MUTE_GRACE).await;
                 End { stopped: false, mute: true }
             }
             grace = asked(&mut self.stop) => {
-                self.stop_in_steps(group, grace).await;
+                self.stop_in_steps(leash, grace).await;
                 End { stopped: true, mute: false }
             }
         }
     }
 
-    async fn stop_in_steps(&mut self, group: &Group, grace: Grace) {
+    /// Until the server has exited, or is to be killed.
+    async fn stop_in_steps(&mut self, leash: &mut Leash, grace: Grace) {
         self.outbox.finish();
-        for (wait, signal) in [(grace.stdin, Signal::TERM), (grace.term, Signal::KILL)] {
+        for (wait, asks) in [(grace.stdin, true), (grace.term, false)] {
             tokio::select! {
-                () = group.exited() => return,
-                () = tokio::time::sleep(wait) => group.signal(signal),
-                () = hurried(&mut self.stop), if grace != NOW => {
-                    group.signal(Signal::KILL);
-                    break;
-                }
+                () = leash.exited() => return,
+                () = tokio::time::sleep(wait) => {}
+                () = hurried(&mut self.stop), if grace != NOW => return,
+            }
+            if asks {
+                leash.term();
             }
         }
-        group.exited().await;
     }
 
     fn write(&self, stdin: ChildStdin) -> JoinHandle<()> {

@@ -153,6 +153,8 @@ fn table(kind: RecordKind) -> TableDefinition<'static, &'static [u8], &'static [
         RecordKind::Key => "keys",
         RecordKind::Definitions => "definitions",
         RecordKind::Session => "sessions",
+        RecordKind::Wishes => "wishes",
+        RecordKind::Owed => "owed",
         RecordKind::Log => "logs",
     })
 }

@@ -8,16 +8,17 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::ports::gateway::Target;
 use crate::{KeyId, LogId, ProjectId, ServerId, SessionId, Timestamp};
 
 mod codec;
 mod interpolate;
 mod log;
+mod session;
 
 pub use codec::{CodecError, decode, encode};
 pub use interpolate::{MissingVariable, interpolate, resolve};
 pub use log::{LogCategory, LogEntry, LogLevel, LogSource};
+pub use session::{Owed, Serves, Session, Subscription, Wishes};
 
 /// A record of any kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +33,10 @@ pub enum Record {
     Definitions(Definitions),
     /// See [`Session`].
     Session(Session),
+    /// See [`Wishes`].
+    Wishes(Wishes),
+    /// See [`Owed`].
+    Owed(Owed),
     /// See [`LogEntry`].
     Log(LogEntry),
 }
@@ -49,14 +54,26 @@ pub enum RecordKind {
     Definitions,
     /// [`Session`].
     Session,
+    /// [`Wishes`].
+    Wishes,
+    /// [`Owed`].
+    Owed,
     /// [`LogEntry`].
     Log,
 }
 
 impl RecordKind {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Project, Self::Server, Self::Key, Self::Definitions, Self::Session, Self::Log];
+    /// All kinds.
+    pub const ALL: [Self; 8] = [
+        Self::Project,
+        Self::Server,
+        Self::Key,
+        Self::Definitions,
+        Self::Session,
+        Self::Wishes,
+        Self::Owed,
+        Self::Log,
+    ];
 }
 
 /// The id of a record: its kind, its project, and its id within it.
@@ -72,6 +89,10 @@ pub enum RecordId {
     Definitions(ProjectId, ServerId),
     /// A session of a project.
     Session(ProjectId, SessionId),
+    /// What a session of a project wants to be told.
+    Wishes(ProjectId, SessionId),
+    /// An answer that is owed to a session of a project, by the number of its stream.
+    Owed(ProjectId, SessionId, u64),
     /// An entry of a project's log.
     Log(ProjectId, LogId),
 }
@@ -288,27 +309,6 @@ pub struct Definition {
     pub json: String,
 }
 
-/// A session of a client of the 2025 eras.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
-    /// Its id.
-    pub id: SessionId,
-    /// Its project.
-    pub project: ProjectId,
-    /// The endpoint it was opened at; it works at no other.
-    pub target: Target,
-    /// The key it was opened with; it works with no other.
-    pub key: KeyId,
-    /// The revision that was agreed.
-    pub revision: String,
-    /// `clientInfo`, a JSON object.
-    pub client_info: String,
-    /// The client's `capabilities`, a JSON object.
-    pub capabilities: String,
-    /// When it was opened.
-    pub created_at: Timestamp,
-}
-
 impl Record {
     /// The id under which this record is kept.
     pub fn id(&self) -> RecordId {
@@ -318,6 +318,8 @@ impl Record {
             Self::Key(it) => RecordId::Key(it.project, it.id.clone()),
             Self::Definitions(it) => RecordId::Definitions(it.project, it.server),
             Self::Session(it) => RecordId::Session(it.project, it.id),
+            Self::Wishes(it) => RecordId::Wishes(it.project, it.session),
+            Self::Owed(it) => RecordId::Owed(it.project, it.session, it.stream),
             Self::Log(it) => RecordId::Log(it.project, it.id),
         }
     }
@@ -332,6 +334,8 @@ impl RecordId {
             Self::Key(..) => RecordKind::Key,
             Self::Definitions(..) => RecordKind::Definitions,
             Self::Session(..) => RecordKind::Session,
+            Self::Wishes(..) => RecordKind::Wishes,
+            Self::Owed(..) => RecordKind::Owed,
             Self::Log(..) => RecordKind::Log,
         }
     }
@@ -342,10 +346,16 @@ impl RecordId {
             Self::Project(id) => (id, &[]),
             Self::Server(project, id) | Self::Definitions(project, id) => (project, id.0.as_bytes()),
             Self::Key(project, id) => (project, id.0.as_bytes()),
-            Self::Session(project, id) => (project, &id.0),
+            Self::Session(project, id) | Self::Wishes(project, id) | Self::Owed(project, id, _) => {
+                (project, &id.0)
+            }
             Self::Log(project, id) => (project, id.0.as_bytes()),
         };
-        [project.0.as_bytes(), own].concat()
+        let mut key = [project.0.as_bytes(), own].concat();
+        if let Self::Owed(.., stream) = self {
+            key.extend_from_slice(&stream.to_be_bytes());
+        }
+        key
     }
 }
 

@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    Definition, Definitions, Key, LogCategory, LogEntry, LogLevel, LogSource, Mode, Origin, Project,
-    Protocol, Record, RemoteKind, Server, ServerSpec, Session, Sharing, Transport, decode, encode,
+    Definition, Definitions, Key, LogCategory, LogEntry, LogLevel, LogSource, Mode, Origin, Owed, Project,
+    Protocol, Record, RemoteKind, Server, ServerSpec, Serves, Session, Sharing, Subscription, Transport,
+    Wishes, decode, encode,
 };
 use crate::ports::gateway::Target;
 use crate::{KeyId, LogId, ProjectId, ServerId, SessionId, Timestamp};
@@ -134,6 +135,24 @@ fn session() -> impl Strategy<Value = Record> {
     })
 }
 
+fn wishes() -> impl Strategy<Value = Record> {
+    let serves = prop_oneof![Just(Serves::Everybody), Just(Serves::Key), Just(Serves::Session)];
+    let subscription = (server_id(), serves, text(), text())
+        .prop_map(|(server, serves, uri, known_as)| Subscription { server, serves, uri, known_as });
+    let level = prop::option::of(text());
+    (any::<[u8; 32]>(), project_id(), level, vec(subscription, 0..4)).prop_map(|(id, project, level, all)| {
+        Record::Wishes(Wishes { session: SessionId(id), project, level, subscriptions: all })
+    })
+}
+
+fn owed() -> impl Strategy<Value = Record> {
+    let said = prop::option::of(vec((any::<u64>(), vec(any::<u8>(), 0..9)), 0..4));
+    let ids = (any::<[u8; 32]>(), project_id(), any::<u64>());
+    (ids, text(), vec(text(), 0..4), said).prop_map(|((session, project, stream), server, ids, said)| {
+        Record::Owed(Owed { session: SessionId(session), project, stream, server, ids, said })
+    })
+}
+
 fn log() -> impl Strategy<Value = Record> {
     let ids = (any::<u128>(), project_id(), prop::option::of(server_id()), time());
     let kinds = (
@@ -162,7 +181,7 @@ fn log() -> impl Strategy<Value = Record> {
 }
 
 fn record() -> impl Strategy<Value = Record> {
-    prop_oneof![project(), server(), key(), definitions(), session(), log()]
+    prop_oneof![project(), server(), key(), definitions(), session(), wishes(), owed(), log()]
 }
 
 proptest! {

@@ -6,10 +6,10 @@ use bytes::Bytes;
 
 use super::urls::wants_visits;
 use super::{Cx, Shard};
-use crate::Fault;
 use crate::mcp::{Lifetime, complete, plain};
 use crate::rpc::{Envelope, Field, write};
 use crate::upstream::Caller;
+use crate::{ExchangeId, Fault};
 
 impl Shard {
     /// Answers with a result of the hub's own, written for the caller's revision already.
@@ -62,12 +62,20 @@ impl Shard {
         if !caller.ends {
             return self.hand_over(cx, caller.exchange, Bytes::from(body));
         }
+        if self.promises(caller) {
+            return self.hold(caller.exchange, status, body);
+        }
         self.exchanges.remove(&caller.exchange);
-        if self.streams.has(caller.exchange) {
-            self.emit(cx, caller.exchange, Bytes::from(body));
-            self.finish(cx, caller.exchange);
+        self.end_with(cx, caller.exchange, status, body);
+    }
+
+    /// Ends an exchange, or the stream that it has become, with its answer.
+    pub(super) fn end_with(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId, status: u16, body: Vec<u8>) {
+        if self.streams.has(exchange) {
+            self.emit(cx, exchange, Bytes::from(body));
+            self.finish(cx, exchange);
         } else {
-            cx.answer(caller.exchange, status, Some(body));
+            cx.answer(exchange, status, Some(body));
         }
     }
 }

@@ -103,8 +103,9 @@ impl Shard {
         let listens = |exchange| self.exchanges.get(exchange) == Some(&Exchange::Listener);
         hold(self.listeners.keys().all(listens), "a listener's exchange is not one")?;
         let streams: usize = self.sessions.iter().map(|session| session.streams.len()).sum();
-        let stores =
-            self.unstored.values().map(|(caller, _)| &caller.exchange).chain(self.deletions.values());
+        let held = self.wishes.held.values().flatten().map(|promise| &promise.exchange);
+        let stores = self.unstored.values().map(|(caller, _)| &caller.exchange);
+        let stores = stores.chain(self.deletions.values()).chain(held);
         let stores = stores.filter(|exchange| self.exchanges.get(*exchange) == Some(&Exchange::Store));
         let gathers = |exchange| self.exchanges.get(exchange) == Some(&Exchange::Batch);
         hold(self.batches.keys().all(gathers), "a batch's exchange is not one")?;

@@ -105,6 +105,7 @@ impl Shard {
         {
             cx.answer(exchange, if ok { 204 } else { 503 }, None);
         }
+        self.release_held(cx, token);
         let Some((caller, session)) = self.unstored.remove(&token) else { return };
         let waits = self.exchanges.remove(&caller.exchange).is_some();
         match self.face(cx, &caller) {

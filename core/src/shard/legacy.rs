@@ -132,6 +132,7 @@ impl Shard {
         for method in unsaid {
             self.emit(cx, exchange, bare_notification(method));
         }
+        self.catch_up(cx, id);
     }
 
     fn open_sse(&mut self, cx: &mut Cx<'_>, opened: &Opened) {
@@ -184,6 +185,7 @@ impl Shard {
         self.cancel_all(cx, id);
         self.vacate_session(cx, id);
         self.streams.forget(id);
+        self.wishes.changed.insert(id);
     }
 
     /// Ends the quietest session when there are too many.

@@ -8,7 +8,6 @@ use alloc::vec::Vec;
 use hashbrown::HashMap;
 
 use crate::ports::upstream::Grace;
-use crate::record;
 use crate::upstream::{Caller, Seat, Seats, Upstream};
 use crate::{CallId, Deadline, ExchangeId, LinkId, ServerId, SessionId, Timestamp};
 
@@ -18,6 +17,7 @@ mod batch;
 mod cancel;
 mod cursor;
 mod cx;
+mod durable;
 mod effect;
 mod following;
 mod forward;
@@ -66,6 +66,7 @@ pub use input::{BatchPosted, Input, Opened, Posted};
 pub use rest::Order;
 
 use batch::Batch;
+use durable::Wishes;
 use listen::Listener;
 use park::{Gathering, Parked};
 use private::Private;
@@ -105,6 +106,8 @@ pub struct Shard {
     /// URIs that servers have shown on the unified endpoint.
     shown: Shown,
     publications: BTreeMap<ServerId, Publication>,
+    /// What sessions want to be told.
+    wishes: Wishes,
     /// What processes offer that serve somebody alone.
     private: Private,
     /// What servers have asked of clients, by the id that the clients see.
@@ -142,15 +145,6 @@ enum Exchange {
 }
 
 impl Shard {
-    /// A shard with the sessions that an earlier life of the hub has stored.
-    pub fn restore(sessions: impl IntoIterator<Item = record::Session>, now: Timestamp) -> Self {
-        let mut shard = Self::default();
-        for record in sessions {
-            shard.sessions.insert(session::Session::restore(record, now));
-        }
-        shard
-    }
-
     /// Takes one input. All that follows from it is in `cx.out` afterwards.
     pub fn handle(&mut self, cx: &mut Cx<'_>, input: Input) {
         match input {
@@ -177,6 +171,7 @@ impl Shard {
         if self.draining {
             self.end_endless(cx);
         }
+        self.store_changes(cx);
     }
 
     /// When this shard wants [`Input::TimerFired`] next.

@@ -99,6 +99,7 @@ impl Shard {
         if let Some(session) = self.sessions.get_mut(session) {
             session.level = Some(level);
         }
+        self.wishes.changed.insert(session);
         self.lower_levels(cx, &caller.target, session, level);
         self.respond(cx, caller, b"{}");
     }

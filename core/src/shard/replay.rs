@@ -4,6 +4,7 @@
 //! there are no gaps.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::{Limit, Limits, Timestamp};
@@ -36,6 +37,28 @@ pub(super) enum Gap {
 }
 
 impl Replay {
+    /// What an earlier life of the hub has said, by number, the oldest first.
+    pub(super) fn restored(said: Vec<(u64, Bytes)>, now: Timestamp) -> Self {
+        let last = said.last().map_or(0, |(number, _)| *number);
+        let bytes = said.iter().map(|(_, data)| data.len()).sum();
+        let evicted = said.first().map(|(first, _)| first.saturating_sub(1)).filter(|before| *before > 0);
+        let kept = said.into_iter().map(|(number, data)| Kept { number, at: now, data }).collect();
+        Self { kept, bytes, last, lost: evicted.map(|number| (number, Limit::ReplayEvents)) }
+    }
+
+    /// Nobody knows how much of a stream was read, and all that follows is this.
+    pub(super) fn last_words(words: Vec<Bytes>, now: Timestamp) -> Self {
+        let numbers = (0..=u64::MAX).rev().take(words.len());
+        let mut said: Vec<(u64, Bytes)> = numbers.zip(words.into_iter().rev()).collect();
+        said.reverse();
+        Self { lost: None, ..Self::restored(said, now) }
+    }
+
+    /// All that is kept, by number.
+    pub(super) fn kept(&self) -> impl Iterator<Item = (u64, &Bytes)> {
+        self.kept.iter().map(|kept| (kept.number, &kept.data))
+    }
+
     /// Keeps an event. Returns its number.
     pub(super) fn push(&mut self, data: Bytes, now: Timestamp, limits: &Limits) -> u64 {
         self.last = self.last.saturating_add(1);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::cursor::{Cursor, Kind};
 use super::session::Transport;
-use super::streams::Resumed;
+use super::streams::{Answers, Resumed};
 use super::{Cx, Effect, Exchange, Opened, Shard};
 use crate::mcp::Revision;
 use crate::ports::gateway::Event;
@@ -74,13 +74,28 @@ impl Shard {
             return;
         }
         let Some((session, kind, revision)) = self.resumable(exchange) else { return };
+        let answers = self.answers_on(exchange);
         let (now, limits) = (cx.now, cx.snapshot.limits());
-        let Some(first) = self.streams.begin(session, kind, exchange, now, limits) else { return };
+        let Some(first) = self.streams.begin(session, kind, (exchange, answers), now, limits) else { return };
         if revision.has_priming_events() {
             let retry_ms = u64::try_from(limits.sse_retry.as_millis()).unwrap_or(u64::MAX);
             let event = Event::Primed { id: first.to_string(), retry_ms };
             cx.effect(Effect::Emit { exchange, event });
         }
+    }
+
+    /// Which requests are answered on an exchange, by which server.
+    fn answers_on(&self, exchange: ExchangeId) -> Answers {
+        let waiting = self.waiters.iter().map(|waiter| (&waiter.caller, ""));
+        let all = self.upstreams.values().flat_map(|upstream| {
+            upstream.calls.clients().map(|(_, caller)| (caller, upstream.name.as_str()))
+        });
+        let mut answers = Answers::default();
+        for (caller, server) in all.chain(waiting).filter(|(caller, _)| caller.exchange == exchange) {
+            answers.ids.push(caller.id.clone());
+            answers.server = server.into();
+        }
+        answers
     }
 
     /// The session, purpose and revision of an exchange that can become a stream with event ids.

@@ -54,6 +54,8 @@ pub(crate) struct Session {
     pub last_active: Timestamp,
     /// Changes that were noticed while no stream was open.
     pub unsaid: BTreeSet<&'static str>,
+    /// Whether it is of an earlier life of the hub, and has not listened in this one.
+    pub restored: bool,
 }
 
 impl Session {
@@ -77,6 +79,7 @@ impl Session {
             in_flight: 0,
             last_active: now,
             unsaid: BTreeSet::new(),
+            restored: false,
         }
     }
 
@@ -97,6 +100,7 @@ impl Session {
             in_flight: 0,
             last_active: now,
             unsaid: BTreeSet::new(),
+            restored: true,
         }
     }
 

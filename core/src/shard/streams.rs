@@ -4,13 +4,17 @@
 //! one, a later one, or none while its client is away. Numbers are the time at which a stream was opened, or one more
 //! than the last: no two streams of a session have the same, in whichever life of the hub they were opened.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::cursor::{Cursor, Kind};
 use super::replay::{Gap, Replay};
-use crate::{Exceeded, ExchangeId, Fault, Limit, Limits, Rejection, SessionId, Timestamp};
+use crate::ports::store::{Change, Expect};
+use crate::record::{self, Record, RecordId};
+use crate::{Exceeded, ExchangeId, Fault, Limit, Limits, ProjectId, Rejection, SessionId, Timestamp};
 
 type Key = (SessionId, u64);
 
@@ -26,10 +30,24 @@ pub(super) struct Streams {
     ended: BTreeSet<(Timestamp, Key)>,
     bytes: usize,
     last: u64,
+    /// Answers whose record in the store may be another one by now.
+    changed: BTreeSet<Key>,
+    /// Answers that have a record in the store.
+    stored: BTreeSet<Key>,
+}
+
+/// Whose answers come on a stream: the ids of the requests, raw JSON, and the server that was asked.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    pub ids: Vec<Box<str>>,
+    pub server: String,
 }
 
 #[derive(Debug)]
 struct Stream {
+    answers: Answers,
+    /// Whether its client has ever been away.
+    left: bool,
     kind: Kind,
     address: ExchangeId,
     carrier: Option<ExchangeId>,
@@ -75,7 +93,7 @@ impl Streams {
         &mut self,
         session: SessionId,
         kind: Kind,
-        address: ExchangeId,
+        (address, answers): (ExchangeId, Answers),
         now: Timestamp,
         limits: &Limits,
     ) -> Option<Cursor> {
@@ -87,8 +105,12 @@ impl Streams {
         }
         self.last = now.0.max(self.last.saturating_add(1));
         let key = (session, self.last);
-        let stream = Stream { kind, address, carrier: Some(address), replay: Replay::default(), ended: None };
+        let (carrier, replay) = (Some(address), Replay::default());
+        let stream = Stream { answers, left: false, kind, address, carrier, replay, ended: None };
         self.table.insert(key, stream);
+        if kind == Kind::Answer {
+            self.changed.insert(key);
+        }
         self.addresses.insert(address, key);
         self.carried.insert(address, key);
         Some(Cursor::new(session, kind, self.last, 0))
@@ -144,6 +166,7 @@ impl Streams {
         }
         match stream.kind {
             Kind::Answer => {
+                self.changed.insert(key);
                 stream.ended = Some(now);
                 self.ended.insert((now, key));
             }
@@ -157,7 +180,7 @@ impl Streams {
         if let Some(key) = self.carried.remove(&exchange)
             && let Some(stream) = self.table.get_mut(&key)
         {
-            stream.carrier = None;
+            (stream.carrier, stream.left) = (None, true);
             return Departure::Absent(stream.address, stream.kind);
         }
         if self.has(exchange) { Departure::Superseded } else { Departure::Gone }
@@ -216,6 +239,50 @@ impl Streams {
         self.bytes = self.bytes.saturating_sub(before.saturating_sub(stream.replay.bytes()));
     }
 
+    /// An answer that an earlier life of the hub has owed. What it has not said it will not say any more: `lost` is that.
+    pub(super) fn restore(&mut self, owed: record::Owed, lost: impl Fn(&str) -> Vec<u8>, now: Timestamp) {
+        let key = (owed.session, owed.stream);
+        let replay = match owed.said {
+            Some(said) => {
+                Replay::restored(said.into_iter().map(|(number, data)| (number, data.into())).collect(), now)
+            }
+            None => Replay::last_words(owed.ids.iter().map(|id| lost(id).into()).collect(), now),
+        };
+        self.bytes = self.bytes.saturating_add(replay.bytes());
+        let answers = Answers { ids: owed.ids.into_iter().map(Into::into).collect(), server: owed.server };
+        let (kind, address, carrier, ended) = (Kind::Answer, ExchangeId(0), None, Some(now));
+        self.table.insert(key, Stream { answers, left: true, kind, address, carrier, replay, ended });
+        self.ended.insert((now, key));
+        self.stored.insert(key);
+    }
+
+    /// What is to change in the store.
+    pub(super) fn take_changes(&mut self, project: ProjectId) -> Vec<Change> {
+        let changed = core::mem::take(&mut self.changed);
+        changed.into_iter().filter_map(|key| self.change(project, key)).collect()
+    }
+
+    /// An answer is owed until it is said, and then for as long as it is kept for a client that was away.
+    fn change(&mut self, project: ProjectId, key: Key) -> Option<Change> {
+        let (session, number) = key;
+        let owed = self.table.get(&key).filter(|stream| stream.ended.is_none() || stream.left);
+        let Some(stream) = owed else {
+            let id = RecordId::Owed(project, session, number);
+            return self.stored.remove(&key).then_some(Change::Remove(id));
+        };
+        self.stored.insert(key);
+        let said = stream.replay.kept().map(|(number, data)| (number, data.to_vec()));
+        let record = Record::Owed(record::Owed {
+            session,
+            project,
+            stream: number,
+            server: stream.answers.server.clone(),
+            ids: stream.answers.ids.iter().map(ToString::to_string).collect(),
+            said: stream.ended.is_some().then(|| said.collect()),
+        });
+        Some(Change::Put(record, Expect::Anything))
+    }
+
     /// A session has ended, and all of its streams with it.
     pub(super) fn forget(&mut self, session: SessionId) {
         for key in self.of_session(session) {
@@ -230,13 +297,23 @@ impl Streams {
     fn remove(&mut self, key: Key) {
         let Some(stream) = self.table.remove(&key) else { return };
         self.bytes = self.bytes.saturating_sub(stream.replay.bytes());
-        self.addresses.remove(&stream.address);
+        if self.stored.contains(&key) {
+            self.changed.insert(key);
+        }
+        if self.addresses.get(&stream.address) == Some(&key) {
+            self.addresses.remove(&stream.address);
+        }
         if let Some(carrier) = stream.carrier {
             self.carried.remove(&carrier);
         }
         if let Some(at) = stream.ended {
             self.ended.remove(&(at, key));
         }
+    }
+
+    /// The sessions that have streams.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = SessionId> {
+        self.table.keys().map(|(session, _)| *session)
     }
 
     /// Answers that go on though nothing carries them.

@@ -2,10 +2,11 @@
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use bytes::Bytes;
 
 use super::listen::SUBSCRIPTION;
 use super::locate::{Located, locate, locate_resource};
@@ -31,11 +32,14 @@ pub(super) enum Subscriber {
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     table: BTreeMap<(Seat, String), BTreeMap<Subscriber, String>>,
+    /// Sessions whose subscriptions are others than they were when this was last looked at.
+    pub(super) changed: BTreeSet<SessionId>,
 }
 
 impl Subscriptions {
     /// Whether this is the first subscription to the resource.
     pub(super) fn add(&mut self, seat: &Seat, uri: &str, who: Subscriber, known_as: &str) -> bool {
+        self.note(who);
         let subscribers = self.table.entry((seat.clone(), uri.to_owned())).or_default();
         let first = subscribers.is_empty();
         subscribers.insert(who, known_as.to_owned());
@@ -49,6 +53,7 @@ impl Subscriptions {
 
     /// Whether this was the last subscription to the resource.
     pub(super) fn remove(&mut self, seat: &Seat, uri: &str, who: Subscriber) -> bool {
+        self.note(who);
         let key = (seat.clone(), uri.to_owned());
         let Some(subscribers) = self.table.get_mut(&key) else { return false };
         let last = subscribers.remove(&who).is_some() && subscribers.is_empty();
@@ -58,9 +63,22 @@ impl Subscriptions {
         last
     }
 
+    fn note(&mut self, who: Subscriber) {
+        if let Subscriber::Session(session) = who {
+            self.changed.insert(session);
+        }
+    }
+
     fn of(&self, who: Subscriber) -> Vec<(Seat, String)> {
         let theirs = self.table.iter().filter(|(_, subscribers)| subscribers.contains_key(&who));
         theirs.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// What somebody has subscribed to: where, and by the server's name and their own.
+    pub(super) fn names_of(&self, who: Subscriber) -> impl Iterator<Item = (Seat, String, String)> {
+        self.table.iter().filter_map(move |((seat, uri), names)| {
+            Some((seat.clone(), uri.clone(), names.get(&who)?.clone()))
+        })
     }
 
     /// What somebody has subscribed to under a name.
@@ -292,4 +310,12 @@ fn untagged(frame: &Envelope) -> (Field, Cow<'static, [u8]>) {
     let members = frame.raw(Field::Meta).and_then(Members::read);
     let kept = members.map(|members| members.without(|name| name == SUBSCRIPTION));
     (Field::Meta, Cow::Owned(kept.unwrap_or_default()))
+}
+
+/// The news that a resource has changed.
+pub(super) fn updated(uri: &str) -> Bytes {
+    let mut params = Vec::from(b"{\"uri\":");
+    write::string(&mut params, uri);
+    params.push(b'}');
+    write::request(None, "notifications/resources/updated", Some(&params)).into()
 }

@@ -7,7 +7,7 @@ use orch_core::key::{Pepper, derive};
 use orch_core::ports::store::{Change, Expect, Store, StoreError, Versioned};
 use orch_core::ports::upstream::Upstreams;
 use orch_core::ports::variables::Variables;
-use orch_core::record::{Definitions, Mode, Project, Record, RecordKind, Server, Session};
+use orch_core::record::{Definitions, Mode, Project, Record, RecordKind, Server};
 use orch_core::shard::{Input, Shard};
 use orch_core::snapshot::{Directory, Instance};
 use orch_core::{Entropy, Limits, ProjectId};
@@ -187,13 +187,11 @@ async fn load_cell(world: &Arc<World>, project: Project) -> Result<Arc<Cell>, Bo
             definitions.push(Arc::new(known));
         }
     }
-    let mut sessions: Vec<Session> = Vec::new();
-    for record in list(world, RecordKind::Session, id).await? {
-        if let Record::Session(session) = record {
-            sessions.push(session);
-        }
+    let mut records = Vec::new();
+    for kind in [RecordKind::Session, RecordKind::Wishes, RecordKind::Owed] {
+        records.extend(list(world, kind, id).await?);
     }
-    let shard = Shard::restore(sessions, world.clock.now());
+    let shard = Shard::restore(records, world.clock.now());
     let entropy = Entropy::from_seed(seed()?);
     Ok(Cell::start(world, Records { project, servers, definitions }, shard, entropy))
 }

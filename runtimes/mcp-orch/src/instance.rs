@@ -2,18 +2,18 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use orch_config::cli::UpstreamArgs;
+use orch_config::cli::{PidNamespaces, UpstreamArgs};
 use orch_config::environment::{self, ProcessVariables};
 use orch_core::Limits;
 use orch_core::record::Mode;
 use orch_driver::{Driver, Options, Parts};
-use orch_stdio::StdioUpstreams;
+use orch_stdio::{StdioUpstreams, shim};
 use orch_store_redb::RedbStore;
 use orch_upstream_http::{Allowed, HttpUpstreams};
 use tokio::runtime::Handle;
@@ -45,7 +45,12 @@ impl Instance {
         make_dir(data_dir)?;
         let store = RedbStore::open(data_dir.join("store.redb"))?;
         let instance_key = instance_key(&data_dir.join("instance.key"))?;
-        let children = Arc::new(StdioUpstreams::new(environment::all(), Handle::current()));
+        let children = StdioUpstreams::new(shim::THIS_PROGRAM, environment::all(), Handle::current());
+        let children = Arc::new(match upstream.pid_namespaces {
+            PidNamespaces::Auto => children,
+            PidNamespaces::Never => children.without_namespaces(),
+        });
+        children.take_over(&name(&data_dir.join("store.redb"))?).await;
         let parts = Parts {
             store: Arc::new(store),
             stdio: Arc::clone(&children) as _,
@@ -94,6 +99,13 @@ pub(crate) fn remote(args: &UpstreamArgs, limits: Limits) -> anyhow::Result<Http
 /// Where the admin socket of a data directory is.
 pub(crate) fn socket_path(data_dir: &Path) -> PathBuf {
     data_dir.join("admin.sock")
+}
+
+/// What no other instance of this machine is called: it goes with the open file of the store, so no instance has it
+/// before this one has ended.
+fn name(store: &Path) -> anyhow::Result<String> {
+    let file = fs::metadata(store).with_context(|| format!("{} cannot be read", store.display()))?;
+    Ok(format!("{:x}-{:x}", file.dev(), file.ino()))
 }
 
 fn make_dir(data_dir: &Path) -> anyhow::Result<()> {

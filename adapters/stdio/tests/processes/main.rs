@@ -10,5 +10,6 @@
 
 mod end;
 mod flow;
+mod orphans;
 mod stage;
 mod start;

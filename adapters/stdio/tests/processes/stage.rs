@@ -13,6 +13,9 @@ use orch_core::record::{ServerSpec, Transport};
 use orch_stdio::StdioUpstreams;
 use tokio::runtime::Runtime;
 
+/// The program that children run behind.
+pub(crate) const SHIM: &str = env!("CARGO_BIN_EXE_orch-stdio-shim");
+
 /// Longer than anything here takes on a busy machine: a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -69,8 +72,14 @@ impl Stage {
     pub(crate) fn new() -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let upstreams = StdioUpstreams::new(std::env::vars_os(), runtime.handle().clone());
+        let upstreams = StdioUpstreams::new(SHIM, std::env::vars_os(), runtime.handle().clone());
         Self { runtime: Arc::new(runtime), upstreams }
+    }
+
+    /// Children see the pids that the test sees.
+    pub(crate) fn plain() -> Self {
+        let Self { runtime, upstreams } = Self::new();
+        Self { runtime, upstreams: upstreams.without_namespaces() }
     }
 
     /// Starts `sh -c script`.

@@ -8,7 +8,7 @@ use orch_core::ports::upstream::{CloseReason, LaunchSpec};
 use orch_core::record::{RemoteKind, Transport};
 use orch_stdio::StdioUpstreams;
 
-use crate::stage::{Stage, launch};
+use crate::stage::{SHIM, Stage, launch};
 
 fn in_directory(mut launch: LaunchSpec, directory: &Path) -> LaunchSpec {
     if let Transport::Stdio { cwd, .. } = &mut launch.spec.transport {
@@ -30,6 +30,7 @@ fn a_child_sees_its_own_variables_the_few_inherited_ones_and_its_marker() {
     let hub =
         [("PATH", "/usr/bin:/bin"), ("HOME", "/home/hub"), ("LANG", "C.UTF-8"), ("HUB_SECRET", "s3cret")];
     stage.upstreams = StdioUpstreams::new(
+        SHIM,
         hub.map(|(name, value)| (name.into(), value.into())),
         stage.runtime.handle().clone(),
     );
@@ -38,8 +39,10 @@ fn a_child_sees_its_own_variables_the_few_inherited_ones_and_its_marker() {
         *env = BTreeMap::from([("TOKEN".into(), "a b".into()), ("HOME".into(), "/home/it".into())]);
     }
     let mut link = stage.open(&spec);
-    let mut seen: Vec<_> = (0..5).map(|_| link.text()).collect();
+    let mut seen: Vec<_> = (0..6).map(|_| link.text()).collect();
     seen.sort();
+    let launch = seen.remove(2);
+    assert!(launch.strip_prefix("MCP_ORCH_LAUNCH=").is_some_and(|it| it.len() == 32), "{launch}");
     let expected = ["HOME=/home/it", "LANG=C.UTF-8", "MCP_ORCH_SERVER=it", "PATH=/usr/bin:/bin", "TOKEN=a b"];
     assert_eq!(seen, expected);
     assert_eq!(link.end(), CloseReason::Exited(0));
@@ -61,9 +64,39 @@ fn a_child_runs_in_its_working_directory() {
 
 #[test]
 fn a_child_leads_a_group_of_its_own() {
-    let mut link = Stage::new().shell("ps -o pgid= -p $$; cat");
+    let mut link = Stage::plain().shell("ps -o pgid= -p $$; cat");
     let pid = link.pid();
     assert_eq!(link.text().trim(), pid.to_string());
+}
+
+#[test]
+fn a_child_has_no_file_no_signal_and_no_right_that_it_was_not_given() {
+    // Open across an exec, as what the hub was started with may be.
+    let left_open = std::fs::File::open("/dev/null").unwrap();
+    rustix::io::fcntl_setfd(&left_open, rustix::io::FdFlags::empty()).unwrap();
+    let mut link = Stage::new().python(
+        "import os, resource, signal\n\
+         print(sorted(os.listdir('/proc/self/fd'))[:4])\n\
+         print(signal.pthread_sigmask(signal.SIG_BLOCK, []))\n\
+         print(oct(os.umask(0)), resource.getrlimit(resource.RLIMIT_CORE))\n\
+         print([it for it in open('/proc/self/status') if it.startswith('NoNewPrivs')])",
+    );
+    // The last one is the directory that is read.
+    assert_eq!(link.text(), "['0', '1', '2', '3']");
+    assert_eq!(link.text(), "set()");
+    assert_eq!(link.text(), "0o77 (0, 0)");
+    assert_eq!(link.text(), r"['NoNewPrivs:\t1\n']");
+}
+
+#[test]
+fn no_secret_is_in_a_command_line() {
+    let mut spec = launch("sh", &["-c", "cat /proc/$PPID/cmdline /proc/$PPID/environ; echo; read line"]);
+    if let Transport::Stdio { env, .. } = &mut spec.spec.transport {
+        env.insert("TOKEN".into(), "s3cret".into());
+    }
+    for stage in [Stage::new(), Stage::plain()] {
+        assert_eq!(stage.open(&spec).text(), "mcp-orch\0shim\0it\0");
+    }
 }
 
 #[test]

@@ -50,8 +50,12 @@ pub(crate) fn pairs(store: &impl Store) -> Vec<u128> {
 fn number(stored: &Versioned) -> u128 {
     match &stored.record {
         Record::Project(project) => project.id.0.as_u128(),
-        Record::Server(_) | Record::Key(_) | Record::Definitions(_) | Record::Session(_) | Record::Log(_) => {
-            u128::MAX
-        }
+        Record::Definitions(_)
+        | Record::Key(_)
+        | Record::Log(_)
+        | Record::Owed(_)
+        | Record::Server(_)
+        | Record::Session(_)
+        | Record::Wishes(_) => u128::MAX,
     }
 }

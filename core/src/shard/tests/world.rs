@@ -148,15 +148,7 @@ impl World {
 
     /// The same world in another life of the hub: what is stored is there, no process runs, no stream is open.
     pub(super) fn restarted(mut self) -> Self {
-        let sessions = self.records.values().filter_map(|record| match record {
-            Record::Session(session) => Some(session.clone()),
-            Record::Definitions(_)
-            | Record::Key(_)
-            | Record::Log(_)
-            | Record::Project(_)
-            | Record::Server(_) => None,
-        });
-        self.shard = Shard::restore(sessions, self.now);
+        self.shard = Shard::restore(self.records.values().cloned(), self.now);
         self.exchanges.clear();
         self.links.clear();
         self.log.clear();

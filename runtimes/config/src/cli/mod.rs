@@ -23,7 +23,7 @@ pub use logs::Logs;
 pub use query::{Call, Check, ClientConfigArgs, Completions, Doctor, KeyCommand, Keys, KeysCreate};
 pub use query::{KeysList, KeysRevoke, ListServers, ListTools, Order};
 pub use serve::{DEFAULT_CONFIG, LogLevel, Serve};
-pub use upstream::UpstreamArgs;
+pub use upstream::{PidNamespaces, UpstreamArgs};
 pub use value::Expiry;
 
 /// A hub for MCP servers: many servers behind one authenticated endpoint.

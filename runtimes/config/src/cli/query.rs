@@ -88,9 +88,9 @@ pub struct ListServers {
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(after_help = "\
 Examples:
-  mcp-orch start github       Also one that has crashed
+  mcp-orch start github      Now, also one that has crashed
+  mcp-orch stop github       Until the next call
   mcp-orch restart github
-  mcp-orch stop github
 
 The hub has to run. Servers need not be started by hand: the first call does it.
 To keep one from starting, set \"disabled\": true in the configuration.")]

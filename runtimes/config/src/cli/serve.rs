@@ -54,7 +54,7 @@ pub struct Serve {
     #[arg(long, value_name = "SECONDS", env = "ORCH_DRAIN_SECONDS", default_value_t = 30)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub drain_seconds: u64,
-    /// Remote servers.
+    /// Servers.
     #[command(flatten)]
     pub upstream: UpstreamArgs,
 }

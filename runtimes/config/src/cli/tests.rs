@@ -79,6 +79,7 @@ fn every_flag_of_serve_has_its_variable() {
         "ORCH_DRAIN_SECONDS",
         "ORCH_ALLOW_UPSTREAM",
         "ORCH_UPSTREAM_CA",
+        "ORCH_PID_NAMESPACES",
     ];
     assert_eq!(variables, expected);
 }
@@ -144,6 +145,8 @@ fn every_flag_of_serve_is_read() {
         "10.0.0.0/8,[::1]:80",
         "--upstream-ca",
         "/ca.pem",
+        "--pid-namespaces",
+        "Never",
     ]);
     let expected = Serve {
         host: "::1".parse().unwrap(),
@@ -159,6 +162,7 @@ fn every_flag_of_serve_is_read() {
         upstream: UpstreamArgs {
             allowed: vec!["localhost:3000".into(), "10.0.0.0/8".into(), "[::1]:80".into()],
             own_roots: Some("/ca.pem".into()),
+            pid_namespaces: PidNamespaces::Never,
         },
     };
     assert_eq!(serve, expected);

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgMatches, Args, FromArgMatches};
+use clap::{ArgMatches, Args, FromArgMatches, ValueEnum};
 
-/// What an operator says of remote servers.
+/// What an operator says of servers, remote ones and programs.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpstreamArgs {
     /// Remote target that is reached although it is private, local, on another port than 443 or without TLS:
@@ -19,6 +19,20 @@ pub struct UpstreamArgs {
     /// PEM file of authorities that remote servers' certificates may come from, beside the public ones
     #[arg(long = "upstream-ca", value_name = "FILE", env = "ORCH_UPSTREAM_CA")]
     pub own_roots: Option<PathBuf>,
+    /// Whether the processes of a server have a PID namespace of their own, and see themselves alone
+    #[arg(long, value_name = "WHEN", env = "ORCH_PID_NAMESPACES", value_enum, ignore_case = true)]
+    #[arg(default_value_t)]
+    pub pid_namespaces: PidNamespaces,
+}
+
+/// When there are PID namespaces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PidNamespaces {
+    /// Where the system permits them.
+    #[default]
+    Auto,
+    /// Nowhere.
+    Never,
 }
 
 impl UpstreamArgs {
