@@ -44,6 +44,35 @@ uuid_id!(
     /// A configured MCP server of one project.
     ServerId
 );
+uuid_id!(
+    /// An entry of a project's log. Sorts by time.
+    LogId
+);
+
+impl LogId {
+    /// Before all ids.
+    pub const FIRST: Self = Self(Uuid::nil());
+    /// After all ids.
+    pub const LAST: Self = Self(Uuid::max());
+
+    /// Mints an id that is larger than this one, also when the clock was set back or stands still.
+    #[must_use]
+    pub fn mint_after(self, now: Timestamp, entropy: &mut Entropy) -> Self {
+        Self::mint(now, entropy).max(self.next())
+    }
+
+    /// The smallest id that is larger.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128().saturating_add(1)))
+    }
+
+    /// What no id of an earlier time reaches, and every one of this time or a later one does.
+    pub fn first_at(at: Timestamp) -> Self {
+        // A UUID of version 7 begins with 48 bits of milliseconds.
+        Self(Uuid::from_u128(u128::from(at.0.min((1 << 48) - 1)) << 80))
+    }
+}
 
 macro_rules! counter_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -152,6 +181,14 @@ impl Entropy {
         Self { seed, counter: 0 }
     }
 
+    /// Another generator, whose ids are never this one's.
+    #[must_use]
+    pub fn fork(&mut self) -> Self {
+        let mut seed = [0; 32];
+        self.fill(&mut seed);
+        Self::from_seed(seed)
+    }
+
     /// Fills `out` with unpredictable bytes.
     pub fn fill(&mut self, out: &mut [u8]) {
         for chunk in out.chunks_mut(32) {
@@ -189,6 +226,19 @@ impl Entropy {
 mod tests {
     use super::*;
     use alloc::string::ToString;
+
+    #[test]
+    fn ids_of_log_entries_grow_though_the_clock_does_not() {
+        let mut entropy = Entropy::from_seed([9; 32]);
+        let mut last = LogId::FIRST;
+        for at in [5, 5, 5, 4, 6, 2] {
+            let id = last.mint_after(Timestamp(at), &mut entropy);
+            assert!(id > last && id < LogId::LAST);
+            last = id;
+        }
+        assert!(last >= LogId::first_at(Timestamp(6)) && last < LogId::first_at(Timestamp(7)));
+        assert!(LogId::first_at(Timestamp::NEVER) < LogId::LAST);
+    }
 
     #[test]
     fn session_id_round_trips_and_refuses_other_spellings() {

@@ -155,6 +155,20 @@ pub struct Limits {
     pub remote_linger: Duration,
     /// How long a remote server may take to hear that its session is over.
     pub remote_farewell: Duration,
+    /// The longest text of one log entry, in bytes; more is cut off.
+    pub log_entry_bytes: usize,
+    /// Bytes of entries a second that are kept of one server.
+    pub log_rate_bytes: usize,
+    /// Bytes of entries of one project that wait to be written; half of them are written at once.
+    pub log_buffer_bytes: usize,
+    /// How long an entry waits for others to be written with.
+    pub log_flush: Duration,
+    /// How long an entry is kept.
+    pub log_age: Duration,
+    /// Entries that are kept of one project; the oldest make room.
+    pub log_entries: usize,
+    /// Bytes of the entries that are kept of one project; the oldest make room.
+    pub log_bytes: usize,
     /// From a closed stdin to SIGTERM.
     pub stop_stdin: Duration,
     /// From SIGTERM to SIGKILL.
@@ -271,6 +285,13 @@ impl Default for Limits {
             remote_idle: s(4),
             remote_linger: s(1),
             remote_farewell: s(5),
+            log_entry_bytes: 8 * KIB,
+            log_rate_bytes: 64 * KIB,
+            log_buffer_bytes: MIB,
+            log_flush: ms(250),
+            log_age: s(14 * 24 * 60 * 60),
+            log_entries: 100_000,
+            log_bytes: 64 * MIB,
             stop_stdin: s(2),
             stop_term: s(3),
             drain: s(30),

@@ -43,6 +43,10 @@ impl LinkSink for Recorder {
         self.record(Event::Logged);
     }
 
+    fn dropped(&self, _bytes: u64) {
+        self.record(Event::Logged);
+    }
+
     fn closed(&self, reason: CloseReason) {
         self.record(Event::Closed(reason));
     }

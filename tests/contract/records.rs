@@ -9,12 +9,12 @@ use orch_core::ports::store::{Change, Expect, Store as _, Versioned};
 use orch_core::record::{Record, decode, encode};
 use orch_store_redb::RedbStore;
 
-use crate::samples::{definitions, key, owed, project, remote, server, session, wishes};
+use crate::samples::{definitions, key, log, owed, project, remote, server, session, wishes};
 
 /// The format that is written today.
 const CURRENT: u8 = 1;
 
-fn samples() -> [(&'static str, Record); 8] {
+fn samples() -> [(&'static str, Record); 9] {
     [
         ("project", project(1, "Default")),
         ("server-stdio", server(1, 2, "everything")),
@@ -24,6 +24,7 @@ fn samples() -> [(&'static str, Record); 8] {
         ("session", session(1, 0xC3)),
         ("wishes", wishes(1, 0xC3)),
         ("owed", owed(1, 0xC3)),
+        ("log", log(1, 7)),
     ]
 }
 

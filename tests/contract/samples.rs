@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use orch_core::ports::gateway::Target;
 use orch_core::record::{
-    Definition, Definitions, Key, Mode, Origin, Owed, Project, Record, RemoteKind, Server, ServerSpec,
-    Serves, Session, Subscription, Transport, Wishes,
+    Definition, Definitions, Key, LogCategory, LogEntry, LogLevel, LogSource, Mode, Origin, Owed, Project,
+    Record, RecordId, RemoteKind, Server, ServerSpec, Serves, Session, Subscription, Transport, Wishes,
 };
-use orch_core::{KeyId, ProjectId, ServerId, SessionId, Timestamp};
+use orch_core::{KeyId, LogId, ProjectId, ServerId, SessionId, Timestamp};
 use uuid::Uuid;
 
 const NOW: Timestamp = Timestamp(1_763_700_000_123);
@@ -137,4 +137,23 @@ pub(crate) fn owed(project: u128, byte: u8) -> Record {
         ids: vec!["7".into(), r#""seven""#.into()],
         said: Some(vec![(3, br#"{"jsonrpc":"2.0"}"#.to_vec())]),
     })
+}
+
+pub(crate) fn log(project: u128, number: u128) -> Record {
+    Record::Log(LogEntry {
+        id: LogId(Uuid::from_u128(number)),
+        project: project_id(project),
+        server_id: Some(server_id(2)),
+        server: "everything".into(),
+        timestamp: NOW,
+        level: LogLevel::Warning,
+        category: LogCategory::ToolExecution,
+        source: LogSource::Hub,
+        message: "tool echo failed after 12 ms: it said so itself".into(),
+        details: Some(r#"{"tool":"echo","outcome":"isError","ms":12}"#.into()),
+    })
+}
+
+pub(crate) fn log_id(project: u128, number: u128) -> RecordId {
+    log(project, number).id()
 }

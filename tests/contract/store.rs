@@ -5,13 +5,15 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use orch_core::ports::store::{Change, Expect, Store, StoreErrorKind, Versioned};
-use orch_core::record::{Record, RecordKind};
+use orch_core::ports::store::{Change, Expect, Scan, ScanOrder, Store, StoreErrorKind, Versioned};
+use orch_core::record::{Record, RecordId, RecordKind};
 use orch_store_memory::MemoryStore;
 use orch_store_redb::RedbStore;
 use tokio::task::JoinSet;
 
-use crate::samples::{definitions, key, owed, project, project_id, remote, server, session, wishes};
+use crate::samples::{
+    definitions, key, log, log_id, owed, project, project_id, remote, server, server_id, session, wishes,
+};
 
 macro_rules! rules {
     ($($rule:ident)*) => {
@@ -38,6 +40,8 @@ rules! {
     a_conflict_spoils_no_other_commit
     commits_take_effect_in_the_order_of_their_calls
     a_commit_that_nobody_waits_for_happens
+    a_scan_finds_what_lies_in_its_range_from_either_end
+    a_scan_of_no_range_finds_nothing
 }
 
 fn on_memory<F: Future<Output = ()>>(rule: impl FnOnce(Arc<dyn Store>) -> F) {
@@ -91,6 +95,7 @@ async fn a_record_of_each_kind_reads_as_it_was_put(store: Arc<dyn Store>) {
         session(1, 7),
         wishes(1, 7),
         owed(1, 7),
+        log(1, 3),
     ];
     let puts = records.iter().map(|it| Change::Put(it.clone(), Expect::Absent)).collect();
     store.commit(puts).await.unwrap();
@@ -257,4 +262,45 @@ async fn a_commit_that_nobody_waits_for_happens(store: Arc<dyn Store>) {
     drop(store.commit(vec![Change::Put(project(1, "first"), Expect::Absent)]));
     put(&*store, project(1, "second"), Expect::Version(1)).await.unwrap();
     assert_eq!(version(&*store, &project(1, "")).await, Some(2));
+}
+
+/// The numbers of the entries of project 1 that are found.
+async fn scan(store: &dyn Store, ids: (u128, u128), order: ScanOrder, limit: usize) -> Vec<u128> {
+    let scan = Scan { from: log_id(1, ids.0), before: log_id(1, ids.1), order, limit };
+    let found = store.scan(scan).await.unwrap();
+    let number = |it: &Versioned| {
+        let RecordId::Log(_, id) = it.record.id() else { panic!("{it:?} is no entry") };
+        id.0.as_u128()
+    };
+    found.iter().map(number).collect()
+}
+
+async fn a_scan_finds_what_lies_in_its_range_from_either_end(store: Arc<dyn Store>) {
+    use ScanOrder::{Ascending, Descending};
+    for number in [5, 1, 4, 2, 3, 256] {
+        put(&*store, log(1, number), Expect::Absent).await.unwrap();
+    }
+    for other in [log(2, 3), session(1, 3), server(1, 3, "it")] {
+        put(&*store, other, Expect::Absent).await.unwrap();
+    }
+    let all = (0, u128::MAX);
+    assert_eq!(scan(&*store, all, Ascending, 100).await, [1, 2, 3, 4, 5, 256]);
+    assert_eq!(scan(&*store, all, Descending, 100).await, [256, 5, 4, 3, 2, 1]);
+    assert_eq!(scan(&*store, (2, 5), Ascending, 100).await, [2, 3, 4]);
+    assert_eq!(scan(&*store, (2, 5), Descending, 2).await, [4, 3]);
+    assert_eq!(scan(&*store, (2, 5), Ascending, 2).await, [2, 3]);
+    store.commit(vec![Change::Remove(log_id(1, 3))]).await.unwrap();
+    assert_eq!(scan(&*store, (2, 5), Ascending, 100).await, [2, 4]);
+}
+
+async fn a_scan_of_no_range_finds_nothing(store: Arc<dyn Store>) {
+    put(&*store, log(1, 3), Expect::Absent).await.unwrap();
+    assert_eq!(scan(&*store, (3, 3), ScanOrder::Ascending, 9).await, [0_u128; 0]);
+    assert_eq!(scan(&*store, (9, 1), ScanOrder::Descending, 9).await, [0_u128; 0]);
+    assert_eq!(scan(&*store, (0, 9), ScanOrder::Ascending, 0).await, [0_u128; 0]);
+    let server = RecordId::Server(project_id(1), server_id(u128::MAX));
+    for (from, before) in [(log_id(1, 0), log_id(2, 0)), (log_id(1, 0), server)] {
+        let scan = Scan { from, before, order: ScanOrder::Ascending, limit: 9 };
+        assert_eq!(store.scan(scan).await.unwrap(), []);
+    }
 }

@@ -23,6 +23,7 @@ mod hub;
 mod inspector;
 mod isolation;
 mod kills;
+mod logs;
 mod matrix;
 mod peers;
 mod process;

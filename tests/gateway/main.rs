@@ -4,6 +4,7 @@
 
 mod far_end;
 mod link;
+mod logs;
 mod near_end;
 mod scripted;
 

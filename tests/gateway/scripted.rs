@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use orch_core::Limits;
+use orch_core::ports::store::Store;
 use orch_core::ports::upstream::{Grace, LaunchSpec, LinkSink, QueueFull, UpstreamLink, Upstreams};
 use orch_core::ports::variables::Variables;
 use orch_core::record::{Mode, Premises, ServerSpec, Transport};
@@ -19,14 +20,17 @@ pub(crate) struct Hub {
 }
 
 pub(crate) async fn hub() -> Hub {
-    let parts = Parts {
-        store: Arc::new(MemoryStore::new()),
-        stdio: Arc::new(ScriptedUpstreams),
-        remote: Arc::new(ScriptedUpstreams),
-        variables: Arc::new(NoVariables),
-    };
+    let driver = driver(Arc::new(MemoryStore::new()), Arc::new(ScriptedUpstreams), Limits::default()).await;
+    let key = driver.create_key("default", "test", None).await.unwrap();
+    Hub { driver, key: key.token.reveal().to_owned() }
+}
+
+/// A driver with one server, `echo`.
+pub(crate) async fn driver(store: Arc<dyn Store>, upstreams: Arc<dyn Upstreams>, limits: Limits) -> Driver {
+    let parts =
+        Parts { store, stdio: Arc::clone(&upstreams), remote: upstreams, variables: Arc::new(NoVariables) };
     let options = Options {
-        limits: Limits::default(),
+        limits,
         instance_key: [7; 32],
         base_url: "http://127.0.0.1:8000".to_owned(),
         config_file: "mcp-config.json".to_owned(),
@@ -41,8 +45,7 @@ pub(crate) async fn hub() -> Hub {
         cwd: None,
     });
     driver.apply_servers("default", BTreeMap::from([("echo".to_owned(), spec)])).await.unwrap();
-    let key = driver.create_key("default", "test", None).await.unwrap();
-    Hub { driver, key: key.token.reveal().to_owned() }
+    driver
 }
 
 struct NoVariables;

@@ -41,6 +41,8 @@ impl LinkSink for Recorder {
 
     fn logged(&self, _: String) {}
 
+    fn dropped(&self, _: u64) {}
+
     fn closed(&self, reason: CloseReason) {
         self.record(Event::Closed(reason));
     }

@@ -1,7 +1,7 @@
 //! A child's error output: read always, reported in measure.
 //!
 //! Lines are cut at [`LINE`], and within one second no more than [`LINES`] of them, or [`BYTES`] bytes, are
-//! reported; the rest is counted and reported as one line. So a flood costs neither memory nor the log.
+//! reported; the bytes of the rest are counted and reported as such. So a flood costs neither memory nor the log.
 
 use std::future;
 use std::pin::Pin;
@@ -39,6 +39,7 @@ pub(crate) async fn read_all(mut input: impl AsyncRead + Unpin, sink: &dyn LinkS
         };
         let Some(bytes) = chunk.get(..read).filter(|it| !it.is_empty()) else { break };
         lines.cut(bytes, |line| report(line, &mut meter, sink));
+        meter.dropped += std::mem::take(&mut lines.cut_off);
         if window.is_none() && meter.used() {
             window = Some(Box::pin(tokio::time::sleep(WINDOW)));
         }
@@ -64,7 +65,7 @@ fn report(line: &[u8], meter: &mut Meter, sink: &dyn LinkSink) {
 fn report_dropped(meter: &mut Meter, sink: &dyn LinkSink) {
     let dropped = std::mem::take(meter).dropped;
     if dropped > 0 {
-        sink.logged(format!("dropped {dropped} lines"));
+        sink.dropped(dropped);
     }
 }
 
@@ -73,6 +74,7 @@ fn report_dropped(meter: &mut Meter, sink: &dyn LinkSink) {
 struct Meter {
     lines: usize,
     bytes: usize,
+    /// Bytes.
     dropped: u64,
 }
 
@@ -83,7 +85,7 @@ impl Meter {
             self.lines += 1;
             self.bytes += bytes;
         } else {
-            self.dropped += 1;
+            self.dropped += bytes as u64;
         }
         admitted
     }
@@ -97,6 +99,8 @@ impl Meter {
 #[derive(Debug, Default)]
 struct LineCutter {
     begun: Vec<u8>,
+    /// Bytes of lines that were longer.
+    cut_off: u64,
 }
 
 impl LineCutter {
@@ -106,6 +110,7 @@ impl LineCutter {
             memchr::memchr(b'\n', bytes).and_then(|end| bytes.split_at_checked(end))
         {
             if self.begun.is_empty() {
+                self.cut_off += line.len().saturating_sub(LINE) as u64;
                 emit(line, &mut each);
             } else {
                 self.keep(line);
@@ -123,6 +128,7 @@ impl LineCutter {
 
     fn keep(&mut self, bytes: &[u8]) {
         let room = LINE.saturating_sub(self.begun.len());
+        self.cut_off += bytes.len().saturating_sub(room) as u64;
         self.begun.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 }
@@ -140,12 +146,16 @@ mod tests {
     use super::*;
 
     fn cut(chunks: &[&[u8]]) -> Vec<Vec<u8>> {
+        cut_and_counted(chunks).0
+    }
+
+    fn cut_and_counted(chunks: &[&[u8]]) -> (Vec<Vec<u8>>, u64) {
         let (mut cutter, mut out) = (LineCutter::default(), Vec::new());
         for chunk in chunks {
             cutter.cut(chunk, |line| out.push(line.to_vec()));
         }
         cutter.finish(|line| out.push(line.to_vec()));
-        out
+        (out, cutter.cut_off)
     }
 
     #[test]
@@ -156,11 +166,11 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_is_cut_and_its_rest_dropped() {
+    fn a_long_line_is_cut_and_its_rest_counted() {
         let long = [vec![b'x'; LINE + 5], b"\ny\n".to_vec()].concat();
         let expected = [vec![b'x'; LINE], b"y".to_vec()];
-        assert_eq!(cut(&[&long]), expected);
-        assert_eq!(cut(&long.chunks(7).collect::<Vec<_>>()), expected);
+        assert_eq!(cut_and_counted(&[&long]), (expected.to_vec(), 5));
+        assert_eq!(cut_and_counted(&long.chunks(7).collect::<Vec<_>>()), (expected.to_vec(), 5));
     }
 
     #[test]

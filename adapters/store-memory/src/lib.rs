@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use orch_core::ProjectId;
 use orch_core::ports::BoxFuture;
-use orch_core::ports::store::{Change, Store, StoreError, StoreErrorKind, Versioned};
+use orch_core::ports::store::{Change, Scan, ScanOrder, Store, StoreError, StoreErrorKind, Versioned};
 use orch_core::record::{RecordId, RecordKind};
 
 /// Records in a map, gone when it is dropped.
@@ -62,6 +62,19 @@ impl Store for MemoryStore {
             let of_project =
                 records.range(first..).take_while(|((it, key), _)| *it == kind && key.starts_with(prefix));
             Ok(of_project.map(|(_, versioned)| versioned.clone()).collect())
+        })
+    }
+
+    fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Versioned>, StoreError>> {
+        Box::pin(async move {
+            let Some((from, before)) = scan.keys() else { return Ok(Vec::new()) };
+            let kind = scan.from.kind();
+            let records = self.records();
+            let range = records.range((kind, from)..(kind, before)).map(|(_, versioned)| versioned.clone());
+            Ok(match scan.order {
+                ScanOrder::Ascending => range.take(scan.limit).collect(),
+                ScanOrder::Descending => range.rev().take(scan.limit).collect(),
+            })
         })
     }
 }

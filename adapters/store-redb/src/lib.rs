@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 
 use orch_core::ProjectId;
 use orch_core::ports::BoxFuture;
-use orch_core::ports::store::{Change, Store, StoreError, StoreErrorKind, Versioned};
+use orch_core::ports::store::{Change, Scan, Store, StoreError, StoreErrorKind, Versioned};
 use orch_core::record::{RecordId, RecordKind};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -119,6 +119,10 @@ impl Store for RedbStore {
         project: ProjectId,
     ) -> BoxFuture<'_, Result<Vec<Versioned>, StoreError>> {
         Box::pin(async move { self.database.read(|database| tables::list(database, kind, project)) })
+    }
+
+    fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Versioned>, StoreError>> {
+        Box::pin(async move { self.database.read(|database| tables::scan(database, &scan)) })
     }
 }
 

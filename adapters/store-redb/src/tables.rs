@@ -2,10 +2,11 @@
 //!
 //! One table per kind of record: [`RecordId::sort_key`] to eight bytes of version, little end first, and the bytes
 //! of [`record::encode`]. The table `meta` holds the schema's number; a number that this release does not know is
-//! refused before anything is touched.
+//! refused before anything is touched. A kind that is new adds a table and leaves the others as they are, so it is no new
+//! schema.
 
 use orch_core::ProjectId;
-use orch_core::ports::store::{StoreError, StoreErrorKind, Versioned};
+use orch_core::ports::store::{Scan, ScanOrder, StoreError, StoreErrorKind, Versioned};
 use orch_core::record::{self, RecordId, RecordKind};
 use redb::{
     Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition, TableError,
@@ -36,23 +37,37 @@ pub(crate) fn begin_write(database: &Database) -> Result<WriteTransaction, Failu
 
 /// Makes the tables of a new file, and refuses a file that a newer release wrote.
 pub(crate) fn prepare(database: &Database) -> Result<(), Failure> {
-    match schema(&database.begin_read()?)? {
-        Some(CURRENT) => Ok(()),
+    let present = database.begin_read()?;
+    match schema(&present)? {
+        Some(CURRENT) if has_all(&present)? => Ok(()),
+        Some(CURRENT) | None => make(database),
         Some(newer) => Err(Failure::Answer(StoreError::new(
             StoreErrorKind::Corrupt,
             format!(
                 "a newer mcp-orch wrote it (schema {newer}, this release knows {CURRENT}): use that release"
             ),
         ))),
-        None => {
-            let transaction = begin_write(database)?;
-            transaction.open_table(META)?.insert(SCHEMA, CURRENT)?;
-            for kind in RecordKind::ALL {
-                open(&transaction, kind)?;
-            }
-            Ok(transaction.commit()?)
+    }
+}
+
+fn make(database: &Database) -> Result<(), Failure> {
+    let transaction = begin_write(database)?;
+    transaction.open_table(META)?.insert(SCHEMA, CURRENT)?;
+    for kind in RecordKind::ALL {
+        open(&transaction, kind)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+fn has_all(transaction: &ReadTransaction) -> Result<bool, Failure> {
+    for kind in RecordKind::ALL {
+        match transaction.open_table(table(kind)) {
+            Ok(_) => {}
+            Err(TableError::TableDoesNotExist(_)) => return Ok(false),
+            Err(error) => return Err(error.into()),
         }
     }
+    Ok(true)
 }
 
 fn schema(transaction: &ReadTransaction) -> Result<Option<u64>, Failure> {
@@ -93,6 +108,24 @@ pub(crate) fn list(
     Ok(found)
 }
 
+/// The records in a range.
+pub(crate) fn scan(database: &Database, scan: &Scan) -> Result<Vec<Versioned>, Failure> {
+    let Some((from, before)) = scan.keys() else { return Ok(Vec::new()) };
+    let kind = scan.from.kind();
+    let records = database.begin_read()?.open_table(table(kind))?;
+    let mut range = records.range(from.as_slice()..before.as_slice())?;
+    let mut found = Vec::new();
+    while found.len() < scan.limit {
+        let next = match scan.order {
+            ScanOrder::Ascending => range.next(),
+            ScanOrder::Descending => range.next_back(),
+        };
+        let Some(entry) = next else { break };
+        found.push(decode(kind, entry?.1.value())?);
+    }
+    Ok(found)
+}
+
 /// The version of the record under `key`.
 pub(crate) fn version(records: &Records<'_>, kind: RecordKind, key: &[u8]) -> Result<Option<u64>, Failure> {
     records.get(key)?.map(|stored| split(kind, stored.value()).map(|(version, _)| version)).transpose()
@@ -123,5 +156,6 @@ fn table(kind: RecordKind) -> TableDefinition<'static, &'static [u8], &'static [
         RecordKind::Session => "sessions",
         RecordKind::Wishes => "wishes",
         RecordKind::Owed => "owed",
+        RecordKind::Log => "logs",
     })
 }

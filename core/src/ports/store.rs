@@ -32,6 +32,42 @@ pub trait Store: Send + Sync + 'static {
     /// ignored), ordered by id.
     fn list(&self, kind: RecordKind, project: ProjectId)
     -> BoxFuture<'_, Result<Vec<Versioned>, StoreError>>;
+
+    /// The records with ids in a range, as many as are wanted.
+    fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Versioned>, StoreError>>;
+}
+
+/// A range of ids of one kind in one project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scan {
+    /// The smallest id that is wanted.
+    pub from: RecordId,
+    /// The smallest id that is not wanted any more, of the same kind and project as `from`; nothing is found
+    /// otherwise.
+    pub before: RecordId,
+    /// Which end of the range comes first.
+    pub order: ScanOrder,
+    /// How many records are wanted, at most.
+    pub limit: usize,
+}
+
+/// In which order a range is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScanOrder {
+    /// The smallest id first.
+    Ascending,
+    /// The largest id first.
+    Descending,
+}
+
+impl Scan {
+    /// The sort keys of a range that holds something: the first one, and the first one after all.
+    pub fn keys(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let project = |key: &[u8]| key.first_chunk::<16>().copied();
+        let (from, before) = (self.from.sort_key(), self.before.sort_key());
+        let alike = self.from.kind() == self.before.kind() && project(&from) == project(&before);
+        (alike && from < before).then_some((from, before))
+    }
 }
 
 /// A record with the version that optimistic writers name.

@@ -17,8 +17,8 @@ use crate::record::ServerSpec;
 pub trait Upstreams: Send + Sync + 'static {
     /// Starts to open a link and returns at once. `spec` is complete: variables are already filled in.
     ///
-    /// The adapter reports to `sink`: first `opened` or `closed`, then any number of `received` and `logged`,
-    /// and `closed` exactly once, after everything that was read. It reads the upstream's output and error
+    /// The adapter reports to `sink`: first `opened` or `closed`, then any number of `received`, `logged`
+    /// and `dropped`, and `closed` exactly once, after everything that was read. It reads the upstream's output and error
     /// output always, whether or not anybody writes, and never waits for one direction in order to serve the
     /// other. `sink` may be called from any thread, but not from within `open`, `send` or `close`.
     fn open(&self, spec: LaunchSpec, sink: Arc<dyn LinkSink>) -> Box<dyn UpstreamLink>;
@@ -54,6 +54,9 @@ pub trait LinkSink: Send + Sync {
 
     /// A line of the upstream's error output (without its line end, cut at the adapter's bound).
     fn logged(&self, line: String);
+
+    /// So many bytes of the error output were read and not reported: it wrote more than the adapter's bound.
+    fn dropped(&self, bytes: u64);
 
     /// The link is gone, with everything that belonged to it.
     fn closed(&self, reason: CloseReason);

@@ -8,16 +8,18 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::{KeyId, ProjectId, ServerId, SessionId, Timestamp};
+use crate::{KeyId, LogId, ProjectId, ServerId, SessionId, Timestamp};
 
 mod codec;
 mod confinement;
 mod interpolate;
+mod log;
 mod session;
 
 pub use codec::{CodecError, decode, encode};
 pub use confinement::{Confinement, Isolation, Paths, Premises, ProcessLimits, Walls};
 pub use interpolate::{MissingVariable, interpolate, resolve};
+pub use log::{LogCategory, LogEntry, LogLevel, LogSource};
 pub use session::{Owed, Serves, Session, Subscription, Wishes};
 
 /// A record of any kind.
@@ -37,6 +39,8 @@ pub enum Record {
     Wishes(Wishes),
     /// See [`Owed`].
     Owed(Owed),
+    /// See [`LogEntry`].
+    Log(LogEntry),
 }
 
 /// The kinds of record.
@@ -56,12 +60,22 @@ pub enum RecordKind {
     Wishes,
     /// [`Owed`].
     Owed,
+    /// [`LogEntry`].
+    Log,
 }
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 7] =
-        [Self::Project, Self::Server, Self::Key, Self::Definitions, Self::Session, Self::Wishes, Self::Owed];
+    pub const ALL: [Self; 8] = [
+        Self::Project,
+        Self::Server,
+        Self::Key,
+        Self::Definitions,
+        Self::Session,
+        Self::Wishes,
+        Self::Owed,
+        Self::Log,
+    ];
 }
 
 /// The id of a record: its kind, its project, and its id within it.
@@ -81,6 +95,8 @@ pub enum RecordId {
     Wishes(ProjectId, SessionId),
     /// An answer that is owed to a session of a project, by the number of its stream.
     Owed(ProjectId, SessionId, u64),
+    /// An entry of a project's log.
+    Log(ProjectId, LogId),
 }
 
 /// A project: servers, keys and policy under one slug.
@@ -309,6 +325,7 @@ impl Record {
             Self::Session(it) => RecordId::Session(it.project, it.id),
             Self::Wishes(it) => RecordId::Wishes(it.project, it.session),
             Self::Owed(it) => RecordId::Owed(it.project, it.session, it.stream),
+            Self::Log(it) => RecordId::Log(it.project, it.id),
         }
     }
 }
@@ -324,6 +341,7 @@ impl RecordId {
             Self::Session(..) => RecordKind::Session,
             Self::Wishes(..) => RecordKind::Wishes,
             Self::Owed(..) => RecordKind::Owed,
+            Self::Log(..) => RecordKind::Log,
         }
     }
 
@@ -336,6 +354,7 @@ impl RecordId {
             Self::Session(project, id) | Self::Wishes(project, id) | Self::Owed(project, id, _) => {
                 (project, &id.0)
             }
+            Self::Log(project, id) => (project, id.0.as_bytes()),
         };
         let mut key = [project.0.as_bytes(), own].concat();
         if let Self::Owed(.., stream) = self {

@@ -7,12 +7,12 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    Confinement, Definition, Definitions, Isolation, Key, Mode, Origin, Owed, Paths, ProcessLimits, Project,
-    Protocol, Record, RemoteKind, Server, ServerSpec, Serves, Session, Sharing, Subscription, Transport,
-    Wishes, decode, encode,
+    Confinement, Definition, Definitions, Isolation, Key, LogCategory, LogEntry, LogLevel, LogSource, Mode,
+    Origin, Owed, Paths, ProcessLimits, Project, Protocol, Record, RemoteKind, Server, ServerSpec, Serves,
+    Session, Sharing, Subscription, Transport, Wishes, decode, encode,
 };
 use crate::ports::gateway::Target;
-use crate::{KeyId, ProjectId, ServerId, SessionId, Timestamp};
+use crate::{KeyId, LogId, ProjectId, ServerId, SessionId, Timestamp};
 
 fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z_]{0,8}", any::<String>()]
@@ -186,8 +186,35 @@ fn owed() -> impl Strategy<Value = Record> {
     })
 }
 
+fn log() -> impl Strategy<Value = Record> {
+    let ids = (any::<u128>(), project_id(), prop::option::of(server_id()), time());
+    let kinds = (
+        prop::sample::select(LogLevel::ALL),
+        prop::sample::select(LogCategory::ALL),
+        prop::sample::select(LogSource::ALL),
+    );
+    (ids, kinds, text(), text(), prop::option::of(text())).prop_map(
+        |(ids, kinds, server, message, details)| {
+            let ((id, project, server_id, timestamp), (level, category, source)) = (ids, kinds);
+            let id = LogId(Uuid::from_u128(id));
+            Record::Log(LogEntry {
+                id,
+                project,
+                server_id,
+                server,
+                timestamp,
+                level,
+                category,
+                source,
+                message,
+                details,
+            })
+        },
+    )
+}
+
 fn record() -> impl Strategy<Value = Record> {
-    prop_oneof![project(), server(), key(), definitions(), session(), wishes(), owed()]
+    prop_oneof![project(), server(), key(), definitions(), session(), wishes(), owed(), log()]
 }
 
 proptest! {

@@ -1,10 +1,9 @@
 //! The only door out of a machine: what it may know, and where its effects go.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use super::{Effect, Effects, Severity};
+use super::{Effect, Effects};
 use crate::ports::gateway::Event;
 use crate::snapshot::Snapshot;
 use crate::{Entropy, ExchangeId, Limits, Timestamp};
@@ -44,9 +43,5 @@ impl Cx<'_> {
 
     pub(crate) fn emit(&mut self, exchange: ExchangeId, message: Bytes) {
         self.effect(Effect::Emit { exchange, event: Event::Message { id: None, data: message } });
-    }
-
-    pub(crate) fn report(&mut self, server: &str, severity: Severity, line: String) {
-        self.effect(Effect::Report { server: server.into(), severity, line });
     }
 }

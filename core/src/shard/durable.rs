@@ -47,7 +47,11 @@ impl Shard {
                 Record::Session(session) => shard.sessions.insert(Session::restore(session, now)),
                 Record::Wishes(it) => wishes.push(it),
                 Record::Owed(it) => owed.push(it),
-                Record::Definitions(_) | Record::Key(_) | Record::Project(_) | Record::Server(_) => {}
+                Record::Definitions(_)
+                | Record::Key(_)
+                | Record::Log(_)
+                | Record::Project(_)
+                | Record::Server(_) => {}
             }
         }
         for wishes in &wishes {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::ports::gateway::Event;
 use crate::ports::store::Change;
 use crate::ports::upstream::Grace;
-use crate::record::{Definitions, Server};
+use crate::record::{Definitions, LogCategory, LogLevel, LogSource, Server};
 use crate::{ExchangeId, LinkId, SessionId};
 
 /// Ties a completion to the effect that it completes.
@@ -73,15 +73,8 @@ pub enum Effect {
         /// What was learnt.
         definitions: Box<Definitions>,
     },
-    /// Writes a line of a server's own output, or about a server, to the log.
-    Report {
-        /// The server's name.
-        server: String,
-        /// How serious it is.
-        severity: Severity,
-        /// The words.
-        line: String,
-    },
+    /// Writes what a server says, or what is to be said of it, to the logs.
+    Report(Report),
     /// Sends a message over a link, with arguments of it repeated in headers.
     SendMirrored {
         /// The link.
@@ -100,15 +93,21 @@ pub enum Effect {
     },
 }
 
-/// How serious a report is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// A server's own error output.
-    Output,
-    /// Something that an operator may want to know.
-    Info,
-    /// Something that an operator should look at.
-    Warning,
+/// What a server says, or what is to be said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The server's name.
+    pub server: String,
+    /// How serious it is.
+    pub level: LogLevel,
+    /// What it is about.
+    pub category: LogCategory,
+    /// Who says so.
+    pub source: LogSource,
+    /// The words, in which there may be secrets of the server.
+    pub message: String,
+    /// What programs may want to know: a JSON object, in which there may be secrets of the server.
+    pub details: Option<String>,
 }
 
 /// Effects in the order in which they were decided.

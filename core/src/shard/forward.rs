@@ -10,6 +10,7 @@ use core::time::Duration;
 
 use super::greet::keeps_request;
 use super::locate::locate;
+use super::report::called_tool;
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Shard};
 use crate::hub;
@@ -87,7 +88,10 @@ impl Shard {
         let owner = self.owner(cx, entry, &caller);
         let seat = match self.admit_call(cx, entry, owner, body.bytes().len()) {
             Ok(seat) => seat,
-            Err(fault) => return self.fail(cx, &caller, &fault),
+            Err(fault) => {
+                cx.report_fault(&entry.name, (called_tool(&request).as_deref(), cx.now), &fault);
+                return self.fail(cx, &caller, &fault);
+            }
         };
         let lifetime = match &**method {
             "resources/read" => Lifetime::Private(cx.limits().list_ttl),
@@ -174,7 +178,7 @@ impl Shard {
             let frame = say(id, revision, &caller, (&request.method, &request.body), edits, Vec::new());
             send(cx, link, frame, params);
         }
-        let subscribes = request.subscribes.take();
+        let (subscribes, tool) = (request.subscribes.take(), called_tool(&request));
         let call = Call {
             purpose: Purpose::Client(caller, lifetime),
             deadline: cx.now.after(silence).after(spare),
@@ -187,6 +191,7 @@ impl Shard {
             subscribes,
             awaits_news: false,
             lacks: None,
+            tool,
         };
         upstream.calls.insert(id, call);
     }

@@ -18,10 +18,10 @@ use super::cancel::cancellation;
 use super::forward::{repeated, send};
 use super::private::has_lists;
 use super::refusal::refusal;
-use super::{Cx, Effect, Severity, Shard};
+use super::{Cx, Effect, Shard};
 use crate::mcp::Revision;
 use crate::ports::upstream::CloseReason;
-use crate::record::{Protocol, RemoteKind, Transport};
+use crate::record::{LogCategory, LogLevel, Protocol, RemoteKind, Transport};
 use crate::rpc::{Envelope, Field, write};
 use crate::snapshot::Entry;
 use crate::upstream::{
@@ -160,6 +160,10 @@ impl Shard {
         }
         self.restore_level(cx, link);
         self.restore_subscriptions(cx, link);
+        let Some(upstream) = self.upstream_at(link) else { return };
+        let process = upstream.process.pid.map_or_else(String::new, |pid| format!(", process {pid}"));
+        let words = format!("started: it speaks {revision}{process}");
+        cx.report(&upstream.name, LogLevel::Info, LogCategory::Connection, words);
     }
 
     /// Sends the calls that came before their server was ready. Those whose clients have gone are not made.
@@ -200,7 +204,7 @@ impl Shard {
                 upstream.name.clone(),
                 "ended when it was asked for 2026-07-28; started again for 2025-11-25",
             );
-            cx.report(&name, Severity::Info, words.to_owned());
+            cx.report(&name, LogLevel::Info, LogCategory::StatusCheck, words.to_owned());
         }
         asked
     }

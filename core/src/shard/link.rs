@@ -9,9 +9,10 @@ use core::time::Duration;
 use super::lists::server_info;
 use super::misshapen::misshapen;
 use super::rounds::wants_input;
-use super::{Cx, Effect, Severity, Shard, grace};
+use super::{Cx, Effect, Shard, grace};
 use crate::mcp::ListKind;
 use crate::ports::upstream::CloseReason;
+use crate::record::{LogCategory, LogLevel};
 use crate::rpc::{Envelope, Message};
 use crate::upstream::{Call, Draft, Failure, News, Purpose, State, own_params};
 use crate::{CallId, Fault, LinkId, Rejection, ServerId, UpstreamFault};
@@ -31,7 +32,7 @@ impl Shard {
                 Err(fault) => {
                     let Some(name) = self.name_of(link).map(ToOwned::to_owned) else { return };
                     let words = format!("what it said is not a message and was dropped: {fault}");
-                    cx.report(&name, Severity::Warning, words);
+                    cx.report(&name, LogLevel::Warning, LogCategory::Error, words);
                 }
             }
         }
@@ -66,6 +67,10 @@ impl Shard {
     ) {
         if wants_input(&call, response) {
             return self.begin_round(cx, link, (id, call), response);
+        }
+        if call.tool.is_some() && response.is_failure() {
+            let name = self.name_of(link).unwrap_or_default();
+            cx.report_answer(name, &call, response);
         }
         match call.purpose {
             Purpose::Client(caller, lifetime) => {
@@ -110,7 +115,11 @@ impl Shard {
             upstream.log(words.clone());
         }
         let Some(name) = self.name_of(link).map(ToOwned::to_owned) else { return };
-        cx.report(&name, Severity::Output, words);
+        if cx.snapshot.named(&name).is_some_and(|entry| entry.is_remote()) {
+            // It has no error output: these are words of the link.
+            return cx.report(&name, LogLevel::Info, LogCategory::Connection, words);
+        }
+        cx.report_output(&name, words);
     }
 
     pub(super) fn on_link_closed(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: &CloseReason) {
@@ -163,17 +172,10 @@ impl Shard {
         upstream.news = News::default();
         let calls = upstream.calls.drain();
         self.forget_questions(cx, link);
-        let severity = if self.stopping { Severity::Info } else { Severity::Warning };
-        cx.report(
-            &server,
-            severity,
-            format!(
-                "{}: {}{}",
-                if ran { "stopped" } else { "did not start" },
-                failure.cause,
-                said(last_output)
-            ),
-        );
+        let level = if self.stopping { LogLevel::Info } else { LogLevel::Error };
+        let what = if ran { "stopped" } else { "did not start" };
+        let words = format!("{what}: {}{}", failure.cause, said(last_output));
+        cx.report(&server, level, LogCategory::Connection, words);
         self.answer_lost(cx, &server, failure, calls);
         self.retry_waiters(cx);
     }
@@ -238,6 +240,7 @@ pub(super) fn internal_call(cx: &Cx<'_>, purpose: Purpose, patience: Duration) -
         subscribes: None,
         awaits_news: false,
         lacks: None,
+        tool: None,
         bytes: 0,
         since: cx.now,
     }

@@ -40,6 +40,7 @@ mod private;
 mod refusal;
 mod renew;
 mod replay;
+mod report;
 mod rest;
 mod resume;
 mod reverse;
@@ -61,7 +62,7 @@ mod wait;
 pub use audit::Gauges;
 pub use cursor::Cursor;
 pub use cx::Cx;
-pub use effect::{Effect, Effects, Severity, Token};
+pub use effect::{Effect, Effects, Report, Token};
 pub use input::{BatchPosted, Input, Opened, Posted};
 pub use rest::Order;
 

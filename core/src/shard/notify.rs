@@ -60,6 +60,7 @@ impl Shard {
         let level = frame.text(Field::Level).and_then(|text| Level::parse(&text)).unwrap_or(Level::Info);
         let message: Bytes = write::request(None, "notifications/message", frame.raw(Field::Params)).into();
         let Some(upstream) = self.upstream_at(link) else { return };
+        cx.report_message(&upstream.name, level, frame);
         let is_busy = upstream.calls.has_clients();
         let only = upstream
             .calls

@@ -7,7 +7,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Cx, Severity, Shard};
+use super::{Cx, Shard};
+use crate::record::{LogCategory, LogLevel};
 use crate::upstream::{Call, Failure, Purpose, State};
 use crate::{CallId, LinkId, UpstreamFault};
 
@@ -38,7 +39,7 @@ impl Shard {
         }
         let server = upstream.name.clone();
         let lost = upstream.calls.keep_unsent();
-        cx.report(&server, Severity::Info, format!("{CAUSE}: it gets another"));
+        cx.report(&server, LogLevel::Info, LogCategory::StatusCheck, format!("{CAUSE}: it gets another"));
         self.answer_lost(cx, &server, &Failure::passing(CAUSE), lost);
         Ok(())
     }
@@ -66,7 +67,9 @@ impl Shard {
             } else {
                 failure.fault(server)
             };
-            self.fail(cx, &caller, &fault.into());
+            let fault = fault.into();
+            cx.report_fault(server, (call.tool.as_deref(), call.since), &fault);
+            self.fail(cx, &caller, &fault);
         }
     }
 }

@@ -25,7 +25,7 @@ impl Shard {
         let idle = self.upstreams.values().filter(|upstream| self.is_idle(cx, upstream));
         let idle: Vec<Seat> = idle.map(Upstream::seat).collect();
         for seat in idle {
-            self.rest(cx, &seat, State::Idle);
+            self.rest(cx, &seat, State::Idle, "nobody has used it for long");
         }
     }
 
@@ -47,9 +47,9 @@ impl Shard {
     }
 
     /// Ends a process when its calls have ended. What is known of one that everybody shares stays.
-    fn rest(&mut self, cx: &mut Cx<'_>, seat: &Seat, state: State) {
+    fn rest(&mut self, cx: &mut Cx<'_>, seat: &Seat, state: State, why: &str) {
         let known = self.upstreams.get(seat).map(|upstream| upstream.process.at_rest(state));
-        self.vacate(cx, seat);
+        self.vacate(cx, seat, why);
         if let (Owner::Project, Some(known)) = (&seat.owner, known)
             && let Some(entry) = cx.snapshot.entry(seat.server)
         {
@@ -64,7 +64,7 @@ impl Shard {
         if matches!(order, Order::Restart | Order::Stop) {
             let seats: Vec<Seat> = self.upstreams.of(server).map(Upstream::seat).collect();
             for seat in seats {
-                self.rest(cx, &seat, State::Stopped);
+                self.rest(cx, &seat, State::Stopped, "an operator wants it so");
             }
         }
         if matches!(order, Order::Restart | Order::Start) {

@@ -109,7 +109,7 @@ impl Shard {
         });
         let oldest = unused.min_by_key(|upstream| upstream.used_at).map(Upstream::seat);
         if let Some(oldest) = oldest {
-            self.vacate(cx, &oldest);
+            self.vacate(cx, &oldest, "it made room for another");
         }
     }
 
@@ -162,19 +162,20 @@ impl Shard {
 
     /// A session has ended: the processes that served it alone end.
     pub(super) fn vacate_session(&mut self, cx: &mut Cx<'_>, session: SessionId) {
-        self.vacate_all(cx, |upstream| upstream.owner == Owner::Session(session));
+        self.vacate_all(cx, "the session that it served has ended", |up| up.owner == Owner::Session(session));
     }
 
     /// A key was revoked: the processes that served it alone end.
     pub(super) fn vacate_key(&mut self, cx: &mut Cx<'_>, key: &KeyId) {
-        self.vacate_all(cx, |upstream| matches!(&upstream.owner, Owner::Key(own, _) if own == key));
+        let is_of_key = |upstream: &Upstream| matches!(&upstream.owner, Owner::Key(own, _) if own == key);
+        self.vacate_all(cx, "the key that it served was revoked", is_of_key);
     }
 
-    fn vacate_all(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Upstream) -> bool) {
+    fn vacate_all(&mut self, cx: &mut Cx<'_>, why: &str, which: impl Fn(&Upstream) -> bool) {
         let seats: Vec<Seat> =
             self.upstreams.values().filter(|upstream| which(upstream)).map(Upstream::seat).collect();
         for seat in seats {
-            self.vacate(cx, &seat);
+            self.vacate(cx, &seat, why);
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Starting and ending servers: in their turn, when their configuration changes, and when the hub stops.
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::session::{Session, Transport};
 use super::{Cx, Effect, Shard, grace};
+use crate::record::{LogCategory, LogLevel};
 use crate::snapshot::Changes;
 use crate::upstream::{Failure, Owner, Purpose, Seat, State, Upstream};
 use crate::{LinkId, ServerId, UpstreamFault};
@@ -78,16 +80,17 @@ impl Shard {
     fn retire(&mut self, cx: &mut Cx<'_>, id: ServerId) {
         let seats: Vec<Seat> = self.upstreams.of(id).map(Upstream::seat).collect();
         for seat in seats {
-            self.vacate(cx, &seat);
+            self.vacate(cx, &seat, "it was removed or changed");
         }
     }
 
     /// Takes a process out of use. Calls that it has may end; calls that it has not get an answer now.
-    pub(super) fn vacate(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
+    pub(super) fn vacate(&mut self, cx: &mut Cx<'_>, seat: &Seat, why: &str) {
         self.refuse_unsent(cx, seat);
         let Some(mut upstream) = self.upstreams.remove(seat) else { return };
         self.drop_offer(cx, seat);
         if let Some(link) = upstream.process.link() {
+            cx.report(&upstream.name, LogLevel::Info, LogCategory::Connection, format!("ends: {why}"));
             upstream.relearn_at = None;
             let told: Vec<_> = upstream.calls.task_streams().map(|(_, exchange)| exchange).collect();
             let until = cx.now.after(cx.limits().drain);
@@ -106,8 +109,9 @@ impl Shard {
         for call in unsent {
             let Purpose::Client(caller, _) = call.purpose else { continue };
             self.settle(caller.session);
-            let fault = UpstreamFault::Removed { server: server.clone() };
-            self.fail(cx, &caller, &fault.into());
+            let fault = UpstreamFault::Removed { server: server.clone() }.into();
+            cx.report_fault(&server, (call.tool.as_deref(), call.since), &fault);
+            self.fail(cx, &caller, &fault);
         }
     }
 

@@ -6,8 +6,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::private::has_lists;
-use super::{Cx, Effect, Severity, Shard};
-use crate::record::Definitions;
+use super::{Cx, Effect, Shard};
+use crate::record::{Definitions, LogCategory, LogLevel};
 use crate::snapshot::{Offer, Snapshot};
 use crate::upstream::{Draft, Owner, Seat, Upstream};
 use crate::{LinkId, ServerId, Timestamp};
@@ -72,7 +72,7 @@ impl Shard {
             learnt.resources.len(),
             learnt.templates.len()
         );
-        cx.report(&name, Severity::Info, counts);
+        cx.report(&name, LogLevel::Info, LogCategory::Configuration, counts);
         self.publish_as(cx, learnt);
     }
 
@@ -138,12 +138,12 @@ fn report_left_out(cx: &mut Cx<'_>, server: &str, draft: &Draft) {
     let cut_at: Vec<&str> = draft.cut_at().iter().copied().collect();
     if !cut_at.is_empty() {
         let words = format!("its lists were cut at the limits {}", cut_at.join(", "));
-        cx.report(server, Severity::Warning, words);
+        cx.report(server, LogLevel::Warning, LogCategory::Configuration, words);
     }
     if !draft.unusable().is_empty() {
         let words =
             format!("left out tools whose x-mcp-header breaks the rules: {}", draft.unusable().join(", "));
-        cx.report(server, Severity::Warning, words);
+        cx.report(server, LogLevel::Warning, LogCategory::Configuration, words);
     }
 }
 

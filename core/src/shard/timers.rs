@@ -107,8 +107,11 @@ impl Shard {
                 Purpose::Client(caller, _) => {
                     self.settle(caller.session);
                     self.end_questions(cx, id);
-                    let fault = if sent { UpstreamFault::TimedOut { server, seconds } } else { unsent };
-                    self.fail(cx, &caller, &fault.into());
+                    let name = server.clone();
+                    let fault =
+                        if sent { UpstreamFault::TimedOut { server, seconds } } else { unsent }.into();
+                    cx.report_fault(&name, (call.tool.as_deref(), call.since), &fault);
+                    self.fail(cx, &caller, &fault);
                 }
                 Purpose::Learn(kind) => self.on_page(cx, link, kind, None),
                 Purpose::Listen => self.on_news_ended(cx, link, id, None),
@@ -126,12 +129,12 @@ impl Shard {
         loop {
             let Some(upstream) = self.upstreams.get_mut(seat) else { return };
             let Some(id) = upstream.calls.expired(cx.now) else { return };
-            let fault = upstream.unavailable();
-            let Some(Purpose::Client(caller, _)) = upstream.calls.remove(id).map(|call| call.purpose) else {
-                continue;
-            };
+            let (name, fault) = (upstream.name.clone(), upstream.unavailable().into());
+            let Some(call) = upstream.calls.remove(id) else { continue };
+            let Purpose::Client(caller, _) = call.purpose else { continue };
             self.settle(caller.session);
-            self.fail(cx, &caller, &fault.into());
+            cx.report_fault(&name, (call.tool.as_deref(), call.since), &fault);
+            self.fail(cx, &caller, &fault);
         }
     }
 

@@ -126,6 +126,8 @@ pub(crate) struct Call {
     pub awaits_news: bool,
     /// What its server has asked for and its client, of the stateless era, did not say it can do.
     pub lacks: Option<Asking>,
+    /// The tool that it calls, by its server's name for it.
+    pub tool: Option<Box<str>>,
     /// The size of the message.
     pub bytes: usize,
     /// When it was made.

@@ -153,13 +153,11 @@ impl Driver {
 
     /// The tools of a project, or of one server of it.
     pub fn tools(&self, project: &str, server: Option<&str>) -> Result<Vec<ToolLine>, AdminError> {
-        let snapshot = self.project(project)?.snapshot();
-        if let Some(name) = server
-            && snapshot.named(name).is_none()
-        {
-            return Err(AdminError::NotFound(format!("there is no server {name}; {}", names(&snapshot))));
+        let cell = self.project(project)?;
+        if let Some(name) = server {
+            cell.known(name)?;
         }
-        Ok(tool_lines(&snapshot, server))
+        Ok(tool_lines(&cell.snapshot(), server))
     }
 
     /// Starts or ends a server, and waits until it has started or failed.
@@ -268,10 +266,21 @@ impl Driver {
         }
     }
 
-    fn project(&self, name: &str) -> Result<Arc<Cell>, AdminError> {
+    pub(crate) fn project(&self, name: &str) -> Result<Arc<Cell>, AdminError> {
         let id = self.directory().project(Some(name));
         id.and_then(|id| self.cell(id))
             .ok_or_else(|| AdminError::NotFound(format!("there is no project {name}")))
+    }
+}
+
+impl Cell {
+    /// Whether there is a server of that name; the names of those that there are, otherwise.
+    pub(crate) fn known(&self, server: &str) -> Result<(), AdminError> {
+        let snapshot = self.snapshot();
+        match snapshot.named(server) {
+            Some(_) => Ok(()),
+            None => Err(AdminError::NotFound(format!("there is no server {server}; {}", names(&snapshot)))),
+        }
     }
 }
 

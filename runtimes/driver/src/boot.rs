@@ -146,6 +146,9 @@ impl Driver {
         if tokio::time::timeout(patience, quiet).await.is_err() {
             tracing::warn!("some servers did not end in time");
         }
+        for cell in self.cells().values() {
+            cell.logs.written(true).await;
+        }
     }
 }
 

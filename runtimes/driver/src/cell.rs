@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::exchange::Sink;
 use crate::interpret;
 use crate::ledger::{self, Ledger, Then};
+use crate::logs::Logs;
 
 /// What all cells share: the ports, the clock, and the tasks that a stop waits for.
 pub(crate) struct World {
@@ -50,6 +51,8 @@ pub(crate) struct Cell {
     alarm: Notify,
     /// Entered under the lock of `live`, so that it has the order of the effects.
     pub ledger: Ledger,
+    /// What is kept of the life of its servers.
+    pub logs: Logs,
 }
 
 /// The records of a project.
@@ -94,7 +97,14 @@ impl Live {
 }
 
 impl Cell {
-    pub(crate) fn start(world: &Arc<World>, records: Records, shard: Shard, entropy: Entropy) -> Arc<Self> {
+    pub(crate) fn start(
+        world: &Arc<World>,
+        records: Records,
+        shard: Shard,
+        mut entropy: Entropy,
+    ) -> Arc<Self> {
+        let own = (world.clock, entropy.fork());
+        let logs = Logs::start(records.project.id, &world.store, &world.instance, own, &world.tasks);
         let snapshot = Snapshot::build(draft(&records, &world.instance), None);
         let live = Live {
             shard,
@@ -114,6 +124,7 @@ impl Cell {
             live: Mutex::new(live),
             alarm: Notify::new(),
             ledger,
+            logs,
         });
         let keeper = Arc::downgrade(&cell);
         world.tasks.spawn(ledger::follow(entries, move |then, outcome| {

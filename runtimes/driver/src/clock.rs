@@ -18,6 +18,11 @@ impl Clock {
         Self { started_at, start: Instant::now() }
     }
 
+    /// When it was started, for timers.
+    pub(crate) fn instant(&self) -> Instant {
+        self.start
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         let since = self.start.elapsed();
         Timestamp(u64::try_from(self.started_at.saturating_add(since).as_millis()).unwrap_or(u64::MAX))

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use orch_core::ports::gateway::Event;
 use orch_core::ports::store::{Change, Expect};
 use orch_core::ports::upstream::{CloseReason, LaunchSpec, QueueFull, UpstreamLink};
-use orch_core::record::{Definitions, Record, Server, Transport, resolve};
-use orch_core::shard::{Effect, Input, Severity, Token};
+use orch_core::record::{Definitions, LogCategory, LogLevel, LogSource, Record, Server, Transport, resolve};
+use orch_core::shard::{Effect, Input, Report, Token};
 use orch_core::{ExchangeId, LinkId};
 
 use crate::cell::{Cell, Live};
@@ -40,7 +40,7 @@ pub(crate) fn run(cell: &Arc<Cell>, live: &mut Live) {
             Effect::OpenStream { exchange } => emit(cell, live, exchange, None),
             Effect::Persist { token, changes } => persist(cell, live, token, changes),
             Effect::Publish { definitions } => publish(cell, *definitions),
-            Effect::Report { server, severity, line } => report(cell, &server, severity, &line),
+            Effect::Report(it) => report(cell, it),
             Effect::SendFrame { link, frame } => send_frame(live, link, |handle| handle.send(frame)),
             Effect::SendMirrored { link, frame, params } => {
                 send_frame(live, link, |handle| handle.send_mirrored(frame, params));
@@ -84,6 +84,7 @@ fn open_link(cell: &Arc<Cell>, live: &mut Live, link: LinkId, server: &Server) {
         message_bytes: limits.message_bytes,
         queue_bytes: limits.link_queue_bytes,
     };
+    cell.logs.know(&server.name, &secrets);
     let sink = CellSink::new(cell, link, launch.server.clone(), secrets);
     let handle = upstreams.open(launch, Arc::new(sink));
     live.links.insert(link, handle);
@@ -118,12 +119,23 @@ fn publish(cell: &Arc<Cell>, definitions: Definitions) {
     }
 }
 
-fn report(cell: &Cell, server: &str, severity: Severity, line: &str) {
+fn report(cell: &Cell, report: Report) {
     let snapshot = cell.snapshot();
-    let project = snapshot.project.slug.as_str();
-    match severity {
-        Severity::Output => tracing::debug!(target: "mcp_orch::server", project, server, "{line}"),
-        Severity::Info => tracing::info!(target: "mcp_orch::server", project, server, "{line}"),
-        Severity::Warning => tracing::warn!(target: "mcp_orch::server", project, server, "{line}"),
+    let (project, server, line) = (&*snapshot.project.slug, &*report.server, &*report.message);
+    match (report.source, report.category, report.level) {
+        (LogSource::Protocol, ..) => tracing::trace!(target: "mcp_orch::server", project, server, "{line}"),
+        // What comes and goes, and what clients are told already.
+        (LogSource::Stderr, ..)
+        | (LogSource::Hub, LogCategory::ToolExecution, _)
+        | (LogSource::Hub, LogCategory::Connection, LogLevel::Debug | LogLevel::Info) => {
+            tracing::debug!(target: "mcp_orch::server", project, server, "{line}");
+        }
+        (LogSource::Hub, _, LogLevel::Debug | LogLevel::Info) => {
+            tracing::info!(target: "mcp_orch::server", project, server, "{line}");
+        }
+        (LogSource::Hub, _, LogLevel::Warning | LogLevel::Error | LogLevel::Critical) => {
+            tracing::warn!(target: "mcp_orch::server", project, server, "{line}");
+        }
     }
+    cell.logs.gather(snapshot.named(&report.server).map(|entry| entry.id), report);
 }

@@ -12,10 +12,12 @@ mod exchange;
 mod gateway;
 mod interpret;
 mod ledger;
+mod logs;
 mod registry;
 mod secrets;
 mod sink;
 
 pub use admin::{AdminError, KeyView, NewKey};
 pub use boot::{BootError, Options, Parts};
+pub use logs::{LogQuery, LogSummary};
 pub use registry::Driver;

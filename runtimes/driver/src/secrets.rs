@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::fmt;
 
 use orch_core::record::{ServerSpec, Transport, interpolate};
+use orch_core::rpc::write;
 
 /// The shortest value that is hidden: shorter ones are no secrets, and would tear words apart.
 const SHORTEST: usize = 4;
@@ -47,16 +48,56 @@ impl Secrets {
             }
         }
         found.retain(|value| value.len() >= SHORTEST && !is_scheme(value));
+        found.extend(found.iter().map(|value| in_json(value)).collect::<Vec<_>>());
+        Self::sorted(found)
+    }
+
+    fn sorted(mut found: Vec<String>) -> Self {
         // A value within another one must not break it before it is found.
         found.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         found.dedup();
         Self(found)
     }
 
+    /// These and others.
+    pub(crate) fn and(&self, others: &Self) -> Self {
+        Self::sorted(self.0.iter().chain(&others.0).cloned().collect())
+    }
+
     /// The words without the secrets.
     pub(crate) fn hide(&self, words: String) -> String {
         self.0.iter().fold(words, |words, secret| words.replace(secret.as_str(), "[secret]"))
     }
+
+    /// The beginning of the words without the secrets, and without the part of one that a cut before, or this one, has
+    /// left at the end. `bytes` is where they were cut, and are.
+    pub(crate) fn hide_and_cut(&self, mut words: String, bytes: usize) -> String {
+        // The last character may not have fitted.
+        let cut = words.len() + char::MAX.len_utf8() > bytes;
+        words = self.hide(words);
+        if cut {
+            words.truncate(words.len() - self.begun_at_end(&words));
+        }
+        words.truncate(words.floor_char_boundary(bytes));
+        words
+    }
+
+    /// The bytes at the end of the words that a secret begins with.
+    fn begun_at_end(&self, words: &str) -> usize {
+        let begun = |secret: &String| {
+            let parts = secret.char_indices().rev().map(|(end, _)| end);
+            parts.into_iter().find(|&end| secret.get(..end).is_some_and(|begin| words.ends_with(begin)))
+        };
+        self.0.iter().filter_map(begun).max().unwrap_or(0)
+    }
+}
+
+/// A value as it stands in a JSON text.
+fn in_json(value: &str) -> String {
+    let mut written = Vec::new();
+    write::string(&mut written, value);
+    let written = String::from_utf8(written).unwrap_or_default();
+    written.get(1..written.len().saturating_sub(1)).unwrap_or_default().to_owned()
 }
 
 /// What variables put into a text: each value by itself, and the whole.
@@ -100,6 +141,7 @@ mod tests {
         let value = match name {
             "TOKEN" => "s3cret-token",
             "PATH_KEY" => "s3cret-path",
+            "QUOTED" => "s3\"cret",
             "HOST" => "mcp.example",
             "SHORT" => "abc",
             _ => return None,
@@ -156,5 +198,25 @@ mod tests {
             secrets.hide("s3cret-token x-s3cret-token plain-text".to_owned()),
             "[secret] [secret] plain-text"
         );
+    }
+
+    #[test]
+    fn a_secret_is_hidden_in_json_as_well() {
+        let secrets = remote("https://a.example/mcp", &[("X-Env", "${QUOTED}")]);
+        assert_eq!(secrets.hide(r#"{"a":"s3\"cret"} s3"cret"#.to_owned()), r#"{"a":"[secret]"} [secret]"#);
+    }
+
+    #[test]
+    fn half_a_secret_is_no_more_shown_than_a_whole_one() {
+        let secrets = remote("https://a.example/mcp", &[("X-Env", "${TOKEN}")]);
+        let words = "it says s3cret-token and s3cret-token";
+        for bytes in 1..words.len() + 9 {
+            let cut = words.get(..bytes.min(words.len())).unwrap().to_owned();
+            let shown = secrets.hide_and_cut(cut, bytes);
+            assert!(!shown.contains("s3"), "{bytes}: {shown}");
+            assert!(shown.len() <= bytes);
+        }
+        let whole = secrets.hide_and_cut(words.to_owned(), 100);
+        assert_eq!(whole, "it says [secret] and [secret]");
     }
 }

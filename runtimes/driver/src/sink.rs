@@ -65,6 +65,14 @@ impl LinkSink for CellSink {
         self.feed(Input::LinkLogged { link: self.link, line: self.secrets.hide(line) });
     }
 
+    fn dropped(&self, bytes: u64) {
+        let server = &*self.server;
+        tracing::debug!(target: "mcp_orch::server", server, "dropped {bytes} bytes of its error output");
+        if let Some(cell) = self.cell.upgrade() {
+            cell.logs.dropped(server, bytes);
+        }
+    }
+
     fn closed(&self, reason: CloseReason) {
         let Some(cell) = self.cell.upgrade() else { return };
         let reason = match reason {

@@ -7,6 +7,18 @@ pub(crate) fn line(text: &str) {
     drop(writeln!(std::io::stdout(), "{text}"));
 }
 
+/// The same. Whether somebody still reads.
+pub(crate) fn is_read(text: &str) -> bool {
+    writeln!(std::io::stdout(), "{text}").is_ok()
+}
+
+/// Words of somebody else on one line, in which nothing is left that a terminal would act on.
+pub(crate) fn harmless(text: &str) -> String {
+    let acts = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown = |c: char| if acts(c) { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(shown).collect()
+}
+
 /// A line for people, beside the result.
 pub(crate) fn note(text: &str) {
     drop(writeln!(std::io::stderr(), "{text}"));
@@ -52,6 +64,11 @@ pub(crate) fn moment(at: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_say_does_nothing_to_a_terminal() {
+        assert_eq!(harmless("a\u{1b}[2J\nb\tGrüße \u{202e}c"), "a\\u{1b}[2J\\nb\\tGrüße \\u{202e}c");
+    }
 
     #[test]
     fn times_are_shown_as_days_and_moments() {

@@ -29,6 +29,7 @@ pub(crate) enum Event {
     Opened(Option<u32>),
     Received(Vec<Bytes>),
     Logged(String),
+    Dropped(u64),
     Closed(CloseReason),
 }
 
@@ -52,6 +53,10 @@ impl LinkSink for Recorder {
 
     fn logged(&self, line: String) {
         self.record(Event::Logged(line));
+    }
+
+    fn dropped(&self, bytes: u64) {
+        self.record(Event::Dropped(bytes));
     }
 
     fn closed(&self, reason: CloseReason) {
@@ -159,7 +164,7 @@ impl Link {
             }
             match self.event() {
                 Event::Received(frames) => self.frames = frames.into_iter().rev().collect(),
-                Event::Opened(_) | Event::Logged(_) => {}
+                Event::Opened(_) | Event::Logged(_) | Event::Dropped(_) => {}
                 end @ Event::Closed(_) => panic!("{end:?} instead of a message"),
             }
         }

@@ -98,6 +98,19 @@ fn a_file_of_a_newer_release_is_refused_in_words() {
 }
 
 #[test]
+fn a_file_from_before_there_was_a_kind_of_record_gets_its_table() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.redb");
+    drop(RedbStore::open(&path).unwrap());
+    tamper(&path, |transaction| {
+        let logs: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("logs");
+        assert!(transaction.delete_table(logs).unwrap());
+    });
+    let store = RedbStore::open(&path).unwrap();
+    assert_eq!(wait(store.list(RecordKind::Log, ProjectId(uuid::Uuid::nil()))).unwrap(), []);
+}
+
+#[test]
 fn a_damaged_record_is_reported_and_the_others_are_served() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.redb");

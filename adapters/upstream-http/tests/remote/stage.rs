@@ -55,6 +55,10 @@ impl LinkSink for Recorder {
         self.record(Event::Logged(line));
     }
 
+    fn dropped(&self, bytes: u64) {
+        unreachable!("{bytes} bytes of a remote server's error output")
+    }
+
     fn closed(&self, reason: CloseReason) {
         self.record(Event::Closed(reason));
     }

@@ -23,6 +23,7 @@ mod parking;
 mod private;
 mod renewals;
 mod replay;
+mod reports;
 mod resumption;
 mod reverse;
 mod rounds;

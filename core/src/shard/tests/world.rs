@@ -16,10 +16,11 @@ use crate::ports::gateway::Event;
 use crate::ports::store::Change;
 use crate::ports::upstream::CloseReason;
 use crate::record::{
-    Definitions, Mode, Origin, Premises, Project, Record, RecordId, Server, ServerSpec, Transport,
+    Definitions, LogCategory, LogLevel, LogSource, Mode, Origin, Premises, Project, Record, RecordId, Server,
+    ServerSpec, Transport,
 };
 use crate::rpc::{Envelope, Sender};
-use crate::shard::{Cx, Effect, Effects, Input, Severity, Shard, Token};
+use crate::shard::{Cx, Effect, Effects, Input, Shard, Token};
 use crate::snapshot::{Changes, Draft, Instance, Snapshot, diff};
 use crate::{Entropy, ExchangeId, Limits, LinkId, ProjectId, ServerId, Timestamp, Unstored};
 
@@ -235,7 +236,7 @@ impl World {
                 }
                 self.unpublished.push((**definitions).clone());
             }
-            Effect::Report { .. } => {}
+            Effect::Report(_) => {}
             Effect::SendFrame { link, frame } | Effect::SendMirrored { link, frame, .. } => {
                 return self.send(*link, &text(frame));
             }
@@ -338,8 +339,10 @@ impl World {
 
     pub(super) fn warnings(&self) -> Vec<String> {
         let warning = |effect: &Effect| {
-            let Effect::Report { server, severity: Severity::Warning, line } = effect else { return None };
-            Some(format!("{server}: {line}"))
+            let Effect::Report(report) = effect else { return None };
+            let by_hub = report.source == LogSource::Hub && report.category != LogCategory::ToolExecution;
+            let serious = by_hub && report.level >= LogLevel::Warning;
+            serious.then(|| format!("{}: {}", report.server, report.message))
         };
         self.log.iter().filter_map(warning).collect()
     }

@@ -10,6 +10,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::client_config::DEFAULT_PROJECT;
 
+mod logs;
 mod query;
 mod serve;
 mod upstream;
@@ -18,6 +19,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use logs::Logs;
 pub use query::{Call, Check, ClientConfigArgs, Completions, Doctor, KeyCommand, Keys, KeysCreate};
 pub use query::{KeysList, KeysRevoke, ListServers, ListTools, Order};
 pub use serve::{DEFAULT_CONFIG, LogLevel, Serve};
@@ -59,6 +61,8 @@ pub enum Command {
     ListServers(ListServers),
     /// List the tools of a project
     ListTools(ListTools),
+    /// Show what servers said, and what has happened to them
+    Logs(Logs),
     /// End the processes of a server and start it
     Restart(Order),
     /// Serve MCP endpoints until told to stop

@@ -4,8 +4,9 @@ use super::*;
 use crate::client_config::Client;
 use clap::error::ErrorKind;
 use orch_core::KeyId;
-use orch_core::record::{Mode, RemoteKind};
+use orch_core::record::{LogCategory, LogLevel as Level, Mode, RemoteKind};
 use std::path::Path;
+use std::time::Duration;
 
 fn parse(line: &[&str]) -> Result<Command, clap::Error> {
     Cli::try_parse_from(["mcp-orch"].iter().chain(line)).map(|cli| cli.command)
@@ -319,6 +320,30 @@ fn the_other_commands_are_read() {
         parse(&["list-tools", "--server", "git"]),
         Ok(Command::ListTools(ListTools { server: Some(server), json: false, .. })) if server == "git"
     ));
+}
+
+#[test]
+fn logs_are_asked_for_in_the_words_that_people_use() {
+    let logs = |line: &[&str]| match parse(&[&["logs"], line].concat()) {
+        Ok(Command::Logs(logs)) => logs,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((logs(&[]).least(), logs(&[]).limit, logs(&[]).server), (None, 200, None));
+    assert_eq!(logs(&["github", "--errors"]).least(), Some(Level::Error));
+    assert_eq!(logs(&["--level", "warning"]).least(), Some(Level::Warning));
+    assert_eq!(logs(&["--category", "Tool_Execution"]).category, Some(LogCategory::ToolExecution));
+    for (span, seconds) in [("90s", 90), ("15m", 900), ("1h", 3_600), ("7d", 604_800)] {
+        assert_eq!(logs(&["--since", span]).since, Some(Duration::from_secs(seconds)));
+    }
+    let cleanup = logs(&["--cleanup", "--older-than", "7d"]);
+    assert_eq!((cleanup.cleanup, cleanup.older_than), (true, Some(Duration::from_hours(7 * 24))));
+    refuses(&["logs", "--since", "1"], "expected a span such as 90s, 15m, 1h or 7d");
+    refuses(&["logs", "--level", "loud"], "possible values: DEBUG, INFO, WARNING, ERROR, CRITICAL");
+    refuses(&["logs", "--cleanup"], "--older-than <SPAN>");
+    refuses(&["logs", "--older-than", "7d"], "--cleanup");
+    refuses(&["logs", "--cleanup", "--older-than", "7d", "--errors"], "cannot be used with");
+    refuses(&["logs", "--summary", "--limit", "5"], "cannot be used with");
+    refuses(&["logs", "--limit", "0"], "1..=10000");
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Words of the command line to checked values, each with a sentence for a word that does not do.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use orch_core::KeyId;
-use orch_core::record::{Mode, RemoteKind};
+use orch_core::record::{LogCategory, LogLevel, Mode, RemoteKind};
 
 /// When a new key stops working.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,27 @@ pub(super) fn mode() -> impl TypedValueParser<Value = Mode> {
 pub(super) fn transport() -> impl TypedValueParser<Value = RemoteKind> {
     PossibleValuesParser::new(["http", "sse"])
         .map(|word| if word == "sse" { RemoteKind::Sse } else { RemoteKind::Http })
+}
+
+pub(super) fn log_level() -> impl TypedValueParser<Value = LogLevel> {
+    let of = |word: &str| LogLevel::ALL.iter().find(|level| level.name().eq_ignore_ascii_case(word)).copied();
+    PossibleValuesParser::new(LogLevel::ALL.iter().map(|level| level.name()))
+        .map(move |word| of(&word).unwrap_or(LogLevel::Info))
+}
+
+pub(super) fn log_category() -> impl TypedValueParser<Value = LogCategory> {
+    let of = |word: &str| LogCategory::ALL.iter().find(|it| it.name().eq_ignore_ascii_case(word)).copied();
+    PossibleValuesParser::new(LogCategory::ALL.iter().map(|category| category.name()))
+        .map(move |word| of(&word).unwrap_or(LogCategory::Error))
+}
+
+/// A span of time: a number and its unit.
+pub(super) fn span(word: &str) -> Result<Duration, String> {
+    let seconds = [("s", 1), ("m", 60), ("h", 60 * 60), ("d", 24 * 60 * 60)];
+    let known = seconds.into_iter().find_map(|(unit, seconds)| Some((word.strip_suffix(unit)?, seconds)));
+    let count =
+        known.and_then(|(digits, seconds)| digits.parse::<u32>().ok().map(|it| u64::from(it) * seconds));
+    count.map(Duration::from_secs).ok_or_else(|| "expected a span such as 90s, 15m, 1h or 7d".to_owned())
 }
 
 /// A project's name in URLs.

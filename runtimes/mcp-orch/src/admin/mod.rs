@@ -7,8 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use orch_core::hub::{ServerView, ToolLine};
+use orch_core::record::LogEntry;
 use orch_core::shard::Order;
-use orch_driver::{AdminError, Driver, KeyView};
+use orch_driver::{AdminError, Driver, KeyView, LogQuery, LogSummary};
 use serde::{Deserialize, Serialize};
 
 mod client;
@@ -21,8 +22,11 @@ pub(crate) use server::serve;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
     Call { project: String, tool: String, arguments: String, timeout_s: u32 },
+    CleanLogs { project: String, older_than: Duration },
     CreateKey { project: String, name: String, days: Option<u16> },
     Keys { project: String },
+    Logs { project: String, query: LogQuery },
+    LogSummary { project: String, server: Option<String> },
     Order { project: String, server: String, order: Order },
     RevokeKey { id: String },
     Servers { project: String },
@@ -42,6 +46,9 @@ pub(crate) enum Answer {
         key: String,
     },
     Keys(Vec<KeyView>),
+    Logs(Vec<LogEntry>),
+    LogsCleaned(usize),
+    LogSummary(Box<LogSummary>),
     Server(Box<ServerView>),
     Servers(Vec<ServerView>),
     Status(Status),
@@ -77,6 +84,9 @@ async fn carry_out(driver: &Driver, request: Request) -> Result<Answer, AdminErr
                 }
             }
         }
+        Request::CleanLogs { project, older_than } => {
+            Answer::LogsCleaned(driver.clean_logs(&project, older_than).await?)
+        }
         Request::CreateKey { project, name, days } => {
             let valid_for = days.map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60));
             let made = driver.create_key(&project, &name, valid_for).await?;
@@ -86,6 +96,10 @@ async fn carry_out(driver: &Driver, request: Request) -> Result<Answer, AdminErr
             // A project that is not there has no keys, but that is not what was asked.
             driver.servers(&project)?;
             Answer::Keys(driver.keys().into_iter().filter(|key| key.project == project).collect())
+        }
+        Request::Logs { project, query } => Answer::Logs(driver.logs(&project, &query).await?),
+        Request::LogSummary { project, server } => {
+            Answer::LogSummary(Box::new(driver.log_summary(&project, server.as_deref()).await?))
         }
         Request::Order { project, server, order } => {
             Answer::Server(Box::new(driver.order(&project, &server, order).await?))

@@ -86,7 +86,7 @@ async fn servers(data_dir: &Path, project: String) -> Vec<Finding> {
     let finding = |server: orch_core::hub::ServerView| {
         let what = format!("server {}", server.name);
         match server.cause {
-            Some(cause) => bad(&what, cause),
+            Some(cause) => bad(&what, format!("{cause}; more of it: mcp-orch logs {}", server.name)),
             None => good(&what, format!("{}, {}, {}", server.configured, server.state, server.health)),
         }
     };

@@ -38,6 +38,7 @@ pub(crate) async fn servers(args: ListServers) -> anyhow::Result<ExitCode> {
             if let Some(step) = &server.next_step {
                 terminal::line(&format!("  {step}"));
             }
+            terminal::line(&format!("  more of it: mcp-orch logs {}", server.name));
         } else if let (Some(cause), Some(at)) = (&server.last_failure, server.failed_at) {
             terminal::line(&format!(
                 "\n{} is well again; it failed at {}: {cause}",

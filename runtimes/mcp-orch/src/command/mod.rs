@@ -7,4 +7,5 @@ pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod keys;
 pub(crate) mod list;
+pub(crate) mod logs;
 pub(crate) mod order;
