@@ -1,7 +1,7 @@
 //! Containers that a server's command starts with `docker run` or `podman run`. They are children of the engine and not
 //! of the command, so no shim ends them: they get a label, and are removed by it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -42,6 +42,9 @@ const WITH_VALUE: [&str; 14] = [
 
 /// How long an engine may take over a request.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Engines, by their program and the options that say which: ready when the hub has taken over.
+pub(crate) type Engines = BTreeMap<(PathBuf, Vec<OsString>), Arc<OnceCell<()>>>;
 
 /// The engine of a launch.
 #[derive(Debug)]

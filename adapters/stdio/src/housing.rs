@@ -82,26 +82,42 @@ impl House {
         if let Some(path) = paths.read.iter().chain(&paths.write).find(|path| !Path::new(path).exists()) {
             return Err(CloseReason::NotStarted(format!("{path} of its `paths` is not there")));
         }
-        let own = self.of_program(program, environment).into_iter().chain(cwd.map(Path::to_path_buf));
+        let write: Vec<OsString> =
+            paths.write.iter().map(OsString::from).chain([self.directory.clone().into()]).collect();
+        let own = self.of_program(program, &write, environment).into_iter().chain(cwd.map(Path::to_path_buf));
         let read = own.map(OsString::from).chain(paths.read.iter().map(OsString::from)).collect();
-        let write = paths.write.iter().map(OsString::from).chain([self.directory.clone().into()]).collect();
         let listen = confinement.ports.clone();
         let connect = WEB.into_iter().chain(listen.iter().copied()).collect();
         let ports = (self.isolation != Isolation::Strict).then_some(Ports { connect, listen });
         Ok(Cage { read, write, ports, degraded: confinement.allow_degraded })
     }
 
-    /// Where a program and what interprets it lie, for what they load lies there too.
-    fn of_program(&self, program: &Path, environment: &BTreeMap<OsString, OsString>) -> Vec<PathBuf> {
+    /// Where a program and what interprets it lie, for what they load lies there too. A program that the server can
+    /// change says nothing: its first line and its links would open whatever it wants to read next time.
+    fn of_program(
+        &self,
+        program: &Path,
+        write: &[OsString],
+        environment: &BTreeMap<OsString, OsString>,
+    ) -> Vec<PathBuf> {
+        let writable: Vec<PathBuf> =
+            write.iter().filter_map(|place| Path::new(place).canonicalize().ok()).collect();
+        let changeable = |file: &Path| {
+            let place = file.parent().and_then(|place| place.canonicalize().ok()).unwrap_or_default();
+            writable.iter().any(|own| place.starts_with(own))
+        };
         let mut places = Vec::new();
         let mut next = Some(program.to_path_buf());
         // An interpreter may have one itself.
         for _ in 0..3 {
-            let Some(program) = next else { break };
+            let Some(program) = next.filter(|program| !changeable(program)) else { break };
             let file = program.canonicalize().unwrap_or_else(|_| program.clone());
-            next = interpreter(&file).and_then(|it| program::find(&it, None, environment).ok());
-            places.extend([self.around(&program), self.around(&file)]);
-            places.push(program);
+            next = None;
+            if !changeable(&file) {
+                next = interpreter(&file).and_then(|it| program::find(&it, None, environment).ok());
+                places.push(self.around(&file));
+            }
+            places.extend([self.around(&program), program]);
         }
         places.sort();
         places.dedup();

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use orch_core::ports::upstream::{Grace, LaunchSpec, LinkSink, QueueFull, UpstreamLink, Upstreams};
 use orch_core::record::Walls;
 use tokio::runtime::Handle;
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 mod complaints;
@@ -38,6 +38,7 @@ pub use framer::Framer;
 pub use overlong::Overlong;
 pub use probe::{Facts, probe};
 
+use containers::Engines;
 use life::{Life, NOW};
 use outbox::Outbox;
 
@@ -48,9 +49,6 @@ pub struct StdioUpstreams {
     runtime: Handle,
     tasks: TaskTracker,
 }
-
-/// A program that runs containers, with the options that say which containers.
-type Engine = (PathBuf, Vec<OsString>);
 
 /// What all children of a hub have in common.
 #[derive(Debug)]
@@ -66,7 +64,7 @@ pub(crate) struct Ground {
     /// What was seen to hold here.
     pub(crate) held: OnceLock<Walls>,
     /// Engines that run containers, and whether what an earlier hub has left in them was removed.
-    pub(crate) engines: Mutex<BTreeMap<Engine, Arc<OnceCell<()>>>>,
+    pub(crate) engines: Mutex<Engines>,
     /// The name of the instance that launches are of, if it has one.
     pub(crate) instance: OnceLock<String>,
 }

@@ -139,3 +139,51 @@ impl Confinement {
         Self { isolation: Some(isolation), allow_degraded, limits, ..self.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: Walls = Walls { files: true, ports: true, neighbours: true, calls: true, processes: true };
+
+    #[test]
+    fn what_a_server_says_goes_before_what_the_instance_says() {
+        let premises = Premises { isolation: Isolation::Standard, allow_degraded: false, walls: ALL };
+        let limits = Limits::default();
+        let settled = Confinement::default().settled(&premises, &limits);
+        assert_eq!(settled.isolation, Some(Isolation::Standard));
+        assert_eq!(settled.limits.memory_mib, Some(limits.server_memory_mib));
+        let own = Confinement {
+            isolation: Some(Isolation::Strict),
+            allow_degraded: true,
+            limits: ProcessLimits { memory_mib: Some(64), ..ProcessLimits::default() },
+            ..Confinement::default()
+        };
+        let settled = own.settled(&premises, &limits);
+        assert_eq!(settled.isolation, Some(Isolation::Strict));
+        assert!(settled.allow_degraded);
+        assert_eq!(settled.limits.memory_mib, Some(64));
+        assert_eq!(settled.limits.processes, Some(limits.server_processes));
+    }
+
+    #[test]
+    fn a_server_that_is_not_confined_has_only_the_limits_that_it_names() {
+        for isolation in [Isolation::Trusted, Isolation::External] {
+            let limits = ProcessLimits { open_files: Some(100), ..ProcessLimits::default() };
+            let own = Confinement { isolation: Some(isolation), limits, ..Confinement::default() };
+            assert_eq!(own.settled(&Premises::default(), &Limits::default()).limits, limits);
+        }
+    }
+
+    #[test]
+    fn each_isolation_misses_what_it_needs_and_nothing_else() {
+        let without_ports = Walls { ports: false, ..ALL };
+        assert_eq!(without_ports.missing(Isolation::Standard), ["TCP ports (Landlock of Linux 6.7)"]);
+        assert!(without_ports.missing(Isolation::Strict).is_empty());
+        assert_eq!(Walls::default().missing(Isolation::Strict).len(), 3);
+        assert!(Walls { processes: false, ..ALL }.missing(Isolation::Standard).is_empty());
+        for free in [Isolation::Trusted, Isolation::External] {
+            assert!(Walls::default().missing(free).is_empty());
+        }
+    }
+}

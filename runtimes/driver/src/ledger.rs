@@ -72,7 +72,7 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Duration;
 
-    use orch_core::ports::store::{StoreErrorKind, Versioned};
+    use orch_core::ports::store::{Scan, StoreErrorKind, Versioned};
     use orch_core::record::{RecordId, RecordKind};
 
     use super::*;
@@ -97,6 +97,10 @@ mod tests {
         }
 
         fn list(&self, _: RecordKind, _: ProjectId) -> BoxFuture<'_, Result<Vec<Versioned>, StoreError>> {
+            Box::pin(std::future::ready(Ok(Vec::new())))
+        }
+
+        fn scan(&self, _: Scan) -> BoxFuture<'_, Result<Vec<Versioned>, StoreError>> {
             Box::pin(std::future::ready(Ok(Vec::new())))
         }
     }

@@ -28,7 +28,7 @@ const REFUSED: [libc::c_long; 42] = [
     libc::SYS_io_uring_register,
     libc::SYS_io_uring_setup,
     libc::SYS_kcmp,
-    libc::SYS_kexec_file_load,
+    KEXEC_FILE_LOAD,
     libc::SYS_kexec_load,
     libc::SYS_keyctl,
     libc::SYS_lookup_dcookie,
@@ -55,6 +55,9 @@ const REFUSED: [libc::c_long; 42] = [
     libc::SYS_unshare,
     libc::SYS_userfaultfd,
 ];
+
+/// Not every C library has its number.
+const KEXEC_FILE_LOAD: libc::c_long = if cfg!(target_arch = "x86_64") { 320 } else { 294 };
 
 /// What `clone` is not asked for: namespaces.
 const NAMESPACES: [libc::c_int; 7] = [

@@ -261,6 +261,29 @@ fn a_program_of_the_user_is_readable_with_its_installation_and_the_user_s_home_i
     assert_eq!(link.end(), CloseReason::Exited(1));
 }
 
+#[test]
+fn a_program_that_the_server_can_change_opens_nothing_to_it() {
+    let field = Field::new();
+    let interpreter = field.at("outside/bin/interpreter");
+    fs::create_dir(interpreter.parent().unwrap()).unwrap();
+    fs::copy("/bin/cat", &interpreter).unwrap();
+    let program = field.at("listed/writable/program");
+    fs::write(&program, format!("#!{}\n", interpreter.display())).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let spec = field.spec(Isolation::Standard, program.to_str().unwrap(), &[]);
+    let end = Stage::new().housed(&field.homes()).open(&spec).end();
+    assert!(matches!(end, CloseReason::NotStarted(_)), "{end:?}");
+}
+
+#[test]
+fn what_confines_an_external_server_stands_before_its_command() {
+    let field = Field::new();
+    let mut spec = field.spec(Isolation::External, "cat", &["outside/secret"]);
+    spec.spec.confinement.wrapper =
+        ["sh", "-c", "cd $OUTSIDE/..; \"$@\"; echo", "box"].map(Into::into).to_vec();
+    assert_eq!(Stage::new().housed(&field.homes()).open(&spec).text(), "secret");
+}
+
 /// A machine without some system calls.
 fn without(place: &Path, calls: &str) -> Stage {
     let mut stage = Stage::plain();

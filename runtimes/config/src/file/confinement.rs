@@ -114,3 +114,67 @@ impl Serialize for Written<'_, Paths> {
         map.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use orch_core::Limits;
+    use orch_core::record::{Confinement, Isolation, Paths, ProcessLimits};
+
+    use crate::file::ConfigFile;
+
+    fn entry(members: &str) -> Result<ConfigFile, String> {
+        let text = format!("{{\"mcpServers\": {{\"s\": {{{members}}}}}}}");
+        let file = ConfigFile::parse("f", &text, &Limits::default());
+        file.map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    }
+
+    #[test]
+    fn what_a_server_may_do_here_is_read() {
+        let file = entry(
+            r#""command": "c", "isolation": "Standard", "allowDegraded": true, "ports": [5432],
+               "limits": {"memoryMiB": 256, "processes": 20, "openFiles": 64, "fileSizeMiB": 8},
+               "paths": {"read": ["/srv", "${HOME}/x"], "write": ["/tmp"]}"#,
+        );
+        let expected = Confinement {
+            isolation: Some(Isolation::Standard),
+            allow_degraded: true,
+            limits: ProcessLimits {
+                memory_mib: Some(256),
+                processes: Some(20),
+                open_files: Some(64),
+                file_size_mib: Some(8),
+            },
+            paths: Paths { read: vec!["/srv".into(), "${HOME}/x".into()], write: vec!["/tmp".into()] },
+            ports: vec![5432],
+            wrapper: vec![],
+        };
+        assert_eq!(file.unwrap().servers["s"].confinement, expected);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_and_said_to_be_so() {
+        for (members, words) in [
+            (
+                r#""isolation": "loose""#,
+                "\"isolation\" must be \"strict\", \"standard\", \"trusted\" or \"external\"",
+            ),
+            (r#""limits": {"memory": 1}"#, "memoryMiB (16 to 1048576)"),
+            (r#""limits": {"memoryMiB": 8}"#, "found 8"),
+            (r#""limits": {"processes": 20, "processes": 30}"#, "found a name twice"),
+            (r#""paths": {"read": ["here"]}"#, "found a path that does not begin with /"),
+            (r#""paths": ["/here"]"#, "\"paths\" must be an object of two arrays"),
+            (r#""ports": [0]"#, "\"ports\" must be an array of port numbers from 1 to 65535, found 0"),
+            (r#""wrapper": ["docker"]"#, "\"wrapper\" goes with \"isolation\": \"external\" only"),
+        ] {
+            let found = entry(&format!("\"command\": \"c\", {members}")).unwrap_err();
+            assert!(found.contains(words), "{found}");
+        }
+    }
+
+    #[test]
+    fn a_remote_server_runs_nowhere_here_so_it_keeps_them_with_a_warning() {
+        let file = entry(r#""url": "https://h", "isolation": "strict""#).unwrap();
+        assert_eq!(file.servers["s"].confinement, Confinement::default());
+        assert!(file.warnings[0].to_string().contains("\"isolation\" means nothing for a remote server"));
+    }
+}

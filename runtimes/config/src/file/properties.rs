@@ -194,6 +194,11 @@ fn entry_of_secrets() -> impl Strategy<Value = String> {
         "timeout",
         "disabled",
         "autoApprove",
+        "isolation",
+        "limits",
+        "paths",
+        "ports",
+        "wrapper",
         "cmmand",
         "x",
     ]);

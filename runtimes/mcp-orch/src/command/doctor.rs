@@ -87,7 +87,11 @@ async fn servers(data_dir: &Path, project: String) -> Vec<Finding> {
         let what = format!("server {}", server.name);
         match server.cause {
             Some(cause) => bad(&what, format!("{cause}; more of it: mcp-orch logs {}", server.name)),
-            None => good(&what, format!("{}, {}, {}", server.configured, server.state, server.health)),
+            None => {
+                let isolation = server.isolation.map(|it| format!(", isolation {it}")).unwrap_or_default();
+                let facts = [server.configured, server.state, server.health].join(", ");
+                good(&what, format!("{facts}{isolation}"))
+            }
         }
     };
     servers.into_iter().map(finding).collect()
