@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use orch_core::rpc::{Envelope, Field, Message, Sender};
-use orch_core::{ExchangeId, KeyId, LinkId};
+use orch_core::{ExchangeId, KeyId};
 use serde_json::value::RawValue;
 
 use crate::project::{PROJECTS, USUAL};
@@ -61,8 +61,8 @@ pub(crate) struct Principal {
 pub(crate) enum Entry {
     /// A good answer to `initialize`.
     Handshake,
-    /// A log message of the server behind this link.
-    Logged(LinkId),
+    /// A log message of a server, by its mark.
+    Logged(u64),
     /// A server's question: its id, and what it is known by.
     Question(String, u64),
     /// A server's question to a client of the 2026 era, who is to ask once more.
@@ -186,7 +186,7 @@ impl Books {
             Message::Notification { method } => {
                 self.notify(exchange, kind, method, &message);
                 let logged = (method == "notifications/message").then(|| nonce(text)).flatten();
-                logged.map_or(Entry::Other, |link| Entry::Logged(LinkId(link)))
+                logged.map_or(Entry::Other, Entry::Logged)
             }
             Message::Request { id, .. } => {
                 assert!(

@@ -225,10 +225,10 @@ impl Hub {
         let client = &mut self.clients[at];
         match entry {
             Entry::Handshake => client.ready = true,
-            Entry::Logged(link) => self.links.check_owner(link, principal, &self.books),
+            Entry::Logged(mark) => self.links.check_asked(mark, principal, &self.books),
             Entry::Parked(retry) => {
                 assert!(client.able, "a client is asked what it cannot answer");
-                self.links.check_asked(retry.mark, principal);
+                self.links.check_asked(retry.mark, principal, &self.books);
                 client.parked.push(retry);
             }
             Entry::Updated(kind) => {
@@ -240,7 +240,7 @@ impl Hub {
             Entry::Withdrawn(id) => client.questions.retain(|(own, _)| *own != id),
             Entry::Question(id, mark) => {
                 assert!(client.able, "a client is asked what it cannot answer");
-                self.links.check_asked(mark, principal);
+                self.links.check_asked(mark, principal, &self.books);
                 client.questions.push((id, mark));
             }
             Entry::Other if status == 404 => client.forget_session(),

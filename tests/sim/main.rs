@@ -46,9 +46,10 @@ fn every_seed_keeps_the_books_and_answers_everybody_in_the_end() {
     }
     let seeds = number("ORCH_SIM_SEEDS").unwrap_or(SEEDS);
     let done = run::all(seeds, steps).unwrap_or_else(|(case, failure)| {
+        let found = format!("seed {} breaks a rule at step {}", case.seed, failure.made);
         let (case, failure) = shrink::shrink(&case, &failure);
         regressions::add(&case);
-        panic!("{}", failure.report(&case))
+        panic!("{found}; made small:\n{}", failure.report(&case))
     });
     assert!(done.resumed > 0, "nobody has come back");
     assert!(done.answers > seeds * steps / 20, "the simulation does too little: {} answers", done.answers);

@@ -87,8 +87,8 @@ pub(crate) struct Links {
     pub used: Option<LinkId>,
     /// Every request of a client that any server was ever sent, by its nonce.
     delivered: Vec<bool>,
-    /// Whom each question of a server may go to, by its mark: those who wait for the server.
-    asked: BTreeMap<u64, Vec<u32>>,
+    /// Whom each question and log message may go to, by its mark: the link, and those who wait for its server.
+    asked: BTreeMap<u64, (LinkId, Vec<u32>)>,
 }
 
 impl Links {
@@ -199,33 +199,41 @@ impl Links {
         let waiting = it.requests.iter().filter(meant);
         let waiting = waiting.filter_map(|request| Some(books.asker(request.nonce?)));
         let waiting: Vec<u32> = waiting.filter(|_| certain).collect();
-        self.asked.insert(mark, waiting);
+        self.keep(mark, link, waiting);
     }
 
-    /// A question has come to a client: it must be one whom it was meant for.
-    pub(crate) fn check_asked(&self, mark: u64, principal: u32) {
-        let waiting = self.asked.get(&mark).map_or(&[][..], |waiting| waiting);
-        assert!(
-            waiting.is_empty() || waiting.contains(&principal),
-            "question {mark} comes to another client"
-        );
-    }
-
-    /// A message of a server has come to a client: a server that serves somebody alone speaks to them alone.
-    pub(crate) fn check_owner(&self, link: LinkId, principal: u32, books: &Books) {
-        let Some(owner) = self.all.get(&link).and_then(|it| it.owner.as_ref()) else { return };
-        let mine = match owner {
-            Whose::Key(key) => books.principals[principal as usize].key == *key,
-            Whose::Session(own) => principal == *own,
+    /// What a server has asked or told has come to a client: it must be one whom it was meant for, and one whom the
+    /// server serves, if it serves somebody alone.
+    pub(crate) fn check_asked(&self, mark: u64, principal: u32, books: &Books) {
+        let Some((link, waiting)) = self.asked.get(&mark) else { return };
+        let meant = waiting.is_empty() || waiting.contains(&principal);
+        assert!(meant, "{mark} comes to another client than those who wait for its server");
+        let mine = match self.all.get(link).and_then(|it| it.owner.as_ref()) {
+            Some(Whose::Key(key)) => books.principals[principal as usize].key == *key,
+            Some(Whose::Session(own)) => principal == *own,
+            None => true,
         };
-        assert!(mine, "a message of another's process: {owner:?} to {principal}");
+        assert!(mine, "{mark} comes from a process of somebody else");
+    }
+
+    /// What a server says comes late: those who wait for it then may be others.
+    pub(crate) fn doubt(&mut self, words: &str) {
+        let kept = nonce(words.as_bytes()).and_then(|mark| self.asked.get_mut(&mark));
+        kept.into_iter().for_each(|(_, waiting)| waiting.clear());
+    }
+
+    fn keep(&mut self, mark: u64, link: LinkId, waiting: Vec<u32>) {
+        self.asked.insert(mark, (link, waiting));
+        if self.asked.len() > 256 {
+            self.asked.pop_first();
+        }
     }
 
     /// A server wants to know more before it answers: the request may come again.
-    pub(crate) fn demand(&mut self, request: &Request, mark: u64, books: &Books) -> String {
+    pub(crate) fn demand(&mut self, link: LinkId, request: &Request, mark: u64, books: &Books) -> String {
         if let Some(nonce) = request.nonce {
             *slot(&mut self.delivered, nonce) = false;
-            self.asked.insert(mark, Vec::from([books.asker(nonce)]));
+            self.keep(mark, link, Vec::from([books.asker(nonce)]));
         }
         format!(
             r#"{{"jsonrpc":"2.0","id":{},"result":{{"resultType":"input_required","inputRequests":{{"q":{{"method":"roots/list","params":{{"nonce":"{mark}"}}}}}},"requestState":"{MINE}"}}}}"#,

@@ -63,12 +63,7 @@ impl Hub {
                 self.links.all.get_mut(&link).expect("a link").excused = true;
                 self.say(link, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
             }
-            Act::Log => {
-                let words = format!(
-                    r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"error","data":{{"nonce":"{link}"}}}}}}"#
-                );
-                self.say(link, &words);
-            }
+            Act::Log => self.log(link),
             Act::Mutter => self.feed(Input::LinkLogged { link, line: "oh".into() }),
             Act::Open => self.open_link(link),
             Act::Update => self.say(
@@ -80,13 +75,30 @@ impl Hub {
         }
     }
 
+    /// A server says what it does, of a request where it can.
+    fn log(&mut self, link: LinkId) {
+        let mark = self.number();
+        let within = self.request_at(link);
+        self.links.ask(link, mark, within, &self.books);
+        let words = format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"error","data":{{"nonce":"{mark}"}}}}}}"#
+        );
+        self.send(link, Said { within, words });
+    }
+
+    /// A request on whose stream a remote server may speak.
+    fn request_at(&mut self, link: LinkId) -> Option<u64> {
+        let it = &self.links.all[&link];
+        let remote = is_remote(it.server) && self.dice.chance(70);
+        self.dice.pick(&it.requests).map(|request| request.id).filter(|_| remote)
+    }
+
     /// A server asks a question. A remote one may do so on the stream of a request.
     fn query(&mut self, link: LinkId) {
         let mark = self.number();
         let it = self.links.all.get_mut(&link).expect("a link");
         it.questions.insert(mark);
-        let remote = is_remote(it.server) && self.dice.chance(70);
-        let within = self.dice.pick(&it.requests).map(|request| request.id).filter(|_| remote);
+        let within = self.request_at(link);
         self.links.ask(link, mark, within, &self.books);
         let words =
             format!(r#"{{"jsonrpc":"2.0","id":{mark},"method":"roots/list","params":{{"nonce":"{mark}"}}}}"#);
@@ -164,7 +176,7 @@ impl Hub {
         let Some(at) = at.filter(|_| is_modern(it.server)) else { return };
         let request = it.requests.remove(at);
         let mark = self.number();
-        let words = self.links.demand(&request, mark, &self.books);
+        let words = self.links.demand(link, &request, mark, &self.books);
         self.say(link, &words);
     }
 
@@ -193,9 +205,15 @@ impl Hub {
 
     /// What a server says is heard at once, or lies on the wire for a while.
     fn send(&mut self, link: LinkId, said: Said) {
-        let it = self.links.all.get_mut(&link).expect("a link");
+        let it = &self.links.all[&link];
         let late = self.faults.delays && is_remote(it.server) && self.dice.chance(50);
-        if late { it.wire.push(said) } else { self.hear(link, said) }
+        if !late {
+            return self.hear(link, said);
+        }
+        if said.within.is_none() {
+            self.links.doubt(&said.words);
+        }
+        self.links.all.get_mut(&link).expect("a link").wire.push(said);
     }
 
     /// Something that lies on the wire arrives, in any order; or is lost, or comes twice.
