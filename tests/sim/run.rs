@@ -1,6 +1,7 @@
 //! Runs seeds: one as it is told, or many on all cores; and says what went wrong.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,9 +47,9 @@ impl Case {
         Self { seed, steps: (0..steps).collect() }
     }
 
-    pub(crate) fn from_environment(seed: u64, steps: u64) -> Self {
-        let keep = variable("ORCH_SIM_KEEP").filter(|keep| !keep.is_empty());
-        keep.map_or_else(|| Self::whole(seed, steps), |keep| Self { seed, steps: spans(&keep) })
+    /// The case that somebody wants to see again.
+    pub(crate) fn from_environment() -> Option<Self> {
+        Some(Self { seed: number("ORCH_SIM_SEED")?, steps: spans(&variable("ORCH_SIM_KEEP")?) })
     }
 
     /// The steps in words, such as `3,7-9`.
@@ -149,20 +150,21 @@ pub(crate) fn hold(case: &Case) {
     }
 }
 
-/// Plays the first `seeds` seeds on all cores, up to the first that fails.
-pub(crate) fn all(seeds: u64, steps: u64) -> Result<Done, (Case, Failure)> {
-    let (next, cores) = (AtomicU64::new(0), std::thread::available_parallelism().map_or(1, Into::into));
+/// Plays seeds on all cores, up to the first that fails.
+pub(crate) fn all(seeds: Range<u64>, steps: u64) -> Result<Done, (Case, Failure)> {
+    let (next, cores) =
+        (AtomicU64::new(seeds.start), std::thread::available_parallelism().map_or(1, Into::into));
     let cores = number("ORCH_SIM_CORES").and_then(|cores| usize::try_from(cores).ok()).unwrap_or(cores);
     let work = || {
         let mut done = Done::default();
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds {
+            if seed >= seeds.end {
                 return Ok(done);
             }
             let case = Case::whole(seed, steps);
             let new = one(&case).map_err(|failure| {
-                next.store(seeds, Ordering::Relaxed);
+                next.store(seeds.end, Ordering::Relaxed);
                 (case, failure)
             })?;
             done.answers += new.answers;
