@@ -218,8 +218,9 @@ impl Links {
 
     /// What a server says comes late: those who wait for it then may be others.
     pub(crate) fn doubt(&mut self, words: &str) {
-        let kept = nonce(words.as_bytes()).and_then(|mark| self.asked.get_mut(&mark));
-        kept.into_iter().for_each(|(_, waiting)| waiting.clear());
+        if let Some((_, waiting)) = nonce(words.as_bytes()).and_then(|mark| self.asked.get_mut(&mark)) {
+            waiting.clear();
+        }
     }
 
     fn keep(&mut self, mark: u64, link: LinkId, waiting: Vec<u32>) {
