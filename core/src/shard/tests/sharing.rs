@@ -168,20 +168,6 @@ fn what_a_server_asks_outside_of_calls_goes_to_the_only_session_that_it_can_mean
 }
 
 #[test]
-fn what_a_server_asks_in_a_call_whose_session_has_ended_is_not_for_the_only_one_that_is_left() {
-    let mut world = world(Sharing::Shared);
-    let [gone, other] = [(); 2].map(|()| world.able_client(HTTP, at("a"), ABLE));
-    let stream = world.open(&other, Verb::Listen);
-    let call = world.call(&gone, "1");
-    let sent = world.requested("a");
-    world.leave(call);
-    world.delete(&gone);
-    ask(&mut world, &sent);
-    assert!(refused(&mut world));
-    assert!(world.take(&other, stream).is_empty());
-}
-
-#[test]
 fn with_several_calls_in_flight_a_process_of_its_own_still_asks_its_session() {
     let mut world = world(Sharing::PerSession);
     let client = world.able_client(HTTP, at("a"), ABLE);
