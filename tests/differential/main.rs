@@ -7,6 +7,7 @@
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic anywhere")]
 
 #[path = "../sim/dice.rs"]
+#[expect(dead_code, reason = "shared with the simulation")]
 mod dice;
 #[path = "../support/peer.rs"]
 #[expect(dead_code, reason = "these tests need none of the servers")]

@@ -1,11 +1,14 @@
 //! The books: who asked what where, and whether each effect is one that may be.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use bytes::Bytes;
 use orch_core::rpc::{Envelope, Field, Message, Sender};
-use orch_core::{ExchangeId, Limits};
+use orch_core::{ExchangeId, KeyId};
 use serde_json::value::RawValue;
+
+use crate::project::{PROJECTS, USUAL};
 
 /// What an exchange is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
     pub client: usize,
+    /// Who its client was when it began.
+    pub principal: u32,
     pub kind: Kind,
     /// For a POST of HTTP+SSE: the stream that its request is answered on, its id and its nonce.
     pub post: Option<(ExchangeId, String, u64)>,
@@ -43,11 +48,21 @@ pub(crate) struct Asked {
     pub initializes: bool,
 }
 
+/// Somebody who may have a process to themselves.
+#[derive(Debug)]
+pub(crate) struct Principal {
+    pub key: KeyId,
+    /// Whether it is of the era without sessions.
+    pub modern: bool,
+}
+
 /// What the books say of a message.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
     /// A good answer to `initialize`.
     Handshake,
+    /// A log message of a server, by its mark.
+    Logged(u64),
     /// A server's question: its id, and what it is known by.
     Question(String, u64),
     /// A server's question to a client of the 2026 era, who is to ask once more.
@@ -76,6 +91,9 @@ pub(crate) struct Books {
     pub exchanges: BTreeMap<ExchangeId, Exchange>,
     /// Open requests by the exchange that their answer goes to, and their raw id.
     pub asked: BTreeMap<(ExchangeId, String), Asked>,
+    pub principals: Vec<Principal>,
+    /// Who has made which request, by its nonce.
+    askers: Vec<u32>,
     pub answered: u64,
     /// The last list of tools: how many, and the next cursor as it stands.
     pub listed: Option<(usize, Option<String>)>,
@@ -100,6 +118,25 @@ impl Books {
         asked
     }
 
+    pub(crate) fn new_principal(&mut self, key: KeyId, modern: bool) -> u32 {
+        self.principals.push(Principal { key, modern });
+        u32::try_from(self.principals.len() - 1).expect("a small number")
+    }
+
+    /// A request with this nonce is of this principal.
+    pub(crate) fn sign(&mut self, nonce: u64, principal: u32) {
+        let at = place(nonce);
+        if self.askers.len() <= at {
+            self.askers.resize(at * 2 + 64, 0);
+        }
+        self.askers[at] = principal;
+    }
+
+    /// Who has made a request.
+    pub(crate) fn asker(&self, nonce: u64) -> u32 {
+        self.askers[place(nonce)]
+    }
+
     /// Requests that wait for an answer.
     pub(crate) fn open_requests(&self) -> usize {
         let listens = |exchange| self.exchanges[exchange].kind == Kind::Listen;
@@ -109,14 +146,18 @@ impl Books {
 
     /// An exchange ends without a message: it was for none.
     pub(crate) fn expect_no_answer(&self, exchange: ExchangeId) {
-        let asked = self.asked.keys().any(|(at, _)| *at == exchange);
-        assert!(!asked, "the request on exchange {exchange} gets no answer");
+        assert!(!self.is_asked(exchange), "the request on exchange {exchange} gets no answer");
     }
 
     /// The exchange has ended, or its client has gone: nothing may be said on it any more.
     pub(crate) fn close(&mut self, exchange: ExchangeId) {
         self.exchanges.remove(&exchange).expect("an exchange is ended once");
-        self.asked.retain(|(at, _), _| *at != exchange);
+        self.take_asked(exchange);
+    }
+
+    /// Whether a request waits for an answer on an exchange.
+    fn is_asked(&self, exchange: ExchangeId) -> bool {
+        self.asked.range(requests_of(exchange)).next().is_some()
     }
 
     /// A client takes its requests of this id back: no answer may come. An `initialize` cannot be taken back.
@@ -132,8 +173,7 @@ impl Books {
     pub(crate) fn enter(&mut self, exchange: ExchangeId, text: &Bytes) -> Entry {
         let kind = self.exchanges.get(&exchange).map(|exchange| exchange.kind);
         let kind = kind.unwrap_or_else(|| panic!("a message on exchange {exchange}, which is closed"));
-        let limits = Limits::default();
-        let message = Envelope::parse(text.clone(), Sender::Upstream, &limits).expect("clients get messages");
+        let message = Envelope::parse(text.clone(), Sender::Upstream, &USUAL).expect("clients get messages");
         match message.message() {
             Message::Response { id, .. } => self.answer(exchange, id, &message),
             Message::Notification { method: "notifications/cancelled" } => {
@@ -145,11 +185,14 @@ impl Books {
             }
             Message::Notification { method } => {
                 self.notify(exchange, kind, method, &message);
-                Entry::Other
+                let logged = (method == "notifications/message").then(|| nonce(text)).flatten();
+                logged.map_or(Entry::Other, Entry::Logged)
             }
             Message::Request { id, .. } => {
-                let asked = self.asked.keys().any(|(at, _)| *at == exchange);
-                assert!(asked || kind == Kind::Stream, "a question without a call: {text:?}");
+                assert!(
+                    self.is_asked(exchange) || kind == Kind::Stream,
+                    "a question without a call: {text:?}"
+                );
                 Entry::Question(id.to_owned(), nonce(text).expect("the fake servers' mark"))
             }
         }
@@ -159,8 +202,11 @@ impl Books {
         let words = || String::from_utf8_lossy(message.bytes()).into_owned();
         let it = &self.exchanges[&exchange];
         if id == "null" {
-            let asked = self.asked.keys().any(|(at, _)| *at == exchange);
-            assert!(!asked && message.has(Field::Error), "an answer to nobody: {}", words());
+            assert!(
+                !self.is_asked(exchange) && message.has(Field::Error),
+                "an answer to nobody: {}",
+                words()
+            );
             return Entry::Other;
         }
         // A request that is refused at once is refused on the exchange that posted it.
@@ -205,20 +251,32 @@ impl Books {
         match method {
             "notifications/progress" => {
                 let token = message.raw_str(Field::ProgressToken).expect("a token");
-                let mut own = self.asked.iter().filter(|((at, _), _)| *at == exchange);
-                let known = own.any(|(_, asked)| asked.tokens.iter().any(|own| own == token));
+                let nonce = nonce(message.bytes());
+                let mine = |asked: &Asked| {
+                    let known = asked.tokens.iter().any(|own| own == token);
+                    known && nonce.is_none_or(|nonce| asked.nonces.contains(&nonce))
+                };
+                let known = self.asked.range(requests_of(exchange)).any(|(_, asked)| mine(asked));
                 assert!(known, "progress that nobody on exchange {exchange} waits for: {words}");
             }
             "notifications/message" => assert_ne!(kind, Kind::Delete, "{words}"),
             _ if kind == Kind::Listen => {
-                let id =
-                    self.asked.keys().find(|(at, _)| *at == exchange).map(|(_, id)| id).expect("a listen");
+                let ((_, id), _) = self.asked.range(requests_of(exchange)).next().expect("a listen");
                 let tag = format!("\"io.modelcontextprotocol/subscriptionId\":{id}");
                 assert!(words.contains(&tag), "a message of another subscription than {id}: {words}");
             }
             _ => assert_eq!(kind, Kind::Stream, "news on the exchange of a request: {words}"),
         }
     }
+}
+
+/// Where the requests of an exchange are in the books.
+pub(crate) fn requests_of(exchange: ExchangeId) -> Range<(ExchangeId, String)> {
+    (exchange, String::new())..(ExchangeId(exchange.0 + 1), String::new())
+}
+
+fn place(nonce: u64) -> usize {
+    usize::try_from(nonce / PROJECTS as u64).expect("a small number")
 }
 
 /// The nonce of a request itself: what it carries for its server stands before.

@@ -9,6 +9,7 @@ use orch_core::ports::upstream::CloseReason;
 use crate::books::Kind;
 use crate::clients::{Client, Era};
 use crate::hub::Hub;
+use crate::plan::Faults;
 use crate::project::SERVERS;
 use crate::servers::{Request, Stage};
 use crate::talk::CHANGED;
@@ -18,6 +19,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 impl Hub {
     /// Lets everything come to rest, and checks that it does.
     pub(crate) fn settle(&mut self) {
+        (self.disk.full, self.faults) = (false, Faults::default());
         self.enable_all();
         if self.dice.chance(50) {
             self.everything_changes();
@@ -40,7 +42,7 @@ impl Hub {
     fn everything_changes(&mut self) {
         let mut changed = Vec::new();
         for (link, it) in &mut self.links.all {
-            if it.greeted && !it.retired && it.stage == Stage::Open {
+            if it.greeted && it.unwanted_since.is_none() && it.stage == Stage::Open {
                 (it.tools, it.excused) = (it.tools + 3, false);
                 changed.push(*link);
             }
@@ -50,17 +52,17 @@ impl Hub {
         }
     }
 
-    fn do_all_that_waits(&mut self) {
+    pub(crate) fn do_all_that_waits(&mut self) {
         loop {
             let before = self.shard.gauges();
-            while !self.store.is_empty() {
+            while !self.disk.is_idle() {
                 self.stored(true);
             }
             while !self.publishing.is_empty() {
                 self.published();
             }
             let busy = self.servers_do_their_part();
-            if !busy && self.store.is_empty() && self.publishing.is_empty() {
+            if !busy && self.disk.is_idle() && self.publishing.is_empty() {
                 return;
             }
             assert!(before.links < 1_000);
@@ -79,6 +81,7 @@ impl Hub {
                 Stage::Open => {}
             }
             busy |= stage != Stage::Open;
+            busy |= self.arrive_all(link);
             let Some(it) = self.links.all.get_mut(&link) else { continue };
             let requests: Vec<Request> = it.requests.drain(..).collect();
             busy |= !requests.is_empty();
@@ -123,7 +126,7 @@ impl Hub {
     /// Whoever is served sees what the process offers that serves it.
     fn everybody_sees_what_serves_them(&mut self) {
         let named = |client: &Client| matches!(client.admission.target(), Target::Server(_));
-        let ready = |client: &Client| client.era == Era::Modern || client.ready;
+        let ready = |client: &Client| !client.barred && (client.era == Era::Modern || client.ready);
         let served = |(at, client): (usize, &Client)| (named(client) && ready(client)).then_some(at);
         let served: Vec<usize> = self.clients.iter().enumerate().filter_map(served).collect();
         for at in served {

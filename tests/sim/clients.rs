@@ -1,10 +1,10 @@
 //! Clients: three ways to speak, and what they do when the dice want it.
 
-use orch_core::ExchangeId;
 use orch_core::ports::gateway::{Admission, Bearer, Head, ProtocolHeaders, Target, Verb};
 use orch_core::shard::{Input, Opened};
+use orch_core::{ExchangeId, KeyId, Timestamp};
 
-use crate::books::{Kind, Retry};
+use crate::books::{Exchange, Kind, Retry};
 use crate::hub::Hub;
 use crate::project::{KEYS, SERVERS};
 
@@ -16,10 +16,20 @@ pub(crate) enum Era {
     Sse,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not by itself")]
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub era: Era,
     pub admission: Admission,
+    pub key: KeyId,
+    /// Whether its key is revoked: nothing of it is let in any more.
+    pub barred: bool,
+    /// Whether it shows a session that is not its own.
+    pub strays: bool,
+    /// Who it is for servers that serve one at a time: the key, and the session.
+    pub principal: u32,
+    /// When it has used its session last.
+    pub asked_at: Timestamp,
     pub session: Option<String>,
     /// Whether its `initialize` was answered.
     pub ready: bool,
@@ -40,6 +50,8 @@ pub(crate) struct Client {
 pub(crate) enum Deed {
     Ask,
     Cancel,
+    /// Its answer takes so long that the hub makes a stream of the exchange.
+    Delay,
     Delete,
     Listen,
     Lose,
@@ -83,7 +95,11 @@ impl Hub {
             let mut open = self.books.exchanges.values();
             at = open.find(|it| it.cursor.is_some()).map_or(at, |it| it.client);
         }
+        if self.clients[at].barred {
+            return self.knock(at);
+        }
         match (deed, self.clients[at].era) {
+            (Deed::Delay, _) => self.delay(),
             (Deed::Cancel, _) => self.cancel(at),
             (Deed::Delete, Era::Http) => self.delete(at),
             (Deed::Listen, Era::Modern) => {
@@ -116,26 +132,112 @@ impl Hub {
         }
     }
 
-    pub(crate) fn introduce(&self, era: Era, target: Target, key: usize) -> Client {
-        let bearer = Some(Bearer(self.secrets[key].reveal().to_owned()));
+    pub(crate) fn introduce(&mut self, era: Era, target: Target, key: usize) -> Client {
+        let admission = self.admission(target, key);
+        let key_id = self.secrets[key].id();
+        Client {
+            era,
+            admission,
+            barred: false,
+            strays: false,
+            principal: self.books.new_principal(key_id.clone(), era == Era::Modern),
+            key: key_id,
+            asked_at: self.now,
+            session: None,
+            ready: false,
+            stream: None,
+            able: key != 0,
+            subscribed: false,
+            questions: Vec::new(),
+            parked: Vec::new(),
+        }
+    }
+
+    /// What a key opens, which is decided once for each.
+    fn admission(&mut self, target: Target, key: usize) -> Admission {
+        let known = self.admissions.iter().find(|(at, it)| *at == key && *it.target() == target);
+        if let Some((_, admission)) = known {
+            return admission.clone();
+        }
         let head = Head {
             verb: Verb::Post,
-            project: None,
+            project: Some(self.project.slug.clone()),
             target,
-            bearer,
+            bearer: Some(Bearer(self.secrets[key].reveal().to_owned())),
             session: None,
             headers: ProtocolHeaders::default(),
             messages_path: String::new(),
         };
         let admission = self.directory.admit(&head, self.now).expect("a good key");
-        let (able, questions, parked) = (key != 0, Vec::new(), Vec::new());
-        let (ready, subscribed) = (false, false);
-        Client { era, admission, session: None, ready, stream: None, able, subscribed, questions, parked }
+        self.admissions.push((key, admission.clone()));
+        admission
+    }
+
+    /// A client is somebody else for servers from now on: it opens another session.
+    pub(crate) fn renew_principal(&mut self, at: usize) {
+        let key = self.clients[at].key.clone();
+        self.clients[at].principal = self.books.new_principal(key, false);
+    }
+
+    /// A client whose key is revoked is not let in.
+    fn knock(&self, at: usize) {
+        let client = &self.clients[at];
+        let mut head = client.head(Verb::Post);
+        let revoked = self.secrets.iter().all(|secret| secret.id() != client.key);
+        head.project = Some(self.project.slug.clone());
+        head.bearer =
+            self.revoked.iter().find(|it| it.id() == client.key).map(|it| Bearer(it.reveal().to_owned()));
+        let admitted = self.directory.admit(&head, self.now).is_ok();
+        assert!(revoked && !admitted, "a revoked key is let in");
+    }
+
+    /// An answer takes long, and the hub is told so.
+    fn delay(&mut self) {
+        let posts =
+            || self.books.exchanges.iter().filter(|(_, it)| it.kind == Kind::Post && it.post.is_none());
+        let count = posts().count();
+        if count > 0 {
+            let which = self.dice.below(count);
+            let exchange =
+                self.books.exchanges.iter().filter(|(_, it)| it.kind == Kind::Post && it.post.is_none());
+            let exchange = *exchange.map(|(exchange, _)| exchange).nth(which).expect("it was counted");
+            self.feed(Input::AnswerDelayed(exchange));
+        }
+    }
+
+    /// A session that a client has.
+    pub(crate) fn any_session(&mut self) -> Option<(KeyId, String)> {
+        let has = |client: &&Client| client.era == Era::Http && client.ready && !client.strays;
+        let client = self.clients.iter().find(has)?;
+        Some((client.key.clone(), client.session.clone()?))
+    }
+
+    /// Somebody shows a session that another key has opened.
+    pub(crate) fn pretend(&mut self, (key, session): (KeyId, String)) {
+        let Some(other) = self.secrets.iter().position(|secret| secret.id() != key) else { return };
+        let mut client = self.introduce(Era::Http, Target::Unified, other);
+        (client.session, client.ready, client.strays) = (Some(session), true, true);
+        self.clients.push(client);
+        let at = self.clients.len() - 1;
+        match self.dice.below(3) {
+            0 => drop(self.request(at, "tools/list", "")),
+            1 => drop(self.open(at, Verb::Listen)),
+            _ => {
+                let exchange = self.begin(at, Kind::Delete);
+                let (admission, head) =
+                    (self.clients[at].admission.clone(), self.clients[at].head(Verb::Delete));
+                self.feed(Input::SessionDeleted(Opened { exchange, admission, head }));
+            }
+        }
+        let open = self.books.exchanges.values().any(|it| it.client == at);
+        assert!(!open, "whoever shows another's session waits for something");
+        self.clients.pop();
     }
 
     /// A GET.
     pub(crate) fn open(&mut self, at: usize, verb: Verb) -> ExchangeId {
         let exchange = self.begin(at, Kind::Stream);
+        self.clients[at].asked_at = self.now;
         let (admission, head) = (self.clients[at].admission.clone(), self.clients[at].head(verb));
         self.feed(Input::StreamOpened(Opened { exchange, admission, head }));
         exchange
@@ -150,7 +252,10 @@ impl Hub {
 
     /// A client closes one of its exchanges.
     pub(crate) fn leave(&mut self, exchange: ExchangeId) {
-        let client = self.books.exchanges[&exchange].client;
+        let Exchange { client, kind, .. } = self.books.exchanges[&exchange];
+        if kind == Kind::Stream {
+            self.clients[client].asked_at = self.now;
+        }
         self.books.close(exchange);
         self.clients[client].finished(exchange);
         self.feed(Input::ExchangeClosed(exchange));
@@ -158,8 +263,7 @@ impl Hub {
 
     /// A client closes everything that it has.
     pub(crate) fn vanish(&mut self, at: usize) {
-        let own =
-            |(exchange, it): (&ExchangeId, &crate::books::Exchange)| (it.client == at).then_some(*exchange);
+        let own = |(exchange, it): (&ExchangeId, &Exchange)| (it.client == at).then_some(*exchange);
         let all: Vec<ExchangeId> = self.books.exchanges.iter().filter_map(own).collect();
         for exchange in all {
             if self.books.exchanges.contains_key(&exchange) {

@@ -9,6 +9,18 @@ impl Dice {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1))
     }
 
+    /// The dice of one step of a seed.
+    pub(crate) fn of(seed: u64, step: u64) -> Self {
+        let mut of_seed = Self::new(seed);
+        of_seed.0 = of_seed.0.wrapping_add(step.wrapping_mul(0x2545_f491_4f6c_dd1d));
+        Self(of_seed.roll())
+    }
+
+    /// Other dice, which roll on their own.
+    pub(crate) fn split(&mut self) -> Self {
+        Self(self.roll())
+    }
+
     pub(crate) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

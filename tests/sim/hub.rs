@@ -1,27 +1,30 @@
-//! The hub under simulation: its shard, its snapshot, its store, and the one place where its effects are carried out.
+//! One project under simulation: its shard, its snapshot, its store, and the one place where its effects are carried out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use orch_core::key::Token as Secret;
-use orch_core::ports::gateway::Event;
-use orch_core::ports::store::Change;
-use orch_core::record::{Definitions, Mode, Premises, Project, Record, RecordId, Server};
-use orch_core::shard::{Cx, Effect, Effects, Input, Shard, Token};
+use orch_core::key::{Pepper, Token as Secret};
+use orch_core::ports::gateway::{Admission, Event};
+use orch_core::record::{Definitions, Key, Premises, Project, Server};
+use orch_core::shard::{Cx, Effect, Effects, Input, Shard};
 use orch_core::snapshot::{Directory, Instance, Snapshot};
-use orch_core::{Entropy, ExchangeId, Limits, ProjectId, Timestamp, Unstored};
+use orch_core::{Entropy, ExchangeId, Limits, Timestamp};
 
 use crate::books::{Books, Entry, Exchange, Kind};
-use crate::clients::Client;
+use crate::clients::{Client, Era};
 use crate::dice::Dice;
-use crate::project::{KEYS, SERVERS, directory, draft, limits};
+use crate::plan::Faults;
+use crate::project::{PROJECTS, SERVERS, draft, limits, new_project};
 use crate::returns::Lost;
 use crate::servers::{Links, Stage};
-use crate::steps::{self, Op};
+use crate::store::Disk;
 
 #[derive(Debug)]
 pub(crate) struct Hub {
     pub dice: Dice,
+    pub faults: Faults,
+    /// Whether the shard audits itself from end to end after each input.
+    pub audited: bool,
     pub books: Books,
     pub links: Links,
     pub clients: Vec<Client>,
@@ -29,42 +32,35 @@ pub(crate) struct Hub {
     pub lost: Vec<Lost>,
     pub resumed: u64,
     pub now: Timestamp,
-    pub trace: VecDeque<Op>,
-    pub steps: u64,
     /// A hash of all effects, when it is wanted.
     pub digest: Option<u64>,
-    /// Commits on their way.
-    pub store: VecDeque<(Option<Token>, Vec<Change>)>,
+    pub disk: Disk,
     pub publishing: VecDeque<Definitions>,
-    /// What is durable.
-    pub durable: BTreeMap<RecordId, Record>,
-    pub weights: Vec<(Op, usize)>,
     pub servers: Vec<Option<Server>>,
     pub snapshot: Snapshot,
     pub shard: Shard,
-    pub directory: Directory,
+    pub directory: Arc<Directory>,
+    /// What the directory has decided, by the key.
+    pub admissions: Vec<(usize, Admission)>,
+    pub keys: Vec<Key>,
     pub secrets: Vec<Secret>,
+    /// Those of keys that were revoked.
+    pub revoked: Vec<Secret>,
     pub entropy: Entropy,
     pub project: Project,
     pub instance: Arc<Instance>,
     pub definitions: Vec<Arc<Definitions>>,
+    /// Connections that break when all that follows from the input is carried out.
+    broken: Vec<ExchangeId>,
     effects: Effects,
     next: u64,
 }
 
 impl Hub {
-    pub(crate) fn new(seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
-        let mut entropy = Entropy::from_seed([u8::try_from(seed % 251).expect("small"); 32]);
+    pub(crate) fn new(project: usize, seed: u64, dice: Dice, faults: Faults, pepper: &Pepper) -> Self {
+        let small = |number: u64| u8::try_from(number % 251).expect("small");
+        let mut entropy = Entropy::from_seed([small(seed * PROJECTS as u64 + project as u64); 32]);
         let now = Timestamp(1_700_000_000_000);
-        let project = Project {
-            id: ProjectId::mint(now, &mut entropy),
-            slug: Directory::DEFAULT_SLUG.into(),
-            name: "Default".into(),
-            separator: "__".into(),
-            mode: Mode::Proxy,
-            created_at: now,
-        };
         let instance = Arc::new(Instance {
             limits: limits(),
             cursor_key: [9; 32],
@@ -72,43 +68,46 @@ impl Hub {
             config_file: "mcp-config.json".into(),
             premises: Premises::default(),
         });
-        let (directory, secrets) = directory(&project, now, &mut entropy);
+        let record = new_project(project, now, &mut entropy);
         let mut hub = Self {
-            weights: steps::weights(&mut dice),
             dice,
+            faults,
+            audited: true,
             books: Books::default(),
             links: Links::default(),
             clients: Vec::new(),
             lost: Vec::new(),
             resumed: 0,
             now,
-            trace: VecDeque::new(),
-            steps: 0,
             digest: None,
-            store: VecDeque::new(),
+            disk: Disk::default(),
             publishing: VecDeque::new(),
-            durable: BTreeMap::new(),
             servers: Vec::new(),
-            snapshot: Snapshot::build(draft(&project, &[], &[], &instance), None),
+            snapshot: Snapshot::build(draft(&record, &[], &[], &instance), None),
             shard: Shard::default(),
-            directory,
-            secrets,
+            directory: Arc::new(Directory::build([], [], pepper.clone())),
+            admissions: Vec::new(),
+            keys: Vec::new(),
+            secrets: Vec::new(),
+            revoked: Vec::new(),
             entropy,
-            project,
+            project: record,
             instance,
             definitions: Vec::new(),
+            broken: Vec::new(),
             effects: Vec::new(),
-            next: 0,
+            next: project as u64,
         };
+        hub.mint_keys(pepper);
         let servers = SERVERS.iter().map(|name| Some(hub.new_server(name))).collect();
         hub.servers = servers;
         hub.rebuild();
         hub
     }
 
-    /// A number that was never given out before.
+    /// A number that was never given out before, in any project.
     pub(crate) fn number(&mut self) -> u64 {
-        self.next += 1;
+        self.next += PROJECTS as u64;
         self.next
     }
 
@@ -118,7 +117,9 @@ impl Hub {
 
     pub(crate) fn begin(&mut self, client: usize, kind: Kind) -> ExchangeId {
         let exchange = ExchangeId(self.number());
-        self.books.exchanges.insert(exchange, Exchange { client, kind, post: None, cursor: None });
+        let it =
+            Exchange { client, principal: self.clients[client].principal, kind, post: None, cursor: None };
+        self.books.exchanges.insert(exchange, it);
         exchange
     }
 
@@ -127,7 +128,9 @@ impl Hub {
         let mut effects = std::mem::take(&mut self.effects);
         let (snapshot, entropy) = (&self.snapshot, &mut self.entropy);
         self.shard.handle(&mut Cx { now: self.now, snapshot, entropy, out: &mut effects }, input);
-        if let Err(bug) = self.shard.audit() {
+        if self.audited
+            && let Err(bug) = self.shard.audit()
+        {
             panic!("{bug}");
         }
         for effect in effects.drain(..) {
@@ -140,19 +143,27 @@ impl Hub {
         }
         self.effects = effects;
         self.balance();
+        while let Some(exchange) = self.broken.pop() {
+            if self.books.exchanges.contains_key(&exchange) {
+                self.lose_exchange(exchange);
+            }
+        }
     }
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Answer { exchange, status, session, body } => {
+                let at = self.books.exchanges[&exchange].client;
                 if let Some(session) = session {
-                    let id = RecordId::Session(self.project.id, session);
-                    assert!(self.durable.contains_key(&id), "a session was promised and is not stored");
-                    let client = self.books.exchanges[&exchange].client;
-                    self.clients[client].session.get_or_insert_with(|| session.to_string());
+                    self.promise(at, session);
                 }
+                let strays = self.clients[at].strays;
+                assert!(!strays || status >= 400, "a session is open to whom it is not of");
                 if status >= 400 {
                     self.books.give_up(exchange);
+                }
+                if status == 404 && self.clients[at].era == Era::Http && !strays {
+                    self.check_forgotten(at);
                 }
                 match body {
                     Some(body) => self.enter(exchange, &body, status),
@@ -173,7 +184,11 @@ impl Hub {
                     self.books.follow(exchange, &id);
                 }
                 self.enter(exchange, &data, 200);
+                if self.faults.slow_readers && self.dice.chance(2) {
+                    self.broken.push(exchange);
+                }
             }
+            Effect::Emit { exchange, event: Event::Primed { id, .. } } => self.books.prime(exchange, id),
             Effect::Finish { exchange } => {
                 self.clients.iter_mut().for_each(|client| client.finished(exchange));
                 self.books.close(exchange);
@@ -181,13 +196,13 @@ impl Hub {
             Effect::OpenLink { link, server } => {
                 let at = SERVERS.iter().position(|name| *name == server.name).expect("a configured server");
                 assert_eq!(self.servers[at].as_ref(), Some(&*server), "it is started as it is configured");
-                self.links.open(link, at);
+                assert!(!server.spec.disabled, "a server is started that is disabled");
+                self.links.open(link, at, *server);
             }
-            Effect::Emit { exchange, event: Event::Primed { id, .. } } => self.books.prime(exchange, id),
             Effect::OpenStream { exchange } => {
                 assert!(self.books.exchanges.contains_key(&exchange), "exchange {exchange} is closed");
             }
-            Effect::Persist { token, changes } => self.store.push_back((token, changes)),
+            Effect::Persist { token, changes } => self.persist(token, changes),
             Effect::Publish { definitions } => {
                 let same = |it: &Definitions| {
                     (it.server, it.spec_digest) == (definitions.server, definitions.spec_digest)
@@ -197,18 +212,24 @@ impl Hub {
             }
             Effect::Report(_) => {}
             Effect::SendFrame { link, frame } | Effect::SendMirrored { link, frame, .. } => {
-                self.links.send(link, &frame);
+                self.links.send(link, &frame, &self.books);
             }
         }
     }
 
     fn enter(&mut self, exchange: ExchangeId, text: &bytes::Bytes, status: u16) {
         let entry = self.books.enter(exchange, text);
-        let client = &mut self.clients[self.books.exchanges[&exchange].client];
+        let (at, principal) = {
+            let it = &self.books.exchanges[&exchange];
+            (it.client, it.principal)
+        };
+        let client = &mut self.clients[at];
         match entry {
             Entry::Handshake => client.ready = true,
+            Entry::Logged(mark) => self.links.check_asked(mark, principal, &self.books),
             Entry::Parked(retry) => {
                 assert!(client.able, "a client is asked what it cannot answer");
+                self.links.check_asked(retry.mark, principal, &self.books);
                 client.parked.push(retry);
             }
             Entry::Updated(kind) => {
@@ -220,46 +241,11 @@ impl Hub {
             Entry::Withdrawn(id) => client.questions.retain(|(own, _)| *own != id),
             Entry::Question(id, mark) => {
                 assert!(client.able, "a client is asked what it cannot answer");
+                self.links.check_asked(mark, principal, &self.books);
                 client.questions.push((id, mark));
             }
             Entry::Other if status == 404 => client.forget_session(),
             Entry::Other => {}
-        }
-    }
-
-    /// What must hold after every input.
-    fn balance(&self) {
-        let gauges = self.shard.gauges();
-        assert_eq!(gauges.exchanges, self.books.exchanges.len(), "exchanges that only one side knows of");
-        assert_eq!(gauges.links, self.links.all.len(), "links that only one side knows of");
-        // Requests whose clients may come back are open on one side alone.
-        let (counted, open) = (gauges.in_flight + gauges.waiting - gauges.away, self.books.open_requests());
-        // A stream of the 2026 era may wait for its server to be seen.
-        let listens = self.books.exchanges.values().filter(|it| it.kind == Kind::Listen).count();
-        assert!(counted <= open + listens, "{counted} requests are counted, {open} are open");
-        assert!(open <= counted + self.store.len(), "{open} requests are open, {counted} are counted");
-        let mut links = [0; SERVERS.len()];
-        self.links.current().for_each(|link| links[link.server] += 1);
-        // Those of a revoked key may still be answering its last calls.
-        let most = limits().private_processes + 1 + KEYS;
-        assert!(links.iter().all(|links| *links <= most), "a server runs too often: {links:?}");
-        let starting = self.links.current().filter(|link| !link.greeted).count();
-        assert!(starting <= self.limits().starting, "{starting} servers start at once");
-        assert!(gauges.in_flight <= self.limits().project_in_flight);
-    }
-
-    /// The oldest commit is durable, or has failed.
-    pub(crate) fn stored(&mut self, ok: bool) {
-        let Some((token, changes)) = self.store.pop_front() else { return };
-        for change in changes.into_iter().filter(|_| ok) {
-            match change {
-                Change::Put(record, _) => drop(self.durable.insert(record.id(), record)),
-                Change::Remove(id) => drop(self.durable.remove(&id)),
-            }
-        }
-        if let Some(token) = token {
-            let outcome = if ok { Ok(()) } else { Err(Unstored::Failed.into()) };
-            self.feed(Input::Stored { token, outcome });
         }
     }
 

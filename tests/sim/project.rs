@@ -1,21 +1,26 @@
 //! The project under simulation: its bounds, its keys, its servers, and the snapshot that follows from them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use orch_core::key::{Pepper, Token as Secret};
 use orch_core::record::{
-    Definitions, Key, Origin, Project, RemoteKind, Server, ServerSpec, Sharing, Transport,
+    Definitions, Key, Mode, Origin, Project, RemoteKind, Server, ServerSpec, Sharing, Transport,
 };
-use orch_core::shard::Input;
-use orch_core::snapshot::{Directory, Draft, Instance, Snapshot, diff};
-use orch_core::{Entropy, Limits, ServerId, Timestamp};
+use orch_core::shard::{Input, Order};
+use orch_core::snapshot::{Draft, Instance, Snapshot, diff};
+use orch_core::{Entropy, KeyId, Limits, ProjectId, ServerId, Timestamp};
 
+use crate::books::{Exchange, Kind};
 use crate::hub::Hub;
 
 pub(crate) const SERVERS: [&str; 5] = ["a", "b", "c", "d", "e"];
 pub(crate) const KEYS: usize = 3;
+pub(crate) const PROJECTS: usize = 2;
+
+/// The bounds within which fakes read.
+pub(crate) static USUAL: LazyLock<Limits> = LazyLock::new(Limits::default);
 
 /// Small bounds, so that they are hit.
 pub(crate) fn limits() -> Limits {
@@ -27,6 +32,10 @@ pub(crate) fn limits() -> Limits {
         session_streams: 2,
         starting: 2,
         page_entries: 3,
+        replay_events: 8,
+        replay_bytes: 1_200,
+        replay_project_bytes: 2_400,
+        shown_uris: 4,
         call: Duration::from_secs(5),
         call_hard: Duration::from_secs(20),
         session_idle: Duration::from_mins(1),
@@ -82,12 +91,82 @@ impl Hub {
         let draft = draft(&self.project, &servers, &self.definitions, &self.instance);
         let new = Snapshot::build(draft, Some(&self.snapshot));
         let changes = diff(&self.snapshot, &new);
-        let ended = |name: &str| self.snapshot.named(name).is_some_and(|old| changes.ended.contains(&old.id));
         for link in self.links.all.values_mut() {
-            link.retired |= ended(SERVERS[link.server]);
+            let now = self.servers[link.server].as_ref().filter(|server| !server.spec.disabled);
+            if now != Some(&link.spec) {
+                link.unwanted_since.get_or_insert(self.now);
+            }
         }
         self.snapshot = new;
         self.feed(Input::SnapshotReplaced(changes));
+    }
+
+    /// Keys for everybody.
+    pub(crate) fn mint_keys(&mut self, pepper: &Pepper) {
+        for _ in 0..KEYS {
+            let (key, secret) = self.mint_key(pepper);
+            self.keys.push(key);
+            self.secrets.push(secret);
+        }
+    }
+
+    fn mint_key(&mut self, pepper: &Pepper) -> (Key, Secret) {
+        let secret = Secret::mint(&mut self.entropy);
+        let key = Key {
+            id: secret.id(),
+            project: self.project.id,
+            name: "k".into(),
+            mac: secret.mac(pepper),
+            created_at: self.now,
+            expires_at: None,
+            revoked_at: None,
+        };
+        (key, secret)
+    }
+
+    /// Another key takes the place of one, which is revoked: its clients are let in no more.
+    pub(crate) fn replace_key(&mut self, at: usize, pepper: &Pepper) -> KeyId {
+        let (key, secret) = self.mint_key(pepper);
+        let mut old = std::mem::replace(&mut self.keys[at], key);
+        old.revoked_at = Some(self.now);
+        self.revoked.push(std::mem::replace(&mut self.secrets[at], secret));
+        let id = old.id.clone();
+        // The directory knows it for as long as its clients are likely to show it.
+        self.keys.push(old);
+        if self.keys.len() > KEYS + 16 {
+            self.keys.remove(KEYS);
+            self.revoked.remove(0);
+        }
+        self.clients.iter_mut().filter(|client| client.key == id).for_each(|client| client.barred = true);
+        id
+    }
+
+    /// What a key has opened ends, but for calls that are under way.
+    pub(crate) fn end_key(&mut self, key: &KeyId) {
+        self.feed(Input::KeyRevoked(key.clone()));
+        let barred = |it: &&Exchange| self.books.principals[it.principal as usize].key == *key;
+        let open = self
+            .books
+            .exchanges
+            .values()
+            .filter(barred)
+            .find(|it| it.kind != Kind::Post && it.kind != Kind::Delete);
+        assert!(open.is_none(), "a stream of a revoked key goes on: {open:?}");
+        self.lost.retain(|lost| !self.clients[lost.client].barred);
+    }
+
+    /// An operator orders something of a server.
+    pub(crate) fn order(&mut self) {
+        let at = self.dice.below(SERVERS.len());
+        let order = *self.dice.pick(&[Order::Restart, Order::Start, Order::Stop]).expect("some");
+        let Some(server) = self.servers[at].as_ref().filter(|server| !server.spec.disabled) else { return };
+        let id = server.id;
+        if order != Order::Start {
+            for link in self.links.all.values_mut().filter(|link| link.spec.id == id) {
+                link.unwanted_since.get_or_insert(self.now);
+            }
+        }
+        self.feed(Input::Ordered { server: id, order });
     }
 
     /// A configuration in which every server is there and enabled.
@@ -114,23 +193,15 @@ impl Hub {
     }
 }
 
-pub(crate) fn directory(
-    project: &Project,
-    now: Timestamp,
-    entropy: &mut Entropy,
-) -> (Directory, Vec<Secret>) {
-    let pepper = Pepper::derive(&[3; 32]);
-    let secrets: Vec<Secret> = (0..KEYS).map(|_| Secret::mint(entropy)).collect();
-    let keys = secrets.iter().map(|secret| Key {
-        id: secret.id(),
-        project: project.id,
-        name: "k".into(),
-        mac: secret.mac(&pepper),
+pub(crate) fn new_project(number: usize, now: Timestamp, entropy: &mut Entropy) -> Project {
+    Project {
+        id: ProjectId::mint(now, entropy),
+        slug: format!("project-{number}"),
+        name: "A project".into(),
+        separator: "__".into(),
+        mode: Mode::Proxy,
         created_at: now,
-        expires_at: None,
-        revoked_at: None,
-    });
-    (Directory::build([project.clone()], keys.collect::<Vec<_>>(), pepper.clone()), secrets)
+    }
 }
 
 pub(crate) fn draft(

@@ -1,15 +1,15 @@
 //! What clients ask for, and how they write it.
 
 use bytes::Bytes;
+use orch_core::ExchangeId;
 use orch_core::ports::gateway::{Head, ProtocolHeaders, Target, Verb};
 use orch_core::rpc::{Envelope, Field, Message, Sender};
 use orch_core::shard::{Input, Posted};
-use orch_core::{ExchangeId, Limits};
 
 use crate::books::{Kind, Retry};
 use crate::clients::{Client, Era};
 use crate::hub::Hub;
-use crate::project::SERVERS;
+use crate::project::{SERVERS, USUAL};
 use crate::servers::MINE;
 
 const ROOTS: &str = r#""roots":{}"#;
@@ -52,9 +52,10 @@ impl Client {
 impl Hub {
     /// A client goes on: it opens what it needs, and then asks for something.
     pub(crate) fn ask(&mut self, at: usize) {
-        let client = self.clients[at].clone();
         let hasty = self.dice.chance(3);
+        let client = &self.clients[at];
         if client.era == Era::Sse && client.stream.is_none() {
+            self.renew_principal(at);
             let stream = self.open(at, Verb::OpenSse);
             self.clients[at].stream = self.books.exchanges.contains_key(&stream).then_some(stream);
         } else if client.era != Era::Modern && !client.ready && !hasty {
@@ -63,17 +64,21 @@ impl Hub {
             let members = format!(
                 r#""protocolVersion":"{version}","capabilities":{{{able}}},"clientInfo":{{"name":"c"}}"#
             );
+            if client.era == Era::Http {
+                self.renew_principal(at);
+            }
             self.request(at, "initialize", &members);
         } else {
-            let (method, members) = self.question(&client);
+            let (era, unified) = (client.era, *client.admission.target() == Target::Unified);
+            let (method, members) = self.question(era, unified);
             self.clients[at].subscribed |= method == "resources/subscribe";
             self.request(at, method, &members);
         }
     }
 
-    fn question(&mut self, client: &Client) -> (&'static str, String) {
+    fn question(&mut self, era: Era, unified: bool) -> (&'static str, String) {
         let n = self.dice.below(SERVERS.len());
-        let (server, unified) = (SERVERS[n], *client.admission.target() == Target::Unified);
+        let server = SERVERS[n];
         let between = *self.dice.pick(&["__", "."]).expect("some");
         let tool = self.dice.below(3);
         match self.dice.below(16) {
@@ -81,10 +86,10 @@ impl Hub {
             1 => ("resources/list", String::new()),
             2 if unified => ("resources/read", format!(r#""uri":"t{n}://z""#)),
             2 => ("resources/read", r#""uri":"file:///same""#.into()),
-            3 => (self.own_method(client.era), r#""level":"error""#.into()),
+            3 => (self.own_method(era), r#""level":"error""#.into()),
             4 => ("tools/call", r#""name":"hub__list_servers","arguments":{}"#.into()),
             5 => ("tools/call", format!(r#""name":"nobody's {n}""#)),
-            6 if client.era != Era::Modern => {
+            6 if era != Era::Modern => {
                 let way = *self.dice.pick(&["resources/subscribe", "resources/unsubscribe"]).expect("some");
                 (way, r#""uri":"file:///same""#.into())
             }
@@ -115,11 +120,12 @@ impl Hub {
         more: &str,
         nonce: u64,
     ) -> ExchangeId {
-        let client = self.clients[at].clone();
         let id = IDS[self.dice.below(IDS.len())];
         let token = self.dice.chance(40).then(|| TOKENS[self.dice.below(TOKENS.len())].to_owned());
         let mut meta: Vec<String> = token.iter().map(|token| format!(r#""progressToken":{token}"#)).collect();
-        if client.era == Era::Modern {
+        let client = &self.clients[at];
+        let (era, stream, principal) = (client.era, client.stream, client.principal);
+        if era == Era::Modern {
             meta.push(format!("{META}:{{{}}}", if client.able { ROOTS } else { "" }));
         }
         let comma = if members.is_empty() { "" } else { "," };
@@ -129,17 +135,21 @@ impl Hub {
         );
         let kind = if method == "subscriptions/listen" { Kind::Listen } else { Kind::Post };
         let exchange = self.begin(at, kind);
-        let asked = self.books.ask(exchange, client.stream, id, nonce);
+        self.books.sign(nonce, principal);
+        let asked = self.books.ask(exchange, stream, id, nonce);
         asked.tokens.extend(token);
         asked.first = (method.to_owned(), members.to_owned());
-        asked.initializes = method == "initialize" && client.era == Era::Http;
+        asked.initializes = method == "initialize" && era == Era::Http;
         self.post(at, exchange, &text);
         exchange
     }
 
     fn post(&mut self, at: usize, exchange: ExchangeId, text: &str) {
         let bytes = Bytes::from(text.to_owned());
-        let body = Envelope::parse(bytes, Sender::Client, &Limits::default()).expect("a good message");
+        let body = Envelope::parse(bytes, Sender::Client, &USUAL).expect("a good message");
+        if self.clients[at].session.is_some() {
+            self.clients[at].asked_at = self.now;
+        }
         let (admission, head) = (self.clients[at].admission.clone(), self.clients[at].post_head(&body));
         self.feed(Input::Posted(Posted { exchange, admission, head, body }));
     }

@@ -4,13 +4,13 @@ use orch_core::ExchangeId;
 use orch_core::ports::gateway::Verb;
 use orch_core::shard::{Input, Opened};
 
-use crate::books::{Asked, Books, Kind};
+use crate::books::{Asked, Books, Kind, requests_of};
 use crate::hub::Hub;
 
 /// A stream whose client may come back for it.
 #[derive(Debug)]
 pub(crate) struct Lost {
-    client: usize,
+    pub client: usize,
     session: String,
     kind: Kind,
     cursor: String,
@@ -45,8 +45,8 @@ impl Books {
         it.cursor = Some(id.to_owned());
     }
 
-    fn take_asked(&mut self, exchange: ExchangeId) -> Vec<(String, Asked)> {
-        let taken = self.asked.extract_if(.., |(at, _), _| *at == exchange);
+    pub(crate) fn take_asked(&mut self, exchange: ExchangeId) -> Vec<(String, Asked)> {
+        let taken = self.asked.extract_if(requests_of(exchange), |_, _| true);
         taken.map(|((_, id), asked)| (id, asked)).collect()
     }
 
@@ -65,15 +65,29 @@ impl Hub {
         let own = self.books.exchanges.iter().filter(|(_, it)| it.client == at && it.cursor.is_some());
         let own: Vec<ExchangeId> = own.map(|(exchange, _)| *exchange).collect();
         let Some(exchange) = self.dice.pick(&own).copied() else { return };
-        let it = self.books.exchanges[&exchange].clone();
-        let asked = self.books.take_asked(exchange);
-        let cursor = it.cursor.expect("it has one");
-        self.lost.push(Lost { client: at, session, kind: it.kind, cursor, asked });
+        self.put_aside(exchange, session);
         if self.dice.chance(70) {
             self.leave(exchange);
         } else {
             self.come_back(self.lost.len() - 1);
         }
+    }
+
+    /// A connection ends because its client does not read. Whoever can come back for the rest may.
+    pub(crate) fn lose_exchange(&mut self, exchange: ExchangeId) {
+        let it = &self.books.exchanges[&exchange];
+        let client = &self.clients[it.client];
+        if let Some(session) = client.session.clone().filter(|_| it.cursor.is_some() && !client.barred) {
+            self.put_aside(exchange, session);
+        }
+        self.leave(exchange);
+    }
+
+    fn put_aside(&mut self, exchange: ExchangeId, session: String) {
+        let it = self.books.exchanges[&exchange].clone();
+        let asked = self.books.take_asked(exchange);
+        let cursor = it.cursor.expect("it has one");
+        self.lost.push(Lost { client: it.client, session, kind: it.kind, cursor, asked });
     }
 
     /// A client comes back for one of the streams that were lost.
@@ -86,7 +100,7 @@ impl Hub {
 
     fn come_back(&mut self, which: usize) {
         let Lost { client: at, session, kind, cursor, asked } = self.lost.swap_remove(which);
-        if self.clients[at].session.as_ref() != Some(&session) {
+        if self.clients[at].session.as_ref() != Some(&session) || self.clients[at].barred {
             return;
         }
         let exchange = self.begin(at, kind);
@@ -96,6 +110,7 @@ impl Hub {
         let (admission, mut head) = (self.clients[at].admission.clone(), self.clients[at].head(Verb::Listen));
         head.headers.last_event_id = Some(cursor);
         self.resumed += 1;
+        self.clients[at].asked_at = self.now;
         self.feed(Input::StreamOpened(Opened { exchange, admission, head }));
     }
 

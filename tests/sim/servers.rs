@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use orch_core::LinkId;
+use bytes::Bytes;
+use orch_core::record::{Server, Sharing};
 use orch_core::rpc::{Envelope, Field, Message, Sender};
+use orch_core::{KeyId, LinkId, Timestamp};
 
-use crate::books::{nonce, nonce_of_request};
+use crate::books::{Books, nonce, nonce_of_request};
+use crate::project::USUAL;
 
 /// The state that a server of the stateless era gives away.
 pub(crate) const MINE: &str = "mine";
@@ -23,8 +26,14 @@ pub(crate) enum Stage {
 pub(crate) struct Link {
     pub server: usize,
     pub stage: Stage,
-    /// Whether its configuration has changed since.
-    pub retired: bool,
+    /// The server as it was when the link was opened.
+    pub spec: Server,
+    /// Since when its configuration is another one, or somebody has ordered its end.
+    pub unwanted_since: Option<Timestamp>,
+    /// Whom it serves alone, where that is so.
+    pub owner: Option<Whose>,
+    /// What it has said and the hub has not heard yet.
+    pub wire: Vec<Said>,
     /// Whether it has answered the first words to it well.
     pub greeted: bool,
     /// How many tools it has.
@@ -36,10 +45,24 @@ pub(crate) struct Link {
     pub listens: BTreeSet<u64>,
     /// What it has asked its client and was not told.
     pub questions: BTreeSet<u64>,
-    /// What it has demanded to know.
-    pub demanded: BTreeSet<u64>,
     /// Every id that it was ever sent.
     ids: BTreeSet<u64>,
+}
+
+/// Whom a process serves alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    Key(KeyId),
+    /// The session of this principal.
+    Session(u32),
+}
+
+/// Words of a server on their way.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    /// The request on whose stream they come.
+    pub within: Option<u64>,
+    pub words: String,
 }
 
 /// A request that a server has not answered.
@@ -52,6 +75,8 @@ pub(crate) struct Request {
     /// Whether its client can be asked for its roots.
     pub able: bool,
     cursor: Option<usize>,
+    /// Whether it was told to give it up, or has answered it before.
+    pub done: bool,
 }
 
 /// The processes of all servers.
@@ -60,37 +85,39 @@ pub(crate) struct Links {
     pub all: BTreeMap<LinkId, Link>,
     /// Over which a client's request was sent last.
     pub used: Option<LinkId>,
-    /// Every request of a client that any server was ever sent.
-    delivered: BTreeSet<u64>,
+    /// Every request of a client that any server was ever sent, by its nonce.
+    delivered: Vec<bool>,
+    /// Whom each question and log message may go to, by its mark: the link, and those who wait for its server.
+    asked: BTreeMap<u64, (LinkId, Vec<u32>)>,
 }
 
 impl Links {
-    pub(crate) fn open(&mut self, link: LinkId, server: usize) {
+    pub(crate) fn open(&mut self, link: LinkId, server: usize, spec: Server) {
         let new = Link {
             server,
             stage: Stage::Opening,
-            retired: false,
+            spec,
+            unwanted_since: None,
+            owner: None,
+            wire: Vec::new(),
             greeted: false,
             tools: 3,
             excused: false,
             requests: Vec::new(),
             listens: BTreeSet::new(),
             questions: BTreeSet::new(),
-            demanded: BTreeSet::new(),
             ids: BTreeSet::new(),
         };
         assert!(self.all.insert(link, new).is_none(), "link {link} is opened twice");
     }
 
     /// A message to a server.
-    pub(crate) fn send(&mut self, link: LinkId, frame: &bytes::Bytes) {
+    pub(crate) fn send(&mut self, link: LinkId, frame: &Bytes, books: &Books) {
         let it =
             self.all.get_mut(&link).unwrap_or_else(|| panic!("a message over link {link}, which is gone"));
         assert_ne!(it.stage, Stage::Opening, "a message over a link that is not open");
         assert!(!frame.contains(&b'\n'), "a message is one line");
-        let limits = orch_core::Limits::default();
-        let message =
-            Envelope::parse(frame.clone(), Sender::Upstream, &limits).expect("servers get messages");
+        let message = Envelope::parse(frame.clone(), Sender::Upstream, &USUAL).expect("servers get messages");
         match message.message() {
             Message::Request { id, method } => {
                 let id: u64 = id.parse().expect("the hub's ids are numbers");
@@ -113,7 +140,10 @@ impl Links {
                 let nonce = nonce_of_request(frame);
                 if let Some(nonce) = nonce {
                     self.used = Some(link);
-                    assert!(self.delivered.insert(nonce), "request {nonce} was delivered twice");
+                    it.claim(books.asker(nonce), books);
+                    let delivered = slot(&mut self.delivered, nonce);
+                    assert!(!*delivered, "request {nonce} was delivered twice");
+                    *delivered = true;
                 }
                 let cursor = message.text(Field::Cursor).map(|cursor| cursor.parse().expect("my cursor"));
                 it.requests.push(Request {
@@ -123,6 +153,7 @@ impl Links {
                     token: token.is_some(),
                     able: message.raw_str(Field::MetaCapabilities).is_some_and(|raw| raw.contains("roots")),
                     cursor,
+                    done: false,
                 });
             }
             Message::Notification { method: "notifications/cancelled" } => {
@@ -130,8 +161,9 @@ impl Links {
                 let id = id.expect("an id");
                 assert!(it.ids.contains(&id), "a cancellation of what was never sent");
                 it.listens.remove(&id);
-                if it.requests.iter().any(|request| request.id == id && request.method == "tools/list") {
-                    it.excused = true;
+                if let Some(request) = it.requests.iter_mut().find(|request| request.id == id) {
+                    request.done = true;
+                    it.excused |= request.method == "tools/list";
                 }
             }
             Message::Notification { method } => {
@@ -147,15 +179,63 @@ impl Links {
 
     /// Requests that a server did not begin; they may be delivered again.
     pub(crate) fn take_back(&mut self, refused: &[Request]) {
-        self.delivered.retain(|nonce| !refused.iter().any(|request| request.nonce == Some(*nonce)));
+        for nonce in refused.iter().filter_map(|request| request.nonce) {
+            *slot(&mut self.delivered, nonce) = false;
+        }
+    }
+
+    /// All processes are gone.
+    pub(crate) fn end_all(&mut self) {
+        self.all.clear();
+        self.asked.clear();
+    }
+
+    /// A server asks a question: it may go to those who wait for the server, or on whose stream it comes.
+    pub(crate) fn ask(&mut self, link: LinkId, mark: u64, within: Option<u64>, books: &Books) {
+        let it = &self.all[&link];
+        // What it has answered may not have been heard yet.
+        let certain = it.wire.is_empty() || within.is_some();
+        let meant = |request: &&Request| !request.done && within.is_none_or(|id| id == request.id);
+        let waiting = it.requests.iter().filter(meant);
+        let waiting = waiting.filter_map(|request| Some(books.asker(request.nonce?)));
+        let waiting: Vec<u32> = waiting.filter(|_| certain).collect();
+        self.keep(mark, link, waiting);
+    }
+
+    /// What a server has asked or told has come to a client: it must be one whom it was meant for, and one whom the
+    /// server serves, if it serves somebody alone.
+    pub(crate) fn check_asked(&self, mark: u64, principal: u32, books: &Books) {
+        let Some((link, waiting)) = self.asked.get(&mark) else { return };
+        let meant = waiting.is_empty() || waiting.contains(&principal);
+        assert!(meant, "{mark} comes to another client than those who wait for its server");
+        let mine = match self.all.get(link).and_then(|it| it.owner.as_ref()) {
+            Some(Whose::Key(key)) => books.principals[principal as usize].key == *key,
+            Some(Whose::Session(own)) => principal == *own,
+            None => true,
+        };
+        assert!(mine, "{mark} comes from a process of somebody else");
+    }
+
+    /// What a server says comes late: those who wait for it then may be others.
+    pub(crate) fn doubt(&mut self, words: &str) {
+        if let Some((_, waiting)) = nonce(words.as_bytes()).and_then(|mark| self.asked.get_mut(&mark)) {
+            waiting.clear();
+        }
+    }
+
+    fn keep(&mut self, mark: u64, link: LinkId, waiting: Vec<u32>) {
+        self.asked.insert(mark, (link, waiting));
+        if self.asked.len() > 256 {
+            self.asked.pop_first();
+        }
     }
 
     /// A server wants to know more before it answers: the request may come again.
-    pub(crate) fn demand(&mut self, link: LinkId, request: &Request, mark: u64) -> String {
+    pub(crate) fn demand(&mut self, link: LinkId, request: &Request, mark: u64, books: &Books) -> String {
         if let Some(nonce) = request.nonce {
-            self.delivered.remove(&nonce);
+            *slot(&mut self.delivered, nonce) = false;
+            self.keep(mark, link, Vec::from([books.asker(nonce)]));
         }
-        self.all.get_mut(&link).expect("a link").demanded.insert(mark);
         format!(
             r#"{{"jsonrpc":"2.0","id":{},"result":{{"resultType":"input_required","inputRequests":{{"q":{{"method":"roots/list","params":{{"nonce":"{mark}"}}}}}},"requestState":"{MINE}"}}}}"#,
             request.id
@@ -191,11 +271,29 @@ impl Links {
         };
         format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, request.id)
     }
+}
 
-    /// The links of servers as they are configured now, that were not told to end.
-    pub(crate) fn current(&self) -> impl Iterator<Item = &Link> {
-        self.all.values().filter(|link| !link.retired && link.stage != Stage::Closing)
+impl Link {
+    /// Who asks here is whom it serves, where a server has a process for each.
+    fn claim(&mut self, principal: u32, books: &Books) {
+        let it = &books.principals[principal as usize];
+        let whose = match self.spec.spec.sharing {
+            Sharing::Auto | Sharing::Shared => return,
+            Sharing::PerSession if !it.modern => Whose::Session(principal),
+            Sharing::PerSession | Sharing::PerUser => Whose::Key(it.key.clone()),
+        };
+        let owner = self.owner.get_or_insert_with(|| whose.clone());
+        assert_eq!(*owner, whose, "two share a process of {}", self.spec.name);
     }
+}
+
+/// The place of a nonce in a table of all.
+fn slot(table: &mut Vec<bool>, nonce: u64) -> &mut bool {
+    let at = usize::try_from(nonce).expect("a small number");
+    if table.len() <= at {
+        table.resize(at * 2 + 64, false);
+    }
+    &mut table[at]
 }
 
 /// Two tools a page.

@@ -2,74 +2,97 @@
 
 use std::time::Duration;
 
-use orch_core::shard::{Input, Shard};
-use orch_core::{ExchangeId, KeyId};
+use orch_core::shard::Input;
 
 use crate::clients::Deed;
 use crate::dice::Dice;
 use crate::hub::Hub;
-use crate::project::KEYS;
 use crate::talk::Act;
 
 /// A happening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
+    /// It concerns one project alone.
+    Own(Own),
+    /// The hub crashes.
+    Restart,
+    /// The hub ends in good order, and begins again.
+    Retire,
+    Revoke,
+    Stray,
+}
+
+/// What happens in one project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Own {
     Client(Deed),
     Configure,
     Connect,
+    DiskFills,
+    DiskHasRoom,
     Jump,
     Leave,
+    /// An operator's.
+    Order,
     Oversleep,
     Publish,
-    Restart,
-    Revoke,
     Server(Act),
     Store,
     StoreFails,
+    Survey,
     Wait,
 }
 
 /// How often each thing happens when nothing goes wrong, and how often it happens when it is among the faults of a
 /// seed.
-const USUAL: [(Op, usize); 13] = [
-    (Op::Client(Deed::Ask), 120),
-    (Op::Client(Deed::Listen), 8),
-    (Op::Client(Deed::Reply), 15),
-    (Op::Client(Deed::Stream), 12),
-    (Op::Connect, 20),
-    (Op::Publish, 20),
-    (Op::Server(Act::Answer), 130),
-    (Op::Server(Act::Close), 20),
-    (Op::Server(Act::Open), 30),
-    (Op::Server(Act::Progress), 30),
-    (Op::Server(Act::Update), 8),
-    (Op::Store, 40),
-    (Op::Wait, 60),
+const USUAL: [(Op, usize); 15] = [
+    (Op::Own(Own::Client(Deed::Ask)), 120),
+    (Op::Own(Own::Client(Deed::Listen)), 8),
+    (Op::Own(Own::Client(Deed::Reply)), 15),
+    (Op::Own(Own::Client(Deed::Stream)), 12),
+    (Op::Own(Own::Connect), 20),
+    (Op::Own(Own::DiskHasRoom), 2),
+    (Op::Own(Own::Publish), 20),
+    (Op::Own(Own::Server(Act::Answer)), 130),
+    (Op::Own(Own::Server(Act::Arrive)), 60),
+    (Op::Own(Own::Server(Act::Close)), 20),
+    (Op::Own(Own::Server(Act::Open)), 30),
+    (Op::Own(Own::Server(Act::Progress)), 30),
+    (Op::Own(Own::Server(Act::Update)), 8),
+    (Op::Own(Own::Store), 40),
+    (Op::Own(Own::Wait), 60),
 ];
-const FAULTS: [(Op, usize); 23] = [
-    (Op::Client(Deed::Cancel), 15),
-    (Op::Client(Deed::Delete), 5),
-    (Op::Client(Deed::Lose), 40),
-    (Op::Client(Deed::Return), 40),
-    (Op::Client(Deed::Vanish), 3),
-    (Op::Configure, 2),
-    (Op::Jump, 2),
-    (Op::Leave, 15),
-    (Op::Oversleep, 6),
+const FAULTS: [(Op, usize); 30] = [
+    (Op::Own(Own::Client(Deed::Cancel)), 15),
+    (Op::Own(Own::Client(Deed::Delay)), 10),
+    (Op::Own(Own::Client(Deed::Delete)), 5),
+    (Op::Own(Own::Client(Deed::Lose)), 40),
+    (Op::Own(Own::Client(Deed::Return)), 40),
+    (Op::Own(Own::Client(Deed::Vanish)), 3),
+    (Op::Own(Own::Configure), 2),
+    (Op::Own(Own::DiskFills), 1),
+    (Op::Own(Own::Jump), 2),
+    (Op::Own(Own::Leave), 15),
+    (Op::Own(Own::Order), 2),
+    (Op::Own(Own::Oversleep), 6),
     (Op::Restart, 1),
+    (Op::Retire, 1),
     (Op::Revoke, 2),
-    (Op::Server(Act::AnswerTwice), 10),
-    (Op::Server(Act::Change), 8),
-    (Op::Server(Act::Crash), 3),
-    (Op::Server(Act::Demand), 20),
-    (Op::Server(Act::Expire), 6),
-    (Op::Server(Act::Garbage), 6),
-    (Op::Server(Act::Hush), 4),
-    (Op::Server(Act::Invent), 10),
-    (Op::Server(Act::Log), 10),
-    (Op::Server(Act::Query), 30),
-    (Op::Server(Act::Refuse), 6),
-    (Op::StoreFails, 6),
+    (Op::Own(Own::Server(Act::AnswerTwice)), 10),
+    (Op::Own(Own::Server(Act::Change)), 8),
+    (Op::Own(Own::Server(Act::Crash)), 3),
+    (Op::Own(Own::Server(Act::Demand)), 20),
+    (Op::Own(Own::Server(Act::Expire)), 6),
+    (Op::Own(Own::Server(Act::Garbage)), 6),
+    (Op::Own(Own::Server(Act::Hush)), 4),
+    (Op::Own(Own::Server(Act::Invent)), 10),
+    (Op::Own(Own::Server(Act::Log)), 10),
+    (Op::Own(Own::Server(Act::Mutter)), 2),
+    (Op::Own(Own::Server(Act::Query)), 30),
+    (Op::Own(Own::Server(Act::Refuse)), 6),
+    (Op::Own(Own::StoreFails), 6),
+    (Op::Stray, 6),
+    (Op::Own(Own::Survey), 1),
 ];
 
 /// Every seed has faults of its own.
@@ -79,39 +102,34 @@ pub(crate) fn weights(dice: &mut Dice) -> Vec<(Op, usize)> {
 }
 
 impl Hub {
-    /// One happening.
-    pub(crate) fn step(&mut self) {
-        let op = self.dice.weighted(&self.weights.clone());
-        self.steps += 1;
-        self.trace.push_back(op);
-        if self.trace.len() > 64 {
-            self.trace.pop_front();
-        }
+    /// One happening of this project alone.
+    pub(crate) fn step(&mut self, op: Own) {
         match op {
-            Op::Client(deed) => self.on_client(deed),
-            Op::Connect => self.connect(),
-            Op::Leave => {
-                let open: Vec<ExchangeId> = self.books.exchanges.keys().copied().collect();
-                if let Some(exchange) = self.dice.pick(&open) {
-                    self.leave(*exchange);
+            Own::Client(deed) => self.on_client(deed),
+            Own::Configure => self.configure(),
+            Own::Connect => self.connect(),
+            Own::DiskFills => self.disk.full = true,
+            Own::DiskHasRoom => self.disk.full = false,
+            Own::Jump => self.pass(Duration::from_secs(90), false),
+            Own::Leave => {
+                let open = self.books.exchanges.len();
+                let which = if open == 0 { 0 } else { self.dice.below(open) };
+                let exchange = self.books.exchanges.keys().nth(which).copied();
+                if let Some(exchange) = exchange {
+                    self.leave(exchange);
                 }
             }
-            Op::Revoke => {
-                let key: KeyId = self.secrets[self.dice.below(KEYS)].id();
-                self.feed(Input::KeyRevoked(key));
-            }
-            Op::Configure => self.configure(),
-            Op::Publish => self.published(),
-            Op::Restart => self.restart(),
-            Op::Store => self.stored(true),
-            Op::StoreFails => self.stored(false),
-            Op::Jump => self.pass(Duration::from_secs(90), false),
-            Op::Oversleep => self.pass(Duration::from_secs(8), true),
-            Op::Wait => {
+            Own::Order => self.order(),
+            Own::Oversleep => self.pass(Duration::from_secs(8), true),
+            Own::Publish => self.published(),
+            Own::Server(act) => self.on_link(act),
+            Own::Store => self.stored(true),
+            Own::StoreFails => self.stored(false),
+            Own::Survey => self.feed(Input::SurveyAsked),
+            Own::Wait => {
                 let span = self.dice.weighted(&[(20, 6), (300, 3), (2_000, 1)]);
                 self.pass(Duration::from_millis(span), false);
             }
-            Op::Server(act) => self.on_link(act),
         }
     }
 
@@ -129,21 +147,5 @@ impl Hub {
             self.feed(Input::TimerFired);
         }
         self.now = end;
-    }
-
-    /// Another life of the hub: what is durable is there, all else is gone.
-    fn restart(&mut self) {
-        // A start takes its time.
-        self.now = self.now.after(Duration::from_millis(50));
-        self.shard = Shard::restore(self.durable.values().cloned(), self.now);
-        self.links.all.clear();
-        self.store.clear();
-        self.publishing.clear();
-        let open: Vec<ExchangeId> = self.books.exchanges.keys().copied().collect();
-        for exchange in open {
-            let client = self.books.exchanges[&exchange].client;
-            self.books.close(exchange);
-            self.clients[client].finished(exchange);
-        }
     }
 }

@@ -3,11 +3,11 @@
 use orch_core::ports::upstream::CloseReason;
 use orch_core::rpc::{Envelope, Sender};
 use orch_core::shard::Input;
-use orch_core::{Limits, LinkId};
+use orch_core::{CallId, LinkId};
 
 use crate::hub::Hub;
-use crate::project::is_remote;
-use crate::servers::{Request, Stage, is_modern};
+use crate::project::{USUAL, is_remote};
+use crate::servers::{Link, Request, Said, Stage, is_modern};
 
 pub(crate) const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
 
@@ -16,6 +16,8 @@ pub(crate) const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/too
 pub(crate) enum Act {
     Answer,
     AnswerTwice,
+    /// Something that it has said before is heard.
+    Arrive,
     Change,
     Close,
     Crash,
@@ -25,6 +27,8 @@ pub(crate) enum Act {
     Hush,
     Invent,
     Log,
+    /// It writes to its error output.
+    Mutter,
     Open,
     Progress,
     Query,
@@ -34,16 +38,16 @@ pub(crate) enum Act {
 
 impl Hub {
     pub(crate) fn on_link(&mut self, act: Act) {
-        let fits = |stage| match stage {
-            Stage::Closing => act != Act::Open && act != Act::Expire,
-            Stage::Open => !matches!(act, Act::Close | Act::Open),
-            Stage::Opening => matches!(act, Act::Crash | Act::Open),
-        };
-        let links = self.links.all.iter().filter(|(_, it)| fits(it.stage)).map(|(link, _)| *link);
-        let links: Vec<LinkId> = links.collect();
-        let Some(link) = self.dice.pick(&links).copied() else { return };
+        let count = self.links.all.values().filter(|it| fits(act, it)).count();
+        if count == 0 {
+            return;
+        }
+        let which = self.dice.below(count);
+        let mut links = self.links.all.iter().filter(|(_, it)| fits(act, it));
+        let link = *links.nth(which).expect("it was counted").0;
         match act {
             Act::Answer | Act::AnswerTwice | Act::Refuse => self.answer(link, act),
+            Act::Arrive => self.arrive(link),
             Act::Change => self.change(link),
             Act::Close => self.end_link(link, CloseReason::Stopped),
             Act::Crash => self.end_link(link, CloseReason::Exited(1)),
@@ -59,31 +63,52 @@ impl Hub {
                 self.links.all.get_mut(&link).expect("a link").excused = true;
                 self.say(link, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
             }
-            Act::Log => self.say(
-                link,
-                r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":1}}"#,
-            ),
+            Act::Log => self.log(link),
+            Act::Mutter => self.feed(Input::LinkLogged { link, line: "oh".into() }),
             Act::Open => self.open_link(link),
             Act::Update => self.say(
                 link,
                 r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"file:///same"}}"#,
             ),
             Act::Progress => self.progress(link),
-            Act::Query => {
-                let mark = self.number();
-                self.links.all.get_mut(&link).expect("a link").questions.insert(mark);
-                self.say(
-                    link,
-                    &format!(r#"{{"jsonrpc":"2.0","id":{mark},"method":"roots/list","params":{{"nonce":"{mark}"}}}}"#),
-                );
-            }
+            Act::Query => self.query(link),
         }
+    }
+
+    /// A server says what it does, of a request where it can.
+    fn log(&mut self, link: LinkId) {
+        let mark = self.number();
+        let within = self.request_at(link);
+        self.links.ask(link, mark, within, &self.books);
+        let words = format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"error","data":{{"nonce":"{mark}"}}}}}}"#
+        );
+        self.send(link, Said { within, words });
+    }
+
+    /// A request on whose stream a remote server may speak.
+    fn request_at(&mut self, link: LinkId) -> Option<u64> {
+        let it = &self.links.all[&link];
+        let remote = is_remote(it.server) && self.dice.chance(70);
+        self.dice.pick(&it.requests).map(|request| request.id).filter(|_| remote)
+    }
+
+    /// A server asks a question. A remote one may do so on the stream of a request.
+    fn query(&mut self, link: LinkId) {
+        let mark = self.number();
+        let it = self.links.all.get_mut(&link).expect("a link");
+        it.questions.insert(mark);
+        let within = self.request_at(link);
+        self.links.ask(link, mark, within, &self.books);
+        let words =
+            format!(r#"{{"jsonrpc":"2.0","id":{mark},"method":"roots/list","params":{{"nonce":"{mark}"}}}}"#);
+        self.send(link, Said { within, words });
     }
 
     /// A server that runs has other tools, and says so; what a server on its way out says changes nothing.
     fn change(&mut self, link: LinkId) {
         let it = self.links.all.get_mut(&link).expect("a link");
-        if it.greeted && !it.retired && it.stage == Stage::Open {
+        if it.greeted && it.unwanted_since.is_none() && it.stage == Stage::Open {
             (it.tools, it.excused) = (1 + self.dice.below(7), false);
         }
         self.say(link, CHANGED);
@@ -119,7 +144,12 @@ impl Hub {
         }
         // The handshake comes first: a server says nothing before.
         let at = if it.greeted { self.dice.below(it.requests.len()) } else { 0 };
-        let request = if act == Act::AnswerTwice { it.requests[at].clone() } else { it.requests.remove(at) };
+        let request = if act == Act::AnswerTwice {
+            it.requests[at].done = true;
+            it.requests[at].clone()
+        } else {
+            it.requests.remove(at)
+        };
         if act == Act::Refuse {
             self.links.all.get_mut(&link).expect("a link").excused = true;
             let words = format!(
@@ -146,7 +176,7 @@ impl Hub {
         let Some(at) = at.filter(|_| is_modern(it.server)) else { return };
         let request = it.requests.remove(at);
         let mark = self.number();
-        let words = self.links.demand(link, &request, mark);
+        let words = self.links.demand(link, &request, mark, &self.books);
         self.say(link, &words);
     }
 
@@ -160,17 +190,73 @@ impl Hub {
 
     fn progress(&mut self, link: LinkId) {
         let wanted = self.links.all[&link].requests.iter().filter(|request| request.token);
-        let wanted: Vec<u64> = wanted.map(|request| request.id).collect();
-        let id = self.dice.pick(&wanted).copied().unwrap_or(7);
+        let wanted: Vec<(u64, Option<u64>)> = wanted.map(|request| (request.id, request.nonce)).collect();
+        let (id, nonce) = self.dice.pick(&wanted).copied().unwrap_or((7, None));
         let words = format!(
-            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{id},"progress":1}}}}"#
+            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{id},"progress":1{}}}}}"#,
+            nonce.map(|nonce| format!(r#","nonce":"{nonce}""#)).unwrap_or_default()
         );
         self.say(link, &words);
     }
 
     pub(crate) fn say(&mut self, link: LinkId, words: &str) {
-        let frame = Envelope::parse(words.to_owned().into(), Sender::Upstream, &Limits::default());
-        let frames = Vec::from([frame]);
-        self.feed(Input::FramesReceived { link, within: None, frames });
+        self.send(link, Said { within: None, words: words.to_owned() });
+    }
+
+    /// What a server says is heard at once, or lies on the wire for a while.
+    fn send(&mut self, link: LinkId, said: Said) {
+        let it = &self.links.all[&link];
+        let late = self.faults.delays && is_remote(it.server) && self.dice.chance(50);
+        if !late {
+            return self.hear(link, said);
+        }
+        if said.within.is_none() {
+            self.links.doubt(&said.words);
+        }
+        self.links.all.get_mut(&link).expect("a link").wire.push(said);
+    }
+
+    /// Something that lies on the wire arrives, in any order; or is lost, or comes twice.
+    fn arrive(&mut self, link: LinkId) {
+        let it = self.links.all.get_mut(&link).expect("a link");
+        let which = self.dice.below(it.wire.len());
+        let said = it.wire.swap_remove(which);
+        if self.faults.losses && self.dice.chance(10) {
+            it.excused = true;
+            return;
+        }
+        // A server does not ask twice with one id.
+        if self.faults.duplicates && self.dice.chance(10) && !said.words.contains("roots/list") {
+            it.wire.push(said.clone());
+        }
+        self.hear(link, said);
+    }
+
+    /// All that lies on the wire arrives; whether there was anything.
+    pub(crate) fn arrive_all(&mut self, link: LinkId) -> bool {
+        let Some(it) = self.links.all.get_mut(&link) else { return false };
+        let all = std::mem::take(&mut it.wire);
+        let any = !all.is_empty();
+        for said in all {
+            if self.links.all.contains_key(&link) {
+                self.hear(link, said);
+            }
+        }
+        any
+    }
+
+    fn hear(&mut self, link: LinkId, said: Said) {
+        let frames = Vec::from([Envelope::parse(said.words.into(), Sender::Upstream, &USUAL)]);
+        self.feed(Input::FramesReceived { link, within: said.within.map(CallId), frames });
+    }
+}
+
+/// Whether a process can do this where it is.
+fn fits(act: Act, it: &Link) -> bool {
+    match it.stage {
+        _ if act == Act::Arrive => !it.wire.is_empty(),
+        Stage::Closing => act != Act::Open && act != Act::Expire,
+        Stage::Open => !matches!(act, Act::Close | Act::Open),
+        Stage::Opening => matches!(act, Act::Crash | Act::Mutter | Act::Open),
     }
 }

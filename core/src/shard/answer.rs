@@ -63,7 +63,7 @@ impl Shard {
             return self.hand_over(cx, caller.exchange, Bytes::from(body));
         }
         if self.promises(caller) {
-            return self.hold(caller.exchange, status, body);
+            return self.hold(caller, status, body);
         }
         self.exchanges.remove(&caller.exchange);
         self.end_with(cx, caller.exchange, status, body);

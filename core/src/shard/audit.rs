@@ -25,6 +25,8 @@ pub struct Gauges {
     pub sessions: usize,
     /// Servers on their way to running.
     pub starting: usize,
+    /// Exchanges whose answers wait for the store.
+    pub storing: usize,
     /// Requests that wait for servers to be seen.
     pub waiting: usize,
 }
@@ -42,6 +44,9 @@ impl Shard {
             listeners: self.listeners.len(),
             sessions: self.sessions.len(),
             starting: self.upstreams.values().filter(|upstream| upstream.process.is_starting()).count(),
+            storing: [self.unstored.len(), self.deletions.len(), self.wishes.held.values().flatten().count()]
+                .into_iter()
+                .sum(),
             waiting: self.waiters.len(),
         }
     }

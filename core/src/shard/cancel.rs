@@ -21,6 +21,7 @@ impl Shard {
             write::one_line(write::request(None, Method::Cancelled.name(), Some(&params))).into()
         };
         self.cancel_calls(cx, session, Some(request), passed_on);
+        self.drop_held(cx, session, Some(request));
         self.drop_waiters(cx, |waiter| {
             waiter.caller.session == Some(session) && *waiter.caller.id == *request
         });
@@ -29,6 +30,7 @@ impl Shard {
     /// Cancels all requests of a session.
     pub(super) fn cancel_all(&mut self, cx: &mut Cx<'_>, session: SessionId) {
         self.cancel_calls(cx, session, None, |call| cancellation(call, "the session has ended"));
+        self.drop_held(cx, session, None);
         self.drop_waiters(cx, |waiter| waiter.caller.session == Some(session));
     }
 

@@ -4,6 +4,7 @@
 //! a wish waits for it.
 
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
@@ -32,6 +33,9 @@ pub(super) struct Wishes {
 #[derive(Debug)]
 pub(super) struct Promise {
     pub exchange: ExchangeId,
+    session: Option<SessionId>,
+    /// Raw JSON of the request's id.
+    id: Box<str>,
     status: u16,
     body: Vec<u8>,
 }
@@ -95,14 +99,29 @@ impl Shard {
     }
 
     /// Lets an answer wait.
-    pub(super) fn hold(&mut self, exchange: ExchangeId, status: u16, body: Vec<u8>) {
+    pub(super) fn hold(&mut self, caller: &Caller, status: u16, body: Vec<u8>) {
+        let (exchange, session, id) = (caller.exchange, caller.session, caller.id.clone());
         self.exchanges.insert(exchange, Exchange::Store);
-        self.wishes.said.push(Promise { exchange, status, body });
+        self.wishes.said.push(Promise { exchange, session, id, status, body });
+    }
+
+    /// Requests are taken back whose answers wait: one of a session, or all.
+    pub(super) fn drop_held(&mut self, cx: &mut Cx<'_>, session: SessionId, request: Option<&str>) {
+        let is_it = |it: &mut Promise| {
+            it.session == Some(session) && request.is_none_or(|request| *it.id == *request)
+        };
+        let held = self.wishes.held.values_mut();
+        let taken: Vec<Promise> = held.flat_map(|held| held.extract_if(.., is_it)).collect();
+        for Promise { exchange, .. } in taken {
+            if self.exchanges.remove(&exchange).is_some() {
+                self.finish(cx, exchange);
+            }
+        }
     }
 
     /// What was promised is durable, or could not be stored: it holds as long as the hub lives all the same.
     pub(super) fn release_held(&mut self, cx: &mut Cx<'_>, token: Token) {
-        for Promise { exchange, status, body } in self.wishes.held.remove(&token).into_iter().flatten() {
+        for Promise { exchange, status, body, .. } in self.wishes.held.remove(&token).into_iter().flatten() {
             if self.exchanges.remove(&exchange).is_some() {
                 self.end_with(cx, exchange, status, body);
             }

@@ -18,7 +18,7 @@ use crate::record::{self, Record};
 use crate::rpc::{Envelope, Field, Message, write};
 use crate::snapshot::Snapshot;
 use crate::upstream::Caller;
-use crate::{Fault, Rejection, SessionId};
+use crate::{Fault, Rejection, SessionId, Unstored};
 
 impl Shard {
     /// Opens a session, or gives the session of an HTTP+SSE stream its handshake.
@@ -129,8 +129,9 @@ impl Shard {
                     cx.effect(Effect::Persist { token: None, changes });
                 }
                 if waits {
-                    // Stored, and ended meanwhile: its key was revoked, or its server removed.
-                    let fault = outcome.err().unwrap_or_else(|| Rejection::SessionNotFound.into());
+                    // Stored, and ended meanwhile: it had to make room, its key was revoked, or its server removed. A
+                    // client that greets has no session that could not be found.
+                    let fault = outcome.err().unwrap_or_else(|| Unstored::Failed.into());
                     let body = fault.frame(Some(&caller.id));
                     cx.answer(caller.exchange, fault.wire().status, Some(body));
                 }

@@ -61,7 +61,8 @@ impl Shard {
         let message: Bytes = write::request(None, "notifications/message", frame.raw(Field::Params)).into();
         let Some(upstream) = self.upstream_at(link) else { return };
         cx.report_message(&upstream.name, level, frame);
-        let is_busy = upstream.calls.has_clients();
+        // Also with a call whose client has gone, or has still to come back, and on the stream of one that has ended.
+        let is_busy = !upstream.calls.is_free() || within.is_some();
         let only = upstream
             .calls
             .spoken_of(within)

@@ -146,9 +146,10 @@ impl Shard {
         frame: &Envelope,
     ) -> Option<Meant> {
         let upstream = self.upstream_at(link).filter(|_| within.is_none())?;
-        let mut calls = upstream.calls.clients().map(|(_, caller)| caller.exchange).peekable();
+        let mut calls = upstream.calls.clients().map(|(_, caller)| caller.exchange);
         let own = matches!(upstream.owner, Owner::Session(_));
-        if !own && calls.peek().is_some() {
+        // What it asks may also be of a call whose client has gone: then it is nobody else's to answer.
+        if !own && !upstream.calls.is_free() {
             return None;
         }
         let session = self.only_served(upstream)?;

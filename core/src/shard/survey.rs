@@ -60,8 +60,10 @@ impl Shard {
             cx.snapshot.entry(id).and_then(|entry| entry.offer.as_ref()).map(|offer| offer.definitions());
         // A date that is out of date is worth to be stored: it says when the server was last asked for its era.
         let is_recent = |known: &Definitions| cx.now.since(known.fetched_at) < cx.limits().verdict;
-        // Another process of the server may have been asked later and have told its lists before.
-        let is_old = known.is_some_and(|known| known.fetched_at > learnt.fetched_at);
+        // Another process of the server may have been asked later and have told its lists before. A date that is still
+        // to come is of another life of the hub, whose clock went ahead of this one.
+        let is_old =
+            known.is_some_and(|known| known.fetched_at > learnt.fetched_at && known.fetched_at <= cx.now);
         if retired || is_old || known.is_some_and(|known| says_the_same(known, &learnt) && is_recent(known)) {
             return self.retry_waiters(cx);
         }

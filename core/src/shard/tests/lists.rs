@@ -9,11 +9,11 @@ use core::time::Duration;
 use super::clients::{Client, ERAS, Era, HTTP, at};
 use super::script::Script;
 use super::world::World;
-use crate::Limits;
 use crate::mcp::ListKind;
 use crate::ports::gateway::Target;
 use crate::rpc::Field;
 use crate::shard::Effect;
+use crate::{Limits, Timestamp};
 
 fn numbered(count: usize) -> Script {
     Script { tools: (0..count).map(|n| format!("t{n}")).collect(), ..Script::default() }
@@ -245,6 +245,20 @@ fn what_is_learnt_again_and_not_answered_stays_as_it_was() {
     world.advance(Duration::from_secs(6));
     let client = Client::new(Era::Modern, at("a"));
     assert!(tools(&mut world, &client).contains("echo"));
+}
+
+#[test]
+fn lists_are_learnt_again_also_when_the_clock_of_an_earlier_life_went_ahead() {
+    let mut world = World::running(&["a"]);
+    world.now = Timestamp(world.now.0 - 3_600_000);
+    let mut world = world.restarted();
+    world.scripts.insert("a".into(), Script::tools(&["newer"]));
+    let client = Client::new(Era::Modern, at("a"));
+    world.call(&client, "1");
+    let link = world.link("a");
+    world.says(link, r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
+    world.advance(Limits::default().debounce);
+    assert!(tools(&mut world, &client).contains("newer"));
 }
 
 #[test]

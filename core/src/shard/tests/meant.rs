@@ -5,6 +5,7 @@ use alloc::string::String;
 use super::clients::{Client, Era, HTTP, Sent, at};
 use super::script::Script;
 use super::world::World;
+use crate::ports::gateway::Verb;
 use crate::record::Sharing;
 use crate::{Limits, LinkId};
 
@@ -133,4 +134,21 @@ fn one_key_s_calls_leave_half_of_the_processes_to_others() {
         let sent = world.requested("a");
         assert_eq!(ask(&mut world, sent.link), None, "{key} can be asked");
     }
+}
+
+#[test]
+fn what_a_server_says_in_a_call_whose_session_has_ended_is_not_for_the_only_one_that_is_left() {
+    let mut world = world(Limits::default(), Sharing::Shared);
+    let [gone, other] = [(); 2].map(|()| world.able_client(HTTP, at("a"), ABLE));
+    let stream = world.open(&other, Verb::Listen);
+    let call = world.call(&gone, "1");
+    let link = world.requested("a").link;
+    world.leave(call);
+    world.delete(&gone);
+    let told = ask(&mut world, link).unwrap();
+    assert!(told.contains("-32601"), "{told}");
+    let log =
+        r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":"mine"}}"#;
+    world.says(link, log);
+    assert!(world.take(&other, stream).is_empty());
 }

@@ -1,0 +1,59 @@
+//! What must hold after every input, whatever has happened.
+
+use crate::books::Kind;
+use crate::hub::Hub;
+use crate::project::{KEYS, SERVERS, limits};
+use crate::servers::Stage;
+
+impl Hub {
+    pub(crate) fn balance(&self) {
+        let (gauges, limits) = (self.shard.gauges(), self.limits());
+        assert_eq!(gauges.exchanges, self.books.exchanges.len(), "exchanges that only one side knows of");
+        assert_eq!(gauges.links, self.links.all.len(), "links that only one side knows of");
+        // Requests whose clients may come back are open on one side alone.
+        // An answer that its client has left may wait for the store.
+        let counted = (gauges.in_flight + gauges.waiting).saturating_sub(gauges.away);
+        let open = self.books.open_requests();
+        // A stream of the 2026 era may wait for its server to be seen.
+        let listens = self.books.exchanges.values().filter(|it| it.kind == Kind::Listen).count();
+        assert!(counted <= open + listens, "{counted} requests are counted, {open} are open");
+        let storing = gauges.storing.max(self.disk.len());
+        assert!(open <= counted + storing, "{open} requests are open, {counted} are counted");
+        assert!(gauges.in_flight <= limits.project_in_flight, "too many calls are in flight");
+        assert!(gauges.kept_bytes <= limits.replay_project_bytes, "too much is kept for who may come back");
+        self.check_processes();
+    }
+
+    /// The processes that live are those that are wanted, and no more than may be.
+    fn check_processes(&self) {
+        let limits = self.limits();
+        let (mut each, mut starting) = ([0; SERVERS.len()], 0);
+        for link in self.links.all.values().filter(|link| link.stage != Stage::Closing) {
+            if let Some(since) = link.unwanted_since {
+                let late = self.now.since(since) > limits.drain;
+                assert!(!late, "a process of {} is not wanted and lives", SERVERS[link.server]);
+                continue;
+            }
+            each[link.server] += 1;
+            starting += usize::from(!link.greeted);
+        }
+        // Those of a revoked key may still be answering its last calls.
+        let most = limits.private_processes + 1 + KEYS;
+        assert!(each.iter().all(|links| *links <= most), "a server runs too often: {each:?}");
+        assert!(starting <= limits.starting, "{starting} servers start at once");
+    }
+
+    /// A session that a client uses is forgotten only when the hub has said so to its store.
+    pub(crate) fn check_forgotten(&self, at: usize) {
+        let session = self.clients[at].session.as_deref().and_then(orch_core::SessionId::parse);
+        let Some(session) = session else { return };
+        assert!(!self.disk.promises(session), "a session was promised and is not known");
+    }
+}
+
+#[test]
+fn the_bounds_of_the_simulation_are_smaller_than_the_defaults() {
+    let (small, usual) = (limits(), orch_core::Limits::default());
+    assert!(small.project_in_flight < usual.project_in_flight);
+    assert!(small.replay_project_bytes < usual.replay_project_bytes);
+}
