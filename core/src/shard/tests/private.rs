@@ -143,3 +143,23 @@ fn a_change_of_the_shared_lists_does_not_reach_whoever_has_a_process_of_its_own(
     world.advance(Limits::default().debounce);
     assert_eq!(tools(&mut world, &client), ["a__new", "b__late"]);
 }
+
+#[test]
+fn a_process_that_nobody_has_used_for_a_while_makes_room_for_another() {
+    let limits = Limits { private_processes: 2, ..Limits::default() };
+    let mut world = World::scripted(limits.clone(), [("a", Script::default())]);
+    world.configure(|servers| servers[0].spec.sharing = Sharing::PerSession);
+    let mut world = world.surveyed();
+    let clients = [(); 3].map(|()| world.client(HTTP, at("a")));
+    for client in &clients[..2] {
+        called(&mut world, client);
+    }
+    let refused = world.call(&clients[2], "1");
+    let answer = world.answer(&clients[2], refused);
+    assert!(answer.text(Field::ErrorMessage).unwrap().contains("private_processes"), "{answer:?}");
+    world.advance(limits.private_spare / 2);
+    let used = called(&mut world, &clients[0]);
+    world.advance(limits.private_spare / 2);
+    called(&mut world, &clients[2]);
+    assert_eq!(called(&mut world, &clients[0]).link, used.link, "the one unused longest has gone");
+}

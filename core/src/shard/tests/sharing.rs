@@ -392,26 +392,3 @@ fn where_a_server_has_too_many_processes_a_session_that_could_have_its_own_share
     let modern = Client { capabilities: ABLE, ..Client::new(Era::Modern, at("a")) };
     assert_eq!(called(&mut world, &modern).link, shared.link);
 }
-
-#[test]
-fn a_process_that_nobody_has_used_for_a_while_makes_room_for_another() {
-    let limits = Limits { private_processes: 2, ..Limits::default() };
-    let mut world = World::scripted(limits.clone(), [("a", Script::default())]);
-    world.configure(|servers| servers[0].spec.sharing = Sharing::PerSession);
-    let mut world = world.surveyed();
-    let clients = [(); 3].map(|()| world.client(HTTP, at("a")));
-    for client in &clients[..2] {
-        let sent = called(&mut world, client);
-        world.reply(&sent, "{}");
-    }
-    let refused = world.call(&clients[2], "1");
-    let answer = world.answer(&clients[2], refused);
-    assert!(answer.text(Field::ErrorMessage).unwrap().contains("private_processes"), "{answer:?}");
-    world.advance(limits.private_spare / 2);
-    let used = called(&mut world, &clients[0]);
-    world.reply(&used, "{}");
-    world.advance(limits.private_spare / 2);
-    let third = called(&mut world, &clients[2]);
-    world.reply(&third, "{}");
-    assert_eq!(called(&mut world, &clients[0]).link, used.link, "the one unused longest has gone");
-}

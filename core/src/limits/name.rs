@@ -1,0 +1,97 @@
+//! The names of bounds.
+
+use core::fmt;
+
+/// The name of a bound, for errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// [`Limits::batch_members`].
+    BatchMembers,
+    /// [`Limits::body_bytes`].
+    BodyBytes,
+    /// [`Limits::message_bytes`].
+    MessageBytes,
+    /// [`Limits::json_depth`].
+    JsonDepth,
+    /// [`Limits::json_members`].
+    JsonMembers,
+    /// [`Limits::json_nodes`] or [`Limits::upstream_json_nodes`].
+    JsonNodes,
+    /// [`Limits::number_digits`].
+    NumberDigits,
+    /// [`Limits::session_in_flight`].
+    SessionInFlight,
+    /// [`Limits::project_in_flight`].
+    ProjectInFlight,
+    /// [`Limits::link_in_flight_bytes`].
+    LinkInFlightBytes,
+    /// [`Limits::stream_bytes`].
+    StreamBytes,
+    /// [`Limits::replay_age`].
+    ReplayAge,
+    /// [`Limits::replay_bytes`].
+    ReplayBytes,
+    /// [`Limits::replay_events`].
+    ReplayEvents,
+    /// [`Limits::replay_project_bytes`].
+    ReplayProjectBytes,
+    /// [`Limits::store_queue`].
+    StoreQueue,
+    /// [`Limits::subscriptions`].
+    Subscriptions,
+    /// [`Limits::project_servers`].
+    ProjectServers,
+    /// [`Limits::task_streams`].
+    TaskStreams,
+    /// [`Limits::head_bytes`].
+    HeadBytes,
+    /// [`Limits::header_fields`].
+    HeaderFields,
+    /// [`Limits::uri_bytes`].
+    UriBytes,
+    /// [`Limits::private_processes`].
+    PrivateProcesses,
+    /// [`Limits::input_rounds`].
+    InputRounds,
+    /// [`Limits::connections`] or [`Limits::connections_per_address`].
+    Connections,
+}
+
+impl Limit {
+    /// The field's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BatchMembers => "batch_members",
+            Self::BodyBytes => "body_bytes",
+            Self::MessageBytes => "message_bytes",
+            Self::JsonDepth => "json_depth",
+            Self::JsonMembers => "json_members",
+            Self::JsonNodes => "json_nodes",
+            Self::NumberDigits => "number_digits",
+            Self::SessionInFlight => "session_in_flight",
+            Self::ProjectInFlight => "project_in_flight",
+            Self::LinkInFlightBytes => "link_in_flight_bytes",
+            Self::StreamBytes => "stream_bytes",
+            Self::ReplayAge => "replay_age",
+            Self::ReplayBytes => "replay_bytes",
+            Self::ReplayEvents => "replay_events",
+            Self::ReplayProjectBytes => "replay_project_bytes",
+            Self::StoreQueue => "store_queue",
+            Self::Subscriptions => "subscriptions",
+            Self::ProjectServers => "project_servers",
+            Self::TaskStreams => "task_streams",
+            Self::HeadBytes => "head_bytes",
+            Self::HeaderFields => "header_fields",
+            Self::UriBytes => "uri_bytes",
+            Self::PrivateProcesses => "private_processes",
+            Self::InputRounds => "input_rounds",
+            Self::Connections => "connections",
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
