@@ -2,6 +2,9 @@
 
 use core::fmt;
 
+#[cfg(doc)]
+use super::Limits;
+
 /// The name of a bound, for errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
