@@ -32,10 +32,11 @@ impl Shard {
 
     fn on_legacy(&mut self, cx: &mut Cx<'_>, posted: Posted) -> Result<(), Fault> {
         let begins = matches!(posted.body.message(), Message::Request { method: "initialize", .. });
-        if begins && self.draining {
-            return Err(stopping());
-        }
+        let draining = self.draining;
         if begins && posted.head.verb == Verb::Post && posted.head.session.is_none() {
+            if draining {
+                return Err(stopping());
+            }
             return self.on_initialize(cx, posted);
         }
         let (now, most) = (cx.now, cx.limits().session_in_flight);
@@ -45,7 +46,7 @@ impl Shard {
         check_version(posted.head.headers.version.as_deref(), session.revision)?;
         session.last_active = now;
         if begins {
-            return self.on_initialize(cx, posted);
+            return if draining { Err(stopping()) } else { self.on_initialize(cx, posted) };
         }
         // A ping is allowed at any time (2025-11-25, lifecycle).
         let ping = matches!(posted.body.message(), Message::Request { method: "ping", .. });

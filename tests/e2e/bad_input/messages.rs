@@ -170,10 +170,10 @@ fn of_all_servers(stage: &Stage, revision: &str, session: &str) -> Vec<Row> {
         (call("\"nobody__echo\""), 200, -32602, "unknown tool"),
         (call("\"../../etc/passwd\""), 200, -32602, "unknown tool"),
         (call("\"\\u0000\""), 200, -32602, "unknown tool"),
-        (call("1"), 200, -32602, "(none)"),
-        (asked("tools/call"), 200, -32602, "(none)"),
-        (asked("resources/read"), 200, -32602, "(none)"),
-        (asked("prompts/get"), 200, -32602, "(none)"),
+        (call("1"), 200, -32602, "needs params.name"),
+        (asked("tools/call"), 200, -32602, "needs params.name"),
+        (asked("resources/read"), 200, -32602, "needs params.uri"),
+        (asked("prompts/get"), 200, -32602, "needs params.name"),
     ]
     .into_iter()
     .map(|(body, status, code, says)| {
@@ -194,7 +194,7 @@ fn in_session(stage: &Stage, revision: &str, session: &str) -> Vec<Row> {
         (asked("no/such"), 200, -32601, "no such method"),
         (call("\"nothing\""), 200, -32602, "no such tool"),
         (call("\"../../etc/passwd\""), 200, -32602, "no such tool"),
-        (asked("tools/call"), 200, -32602, "no such tool"),
+        (asked("tools/call"), 200, -32602, "needs params.name"),
         (asked("initialize"), 400, -32602, "protocolVersion is required"),
         (again.to_owned(), 400, -32600, "invalid request"),
     ] {

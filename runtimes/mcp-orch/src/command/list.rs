@@ -140,10 +140,10 @@ mod tests {
     #[test]
     fn a_remote_server_has_sessions_and_any_other_has_processes() {
         for (remote, processes, words) in [
-            (false, 1, "has a process of its own (1 process now)"),
-            (false, 2, "has a process of its own (2 processes now)"),
-            (true, 1, "has a session with it of its own (1 session now)"),
-            (true, 3, "has a session with it of its own (3 sessions now)"),
+            (false, 1, "has a process of its own (1 process now"),
+            (false, 2, "has a process of its own (2 processes now"),
+            (true, 1, "has a session with it of its own (1 session now"),
+            (true, 3, "has a session with it of its own (3 sessions now"),
         ] {
             let view = serde_json::json!({
                 "name": "a", "configured": "enabled", "state": "running", "health": "ok",
