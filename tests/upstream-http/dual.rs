@@ -67,6 +67,7 @@ fn speaks_statelessly(link: &mut Link) {
 /// A cancelled call is one whose stream is closed, and the server notices.
 fn cancels(link: &mut Link, peer: &Peer) {
     let id = link.stateless("tools/call", json!({ "name": "wait", "arguments": {} }));
+    assert_eq!(peer.line(), "waiting");
     called(link, "echo", json!({ "message": "meanwhile" }));
     link.send(
         &json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } }),
@@ -127,6 +128,7 @@ fn a_python_server_that_closes_its_stream_is_polled_for_the_answer() {
     let progress: Vec<_> = before.iter().map(|it| it["params"]["progress"].as_f64().unwrap()).collect();
     assert_eq!(progress, [1.0, 2.0], "nothing is lost and nothing comes twice");
     let wait = link.request("tools/call", json!({ "name": "wait", "arguments": {} }));
+    assert_eq!(peer.line(), "waiting");
     assert_eq!(link.call("echo", json!({ "message": "meanwhile" })), "echo: meanwhile");
     link.send(
         &json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": wait } }),

@@ -1,6 +1,7 @@
 //! Rules about the connection itself, and what the server says unasked.
 #![expect(deprecated, reason = "what later revisions dropped is still spoken, and tested")]
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,14 +25,16 @@ pub(super) async fn ping(subject: Arc<Subject>) {
     pong.expect("an answer");
 }
 
-/// The server has one switch for its messages, which other clients turn as well. When turned on, it says something.
+/// The server has one switch for its messages, which other clients turn as well. When turned on, it says something, of one
+/// call in flight or of nobody's: so nobody turns it in step with the others.
 pub(super) async fn logging(subject: Arc<Subject>) {
     subject.peer.set_level(SetLevelRequestParams::new(LoggingLevel::Debug)).await.expect("the level");
     let silent = || subject.heard.lock().expect("what was heard").log_messages.is_empty();
     for _ in 0..10 {
         subject.call("toggle-simulated-logging", json!({})).await;
         let said = eventually("a log message", PATIENCE, || !silent());
-        if timeout(Duration::from_millis(500), said).await.is_ok() {
+        let wait = 200 + RandomState::new().build_hasher().finish() % 600;
+        if timeout(Duration::from_millis(wait), said).await.is_ok() {
             return;
         }
     }

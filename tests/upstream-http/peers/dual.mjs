@@ -23,6 +23,7 @@ const handler = createMcpHandler(() => {
         }
         return text('counted');
       case 'wait':
+        console.log('waiting');
         await new Promise((resolve) => mcpReq.signal.addEventListener('abort', resolve));
         console.log('cancelled');
         return text('late');

@@ -50,6 +50,7 @@ async def poll(ctx: Context) -> str:
 
 @server.tool()
 async def wait() -> str:
+    print("waiting", flush=True)
     try:
         await anyio.sleep(600)
     finally:

@@ -11,14 +11,17 @@ export async function ping({ to }) {
     expectSame(await to.ping(), {}, 'the answer to a ping');
 }
 
-/** The server has one switch for its messages, which other clients turn as well. When turned on, it says something. */
+/**
+ * The server has one switch for its messages, which other clients turn as well. When turned on, it says something, of one
+ * call in flight or of nobody's: so nobody turns it in step with the others.
+ */
 export async function logging(subject) {
     const messages = [];
     subject.to.onNotification('notifications/message', (params) => messages.push(params));
     await subject.to.setLoggingLevel('debug');
     for (let turns = 0; turns < 10 && messages.length === 0; turns += 1) {
         await subject.call('toggle-simulated-logging', {});
-        await eventually(500, 'a log message', () => messages.length > 0).catch(() => {});
+        await eventually(200 + 600 * Math.random(), 'a log message', () => messages.length > 0).catch(() => {});
     }
     expect(/message/i.test(messages[0]?.data), 'the server should say something', messages);
 }

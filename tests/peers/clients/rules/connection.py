@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import uuid
 from contextlib import suppress
 
@@ -20,13 +21,14 @@ async def ping(subject: Subject) -> None:
 
 
 async def logging(subject: Subject) -> None:
-    """The server has one switch for its messages, which other clients turn as well. When turned on, it says something."""
+    """The server has one switch for its messages, which other clients turn as well. When turned on, it says something,
+    of one call in flight or of nobody's: so nobody turns it in step with the others."""
     await subject.to.set_logging_level("debug")
     messages = subject.to.log_messages
     for _ in range(10):
         await subject.call("toggle-simulated-logging", {})
         with suppress(Broken):
-            await eventually(0.5, "a log message", lambda: messages)
+            await eventually(random.uniform(0.2, 0.8), "a log message", lambda: messages)
             break
     expect(messages and "message" in messages[0]["data"].lower(), "the server should say something", messages)
 
