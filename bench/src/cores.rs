@@ -1,4 +1,4 @@
-//! Which core runs what: the hub and its children one, the load another, so that neither takes the other's time.
+//! Which core runs what: what is measured and its children one, the load another, so that neither takes the other's time.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -6,7 +6,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 /// Two cores, if there are two.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cores {
-    pub(crate) hub: usize,
+    pub(crate) target: usize,
     pub(crate) load: usize,
 }
 
@@ -15,7 +15,7 @@ impl Cores {
     pub(crate) fn find() -> Option<Self> {
         let allowed = sched_getaffinity(None).ok()?;
         let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
-        Some(Self { hub: cores.next()?, load: cores.next()? })
+        Some(Self { target: cores.next()?, load: cores.next()? })
     }
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn stay_on(core: usize) -> Result<(), String> {
     sched_setaffinity(None, &cores).map_err(|error| format!("core {core} cannot be taken: {error}"))
 }
 
-/// As many open files as may be: a session is a connection, here and in the hub.
+/// As many open files as may be: a session is a connection, here and in what is measured.
 pub(crate) fn allow_many_files() -> Result<(), String> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let all = Rlimit { current: maximum, maximum };

@@ -17,6 +17,7 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{sleep, timeout};
 
 use crate::proc::Usage;
+use crate::table::{self, Row};
 use session::Session;
 pub(crate) use tally::Tally;
 use worker::{PATIENCE, Shared, work};
@@ -38,17 +39,30 @@ pub(crate) enum Era {
 /// What load goes where.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Plan {
-    /// The hub's address and port
+    /// The address and port of what is loaded
     pub(crate) address: SocketAddr,
     /// The API key
     #[arg(long)]
     pub(crate) key: String,
-    /// The endpoint, without `/mcp` or `/sse`
-    #[arg(long, default_value = "/servers/echo")]
+    /// The path of the endpoint; in HTTP+SSE, of its stream
+    #[arg(long, default_value = "/servers/echo/mcp")]
     pub(crate) endpoint: String,
     /// The tool; it has to give its `text` back, longer by `pad` bytes
     #[arg(long, default_value = "echo")]
     pub(crate) tool: String,
+    #[command(flatten)]
+    pub(crate) shape: Shape,
+    /// Before anything is counted
+    #[arg(long, default_value_t = 500)]
+    pub(crate) warm_up_ms: u64,
+    /// While calls are counted
+    #[arg(long, default_value_t = 2_500)]
+    pub(crate) measured_ms: u64,
+}
+
+/// How much load it is, and of which kind.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Shape {
     /// How the clients speak
     #[arg(long, value_enum, default_value_t = Era::Session)]
     pub(crate) era: Era,
@@ -64,23 +78,17 @@ pub(crate) struct Plan {
     /// Bytes that the answer is longer
     #[arg(long, default_value_t = 0)]
     pub(crate) pad_bytes: usize,
-    /// Before anything is counted
-    #[arg(long, default_value_t = 500)]
-    pub(crate) warm_up_ms: u64,
-    /// While calls are counted
-    #[arg(long, default_value_t = 2_500)]
-    pub(crate) measured_ms: u64,
 }
 
 /// What came of a plan.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Outcome {
     pub(crate) tally: Tally,
     /// How long calls were counted.
     pub(crate) measured: Duration,
     /// What the load took of its core meanwhile, in percent: near 100 it measures itself.
     pub(crate) load_percent: u128,
-    /// What the hub used meanwhile, if its process is known.
+    /// What was loaded used meanwhile, if its process is known.
     pub(crate) cpu: Duration,
     pub(crate) usage: Usage,
 }
@@ -89,30 +97,31 @@ pub(crate) struct Outcome {
 pub(crate) fn run_one(plan: &Plan) -> Result<bool, String> {
     crate::cores::allow_many_files()?;
     let outcome = run(plan, None)?;
-    crate::table::head();
-    crate::table::row("load", plan, &outcome);
-    Ok(outcome.tally.is_clean())
+    let row = Row::of(std::slice::from_ref(&outcome));
+    table::head();
+    table::row(("load", &plan.shape), "-", &row, None);
+    Ok(row.is_clean())
 }
 
-/// Carries a plan out; `hub` is the process to watch.
-pub(crate) fn run(plan: &Plan, hub: Option<u32>) -> Result<Outcome, String> {
+/// Carries a plan out; `pid` is the process to watch.
+pub(crate) fn run(plan: &Plan, pid: Option<u32>) -> Result<Outcome, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    LocalSet::new().block_on(&runtime, carry_out(plan, hub))
+    LocalSet::new().block_on(&runtime, carry_out(plan, pid))
 }
 
-async fn carry_out(plan: &Plan, hub: Option<u32>) -> Result<Outcome, String> {
+async fn carry_out(plan: &Plan, pid: Option<u32>) -> Result<Outcome, String> {
     let sessions = open(plan).await?;
     let shared = Rc::new(Shared::default());
     let mut workers = JoinSet::new();
     for session in &sessions {
-        for _ in 0..plan.in_flight {
+        for _ in 0..plan.shape.in_flight {
             workers.spawn_local(work(Rc::clone(session), Rc::clone(&shared)));
         }
     }
     let usage = || {
         let own = Usage::of(std::process::id()).unwrap_or_default();
-        (hub.and_then(Usage::of).unwrap_or_default(), own.cpu)
+        (pid.and_then(Usage::of).unwrap_or_default(), own.cpu)
     };
     sleep(Duration::from_millis(plan.warm_up_ms)).await;
     let ((before, own_before), start) = (usage(), Instant::now());
@@ -137,7 +146,7 @@ async fn open(plan: &Plan) -> Result<Vec<Rc<Session>>, String> {
     let gate = Rc::new(Semaphore::new(OPENING));
     let plan = Rc::new(plan.clone());
     let mut opening = JoinSet::new();
-    for number in 0..plan.sessions {
+    for number in 0..plan.shape.sessions {
         let (plan, gate) = (Rc::clone(&plan), Rc::clone(&gate));
         opening.spawn_local(async move {
             let _turn = gate.acquire().await.map_err(|error| error.to_string())?;

@@ -38,15 +38,14 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) async fn open(plan: Rc<Plan>, number: usize) -> Result<Self, String> {
-        let (headers, path) = (headers(&plan)?, format!("{}/mcp", plan.endpoint));
+        let (headers, path) = (headers(&plan)?, plan.endpoint.clone());
         let (next_id, spare) = (Cell::new(1), RefCell::new(None));
         let mut session = Self { plan, number, headers, path, events: None, next_id, spare };
-        match session.plan.era {
+        match session.plan.shape.era {
             Era::Stateless => {}
             Era::Session => session.shake_hands().await?,
             Era::Sse => {
-                let path = format!("{}/sse", session.plan.endpoint);
-                let events = Events::open(session.plan.address, &path, &session.headers).await?;
+                let events = Events::open(session.plan.address, &session.path, &session.headers).await?;
                 events.path().clone_into(&mut session.path);
                 session.events = Some(events);
                 session.shake_hands().await?;
@@ -56,7 +55,7 @@ impl Session {
     }
 
     async fn shake_hands(&mut self) -> Result<(), String> {
-        let revision = if self.plan.era == Era::Sse { "2024-11-05" } else { "2025-11-25" };
+        let revision = if self.plan.shape.era == Era::Sse { "2024-11-05" } else { "2025-11-25" };
         let hello = format!(
             r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"{revision}","capabilities":{{}},"clientInfo":{{"name":"bench","version":"1"}}}}}}"#
         );
@@ -76,7 +75,7 @@ impl Session {
         if !status.is_success() || memchr::memmem::find(&answer, agreed.as_bytes()).is_none() {
             return Err(format!("initialize: {status} {}", String::from_utf8_lossy(&answer)));
         }
-        if self.plan.era == Era::Session {
+        if self.plan.shape.era == Era::Session {
             self.headers.insert(REVISION, HeaderValue::from_static("2025-11-25"));
         }
         let initialized = Bytes::from_static(INITIALIZED);
@@ -91,7 +90,7 @@ impl Session {
     pub(crate) fn next_call(&self) -> Call {
         let id = self.next_id.get();
         self.next_id.set(id + 1);
-        Call::new(self.number, id, self.plan.text_bytes, self.plan.pad_bytes)
+        Call::new(self.number, id, self.plan.shape.text_bytes, self.plan.shape.pad_bytes)
     }
 
     /// Makes a call and judges its answer.
@@ -103,7 +102,7 @@ impl Session {
     }
 
     async fn ask(&self, connection: &mut Connection, call: &Call) -> Result<Bytes, String> {
-        let message = call.message(&self.plan.tool, self.plan.era == Era::Stateless);
+        let message = call.message(&self.plan.tool, self.plan.shape.era == Era::Stateless);
         let coming = self.events.as_ref().map(|events| events.expect(call.id));
         let response = connection.send(Method::POST, &self.path, &self.headers, message).await?;
         let status = response.status();
@@ -119,10 +118,10 @@ impl Session {
         }
     }
 
-    /// Ends the session in the hub, where there is one.
+    /// Ends the session, where there is one.
     pub(crate) async fn close(&self) {
         let spare = self.spare.take();
-        if let Some(mut connection) = spare.filter(|_| self.plan.era == Era::Session) {
+        if let Some(mut connection) = spare.filter(|_| self.plan.shape.era == Era::Session) {
             let _ended_anyway =
                 connection.send(Method::DELETE, &self.path, &self.headers, Bytes::new()).await;
         }
@@ -148,7 +147,7 @@ fn headers(plan: &Plan) -> Result<HeaderMap, String> {
     headers.insert(AUTHORIZATION, value(&format!("Bearer {}", plan.key))?);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
-    if plan.era == Era::Stateless {
+    if plan.shape.era == Era::Stateless {
         headers.insert(REVISION, HeaderValue::from_static("2026-07-28"));
         headers.insert("mcp-method", HeaderValue::from_static("tools/call"));
         headers.insert("mcp-name", value(&plan.tool)?);

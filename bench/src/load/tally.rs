@@ -7,7 +7,7 @@ use super::call::Verdict;
 /// So many complaints are kept: the first say enough.
 const COMPLAINTS: usize = 5;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     /// All answers that were right, counted or not.
     pub(crate) right: u64,

@@ -1,0 +1,134 @@
+//! Hub, floor and peers under the same load, in the same run: each started anew in every round, in the order of the round
+//! before turned round, so that what the machine does meanwhile is done to all of them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cases::{CASES, Case};
+use crate::cores::{self, Cores};
+use crate::load::{self, Outcome};
+use crate::table::{self, Row};
+use crate::target::peer::Peer;
+use crate::target::{Target, hub};
+
+/// Without a command: the hub and the floor, in all cases.
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// Tenths of a second and few sessions: shows that it works, measures nothing
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Only these cases, separated by commas
+    #[arg(long, value_delimiter = ',', value_name = "CASE")]
+    only: Vec<String>,
+    /// How often everything is started and loaded; figures are medians
+    #[arg(long, default_value_t = 1)]
+    rounds: usize,
+    /// The hub; without this, the `mcp-orch` beside this program
+    #[arg(long, value_name = "FILE")]
+    hub: Option<PathBuf>,
+    /// Another gateway, `NAME=http://ADDRESS:PORT/PATH`; its key is read from `BENCH_KEY_<NAME>`
+    #[arg(long = "peer", value_name = "NAME=URL")]
+    peers: Vec<Peer>,
+    /// How a peer is started in each round: `NAME=COMMAND LINE`; without this, it runs already
+    #[arg(long = "start", value_name = "NAME=COMMAND")]
+    starts: Vec<String>,
+}
+
+/// What the rounds of one case against one target came to.
+type Results = BTreeMap<(usize, usize), Vec<Outcome>>;
+
+impl Compare {
+    /// Runs the cases; `Ok(false)` if an answer of the hub or the floor was wrong or missing.
+    pub(crate) fn run(&self) -> Result<bool, String> {
+        let cases: Vec<&Case> = CASES.iter().filter(|case| self.chooses(case.name)).collect();
+        if cases.is_empty() {
+            return Err(format!("there are the cases {}", CASES.map(|case| case.name).join(", ")));
+        }
+        cores::allow_many_files()?;
+        let cores = Cores::find().filter(|_| !self.quick);
+        let targets = self.targets()?;
+        let mut results = Results::new();
+        for round in 0..self.rounds.max(1) {
+            let mut order: Vec<usize> = (0..targets.len()).collect();
+            if round % 2 == 1 {
+                order.reverse();
+            }
+            for index in order {
+                let target = targets.get(index).ok_or("a target")?;
+                eprintln!("round {}: {}", round + 1, target.name());
+                self.visit(target, index, &cases, cores, &mut results)?;
+            }
+        }
+        Ok(report(&targets, &cases, &results))
+    }
+
+    fn visit(
+        &self,
+        target: &Target,
+        index: usize,
+        cases: &[&Case],
+        cores: Option<Cores>,
+        results: &mut Results,
+    ) -> Result<(), String> {
+        let mut running = target.start(cores)?;
+        for (number, case) in cases.iter().enumerate() {
+            let Some(plan) = case.plan(&running, self.quick) else { continue };
+            match load::run(&plan, running.pid) {
+                Ok(outcome) => {
+                    let is_clean = outcome.tally.is_clean();
+                    results.entry((number, index)).or_default().push(outcome);
+                    if is_clean {
+                        continue;
+                    }
+                }
+                Err(why) if matches!(target, Target::Peer(_)) => {
+                    eprintln!("{} in case {}: {why}", target.name(), case.name);
+                }
+                Err(why) => return Err(format!("{}: {why}\n{}", case.name, running.log())),
+            }
+            // What has lost an answer may hang: the next case gets one that does not.
+            drop(running);
+            running = target.start(cores)?;
+        }
+        eprint!("{}", running.log());
+        Ok(())
+    }
+
+    fn targets(&self) -> Result<Vec<Target>, String> {
+        let program = match &self.hub {
+            Some(program) => program.clone(),
+            None => hub::beside_this_program()?,
+        };
+        let mut targets = vec![Target::Floor, Target::Hub(program)];
+        let mut peers = self.peers.clone();
+        for start in &self.starts {
+            let (name, command) = start.split_once('=').ok_or("--start wants NAME=COMMAND")?;
+            let peer = peers.iter_mut().find(|peer| peer.name == name);
+            peer.ok_or_else(|| format!("no --peer is called {name}"))?.command = Some(command.to_owned());
+        }
+        targets.extend(peers.into_iter().map(Target::Peer));
+        Ok(targets)
+    }
+
+    fn chooses(&self, case: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|chosen| chosen == case)
+    }
+}
+
+/// Prints the table; false if an answer of hub or floor was wrong or missing.
+fn report(targets: &[Target], cases: &[&Case], results: &Results) -> bool {
+    table::head();
+    let mut clean = true;
+    for (number, case) in cases.iter().enumerate() {
+        let floor = results.get(&(number, 0)).map(|outcomes| Row::of(outcomes));
+        for (index, target) in targets.iter().enumerate() {
+            let Some(outcomes) = results.get(&(number, index)) else { continue };
+            let row = Row::of(outcomes);
+            table::row((case.name, &case.shape), target.name(), &row, floor.as_ref().filter(|_| index != 0));
+            clean &= row.is_clean() || matches!(target, Target::Peer(_));
+        }
+    }
+    clean
+}
