@@ -242,8 +242,7 @@ impl<'a> Scanner<'a> {
         self.advance(1);
         loop {
             let rest = self.text.get(self.at..).unwrap_or_default();
-            let plain = rest.iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20);
-            let Some(plain) = plain else { return Err(bad("a string without an end")) };
+            let Some(plain) = plain(rest) else { return Err(bad("a string without an end")) };
             self.advance(plain);
             match self.peek() {
                 Some(b'"') => {
@@ -338,6 +337,26 @@ impl<'a> Scanner<'a> {
     fn advance(&mut self, by: usize) {
         self.at = self.at.saturating_add(by);
     }
+}
+
+/// How many bytes of a string stand for themselves before the next that does not; `None` if all do.
+fn plain(rest: &[u8]) -> Option<usize> {
+    let (chunks, _) = rest.as_chunks::<CHUNK>();
+    // Most strings are short. The first bytes one by one, the rest of a long one in chunks without a branch within, which
+    // the compiler makes vectors of.
+    let skipped = match rest.iter().take(CHUNK).position(|&byte| !is_plain(byte)) {
+        Some(at) => return Some(at),
+        None => chunks.iter().take_while(|chunk| chunk.iter().fold(true, |all, &byte| all & is_plain(byte))),
+    };
+    let from = skipped.count().saturating_mul(CHUNK);
+    let rest = rest.get(from..)?.iter().position(|&byte| !is_plain(byte))?;
+    Some(from.saturating_add(rest))
+}
+
+const CHUNK: usize = 32;
+
+const fn is_plain(byte: u8) -> bool {
+    (byte != b'"') & (byte != b'\\') & (byte >= 0x20)
 }
 
 /// Objects are small: comparing all pairs beats sorting below this many keys.

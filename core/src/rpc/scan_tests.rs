@@ -108,6 +108,19 @@ fn what_rfc_8259_allows_is_accepted() {
 }
 
 #[test]
+fn a_string_ends_at_its_quote_wherever_that_is() {
+    for before in 0..200 {
+        let plain = "x".repeat(before);
+        let text = format!("{{\"params\":{{\"name\":\"{plain}\"}},\"id\":1}}");
+        assert_eq!(find(&text, Field::Name), Some(&*format!("\"{plain}\"")), "{before}");
+        let escaped = format!("{{\"params\":{{\"name\":\"{plain}\\\"{plain}\"}},\"id\":1}}");
+        assert_eq!(find(&escaped, Field::Name), Some(&*format!("\"{plain}\\\"{plain}\"")), "{before}");
+        assert!(refusal(&format!("\"{plain}\u{1f}{plain}\"")).contains("a control character"), "{before}");
+        assert!(refusal(&format!("\"{plain}")).contains("without an end"), "{before}");
+    }
+}
+
+#[test]
 fn strict_messages_have_no_other_members_and_names_match_exactly() {
     let strict = |text: &str| scan(text.as_bytes(), limits(), true);
     assert!(strict(r#"{"jsonrpc":"2.0","Method":"x"}"#).is_err());
