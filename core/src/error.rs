@@ -64,7 +64,10 @@ pub enum Rejection {
     #[error("invalid cursor: ask for the list again without a cursor")]
     InvalidCursor,
     /// A `requestState` that was altered, is too old, is another's, or names a call that has ended.
-    #[error("requestState is not valid any more: send the request again without it")]
+    #[error(
+        "requestState is not valid (any more): it is of this key and this endpoint alone, and as long as limit parked says; \
+         send the request again without it"
+    )]
     BadRequestState,
     /// A good `requestState` with another request than the one that it is of; its `method`, or a member of its `params`.
     #[error(

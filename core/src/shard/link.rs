@@ -9,6 +9,7 @@ use core::time::Duration;
 use super::lists::server_info;
 use super::misshapen::misshapen;
 use super::rounds::wants_input;
+use super::seal::sealed;
 use super::{Cx, Effect, Shard, grace};
 use crate::mcp::ListKind;
 use crate::ports::upstream::CloseReason;
@@ -91,7 +92,9 @@ impl Shard {
                     let server = self.name_of(link).unwrap_or_default().to_owned();
                     return self.fail(cx, &caller, &UpstreamFault::Unreadable { server, cause }.into());
                 }
-                let response = self.readable(cx, &caller, server, lifetime, response);
+                let request = call.request.as_deref().filter(|_| speaks.is_modern());
+                let response = sealed(cx, &caller, server, request, response);
+                let response = self.readable(cx, &caller, server, lifetime, &response);
                 self.relay(cx, &caller, &response, lifetime, info);
             }
             Purpose::Forgotten | Purpose::Housekeeping => {}

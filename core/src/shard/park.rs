@@ -4,7 +4,7 @@
 //! A server may ask several things at once, each in a request of its own: they are gathered for a moment, so that the
 //! client is shown all of them in one answer.
 
-use super::state::{State, difference};
+use super::state::{Names, State, difference};
 use super::{Cx, Effect, Exchange, Shard};
 use crate::mcp::{Abilities, Asking, Lifetime, Revision};
 use crate::ports::gateway::Target;
@@ -207,7 +207,8 @@ impl Shard {
     }
 
     fn require_input(&mut self, cx: &mut Cx<'_>, caller: &Caller, number: u64, parked: &Parked) {
-        let state = State { number, until: parked.until }.sign(cx, &parked.key, &parked.target);
+        let state = State { until: parked.until, names: Names::Parked(number) };
+        let state = state.sign(cx, &parked.key, &parked.target);
         let info = super::lists::server_info(cx.snapshot, &caller.target);
         let mut result =
             format!("{{\"resultType\":\"input_required\",\"requestState\":\"{state}\",\"inputRequests\":{{")
@@ -223,16 +224,22 @@ impl Shard {
     }
 
     /// A client's next try. Its input goes to the server, and when nothing is left to ask the call is its call again.
-    pub(super) fn resume(&mut self, cx: &mut Cx<'_>, caller: Caller, body: &Envelope, state: State) {
+    pub(super) fn resume(
+        &mut self,
+        cx: &mut Cx<'_>,
+        caller: Caller,
+        body: &Envelope,
+        (number, until): (u64, Timestamp),
+    ) {
         // Numbers begin again with every life of the hub; an expiry is that of one parked call.
-        let same = |parked: &Parked| parked.until == state.until && state.until > cx.now;
-        let Some(parked) = self.parked.get(&state.number).filter(|parked| same(parked)) else {
+        let same = |parked: &Parked| parked.until == until && until > cx.now;
+        let Some(parked) = self.parked.get(&number).filter(|parked| same(parked)) else {
             return self.fail(cx, &caller, &Rejection::BadRequestState.into());
         };
         if let Some(what) = difference(&parked.request, body) {
             return self.fail(cx, &caller, &Rejection::OtherRequest(what).into());
         }
-        let Some(mut parked) = self.parked.remove(&state.number) else { return };
+        let Some(mut parked) = self.parked.remove(&number) else { return };
         if let Some(answer) = parked.answer.take() {
             let info = super::lists::server_info(cx.snapshot, &caller.target);
             let answer = self.readable(cx, &caller, parked.server, parked.lifetime, &answer);
@@ -245,7 +252,7 @@ impl Shard {
         let told = take_told(body, &mut parked.questions);
         if let Err(exceeded) = self.admit_again(cx, &parked) {
             parked.questions.extend(told.into_iter().map(|(question, _)| question));
-            self.parked.insert(state.number, parked);
+            self.parked.insert(number, parked);
             return self.fail(cx, &caller, &exceeded.into());
         }
         for (question, input) in told {
@@ -253,8 +260,8 @@ impl Shard {
             cx.effect(Effect::SendFrame { link: parked.link, frame: frame.into() });
         }
         if !parked.questions.is_empty() {
-            self.require_input(cx, &caller, state.number, &parked);
-            self.parked.insert(state.number, parked);
+            self.require_input(cx, &caller, number, &parked);
+            self.parked.insert(number, parked);
             return;
         }
         for id in &parked.lacking {
