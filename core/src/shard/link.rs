@@ -14,7 +14,7 @@ use super::{Cx, Effect, Shard, grace};
 use crate::mcp::ListKind;
 use crate::ports::upstream::CloseReason;
 use crate::record::{LogCategory, LogLevel};
-use crate::rpc::{Envelope, Message};
+use crate::rpc::{Envelope, Message, number_of};
 use crate::upstream::{Call, Draft, Failure, News, Purpose, State, own_params};
 use crate::{CallId, Fault, LinkId, Rejection, ServerId, UpstreamFault};
 
@@ -42,7 +42,7 @@ impl Shard {
     fn on_frame(&mut self, cx: &mut Cx<'_>, link: LinkId, within: Option<CallId>, frame: &Envelope) {
         match frame.message() {
             Message::Response { id, .. } => {
-                let Some(id) = id.parse().ok().map(CallId) else { return };
+                let Some(id) = number_of(id).map(CallId) else { return };
                 let Some(upstream) = self.upstream_of(link) else { return };
                 let server = upstream.id;
                 // Unknown ids are late answers to calls that were given up, or the server's invention.
