@@ -15,7 +15,7 @@ use super::seal::unsealed;
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Shard};
 use crate::hub;
-use crate::mcp::{Lifetime, Method, Revision, Route, Row, mirrored, waits_for_task};
+use crate::mcp::{Abilities, Lifetime, Method, Revision, Route, Row, mirrored, waits_for_task};
 use crate::ports::gateway::Target;
 use crate::record::ServerSpec;
 use crate::rpc::{Envelope, Field, write};
@@ -197,7 +197,7 @@ impl Shard {
             round: None,
             subscribes,
             awaits_news: false,
-            lacks: None,
+            lacks: Abilities::default(),
             tool,
         };
         upstream.calls.insert(id, call);

@@ -9,9 +9,9 @@ use core::time::Duration;
 use super::lists::server_info;
 use super::misshapen::misshapen;
 use super::rounds::wants_input;
-use super::seal::sealed;
+use super::seal::{lacking, sealed};
 use super::{Cx, Effect, Shard, grace};
-use crate::mcp::ListKind;
+use crate::mcp::{Abilities, ListKind};
 use crate::ports::upstream::CloseReason;
 use crate::record::{LogCategory, LogLevel};
 use crate::rpc::{Envelope, Message, number_of};
@@ -78,8 +78,8 @@ impl Shard {
                 self.on_subscribed(link, &caller, call.subscribes, response);
                 self.settle(caller.session);
                 self.end_questions(cx, id);
-                if let Some(asking) = call.lacks.filter(|_| response.is_failure()) {
-                    return self.fail(cx, &caller, &Rejection::MissingCapability(asking).into());
+                if call.lacks.any() && response.is_failure() {
+                    return self.fail(cx, &caller, &Rejection::MissingCapability(call.lacks).into());
                 }
                 let info = match cx.snapshot.entry(server) {
                     Some(entry) if caller.revision.is_modern() => {
@@ -93,6 +93,9 @@ impl Shard {
                     return self.fail(cx, &caller, &UpstreamFault::Unreadable { server, cause }.into());
                 }
                 let request = call.request.as_deref().filter(|_| speaks.is_modern());
+                if let Some(lacks) = lacking(&caller, response, cx.limits()) {
+                    return self.fail(cx, &caller, &Rejection::MissingCapability(lacks).into());
+                }
                 let response = sealed(cx, &caller, server, request, response);
                 let response = self.readable(cx, &caller, server, lifetime, &response);
                 self.relay(cx, &caller, &response, lifetime, info);
@@ -242,7 +245,7 @@ pub(super) fn internal_call(cx: &Cx<'_>, purpose: Purpose, patience: Duration) -
         round: None,
         subscribes: None,
         awaits_news: false,
-        lacks: None,
+        lacks: Abilities::default(),
         tool: None,
         bytes: 0,
         since: cx.now,

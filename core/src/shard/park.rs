@@ -63,7 +63,8 @@ pub(super) struct Parked {
 const NOBODY: &str = "the client that calls cannot do this";
 
 /// Why a request is refused when a client has too much to answer already.
-const TOO_MANY: &str = "too many questions of this call wait for an answer (limit session_questions)";
+pub(super) const TOO_MANY: &str = "too many questions to this client wait for an answer (limit session_questions): ask again \
+                                   when some are answered";
 
 impl Gathering {
     fn refuse(&self, cx: &mut Cx<'_>, why: &str) {
@@ -109,7 +110,7 @@ impl Shard {
         }
         gathering.lacking.push(id.into());
         if let Some(call) = self.upstream_of(link).and_then(|upstream| upstream.calls.get_mut(call)) {
-            call.lacks.get_or_insert(asking);
+            call.lacks = call.lacks.with(asking);
         }
     }
 
@@ -331,7 +332,7 @@ fn take_told(body: &Envelope, questions: &mut Vec<Question>) -> Vec<(Question, V
 }
 
 /// Tells a server that a question will not be answered.
-fn refuse(cx: &mut Cx<'_>, link: LinkId, id: &str, why: &str) {
+pub(super) fn refuse(cx: &mut Cx<'_>, link: LinkId, id: &str, why: &str) {
     let refusal = write::error(Some(id), -32_603, why, None);
     cx.effect(Effect::SendFrame { link, frame: refusal.into() });
 }

@@ -178,6 +178,36 @@ fn a_state_that_the_hub_did_not_give_out_reaches_no_server() {
 }
 
 #[test]
+fn a_client_is_not_asked_for_what_it_did_not_say_it_can_do_but_told_what_is_missing() {
+    let url = r#""u":{"method":"elicitation/create","params":{"mode":"url"}}"#;
+    let tools = r#""t":{"method":"sampling/createMessage","params":{"tools":[]}}"#;
+    let (roots, form) = (r#""r":{"method":"roots/list"}"#, r#""q":{"method":"elicitation/create"}"#);
+    for (asked, named, json) in [
+        (roots.to_owned(), "the client's roots for", r#"{"roots":{}}"#),
+        (format!("{form},{url}"), "the client's elicitation.url for", r#"{"elicitation":{"url":{}}}"#),
+        (
+            format!("{tools},{roots}"),
+            "the client's roots, sampling.tools for",
+            r#"{"roots":{},"sampling":{"tools":{}}}"#,
+        ),
+    ] {
+        for client in [unified(), client(at("a"))] {
+            let mut world = world();
+            let call = world.call(&client, "1");
+            let sent = world.requested("a");
+            world.reply(&sent, &format!(r#"{{"resultType":"input_required","inputRequests":{{{asked}}}}}"#));
+            assert_eq!(world.seen(call).status, Some(400));
+            let answer = world.answer(&client, call);
+            assert_eq!(answer.raw_str(Field::Code), Some("-32021"));
+            let words = answer.text(Field::ErrorMessage).unwrap();
+            assert!(words.contains(named), "{words}");
+            let data = format!(r#""data":{{"requiredCapabilities":{json}}}"#);
+            assert!(answer.raw_str(Field::Error).unwrap().contains(&data), "{answer:?}");
+        }
+    }
+}
+
+#[test]
 fn what_has_no_state_passes_as_it_is() {
     let (mut world, client) = (world(), unified());
     for state in ["", r#","requestState":null"#] {
