@@ -3,7 +3,7 @@
 use alloc::string::String;
 
 use crate::Limit;
-use crate::mcp::{Asking, TASKS_EXTENSION};
+use crate::mcp::{Abilities, TASKS_EXTENSION};
 use crate::ports::store::StoreErrorKind;
 
 mod wire;
@@ -64,7 +64,10 @@ pub enum Rejection {
     #[error("invalid cursor: ask for the list again without a cursor")]
     InvalidCursor,
     /// A `requestState` that was altered, is too old, is another's, or names a call that has ended.
-    #[error("requestState is not valid any more: send the request again without it")]
+    #[error(
+        "requestState is not valid (any more): it is of this key and this endpoint alone, and as long as limit parked says; \
+         send the request again without it"
+    )]
     BadRequestState,
     /// A good `requestState` with another request than the one that it is of; its `method`, or a member of its `params`.
     #[error(
@@ -77,6 +80,18 @@ pub enum Rejection {
         "Mcp-Session-Id header required: send initialize first, and the id of its answer with every request"
     )]
     SessionRequired,
+    /// A message for a session of HTTP+SSE that does not say for which.
+    #[error(
+        "sessionId is missing from the URL: open the event stream of this endpoint first (a GET of the path that ends in /sse \
+         instead of /messages), and post to the URL that its endpoint event names"
+    )]
+    StreamRequired,
+    /// A session of HTTP+SSE that is unknown, has ended with its stream, or is not the caller's.
+    #[error(
+        "session not found: its event stream has ended or never was; open another one (a GET of the path that ends in /sse \
+         instead of /messages), and post to the URL that its endpoint event names"
+    )]
+    StreamNotFound,
     /// A session that is unknown, has ended, or is not the caller's.
     #[error("session not found: it has ended or never existed; send initialize again")]
     SessionNotFound,
@@ -93,8 +108,11 @@ pub enum Rejection {
     #[error("unsupported protocol version: {0}")]
     UnsupportedVersion(String),
     /// A server needs something that a client of 2026-07-28 did not say it can do.
-    #[error("the server needs {0} for this request, which the client's capabilities do not name")]
-    MissingCapability(Asking),
+    #[error(
+        "the server needs the client's {0} for this request, which io.modelcontextprotocol/clientCapabilities in its _meta do \
+         not name: send it again with them, from a client that has them"
+    )]
+    MissingCapability(Abilities),
     /// A client of 2026-07-28 asks for news of tasks and did not say that it knows tasks.
     #[error("news of tasks are for clients whose capabilities name the extension {TASKS_EXTENSION}")]
     MissingTasks,
@@ -133,9 +151,18 @@ pub enum Rejection {
     /// A verb that the endpoint does not have.
     #[error("this HTTP method is not allowed here: the Allow header lists those that are")]
     VerbNotAllowed,
-    /// No such path, project or server.
-    #[error("not found: {0}")]
-    NotFound(&'static str),
+    /// A project or a server that is not there, or not for this key.
+    #[error(
+        "not found: no such project or server for this key; `mcp-orch list-servers` names those that there are, and an operator \
+         can add one to the configuration"
+    )]
+    NoSuchEndpoint,
+    /// A path that means nothing.
+    #[error(
+        "not found: no such path; endpoints are /mcp (all servers) and /servers/NAME/mcp (one), with /sse instead of /mcp for \
+         HTTP+SSE, each also behind /projects/PROJECT"
+    )]
+    NoSuchPath,
 }
 
 /// Policy says no.
@@ -215,13 +242,13 @@ pub enum UpstreamFault {
     },
     /// It asked for something that the client did not say it can do.
     #[error(
-        "server {server} needs {what}, which this client does not offer; connect with a client that does"
+        "server {server} needs the client's {what}, which this client does not offer; connect with a client that does"
     )]
     NeedsClient {
         /// Its name.
         server: String,
-        /// The method that it asked for.
-        what: String,
+        /// What it asked for and the client lacks.
+        what: Abilities,
     },
     /// It asked for something that the client refused with an error.
     #[error("server {server} needs input that the client refused: {cause}")]

@@ -109,7 +109,7 @@ pub struct Limits {
     pub input_rounds: u32,
     /// How long more questions of a server are waited for, before a client of the stateless era is shown them.
     pub gather: Duration,
-    /// How long a call waits for its client to come back with what its server has asked for.
+    /// How long a client of the stateless era may take to come back with what a server has asked for.
     pub parked: Duration,
     /// How long a list or a handshake of the unified endpoint waits for servers that were never seen.
     pub discover_wait: Duration,

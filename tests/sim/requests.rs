@@ -10,7 +10,7 @@ use crate::books::{Kind, Retry};
 use crate::clients::{Client, Era};
 use crate::hub::Hub;
 use crate::project::{SERVERS, USUAL};
-use crate::servers::MINE;
+use crate::servers::MY_QUESTION;
 
 const ROOTS: &str = r#""roots":{}"#;
 /// Ids that clients use, few enough to be used twice.
@@ -170,7 +170,8 @@ impl Hub {
         self.post(at, exchange, &text);
     }
 
-    /// A client asks once more, with an answer to what its server wanted to know; sometimes it does so twice.
+    /// A client asks once more, with an answer to what its server wanted to know; sometimes it does so twice. A server of the
+    /// stateless era would do it twice.
     fn retry(&mut self, at: usize) {
         let which = self.clients[at].parked.len();
         if which == 0 {
@@ -178,15 +179,13 @@ impl Hub {
         }
         let (which, again) = (self.dice.below(which), self.dice.chance(20));
         let retry = self.clients[at].parked[which].clone();
-        if !again {
+        if !again || retry.question == MY_QUESTION {
             self.clients[at].parked.remove(which);
         }
         let Retry { state, question, mark, first: (method, members), nonce } = retry;
         let more = format!(
             r#""inputResponses":{{"{question}":{{"roots":[],"nonce":"{mark}"}}}},"requestState":"{state}","#
         );
-        // What goes to a server of the stateless era is another request; a parked call is still the first.
-        let nonce = if state == MINE { self.number() } else { nonce };
         self.request_of(at, (&method, &members), &more, nonce);
     }
 

@@ -11,7 +11,10 @@ use crate::books::{Books, nonce, nonce_of_request};
 use crate::project::USUAL;
 
 /// The state that a server of the stateless era gives away.
-pub(crate) const MINE: &str = "mine";
+const MINE: &str = "mine";
+
+/// The name of what it asks for with it.
+pub(crate) const MY_QUESTION: &str = "q";
 
 /// Where the process behind a link is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +138,8 @@ impl Links {
                     it.listens.insert(id);
                     return;
                 }
+                let state = message.text(Field::RequestState);
+                assert!(state.is_none_or(|state| state == MINE), "the state of somebody else: {message:?}");
                 let token = message.raw_str(Field::MetaProgressToken);
                 assert!(token.is_none_or(|token| token == id.to_string()), "a client's token: {message:?}");
                 let nonce = nonce_of_request(frame);
@@ -237,7 +242,7 @@ impl Links {
             self.keep(mark, link, Vec::from([books.asker(nonce)]));
         }
         format!(
-            r#"{{"jsonrpc":"2.0","id":{},"result":{{"resultType":"input_required","inputRequests":{{"q":{{"method":"roots/list","params":{{"nonce":"{mark}"}}}}}},"requestState":"{MINE}"}}}}"#,
+            r#"{{"jsonrpc":"2.0","id":{},"result":{{"resultType":"input_required","inputRequests":{{"{MY_QUESTION}":{{"method":"roots/list","params":{{"nonce":"{mark}"}}}}}},"requestState":"{MINE}"}}}}"#,
             request.id
         )
     }

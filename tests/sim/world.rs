@@ -109,7 +109,7 @@ impl World {
         head.project = Some(self.hubs[other].project.slug.clone());
         let hub = &mut self.hubs[project];
         let refused = hub.directory.admit(&head, hub.now);
-        let expected = Rejection::NotFound("no such project or server").into();
+        let expected = Rejection::NoSuchEndpoint.into();
         assert_eq!(refused.err(), Some(expected), "a key opens another project");
         // Its own project does not know the session, or knows it as another's.
         let session = if hub.dice.chance(50) { hub.any_session() } else { session };

@@ -44,7 +44,8 @@ async fn next(body: &mut Incoming, pacer: &Pacer) -> Result<Option<Bytes>, Rejec
 }
 
 fn too_long(limits: &Limits) -> Fault {
-    let hint = "send a smaller message, or have the limit raised";
+    let hint =
+        "nothing of it was passed on; send less in one message, for instance the address of the data instead";
     let value = u64::try_from(limits.body_bytes).unwrap_or(u64::MAX);
     Exceeded { limit: Limit::BodyBytes, value, hint }.into()
 }

@@ -90,7 +90,7 @@ impl<G: Gateway + ?Sized> Face<G> {
             return Err(Fault::from(Exceeded { limit: Limit::UriBytes, value, hint }).into());
         }
         self.hosts.check(bound, &parts.uri, &parts.headers)?;
-        let Route::Mcp(endpoint) = route? else { return Err(Rejection::NotFound("no such path").into()) };
+        let Route::Mcp(endpoint) = route? else { return Err(Rejection::NoSuchPath.into()) };
         // Who has no key learns nothing of an endpoint, not even its methods: they are refused after admission.
         let (verb, allow) = match head::verb(endpoint.door, &parts.method) {
             Ok(verb) => (verb, None),

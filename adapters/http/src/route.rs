@@ -45,7 +45,7 @@ impl<'p> Route<'p> {
     /// The meaning of a path; the fault is 400 for an ambiguous one and 404 for one that means nothing.
     pub(crate) fn parse(path: &'p str) -> Result<Self, Fault> {
         unambiguous(path)?;
-        Self::find(path).ok_or(Fault::Rejected(Rejection::NotFound("no such path")))
+        Self::find(path).ok_or(Fault::Rejected(Rejection::NoSuchPath))
     }
 
     fn find(path: &'p str) -> Option<Self> {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{Denied, Exceeded, Fault, Rejection, Unstored, UpstreamFault};
 use crate::Limit;
-use crate::mcp::TASKS_EXTENSION;
+use crate::mcp::{Abilities, Revision, TASKS_EXTENSION};
 use crate::rpc::{Envelope, Field, write};
 
 /// How a fault looks on the wire.
@@ -75,13 +75,13 @@ impl Rejection {
             | Self::UnknownPrompt(_)
             | Self::UnknownResource(_)
             | Self::UnknownTool(_) => (200, -32_602, None),
-            Self::SessionRequired | Self::BadVersionHeader { .. } => (400, -32_000, None),
-            Self::SessionNotFound => (404, -32_001, None),
+            Self::SessionRequired | Self::StreamRequired | Self::BadVersionHeader { .. } => {
+                (400, -32_000, None)
+            }
+            Self::SessionNotFound | Self::StreamNotFound => (404, -32_001, None),
             Self::UnsupportedVersion(requested) => (400, -32_022, Some(supported(requested))),
             Self::HeaderMismatch(_) => (400, -32_020, None),
-            Self::MissingCapability(asking) => {
-                (400, -32_021, Some(format!("{{\"requiredCapabilities\":{}}}", asking.capability())))
-            }
+            Self::MissingCapability(lacks) => (400, -32_021, Some(required(*lacks))),
             Self::MissingTasks => {
                 let needed = format!("{{\"extensions\":{{\"{TASKS_EXTENSION}\":{{}}}}}}");
                 (400, -32_021, Some(format!("{{\"requiredCapabilities\":{needed}}}")))
@@ -91,9 +91,14 @@ impl Rejection {
             Self::ContentType | Self::ContentEncoding => (415, -32_600, None),
             Self::NotAcceptable => (406, -32_600, None),
             Self::VerbNotAllowed => (405, -32_600, None),
-            Self::NotFound(_) => (404, -32_600, None),
+            Self::NoSuchEndpoint | Self::NoSuchPath => (404, -32_600, None),
         }
     }
+}
+
+/// `data` of a missing capability, as 2026-07-28 has it.
+fn required(lacks: Abilities) -> String {
+    format!("{{\"requiredCapabilities\":{}}}", lacks.json(Revision::V2026_07_28))
 }
 
 /// `data` of an unsupported version, as 2026-07-28 has it.
@@ -143,7 +148,8 @@ impl UpstreamFault {
                 let data = format!("{{\"retryable\":{again},\"status\":{status}}}");
                 (200, own::UNAVAILABLE, Some(data))
             }
-            Self::NeedsClient { .. } | Self::InputRefused { .. } => (200, own::NEEDS_INPUT, None),
+            Self::NeedsClient { what, .. } => (200, own::NEEDS_INPUT, Some(required(*what))),
+            Self::InputRefused { .. } => (200, own::NEEDS_INPUT, None),
             Self::TimedOut { .. } => (200, own::TIMED_OUT, retryable(false)),
             Self::OutcomeUnknown { .. } | Self::Unreadable { .. } => {
                 (200, own::OUTCOME_UNKNOWN, retryable(false))
@@ -167,7 +173,7 @@ impl Exceeded {
         let data = Some(format!("{{\"limit\":\"{}\",\"value\":{}}}", self.limit, self.value));
         match self.limit {
             Limit::BodyBytes => (413, own::LIMIT, data),
-            Limit::InputRounds | Limit::MessageBytes => (200, own::LIMIT, data),
+            Limit::InputRounds | Limit::MessageBytes | Limit::SessionQuestions => (200, own::LIMIT, data),
             Limit::HeadBytes | Limit::HeaderFields => (431, own::LIMIT, data),
             Limit::UriBytes => (414, own::LIMIT, data),
             Limit::Connections | Limit::StoreQueue => (503, own::LIMIT, data),

@@ -56,6 +56,8 @@ pub enum Limit {
     PrivateProcesses,
     /// [`Limits::input_rounds`].
     InputRounds,
+    /// [`Limits::session_questions`].
+    SessionQuestions,
     /// [`Limits::connections`] or [`Limits::connections_per_address`].
     Connections,
 }
@@ -88,6 +90,7 @@ impl Limit {
             Self::UriBytes => "uri_bytes",
             Self::PrivateProcesses => "private_processes",
             Self::InputRounds => "input_rounds",
+            Self::SessionQuestions => "session_questions",
             Self::Connections => "connections",
         }
     }

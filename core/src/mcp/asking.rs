@@ -36,13 +36,14 @@ static TABLE: [(Asking, &str, Revision, Revision); 5] = [
 ];
 
 impl fmt::Display for Asking {
+    /// The client's capability without which nobody can answer it, as a path in `ClientCapabilities`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Form => "elicitation by a form",
+            Self::Form => "elicitation.form",
             Self::Roots => "roots",
             Self::Sampling => "sampling",
-            Self::SamplingTools => "sampling with tools",
-            Self::Url => "elicitation by an address",
+            Self::SamplingTools => "sampling.tools",
+            Self::Url => "elicitation.url",
         })
     }
 }
@@ -65,16 +66,8 @@ impl Asking {
         named.map(|(asking, ..)| *asking).find(|asking| fits(*asking))
     }
 
-    /// The `ClientCapabilities` without which nobody can answer it, as JSON.
-    pub fn capability(self) -> &'static str {
-        match self {
-            Self::Form => "{\"elicitation\":{\"form\":{}}}",
-            Self::Roots => "{\"roots\":{}}",
-            Self::Sampling => "{\"sampling\":{}}",
-            Self::SamplingTools => "{\"sampling\":{\"tools\":{}}}",
-            Self::Url => "{\"elicitation\":{\"url\":{}}}",
-        }
-    }
+    /// Everything that can be asked.
+    pub const ALL: [Self; 5] = [Self::Roots, Self::Sampling, Self::SamplingTools, Self::Form, Self::Url];
 
     /// Whether the name is that of a request to clients.
     pub fn is_named(method: &str) -> bool {
@@ -92,6 +85,20 @@ pub struct Abilities {
     sampling_context: bool,
     sampling_tools: bool,
     url: bool,
+}
+
+impl fmt::Display for Abilities {
+    /// Each as a path in `ClientCapabilities`, where one part of a capability is meant with that part.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = |asking: &Asking| {
+            self.can(*asking) && !(*asking == Asking::Sampling && self.can(Asking::SamplingTools))
+        };
+        for (at, asking) in Asking::ALL.iter().filter(|asking| named(asking)).enumerate() {
+            let comma = if at > 0 { ", " } else { "" };
+            write!(f, "{comma}{asking}")?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Deserialize)]
@@ -151,6 +158,18 @@ impl Abilities {
             Asking::Sampling => self.sampling,
             Asking::SamplingTools => self.sampling_tools,
             Asking::Url => self.url,
+        }
+    }
+
+    /// The same, and able to answer this.
+    #[must_use]
+    pub fn with(self, asking: Asking) -> Self {
+        match asking {
+            Asking::Form => Self { form: true, ..self },
+            Asking::Roots => Self { roots: true, ..self },
+            Asking::Sampling => Self { sampling: true, ..self },
+            Asking::SamplingTools => Self { sampling: true, sampling_tools: true, ..self },
+            Asking::Url => Self { url: true, ..self },
         }
     }
 
@@ -220,6 +239,24 @@ mod tests {
             }
         }
         assert_eq!(asking("tools/call", "{}", LAST), None);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_by_its_part_and_written_as_the_capabilities_that_have_it() {
+        for (asked, named, json) in [
+            (&[Asking::Roots][..], "roots", r#"{"roots":{}}"#),
+            (&[Asking::Sampling], "sampling", r#"{"sampling":{}}"#),
+            (&[Asking::SamplingTools], "sampling.tools", r#"{"sampling":{"tools":{}}}"#),
+            (&[Asking::Form], "elicitation.form", r#"{"elicitation":{"form":{}}}"#),
+            (
+                &[Asking::Url, Asking::Sampling, Asking::Roots],
+                "roots, sampling, elicitation.url",
+                r#"{"roots":{},"sampling":{},"elicitation":{"url":{}}}"#,
+            ),
+        ] {
+            let lacks = asked.iter().fold(Abilities::default(), |lacks, asking| lacks.with(*asking));
+            assert_eq!((&*alloc::format!("{lacks}"), &*lacks.json(LAST)), (named, json));
+        }
     }
 
     #[test]

@@ -133,6 +133,14 @@ impl Row {
         TABLE.iter().find(|row| row.name == name && row.since <= revision && revision <= row.until)
     }
 
+    /// Whether a server may answer that it needs more input (2026-07-28, multi round-trip requests).
+    pub fn may_demand_input(&self) -> bool {
+        match self.route {
+            Route::ByPrompt | Route::ByTool | Route::ByUri => true,
+            Route::ByReference | Route::List(_) | Route::Own => false,
+        }
+    }
+
     /// Whether some revision has a method of this name.
     pub fn is_known(name: &str) -> bool {
         TABLE.iter().any(|row| row.name == name)

@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
+use super::number::whole;
 use super::{Field, Fields, JsonLimits, decode_string, scan};
 use crate::{Fault, Limits, Rejection};
 
@@ -19,7 +20,8 @@ pub struct Envelope {
 pub enum Sender {
     /// A client: strict, bounded by the `json_*` limits.
     Client,
-    /// An upstream: unknown members of the message are dropped, results may be large.
+    /// An upstream: unknown members of the message are dropped, results may be large, and an id may be spelt as a number
+    /// with a fraction if its value is whole.
     Upstream,
 }
 
@@ -59,11 +61,11 @@ impl Envelope {
         }
         let fields = scan(&bytes, bounds, strict)?;
         let envelope = Self { bytes, fields };
-        envelope.check()?;
+        envelope.check(strict)?;
         Ok(envelope)
     }
 
-    fn check(&self) -> Result<(), Rejection> {
+    fn check(&self, strict: bool) -> Result<(), Rejection> {
         let refuse = |why| Err(Rejection::NotRpc(why));
         if first_byte(&self.bytes) != Some(b'{') {
             return refuse("a message is an object");
@@ -73,6 +75,7 @@ impl Envelope {
         }
         if let Some(id) = self.raw(Field::Id)
             && !is_id(id)
+            && (strict || !is_whole(id))
             && !(id == b"null" && self.has(Field::Error))
         {
             return refuse("\"id\" must be a string or an integer");
@@ -174,6 +177,10 @@ fn is_id(raw: &[u8]) -> bool {
     }
 }
 
+fn is_whole(raw: &[u8]) -> bool {
+    core::str::from_utf8(raw).is_ok_and(|raw| whole(raw).is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,6 +210,16 @@ mod tests {
             let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
             assert!(refusal(&text).contains("\"id\" must be"), "{id}");
         }
+    }
+
+    #[test]
+    fn ids_of_upstreams_may_be_spelt_as_numbers_with_a_fraction_that_have_none() {
+        let read = |id: &str| {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#);
+            Envelope::parse(text.into(), Sender::Upstream, &Limits::default()).is_ok()
+        };
+        assert!(read("7.0") && read("70e-1") && read("-7"));
+        assert!(!read("7.5") && !read("true") && !read("[7]"));
     }
 
     #[test]

@@ -4,21 +4,23 @@
 //! the hub owns: ids, progress tokens, names and cursors.
 
 mod batch;
+mod canonical;
 mod envelope;
 mod field;
 mod members;
+mod number;
 mod salvage;
-mod same;
 mod scan;
 mod string;
 pub mod write;
 
 pub use batch::{Body, split};
+pub use canonical::canonical;
 pub use envelope::{Envelope, Message, Sender};
 pub use field::{Field, Fields, Span};
 pub use members::Members;
+pub use number::number_of;
 pub use salvage::{answered_id, asked_id, replied_id};
-pub use same::same;
 pub use scan::{JsonLimits, scan};
 pub use string::decode_string;
 

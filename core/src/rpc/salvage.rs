@@ -27,11 +27,10 @@ pub fn replied_id(text: &[u8]) -> Option<&str> {
     if answers { all.id.or_else(|| id_in_end(text)) } else { None }
 }
 
-/// The raw id of a request whose text, all of it, was refused.
+/// The raw id of a request whose text, all of it, was refused. What holds a `method` is meant for one, whatever else it holds.
 pub fn asked_id(text: &[u8]) -> Option<&str> {
     let all = Glance::at(text);
-    let asks = all.asks && !all.answers;
-    if asks { all.id.or_else(|| id_in_end(text)) } else { None }
+    if all.asks { all.id.or_else(|| id_in_end(text)) } else { None }
 }
 
 /// What the first members of a message tell, up to where it breaks off or stops to be JSON.
@@ -255,7 +254,8 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":7,"method":"#, Some("7")),
             (r#"{"method":"m","params":{"a":tru},"id":7}"#, Some("7")),
             (r#"{"jsonrpc":"2.0","id":7}"#, None),
-            (r#"{"jsonrpc":"2.0","id":7,"result":{},"method":"m"}"#, None),
+            (r#"{"jsonrpc":"2.0","id":7,"result":{},"method":"m"}"#, Some("7")),
+            (r#"{"jsonrpc":"2.0","id":7,"result":{},"error":{}}"#, None),
             (r#"[{"jsonrpc":"2.0","id":7,"method":"m"}]"#, None),
         ] {
             assert_eq!(asked_id(text.as_bytes()), id, "{text}");

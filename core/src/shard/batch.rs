@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use super::legacy::{caller, check_version};
+use super::legacy::{caller, check_version, not_found};
 use super::session::Transport;
 use super::wait::Patience;
 use super::{BatchPosted, Cx, Exchange, Shard};
@@ -39,7 +39,7 @@ impl Shard {
         let version = head.headers.version.as_deref();
         let modern = version.and_then(Revision::parse).is_some_and(Revision::is_modern);
         let id = head.session.as_deref().filter(|_| !modern).ok_or(Rejection::Batch)?;
-        let session = self.sessions.of(id, &admission, head.verb).ok_or(Rejection::SessionNotFound)?;
+        let session = self.sessions.of(id, &admission, head.verb).ok_or_else(|| not_found(head.verb))?;
         check_version(version, session.revision)?;
         session.last_active = now;
         let revision = session.revision.filter(|revision| revision.has_batches()).ok_or(Rejection::Batch)?;

@@ -11,10 +11,11 @@ use core::time::Duration;
 use super::greet::keeps_request;
 use super::locate::locate;
 use super::report::called_tool;
+use super::seal::unsealed;
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Shard};
 use crate::hub;
-use crate::mcp::{Lifetime, Method, Revision, Route, Row, mirrored, waits_for_task};
+use crate::mcp::{Abilities, Lifetime, Method, Revision, Route, Row, mirrored, waits_for_task};
 use crate::ports::gateway::Target;
 use crate::record::ServerSpec;
 use crate::rpc::{Envelope, Field, write};
@@ -50,6 +51,12 @@ impl Shard {
             Route::ByPrompt | Route::ByTool | Route::List(_) | Route::Own => Field::Name,
         };
         let mut edits = Vec::new();
+        if row.may_demand_input() && self.speaks(&entry).is_modern() {
+            match unsealed(cx, &caller, entry.id, &body) {
+                Ok(own) => edits.extend(own.map(|own| (Field::RequestState, Cow::Owned(own)))),
+                Err(rejection) => return self.fail(cx, &caller, &rejection.into()),
+            }
+        }
         if let Some(name) = name {
             let mut raw = Vec::with_capacity(name.len().saturating_add(2));
             write::string(&mut raw, &name);
@@ -190,7 +197,7 @@ impl Shard {
             round: None,
             subscribes,
             awaits_news: false,
-            lacks: None,
+            lacks: Abilities::default(),
             tool,
         };
         upstream.calls.insert(id, call);

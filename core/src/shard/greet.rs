@@ -238,10 +238,10 @@ impl Shard {
     }
 }
 
-/// Whether a client's request is still needed after it was sent: its server may ask for input in a way that its client
-/// does not know, or refuse it because it has forgotten the session.
+/// Whether a client's request is still needed after it was sent: its server may ask for input, in a way that its client
+/// does not know or with a state that is of this request alone, or refuse it because it has forgotten the session.
 pub(super) fn keeps_request(entry: &Entry, server: Revision, client: Revision) -> bool {
-    entry.is_remote() || server.is_modern() != client.is_modern()
+    entry.is_remote() || server.is_modern() || client.is_modern()
 }
 
 /// In which eras a server may be spoken to.

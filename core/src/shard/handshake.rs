@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use super::legacy::{refuse, removal};
+use super::legacy::{refuse, removal, stopping};
 use super::session::{Session, Transport};
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Posted, Shard, Token};
@@ -23,6 +23,9 @@ use crate::{Fault, Rejection, SessionId, Unstored};
 impl Shard {
     /// Opens a session, or gives the session of an HTTP+SSE stream its handshake.
     pub(super) fn on_initialize(&mut self, cx: &mut Cx<'_>, posted: Posted) -> Result<(), Fault> {
+        if self.draining {
+            return Err(stopping());
+        }
         let Message::Request { id, .. } = posted.body.message() else {
             return Err(Rejection::NotRpc("initialize is a request").into());
         };

@@ -32,21 +32,17 @@ impl Shard {
 
     fn on_legacy(&mut self, cx: &mut Cx<'_>, posted: Posted) -> Result<(), Fault> {
         let begins = matches!(posted.body.message(), Message::Request { method: "initialize", .. });
-        let draining = self.draining;
         if begins && posted.head.verb == Verb::Post && posted.head.session.is_none() {
-            if draining {
-                return Err(stopping());
-            }
             return self.on_initialize(cx, posted);
         }
         let (now, most) = (cx.now, cx.limits().session_in_flight);
-        let id = posted.head.session.as_deref().ok_or(Rejection::SessionRequired)?;
-        let session =
-            self.sessions.of(id, &posted.admission, posted.head.verb).ok_or(Rejection::SessionNotFound)?;
+        let verb = posted.head.verb;
+        let id = posted.head.session.as_deref().ok_or_else(|| required(verb))?;
+        let session = self.sessions.of(id, &posted.admission, verb).ok_or_else(|| not_found(verb))?;
         check_version(posted.head.headers.version.as_deref(), session.revision)?;
         session.last_active = now;
         if begins {
-            return if draining { Err(stopping()) } else { self.on_initialize(cx, posted) };
+            return self.on_initialize(cx, posted);
         }
         // A ping is allowed at any time (2025-11-25, lifecycle).
         let ping = matches!(posted.body.message(), Message::Request { method: "ping", .. });
@@ -216,6 +212,22 @@ impl Shard {
         self.end_listeners(cx, |listener| listener.key == *key);
         self.refuse_waiters(cx, key);
         self.vacate_key(cx, key);
+    }
+}
+
+/// Why a message without a session is refused.
+fn required(verb: Verb) -> Rejection {
+    match verb {
+        Verb::PostMessage => Rejection::StreamRequired,
+        Verb::Delete | Verb::Listen | Verb::OpenSse | Verb::Post => Rejection::SessionRequired,
+    }
+}
+
+/// Why a message for a session that is not there is refused.
+pub(super) fn not_found(verb: Verb) -> Rejection {
+    match verb {
+        Verb::PostMessage => Rejection::StreamNotFound,
+        Verb::Delete | Verb::Listen | Verb::OpenSse | Verb::Post => Rejection::SessionNotFound,
     }
 }
 

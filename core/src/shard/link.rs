@@ -9,11 +9,12 @@ use core::time::Duration;
 use super::lists::server_info;
 use super::misshapen::misshapen;
 use super::rounds::wants_input;
+use super::seal::{lacking, sealed};
 use super::{Cx, Effect, Shard, grace};
-use crate::mcp::ListKind;
+use crate::mcp::{Abilities, ListKind};
 use crate::ports::upstream::CloseReason;
 use crate::record::{LogCategory, LogLevel};
-use crate::rpc::{Envelope, Message};
+use crate::rpc::{Envelope, Message, number_of};
 use crate::upstream::{Call, Draft, Failure, News, Purpose, State, own_params};
 use crate::{CallId, Fault, LinkId, Rejection, ServerId, UpstreamFault};
 
@@ -41,7 +42,7 @@ impl Shard {
     fn on_frame(&mut self, cx: &mut Cx<'_>, link: LinkId, within: Option<CallId>, frame: &Envelope) {
         match frame.message() {
             Message::Response { id, .. } => {
-                let Some(id) = id.parse().ok().map(CallId) else { return };
+                let Some(id) = number_of(id).map(CallId) else { return };
                 let Some(upstream) = self.upstream_of(link) else { return };
                 let server = upstream.id;
                 // Unknown ids are late answers to calls that were given up, or the server's invention.
@@ -77,8 +78,8 @@ impl Shard {
                 self.on_subscribed(link, &caller, call.subscribes, response);
                 self.settle(caller.session);
                 self.end_questions(cx, id);
-                if let Some(asking) = call.lacks.filter(|_| response.is_failure()) {
-                    return self.fail(cx, &caller, &Rejection::MissingCapability(asking).into());
+                if call.lacks.any() && response.is_failure() {
+                    return self.fail(cx, &caller, &Rejection::MissingCapability(call.lacks).into());
                 }
                 let info = match cx.snapshot.entry(server) {
                     Some(entry) if caller.revision.is_modern() => {
@@ -91,7 +92,12 @@ impl Shard {
                     let server = self.name_of(link).unwrap_or_default().to_owned();
                     return self.fail(cx, &caller, &UpstreamFault::Unreadable { server, cause }.into());
                 }
-                let response = self.readable(cx, &caller, server, lifetime, response);
+                let request = call.request.as_deref().filter(|_| speaks.is_modern());
+                if let Some(lacks) = lacking(&caller, response, cx.limits()) {
+                    return self.fail(cx, &caller, &Rejection::MissingCapability(lacks).into());
+                }
+                let response = sealed(cx, &caller, server, request, response);
+                let response = self.readable(cx, &caller, server, lifetime, &response);
                 self.relay(cx, &caller, &response, lifetime, info);
             }
             Purpose::Forgotten | Purpose::Housekeeping => {}
@@ -239,7 +245,7 @@ pub(super) fn internal_call(cx: &Cx<'_>, purpose: Purpose, patience: Duration) -
         round: None,
         subscribes: None,
         awaits_news: false,
-        lacks: None,
+        lacks: Abilities::default(),
         tool: None,
         bytes: 0,
         since: cx.now,

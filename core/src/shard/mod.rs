@@ -45,6 +45,7 @@ mod rest;
 mod resume;
 mod reverse;
 mod rounds;
+mod seal;
 mod seating;
 mod session;
 mod shown;

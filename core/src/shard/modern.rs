@@ -6,7 +6,7 @@ use super::handshake::stateless_caller;
 use super::legacy::stopping;
 use super::locate::locate;
 use super::shown::Shown;
-use super::state::State;
+use super::state::{Names, State};
 use super::wait::Patience;
 use super::{Cx, Posted, Shard};
 use crate::mcp::{Method, Revision, Route, Row, check_headers, check_mirrored};
@@ -47,8 +47,8 @@ impl Shard {
         }
         let level = posted.body.text(Field::MetaLogLevel).and_then(|text| Level::parse(&text));
         let caller = stateless_caller(&posted, &posted.admission, id, level);
-        if let Some(state) = State::of(cx, &caller, &posted.body) {
-            self.resume(cx, caller, &posted.body, state);
+        if let Some(State { until, names: Names::Parked(number) }) = State::of(cx, &caller, &posted.body) {
+            self.resume(cx, caller, &posted.body, (number, until));
         } else if self.draining {
             self.fail(cx, &caller, &stopping());
         } else {

@@ -14,7 +14,7 @@ use super::listen::SUBSCRIPTION;
 use super::{Cx, Effect, Shard, Subscriber};
 use crate::mcp::{Lifetime, Revision};
 use crate::record::ServerSpec;
-use crate::rpc::{Envelope, Field, Members};
+use crate::rpc::{Envelope, Field, Members, number_of};
 use crate::snapshot::{Capabilities, Entry};
 use crate::upstream::{Call, Caller, Draft, News, Purpose, Seat, Subscribes, own_params};
 use crate::{CallId, LinkId};
@@ -195,7 +195,7 @@ impl Shard {
 pub(super) fn subscription(frame: &Envelope) -> Option<CallId> {
     let meta = frame.raw(Field::Meta).and_then(Members::read)?;
     let (_, id) = meta.0.into_iter().find(|(name, _)| name == SUBSCRIPTION)?;
-    id.get().trim_matches('"').parse().ok().map(CallId)
+    number_of(id.get().trim_matches('"')).map(CallId)
 }
 
 /// What to listen for, as JSON; `None` when there is nothing.

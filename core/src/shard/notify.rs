@@ -10,7 +10,7 @@ use super::session::{Session, Transport, bare_notification};
 use super::{Cx, Shard};
 use crate::mcp::ListKind;
 use crate::ports::gateway::Target;
-use crate::rpc::{Envelope, Field, write};
+use crate::rpc::{Envelope, Field, number_of, write};
 use crate::snapshot::Changes;
 use crate::upstream::{Level, Owner, Purpose};
 use crate::{CallId, ExchangeId, LinkId, SessionId};
@@ -40,7 +40,7 @@ impl Shard {
 
     /// Progress goes to the request it is of, with the token that its client chose, and gives it more time.
     fn on_progress(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) {
-        let token = frame.raw_str(Field::ProgressToken).and_then(|raw| raw.trim_matches('"').parse().ok());
+        let token = frame.raw_str(Field::ProgressToken).and_then(|raw| number_of(raw.trim_matches('"')));
         let Some(id) = token.map(CallId) else { return };
         let Some(upstream) = self.upstream_of(link) else { return };
         let deadline = cx.now.after(silence(cx, upstream.id));

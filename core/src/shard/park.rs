@@ -4,7 +4,7 @@
 //! A server may ask several things at once, each in a request of its own: they are gathered for a moment, so that the
 //! client is shown all of them in one answer.
 
-use super::state::{State, difference};
+use super::state::{Names, State, difference};
 use super::{Cx, Effect, Exchange, Shard};
 use crate::mcp::{Abilities, Asking, Lifetime, Revision};
 use crate::ports::gateway::Target;
@@ -63,7 +63,8 @@ pub(super) struct Parked {
 const NOBODY: &str = "the client that calls cannot do this";
 
 /// Why a request is refused when a client has too much to answer already.
-const TOO_MANY: &str = "too many questions of this call wait for an answer (limit session_questions)";
+pub(super) const TOO_MANY: &str = "too many questions to this client wait for an answer (limit session_questions): ask again \
+                                   when some are answered";
 
 impl Gathering {
     fn refuse(&self, cx: &mut Cx<'_>, why: &str) {
@@ -109,7 +110,7 @@ impl Shard {
         }
         gathering.lacking.push(id.into());
         if let Some(call) = self.upstream_of(link).and_then(|upstream| upstream.calls.get_mut(call)) {
-            call.lacks.get_or_insert(asking);
+            call.lacks = call.lacks.with(asking);
         }
     }
 
@@ -207,7 +208,8 @@ impl Shard {
     }
 
     fn require_input(&mut self, cx: &mut Cx<'_>, caller: &Caller, number: u64, parked: &Parked) {
-        let state = State { number, until: parked.until }.sign(cx, &parked.key, &parked.target);
+        let state = State { until: parked.until, names: Names::Parked(number) };
+        let state = state.sign(cx, &parked.key, &parked.target);
         let info = super::lists::server_info(cx.snapshot, &caller.target);
         let mut result =
             format!("{{\"resultType\":\"input_required\",\"requestState\":\"{state}\",\"inputRequests\":{{")
@@ -223,16 +225,22 @@ impl Shard {
     }
 
     /// A client's next try. Its input goes to the server, and when nothing is left to ask the call is its call again.
-    pub(super) fn resume(&mut self, cx: &mut Cx<'_>, caller: Caller, body: &Envelope, state: State) {
+    pub(super) fn resume(
+        &mut self,
+        cx: &mut Cx<'_>,
+        caller: Caller,
+        body: &Envelope,
+        (number, until): (u64, Timestamp),
+    ) {
         // Numbers begin again with every life of the hub; an expiry is that of one parked call.
-        let same = |parked: &Parked| parked.until == state.until && state.until > cx.now;
-        let Some(parked) = self.parked.get(&state.number).filter(|parked| same(parked)) else {
+        let same = |parked: &Parked| parked.until == until && until > cx.now;
+        let Some(parked) = self.parked.get(&number).filter(|parked| same(parked)) else {
             return self.fail(cx, &caller, &Rejection::BadRequestState.into());
         };
         if let Some(what) = difference(&parked.request, body) {
             return self.fail(cx, &caller, &Rejection::OtherRequest(what).into());
         }
-        let Some(mut parked) = self.parked.remove(&state.number) else { return };
+        let Some(mut parked) = self.parked.remove(&number) else { return };
         if let Some(answer) = parked.answer.take() {
             let info = super::lists::server_info(cx.snapshot, &caller.target);
             let answer = self.readable(cx, &caller, parked.server, parked.lifetime, &answer);
@@ -245,7 +253,7 @@ impl Shard {
         let told = take_told(body, &mut parked.questions);
         if let Err(exceeded) = self.admit_again(cx, &parked) {
             parked.questions.extend(told.into_iter().map(|(question, _)| question));
-            self.parked.insert(state.number, parked);
+            self.parked.insert(number, parked);
             return self.fail(cx, &caller, &exceeded.into());
         }
         for (question, input) in told {
@@ -253,8 +261,8 @@ impl Shard {
             cx.effect(Effect::SendFrame { link: parked.link, frame: frame.into() });
         }
         if !parked.questions.is_empty() {
-            self.require_input(cx, &caller, state.number, &parked);
-            self.parked.insert(state.number, parked);
+            self.require_input(cx, &caller, number, &parked);
+            self.parked.insert(number, parked);
             return;
         }
         for id in &parked.lacking {
@@ -324,7 +332,7 @@ fn take_told(body: &Envelope, questions: &mut Vec<Question>) -> Vec<(Question, V
 }
 
 /// Tells a server that a question will not be answered.
-fn refuse(cx: &mut Cx<'_>, link: LinkId, id: &str, why: &str) {
+pub(super) fn refuse(cx: &mut Cx<'_>, link: LinkId, id: &str, why: &str) {
     let refusal = write::error(Some(id), -32_603, why, None);
     cx.effect(Effect::SendFrame { link, frame: refusal.into() });
 }

@@ -10,8 +10,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Cx, Effect, Shard};
-use crate::mcp::Asking;
+use super::{Cx, Effect, Shard, park};
+use crate::mcp::{Asking, Revision};
 use crate::rpc::{Envelope, Field, Message, write};
 use crate::upstream::{Caller, Owner};
 use crate::{CallId, ExchangeId, LinkId, SessionId};
@@ -51,9 +51,6 @@ enum Meant {
     Unclear,
 }
 
-/// Why a request is refused that nobody can answer.
-const NOBODY: &str = "no client that can do this is calling";
-
 /// Why a request is refused that somebody could answer, if it were known of which call it is.
 const UNCLEAR: &str = "several calls are in flight in the process that they share, and it does not say which it asks for: \
                        set \"sharing\" of this server to auto or per-session; where it is, call again, since from now on \
@@ -80,17 +77,16 @@ impl Shard {
         let most = cx.limits().session_questions;
         let (call, session, exchange) = match self.meant(link, within, method, frame) {
             Meant::Call(call, None, _) => return self.gather(cx, link, call, frame),
-            Meant::Call(call, Some(session), exchange) if self.may_ask(session, most) => {
-                (Some(call), session, exchange)
-            }
-            Meant::Session(session, exchange) if self.may_ask(session, most) => (None, session, exchange),
+            Meant::Call(call, Some(session), exchange) => (Some(call), session, exchange),
+            Meant::Session(session, exchange) => (None, session, exchange),
             Meant::Unable(call, asking) => return self.gather_lack(cx, link, call, asking, id),
             Meant::Nobody if self.gather_more(cx, link, frame) => return,
             Meant::Unclear => return refuse_request(cx, link, id, UNCLEAR),
-            Meant::Call(..) | Meant::Nobody | Meant::Session(..) => {
-                return refuse_request(cx, link, id, NOBODY);
-            }
+            Meant::Nobody => return refuse_request(cx, link, id, &nobody(method, frame)),
         };
+        if self.questions_of(session) >= most {
+            return park::refuse(cx, link, id, park::TOO_MANY);
+        }
         let progress = frame.raw_str(Field::MetaProgressToken).map(Into::into);
         let origin = Origin::Request { id: id.into(), progress };
         self.put_to_client(cx, Asked { link, call, origin, session, exchange }, frame);
@@ -158,9 +154,9 @@ impl Shard {
         session.abilities.can(asking).then_some(Meant::Session(session.id, exchange))
     }
 
-    /// Whether a session has not yet too much to answer.
-    fn may_ask(&self, session: SessionId, most: usize) -> bool {
-        self.asked.values().filter(|asked| asked.session == session).count() < most
+    /// How much a session has to answer.
+    pub(super) fn questions_of(&self, session: SessionId) -> usize {
+        self.asked.values().filter(|asked| asked.session == session).count()
     }
 
     /// A client answers what a server has asked; an answer to anything else is dropped.
@@ -244,6 +240,14 @@ impl Shard {
         let numbers: Vec<u64> =
             self.asked.iter().filter(|(_, asked)| which(asked)).map(|(number, _)| *number).collect();
         numbers.into_iter().filter_map(|number| Some((number, self.asked.remove(&number)?))).collect()
+    }
+}
+
+/// Why a request is refused that nobody can answer.
+fn nobody(method: &str, frame: &Envelope) -> String {
+    match Asking::of(method, frame, Revision::V2026_07_28) {
+        Some(asking) => format!("no client that can do this is calling: it needs the capability {asking}"),
+        None => "no client that can do this is calling".to_owned(),
     }
 }
 

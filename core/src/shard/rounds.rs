@@ -11,8 +11,9 @@ use alloc::vec::Vec;
 
 use super::forward::{repeated, send, silence};
 use super::reverse::{Asked, Origin};
+use super::seal::state;
 use super::{Cx, Exchange, Shard};
-use crate::mcp::Asking;
+use crate::mcp::{Abilities, Asking, Revision};
 use crate::rpc::{Envelope, Field, Members, Message, Sender, write};
 use crate::upstream::{Call, Caller, Purpose, Round, say, with_members};
 use crate::{CallId, Exceeded, Fault, Limit, Limits, LinkId, UpstreamFault};
@@ -20,7 +21,12 @@ use crate::{CallId, Exceeded, Fault, Limit, Limits, LinkId, UpstreamFault};
 /// Whether an answer is a demand for more input that its client cannot read.
 pub(super) fn wants_input(call: &Call, response: &Envelope) -> bool {
     let Purpose::Client(caller, _) = &call.purpose else { return false };
-    !caller.revision.is_modern() && response.text(Field::ResultType).as_deref() == Some("input_required")
+    !caller.revision.is_modern() && demands_input(response)
+}
+
+/// Whether an answer is a demand for more input (2026-07-28, multi round-trip requests).
+pub(super) fn demands_input(response: &Envelope) -> bool {
+    response.text(Field::ResultType).as_deref() == Some("input_required")
 }
 
 impl Shard {
@@ -42,7 +48,7 @@ impl Shard {
                 return self.fail(cx, &caller, &fault);
             }
         };
-        let state = response.raw_str(Field::RequestState).map(Into::into);
+        let state = state(response).map(Into::into);
         let answers = questions.iter().map(|(name, _)| (name.clone(), None)).collect();
         call.round = Some(Box::new(Round { number, state, answers }));
         let Some(upstream) = self.upstream_of(link) else { return };
@@ -76,16 +82,28 @@ impl Shard {
             return Err(Exceeded { limit, value, hint }.into());
         }
         let server = self.name_of(link).unwrap_or_default().to_owned();
+        let unreadable = |cause: String| UpstreamFault::Unreadable { server: server.clone(), cause };
         let questions = questions(response, limits).ok_or_else(|| {
-            let cause = "it asks for input in a form that the protocol does not have".to_owned();
-            Fault::from(UpstreamFault::Unreadable { server: server.clone(), cause })
+            unreadable("it asks for input in a form that the protocol does not have".into())
         })?;
-        for (_, question) in &questions {
-            let Message::Request { method, .. } = question.message() else { continue };
-            let asking = Asking::of(method, question, caller.revision);
-            if !asking.is_some_and(|asking| caller.abilities.can(asking)) {
-                return Err(UpstreamFault::NeedsClient { server, what: method.to_owned() }.into());
-            }
+        if questions.is_empty() && state(response).is_none() {
+            // With a state and no questions it wants to be asked later. With neither it would be asked the same again.
+            let cause = "it asks for more input and says neither for which nor with which state to come back";
+            return Err(unreadable(cause.into()).into());
+        }
+        if let Some(method) = foreign(&questions) {
+            let cause = format!("it asks its client for {method}, which the protocol does not have");
+            return Err(unreadable(cause).into());
+        }
+        let what = lacks(&questions, caller);
+        if what.any() {
+            return Err(UpstreamFault::NeedsClient { server, what }.into());
+        }
+        let open = caller.session.map_or(0, |session| self.questions_of(session));
+        if open.saturating_add(questions.len()) > limits.session_questions {
+            let (limit, value) = (Limit::SessionQuestions, limits.session_questions as u64);
+            let hint = "the server asks for more at once than may wait for one client's answer";
+            return Err(Exceeded { limit, value, hint }.into());
         }
         Ok(questions)
     }
@@ -163,6 +181,26 @@ pub(crate) fn questions(response: &Envelope, limits: &Limits) -> Option<Vec<(Str
         questions.push((name.into_owned(), question));
     }
     Some(questions)
+}
+
+/// What a client lacks to answer all of these.
+pub(super) fn lacks(questions: &[(String, Envelope)], caller: &Caller) -> Abilities {
+    let asked = questions.iter().filter_map(|(_, question)| {
+        let Message::Request { method, .. } = question.message() else { return None };
+        let known = Asking::of(method, question, caller.revision);
+        let can = known.is_some_and(|asking| caller.abilities.can(asking));
+        if can { None } else { Asking::of(method, question, Revision::V2026_07_28) }
+    });
+    asked.fold(Abilities::default(), Abilities::with)
+}
+
+/// The method of a question that no revision has.
+fn foreign(questions: &[(String, Envelope)]) -> Option<&str> {
+    let mut methods = questions.iter().filter_map(|(_, question)| match question.message() {
+        Message::Request { method, .. } => Some(method),
+        Message::Notification { .. } | Message::Response { .. } => None,
+    });
+    methods.find(|method| !Asking::is_named(method))
 }
 
 /// A question with an address to open, as a client of 2025-11-25 expects it: with an id, which the stateless era does not

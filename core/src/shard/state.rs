@@ -1,68 +1,119 @@
-//! `requestState` of the hub: it names a parked call, signed and bound to the key, the endpoint and its expiry. Whoever
-//! else presents it, or presents another, or presents it with another request than the one that it is of, is refused.
+//! `requestState` of the hub, signed and bound to the key, the endpoint and its expiry. Whoever else presents it, or
+//! presents another, or presents it with another request than the one that it is of, is refused.
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::vec::Vec;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use uuid::Uuid;
 
 use super::Cx;
 use crate::key::derive;
 use crate::ports::gateway::Target;
-use crate::rpc::{Envelope, Field, Members, same};
+use crate::rpc::{Envelope, Field, Members, canonical};
 use crate::upstream::Caller;
-use crate::{KeyId, Timestamp};
+use crate::{KeyId, ServerId, Timestamp};
 
 /// What `requestState` says.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct State {
-    /// The parked call.
-    pub number: u64,
     /// When it expires, in milliseconds since 1970.
     pub until: Timestamp,
+    pub names: Names,
+}
+
+/// What a `requestState` leads back to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    /// A parked call, by its number.
+    Parked(u64),
+    /// What a server of the stateless era has said to a request.
+    Sealed(Sealed),
+}
+
+/// A server's own `requestState`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Sealed {
+    pub server: ServerId,
+    /// Of the request that it is of; see [`digest`].
+    pub request: [u8; 32],
+    /// Raw JSON, as the server spelt it.
+    pub own: Vec<u8>,
 }
 
 impl State {
-    /// The state of a request, if it is one that the hub has made for this caller. Any other is its server's own.
+    /// The state of a request, if it is one that the hub has made for this caller.
     pub(super) fn of(cx: &Cx<'_>, caller: &Caller, body: &Envelope) -> Option<Self> {
         Self::open(cx, &body.text(Field::RequestState)?, caller.key.as_ref()?, &caller.target)
     }
 
-    pub(super) fn sign(self, cx: &Cx<'_>, key: &KeyId, target: &Target) -> String {
-        let mut bytes = [self.number.to_be_bytes(), self.until.0.to_be_bytes()].concat();
-        let tag = self.tag(cx, key, target);
+    pub(super) fn sign(&self, cx: &Cx<'_>, key: &KeyId, target: &Target) -> String {
+        let mut bytes = self.encode();
+        let tag = tag(cx, key, target, &bytes);
         bytes.extend_from_slice(&tag);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
     fn open(cx: &Cx<'_>, text: &str, key: &KeyId, target: &Target) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (number, rest) = bytes.split_first_chunk::<8>()?;
-        let (until, tag) = rest.split_first_chunk::<8>()?;
-        let state =
-            Self { number: u64::from_be_bytes(*number), until: Timestamp(u64::from_be_bytes(*until)) };
-        let same: bool = state.tag(cx, key, target).ct_eq(tag).into();
-        same.then_some(state)
+        let (said, signed) = bytes.split_last_chunk::<32>()?;
+        let same: bool = tag(cx, key, target, said).ct_eq(signed).into();
+        if same { Self::decode(said) } else { None }
     }
 
-    fn tag(self, cx: &Cx<'_>, key: &KeyId, target: &Target) -> [u8; 32] {
-        let secret = derive(&cx.snapshot.instance.cursor_key, b"request-state/v1");
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&secret) else { return [0; 32] };
-        mac.update(&self.number.to_be_bytes());
-        mac.update(&self.until.0.to_be_bytes());
-        mac.update(cx.snapshot.project.id.0.as_bytes());
-        mac.update(key.0.as_bytes());
-        // Names cannot hold a NUL, so the parts cannot run into each other.
-        mac.update(&[0]);
-        if let Target::Server(name) = target {
-            mac.update(name.as_bytes());
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::from(self.until.0.to_be_bytes());
+        match &self.names {
+            Names::Parked(number) => {
+                out.push(0);
+                out.extend_from_slice(&number.to_be_bytes());
+            }
+            Names::Sealed(Sealed { server, request, own }) => {
+                out.push(1);
+                out.extend_from_slice(server.0.as_bytes());
+                out.extend_from_slice(request);
+                out.extend_from_slice(own);
+            }
         }
-        mac.finalize().into_bytes().into()
+        out
     }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (until, rest) = bytes.split_first_chunk()?;
+        let names = match rest.split_first()? {
+            (0, number) => Names::Parked(u64::from_be_bytes(number.try_into().ok()?)),
+            (1, rest) => {
+                let (server, rest) = rest.split_first_chunk()?;
+                let (request, own) = rest.split_first_chunk()?;
+                let server = ServerId(Uuid::from_bytes(*server));
+                Names::Sealed(Sealed { server, request: *request, own: own.to_vec() })
+            }
+            (_, _) => return None,
+        };
+        Some(Self { until: Timestamp(u64::from_be_bytes(*until)), names })
+    }
+}
+
+fn tag(cx: &Cx<'_>, key: &KeyId, target: &Target, said: &[u8]) -> [u8; 32] {
+    let secret = derive(&cx.snapshot.instance.cursor_key, b"request-state/v2");
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&secret) else { return [0; 32] };
+    let endpoint = match target {
+        Target::Server(name) => name.as_str(),
+        Target::Unified => "",
+    };
+    mac.update(cx.snapshot.project.id.0.as_bytes());
+    // Neither a key's id nor a name can hold a NUL, so the parts cannot run into each other.
+    for part in [&*key.0, endpoint] {
+        mac.update(part.as_bytes());
+        mac.update(&[0]);
+    }
+    mac.update(said);
+    mac.finalize().into_bytes().into()
 }
 
 /// In what a next try differs from the first one: `method`, or the name of a member of `params` that is not of the try
@@ -73,10 +124,25 @@ pub(super) fn difference(first: &Envelope, next: &Envelope) -> Option<String> {
     }
     let (first, next) = (lasting(first), lasting(next));
     let differs = |name: &&Cow<'_, str>| match (first.get(*name), next.get(*name)) {
-        (Some(first), Some(next)) => !same(first, next),
+        (Some(first), Some(next)) => first != next && canonical(first) != canonical(next),
         (None | Some(_), _) => true,
     };
     first.keys().chain(next.keys()).find(differs).map(|name| name.clone().into_owned())
+}
+
+/// What two tries share that are one request, and no two others.
+pub(super) fn digest(request: &Envelope) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    };
+    part(request.raw(Field::Method).unwrap_or_default());
+    for (name, value) in lasting(request) {
+        part(name.as_bytes());
+        part(&canonical(value));
+    }
+    hash.finalize().into()
 }
 
 /// The members of `params` that are the same in every try.

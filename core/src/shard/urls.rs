@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::{Cx, Shard};
 use crate::Rejection;
-use crate::mcp::Asking;
+use crate::mcp::{Abilities, Asking};
 use crate::rpc::{Envelope, Field, write};
 use crate::upstream::Caller;
 
@@ -31,7 +31,11 @@ impl Shard {
         server_info: &str,
     ) {
         if !caller.abilities.can(Asking::Url) {
-            return self.fail(cx, caller, &Rejection::MissingCapability(Asking::Url).into());
+            return self.fail(
+                cx,
+                caller,
+                &Rejection::MissingCapability(Abilities::default().with(Asking::Url)).into(),
+            );
         }
         let visits = visits(response);
         if visits.is_empty() {

@@ -76,7 +76,7 @@ impl Shard {
     /// Why an endpoint has nothing to say.
     pub(super) fn why_missing(&self, cx: &Cx<'_>, target: &Target) -> Fault {
         let Target::Server(name) = target else {
-            return Rejection::NotFound("no such project or server").into();
+            return Rejection::NoSuchEndpoint.into();
         };
         let Some(entry) = cx.snapshot.named(name) else {
             return UpstreamFault::Removed { server: name.clone() }.into();

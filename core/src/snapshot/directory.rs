@@ -61,7 +61,7 @@ impl Directory {
         let key = self.authenticate(head.bearer.as_ref(), now)?;
         let project = self.project(head.project.as_deref());
         if project != Some(key.project) {
-            return Err(Rejection::NotFound("no such project or server").into());
+            return Err(Rejection::NoSuchEndpoint.into());
         }
         Ok(Admission { project: key.project, key: key.id.clone(), target: head.target.clone() })
     }

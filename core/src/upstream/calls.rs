@@ -6,7 +6,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::mcp::{Abilities, Asking, Extensions, Lifetime, ListKind, Revision};
+use crate::mcp::{Abilities, Extensions, Lifetime, ListKind, Revision};
 use crate::ports::gateway::Target;
 use crate::rpc::Envelope;
 use crate::{CallId, ExchangeId, KeyId, SessionId, Timestamp};
@@ -125,7 +125,7 @@ pub(crate) struct Call {
     /// open, and the server never hears of it by itself.
     pub awaits_news: bool,
     /// What its server has asked for and its client, of the stateless era, did not say it can do.
-    pub lacks: Option<Asking>,
+    pub lacks: Abilities,
     /// The tool that it calls, by its server's name for it.
     pub tool: Option<Box<str>>,
     /// The size of the message.

@@ -32,13 +32,13 @@ impl Driver {
         if cell.is_some_and(|cell| cell.snapshot().has(admission.target())) {
             Ok(admission)
         } else {
-            Err(Rejection::NotFound("no such project or server").into())
+            Err(Rejection::NoSuchEndpoint.into())
         }
     }
 
     async fn carry(&self, admission: Admission, head: Head, body: Bytes) -> Reply {
         let Some(cell) = self.cell(admission.project()) else {
-            return refusal(&Rejection::NotFound("no such project or server").into());
+            return refusal(&Rejection::NoSuchEndpoint.into());
         };
         let exchange = self.mint_exchange();
         let patience = cell.limits().first_message;

@@ -39,6 +39,27 @@ fn ids_come_back_exactly_as_they_were_sent() {
 }
 
 #[test]
+fn an_id_that_a_server_spells_in_its_own_way_is_known_by_its_value() {
+    let mut world = World::running(&["a"]);
+    let client = world.client(HTTP, at("a"));
+    for spelling in [".0", "0e-1", ".00E0"] {
+        let call = world.call_with(&client, "1", r#""progressToken":"t""#);
+        let sent = world.requested("a");
+        let id = format!("{}{spelling}", sent.id);
+        let progress = format!(r#""method":"notifications/progress","params":{{"progressToken":{id}}}"#);
+        for rest in [progress, format!(r#""id":{id},"result":{{}}"#)] {
+            world.says(sent.link, &format!(r#"{{"jsonrpc":"2.0",{rest}}}"#));
+        }
+        let heard = world.take(&client, call);
+        assert!(heard.len() == 2 && heard[0].contains(r#""progressToken":"t""#), "{id}: {heard:?}");
+        assert!(heard[1].contains(r#""id":1,"result":{}"#), "{id}: {heard:?}");
+    }
+    // A request of its own is answered in its spelling.
+    world.says(world.link("a"), r#"{"jsonrpc":"2.0","id":7.0,"method":"ping"}"#);
+    assert_eq!(world.frames("a")[0].1, r#"{"jsonrpc":"2.0","id":7.0,"result":{}}"#);
+}
+
+#[test]
 fn the_same_id_in_flight_twice_never_crosses() {
     let mut world = World::running(&["a"]);
     let clients = [HTTP, HTTP, Era::Modern, Era::Modern].map(|era| world.client(era, at("a")));

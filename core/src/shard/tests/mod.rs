@@ -27,6 +27,7 @@ mod reports;
 mod resumption;
 mod reverse;
 mod rounds;
+mod sealing;
 mod sessions;
 mod sharing;
 mod speech;

@@ -89,13 +89,17 @@ fn the_questions_of_a_server_are_put_as_requests_and_the_call_is_made_again_with
 }
 
 #[test]
-fn a_demand_without_questions_is_met_at_once() {
-    let (mut world, client, call, first) = called(HTTP, "{}");
-    world.reply(&first, r#"{"resultType":"input_required","requestState":"later"}"#);
-    let second = world.requested("a");
-    assert!(second.params.contains(r#""requestState":"later""#) && !second.params.contains("inputResponses"));
-    world.reply(&second, r#"{"resultType":"complete"}"#);
-    assert!(world.answer(&client, call).has(Field::Result));
+fn a_demand_with_a_state_alone_is_met_at_once() {
+    for requests in ["", r#","inputRequests":{}"#] {
+        let (mut world, client, call, first) = called(HTTP, "{}");
+        world
+            .reply(&first, &format!(r#"{{"resultType":"input_required","requestState":"later"{requests}}}"#));
+        let second = world.requested("a");
+        assert!(second.params.contains(r#""requestState":"later""#));
+        assert!(!second.params.contains("inputResponses"));
+        world.reply(&second, r#"{"resultType":"complete"}"#);
+        assert!(world.answer(&client, call).has(Field::Result));
+    }
 }
 
 #[test]
@@ -113,14 +117,18 @@ fn a_server_that_asks_for_ever_gets_its_call_ended_at_the_limit() {
 #[test]
 fn what_a_client_cannot_do_or_the_protocol_does_not_have_ends_the_call_with_words() {
     for (capabilities, questions, words) in [
-        (r#"{"roots":{}}"#, SAMPLE, "needs sampling/createMessage"),
-        (ABLE, r#""u":{"method":"elicitation/create","params":{"mode":"url"}}"#, "needs elicitation/create"),
+        (r#"{"roots":{}}"#, SAMPLE, "needs the client's sampling, which"),
+        (
+            ABLE,
+            r#""u":{"method":"elicitation/create","params":{"mode":"url"}}"#,
+            "needs the client's elicitation.url, which",
+        ),
         (
             ABLE,
             r#""t":{"method":"sampling/createMessage","params":{"tools":[]}}"#,
-            "needs sampling/createMessage",
+            "needs the client's sampling.tools, which",
         ),
-        (ABLE, r#""x":{"method":"tools/list"}"#, "needs tools/list"),
+        (ABLE, r#""x":{"method":"tools/list"}"#, "for tools/list, which the protocol does not have"),
         (ABLE, r#""x":7"#, "a form that the protocol does not have"),
     ] {
         let (mut world, client, call, sent) = called(HTTP, capabilities);
@@ -130,6 +138,51 @@ fn what_a_client_cannot_do_or_the_protocol_does_not_have_ends_the_call_with_word
         assert!(said.contains(words), "{said}");
         assert!(world.requests("a").is_empty());
     }
+}
+
+#[test]
+fn a_client_that_lacks_something_is_told_all_of_it_in_the_words_of_its_capabilities() {
+    let (mut world, client, call, sent) = called(HTTP, r#"{"elicitation":{}}"#);
+    let roots = r#""r":{"method":"roots/list"}"#;
+    demand(&mut world, &sent, &format!("{ELICIT},{SAMPLE},{roots}"), "x");
+    let answer = world.answer(&client, call);
+    assert!(answer.text(Field::ErrorMessage).unwrap().contains("needs the client's roots, sampling, which"));
+    let data = r#""data":{"requiredCapabilities":{"roots":{},"sampling":{}}}"#;
+    assert!(answer.raw_str(Field::Error).unwrap().contains(data), "{answer:?}");
+}
+
+#[test]
+fn a_demand_for_nothing_without_a_state_ends_the_call_at_once() {
+    for demand in ["", r#","inputRequests":{}"#, r#","inputRequests":{},"requestState":null"#] {
+        let (mut world, client, call, sent) = called(HTTP, ABLE);
+        world.reply(&sent, &format!(r#"{{"resultType":"input_required"{demand}}}"#));
+        assert!(world.requests("a").is_empty(), "it would say the same again");
+        let answer = world.answer(&client, call);
+        let words = answer.text(Field::ErrorMessage).unwrap();
+        assert!(words.contains("says neither for which nor with which state"), "{words}");
+    }
+}
+
+#[test]
+fn what_a_server_demands_at_once_is_bounded() {
+    let limits = Limits { session_questions: 2, ..Limits::default() };
+    let mut world = World::scripted(limits, [("a", Script::modern())]).surveyed();
+    world.frames("a");
+    let client = world.able_client(HTTP, at("a"), ABLE);
+    // One question waits already.
+    world.call(&client, "1");
+    let sent = world.requested("a");
+    demand(&mut world, &sent, ELICIT, "x");
+    let call = world.call(&client, "2");
+    let sent = world.requested("a");
+    demand(&mut world, &sent, &format!("{ELICIT},{SAMPLE}"), "x");
+    let answer = world.answer(&client, call);
+    assert!(answer.raw_str(Field::Error).unwrap().contains(r#""limit":"session_questions","value":2"#));
+    // As many as there is room for are put.
+    let call = world.call(&client, "3");
+    let sent = world.requested("a");
+    demand(&mut world, &sent, SAMPLE, "x");
+    assert_eq!(shown(&mut world, &client, call).len(), 1);
 }
 
 #[test]

@@ -274,6 +274,7 @@ fn what_waits_for_one_session_s_answer_is_bounded() {
     }
     let told: Vec<String> = world.frames("a").into_iter().map(|(_, text)| text).collect();
     assert!(told.len() == 1 && told[0].contains(r#""id":"2","error""#), "{told:?}");
+    assert!(told[0].contains("limit session_questions"), "{told:?}");
 }
 
 #[test]

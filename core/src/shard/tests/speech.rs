@@ -81,22 +81,6 @@ fn a_call_that_waits_for_its_server_is_said_in_the_server_s_era_when_that_is_kno
 }
 
 #[test]
-fn a_server_s_own_state_goes_back_to_it_byte_for_byte_in_the_stateless_era() {
-    let mut world = alone(Script::modern());
-    let client = world.able_client(Era::Modern, at("a"), r#"{"elicitation":{}}"#);
-    let call = world.call(&client, "1");
-    let sent = world.requested("a");
-    let demand =
-        r#""inputRequests":{"q":{"method":"elicitation/create","params":{}}},"requestState":"own\u0041""#;
-    world.reply(&sent, &format!(r#"{{"resultType":"input_required",{demand}}}"#));
-    assert!(world.take(&client, call)[0].contains(demand));
-    let members = r#""name":"echo","inputResponses":{"q":{"action":"accept"}},"requestState":"own\u0041""#;
-    world.request(&client, "2", "tools/call", members);
-    let again = world.requested("a");
-    assert!(again.params.contains(members), "{}", again.params);
-}
-
-#[test]
 fn the_extensions_of_a_session_s_client_are_told_where_the_server_hears_of_this_client_alone() {
     let ui = r#""extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["\u0061"]}}"#;
     let capabilities = r#"{"roots":{},"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["\u0061"]}}}"#;

@@ -45,6 +45,24 @@ fn a_post_is_accepted_and_answered_on_the_stream() {
 }
 
 #[test]
+fn a_post_without_a_session_or_for_one_that_is_not_there_is_told_to_open_a_stream() {
+    let mut world = World::running(&["a"]);
+    let client = Client::new(Era::Sse, at("a"));
+    for (session, status, code, says) in [
+        (None, 400, "-32000", "sessionId is missing from the URL"),
+        (Some("0".repeat(64)), 404, "-32001", "session not found"),
+    ] {
+        let client = Client { session, ..client.clone() };
+        let exchange = world.request(&client, "1", "ping", "");
+        assert_eq!(world.seen(exchange).status, Some(status));
+        let answer = world.answer(&client, exchange);
+        assert_eq!(answer.raw_str(Field::Code), Some(code));
+        let words = answer.text(Field::ErrorMessage).unwrap();
+        assert!(words.contains(says) && words.contains("/sse"), "{words}");
+    }
+}
+
+#[test]
 fn a_request_before_initialize_is_out_of_order() {
     let mut world = World::running(&["a"]);
     let mut client = Client::new(Era::Sse, at("a"));

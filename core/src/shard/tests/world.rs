@@ -157,6 +157,16 @@ impl World {
         self
     }
 
+    /// The same world as another project of the same hub.
+    pub(super) fn in_another_project(mut self) -> Self {
+        self.project.id = ProjectId::mint(self.now, &mut self.entropy);
+        for server in &mut self.servers {
+            server.project = self.project.id;
+        }
+        self.rebuild();
+        self
+    }
+
     pub(super) fn project(&self) -> ProjectId {
         self.project.id
     }
