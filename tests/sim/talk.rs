@@ -59,8 +59,11 @@ impl Hub {
                 self.say(link, words);
             }
             Act::Invent => {
-                let id = self.dice.below(200);
-                self.links.all.get_mut(&link).expect("a link").excused = true;
+                let id = self.dice.below(200) as u64;
+                let it = self.links.all.get_mut(&link).expect("a link");
+                it.excused = true;
+                // It may be the number of a request that waits, which is answered by that.
+                it.requests.iter_mut().filter(|request| request.id == id).for_each(|it| it.done = true);
                 self.say(link, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
             }
             Act::Log => self.log(link),
