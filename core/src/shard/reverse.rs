@@ -85,7 +85,7 @@ impl Shard {
             }
             Meant::Session(session, exchange) if self.may_ask(session, most) => (None, session, exchange),
             Meant::Unable(call, asking) => return self.gather_lack(cx, link, call, asking, id),
-            Meant::Nobody if self.gather_more(cx, link, frame) => return,
+            Meant::Nobody if self.gather_more(cx, link, within, frame) => return,
             Meant::Unclear => return refuse_request(cx, link, id, UNCLEAR),
             Meant::Call(..) | Meant::Nobody | Meant::Session(..) => {
                 return refuse_request(cx, link, id, NOBODY);
