@@ -23,7 +23,7 @@ impl Ring {
             ["adapters", _] => Some(Self::Adapter),
             ["runtimes", "config" | "driver"] => Some(Self::Library),
             ["runtimes", _] => Some(Self::Binary),
-            ["tests" | "bench"] => Some(Self::Proof),
+            ["tests" | "bench"] | ["tests", "sim"] => Some(Self::Proof),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! The books: who asked what where, and whether each effect is one that may be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -67,8 +67,8 @@ pub(crate) enum Entry {
     Question(String, u64),
     /// A server's question to a client of the 2026 era, who is to ask once more.
     Parked(Retry),
-    /// A resource has changed.
-    Updated(Kind),
+    /// A resource has changed, which a session has to have asked for.
+    Updated(String),
     /// A server has taken the question with this id back.
     Withdrawn(String),
     Other,
@@ -92,8 +92,10 @@ pub(crate) struct Books {
     /// Open requests by the exchange that their answer goes to, and their raw id.
     pub asked: BTreeMap<(ExchangeId, String), Asked>,
     pub principals: Vec<Principal>,
-    /// Who has made which request, by its nonce.
-    askers: Vec<u32>,
+    /// Keys that let nobody in any more.
+    pub revoked: BTreeSet<KeyId>,
+    /// Who has made which request, by its nonce, and how long it was.
+    askers: Vec<(u32, usize)>,
     pub answered: u64,
     /// The last list of tools: how many, and the next cursor as it stands.
     pub listed: Option<(usize, Option<String>)>,
@@ -123,18 +125,28 @@ impl Books {
         u32::try_from(self.principals.len() - 1).expect("a small number")
     }
 
-    /// A request with this nonce is of this principal.
-    pub(crate) fn sign(&mut self, nonce: u64, principal: u32) {
+    /// A request with this nonce is of this principal, and has so many bytes.
+    pub(crate) fn sign(&mut self, nonce: u64, principal: u32, bytes: usize) {
         let at = place(nonce);
         if self.askers.len() <= at {
-            self.askers.resize(at * 2 + 64, 0);
+            self.askers.resize(at * 2 + 64, (0, 0));
         }
-        self.askers[at] = principal;
+        self.askers[at] = (principal, bytes);
     }
 
     /// Who has made a request.
     pub(crate) fn asker(&self, nonce: u64) -> u32 {
-        self.askers[place(nonce)]
+        self.askers[place(nonce)].0
+    }
+
+    /// How long a request was.
+    pub(crate) fn length(&self, nonce: u64) -> usize {
+        self.askers[place(nonce)].1
+    }
+
+    /// Whether the key of a principal is revoked.
+    pub(crate) fn is_revoked(&self, principal: u32) -> bool {
+        self.revoked.contains(&self.principals[principal as usize].key)
     }
 
     /// Requests that wait for an answer.
@@ -181,7 +193,13 @@ impl Books {
             }
             Message::Notification { method: "notifications/resources/updated" } => {
                 self.notify(exchange, kind, "notifications/resources/updated", &message);
-                Entry::Updated(kind)
+                let uri = message.text(Field::Uri).expect("a resource").into_owned();
+                if kind == Kind::Listen {
+                    let (_, asked) = self.asked.range(requests_of(exchange)).next().expect("a listen");
+                    assert!(asked.first.1.contains(&uri), "a change of {uri} that was not asked for");
+                    return Entry::Other;
+                }
+                Entry::Updated(uri)
             }
             Message::Notification { method } => {
                 self.notify(exchange, kind, method, &message);

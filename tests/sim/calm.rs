@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use orch_core::ExchangeId;
 use orch_core::ports::gateway::Target;
 use orch_core::ports::upstream::CloseReason;
+use orch_core::{ExchangeId, LinkId};
 
 use crate::books::Kind;
 use crate::clients::{Client, Era};
@@ -134,16 +134,25 @@ impl Hub {
             self.request(at, "tools/call", r#""name":"t0""#);
             self.do_all_that_waits();
             let Some(link) = self.links.used else { continue };
-            let listed = self.listed_for(at);
-            let it = &self.links.all[&link];
-            assert!(
-                it.excused || it.tools == listed,
-                "{} of {} tools: {:?}",
-                listed,
-                it.tools,
-                self.clients[at]
-            );
+            self.sees_all(at, link);
+            // It does so also when that changes.
+            if self.dice.chance(50) {
+                let it = self.links.all.get_mut(&link).expect("a link");
+                (it.tools, it.excused) = (it.tools % 7 + 1, false);
+                self.say(link, CHANGED);
+                self.pass(PAUSE, false);
+                self.do_all_that_waits();
+                self.sees_all(at, link);
+            }
         }
+    }
+
+    /// A client sees every tool of the process that serves it.
+    fn sees_all(&mut self, at: usize, link: LinkId) {
+        let listed = self.listed_for(at);
+        let it = &self.links.all[&link];
+        let client = &self.clients[at];
+        assert!(it.excused || it.tools == listed, "{listed} of {} tools: {client:?}", it.tools);
     }
 
     /// How many tools a client is shown.

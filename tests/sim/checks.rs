@@ -2,7 +2,7 @@
 
 use crate::books::Kind;
 use crate::hub::Hub;
-use crate::project::{KEYS, SERVERS, limits};
+use crate::project::{KEYS, SERVERS};
 use crate::servers::Stage;
 
 impl Hub {
@@ -51,9 +51,10 @@ impl Hub {
     }
 }
 
+#[cfg(test)]
 #[test]
 fn the_bounds_of_the_simulation_are_smaller_than_the_defaults() {
-    let (small, usual) = (limits(), orch_core::Limits::default());
+    let (small, usual) = (crate::project::limits(), orch_core::Limits::default());
     assert!(small.project_in_flight < usual.project_in_flight);
     assert!(small.replay_project_bytes < usual.replay_project_bytes);
 }

@@ -1,5 +1,7 @@
 //! Clients: three ways to speak, and what they do when the dice want it.
 
+use std::collections::BTreeSet;
+
 use orch_core::ports::gateway::{Admission, Bearer, Head, ProtocolHeaders, Target, Verb};
 use orch_core::shard::{Input, Opened};
 use orch_core::{ExchangeId, KeyId, Timestamp};
@@ -7,6 +9,7 @@ use orch_core::{ExchangeId, KeyId, Timestamp};
 use crate::books::{Exchange, Kind, Retry};
 use crate::hub::Hub;
 use crate::project::{KEYS, SERVERS};
+use crate::servers::RESOURCES;
 
 /// How a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +40,8 @@ pub(crate) struct Client {
     pub stream: Option<ExchangeId>,
     /// Whether servers may ask it for its roots.
     pub able: bool,
-    /// Whether its session has ever subscribed to the one resource that changes.
-    pub subscribed: bool,
+    /// The resources that its session has ever subscribed to.
+    pub subscribed: BTreeSet<&'static str>,
     /// What it was asked: the id, and the server's mark.
     pub questions: Vec<(String, u64)>,
     /// Its requests that wait for it to ask once more.
@@ -64,7 +67,7 @@ pub(crate) enum Deed {
 impl Client {
     pub(crate) fn forget_session(&mut self) {
         self.questions.clear();
-        self.subscribed = false;
+        self.subscribed.clear();
         if self.era != Era::Sse {
             self.session = None;
             self.ready = false;
@@ -75,7 +78,8 @@ impl Client {
     pub(crate) fn finished(&mut self, exchange: ExchangeId) {
         if self.stream == Some(exchange) {
             (self.session, self.stream) = (None, None);
-            (self.ready, self.subscribed) = (false, false);
+            self.ready = false;
+            self.subscribed.clear();
             self.questions.clear();
         }
     }
@@ -96,16 +100,19 @@ impl Hub {
             at = open.find(|it| it.cursor.is_some()).map_or(at, |it| it.client);
         }
         if self.clients[at].barred {
-            return self.knock(at);
+            self.knock(at);
+            return self.replace(at);
         }
         match (deed, self.clients[at].era) {
             (Deed::Delay, _) => self.delay(),
             (Deed::Cancel, _) => self.cancel(at),
             (Deed::Delete, Era::Http) => self.delete(at),
             (Deed::Listen, Era::Modern) => {
-                let filter =
-                    r#""notifications":{"toolsListChanged":true,"resourceSubscriptions":["file:///same"]}"#;
-                self.request(at, "subscriptions/listen", filter);
+                let uri = self.dice.pick(&RESOURCES).expect("some");
+                let filter = format!(
+                    r#""notifications":{{"toolsListChanged":true,"resourceSubscriptions":["{uri}"]}}"#
+                );
+                self.request(at, "subscriptions/listen", &filter);
             }
             (Deed::Lose, Era::Http) => self.lose(at),
             (Deed::Reply, _) => self.reply(at),
@@ -118,17 +125,28 @@ impl Hub {
 
     /// A new client, or one that takes another's place.
     pub(crate) fn connect(&mut self) {
-        let era = self.dice.weighted(&[(Era::Http, 4), (Era::Modern, 4), (Era::Sse, 2)]);
-        let server = SERVERS[self.dice.below(SERVERS.len())];
-        let target = if self.dice.chance(50) { Target::Unified } else { Target::Server(server.into()) };
-        let key = self.dice.below(KEYS);
-        let client = self.introduce(era, target, key);
+        let client = self.anybody();
         if self.clients.len() < 24 {
             self.clients.push(client);
         } else {
             let at = self.dice.below(self.clients.len());
             self.vanish(at);
             self.clients[at] = client;
+        }
+    }
+
+    fn anybody(&mut self) -> Client {
+        let era = self.dice.weighted(&[(Era::Http, 4), (Era::Modern, 4), (Era::Sse, 2)]);
+        let server = SERVERS[self.dice.below(SERVERS.len())];
+        let target = if self.dice.chance(50) { Target::Unified } else { Target::Server(server.into()) };
+        let key = self.dice.below(KEYS);
+        self.introduce(era, target, key)
+    }
+
+    /// Whoever is not let in any more makes place for another as soon as nothing of it is open.
+    fn replace(&mut self, at: usize) {
+        if self.books.exchanges.values().all(|it| it.client != at) {
+            self.clients[at] = self.anybody();
         }
     }
 
@@ -147,7 +165,7 @@ impl Hub {
             ready: false,
             stream: None,
             able: key != 0,
-            subscribed: false,
+            subscribed: BTreeSet::new(),
             questions: Vec::new(),
             parked: Vec::new(),
         }
@@ -229,8 +247,9 @@ impl Hub {
                 self.feed(Input::SessionDeleted(Opened { exchange, admission, head }));
             }
         }
-        let open = self.books.exchanges.values().any(|it| it.client == at);
-        assert!(!open, "whoever shows another's session waits for something");
+        let open: Vec<ExchangeId> = self.open_of(at);
+        assert!(open.is_empty() || self.is_dead, "whoever shows another's session waits for something");
+        open.into_iter().for_each(|exchange| self.books.close(exchange));
         self.clients.pop();
     }
 
@@ -263,12 +282,16 @@ impl Hub {
 
     /// A client closes everything that it has.
     pub(crate) fn vanish(&mut self, at: usize) {
-        let own = |(exchange, it): (&ExchangeId, &Exchange)| (it.client == at).then_some(*exchange);
-        let all: Vec<ExchangeId> = self.books.exchanges.iter().filter_map(own).collect();
-        for exchange in all {
+        for exchange in self.open_of(at) {
             if self.books.exchanges.contains_key(&exchange) {
                 self.leave(exchange);
             }
         }
+    }
+
+    /// The exchanges of a client that are open.
+    fn open_of(&self, at: usize) -> Vec<ExchangeId> {
+        let own = |(exchange, it): (&ExchangeId, &Exchange)| (it.client == at).then_some(*exchange);
+        self.books.exchanges.iter().filter_map(own).collect()
     }
 }

@@ -18,6 +18,17 @@ use crate::project::{PROJECTS, SERVERS, draft, limits, new_project};
 use crate::returns::Lost;
 use crate::servers::{Links, Stage};
 use crate::store::Disk;
+use crate::tally::{Fault, Tally};
+
+/// One of how many inputs the hub does not outlive, where it may die of them.
+const DEATHS: usize = 3_000;
+/// How much of an input or effect is printed.
+const TOLD: usize = 600;
+
+#[expect(clippy::print_stderr, reason = "somebody wants to see what a case does")]
+fn tell(words: &str) {
+    eprintln!("{}", words.get(..TOLD).unwrap_or(words));
+}
 
 #[derive(Debug)]
 pub(crate) struct Hub {
@@ -25,6 +36,13 @@ pub(crate) struct Hub {
     pub faults: Faults,
     /// Whether the shard audits itself from end to end after each input.
     pub audited: bool,
+    /// Whether the hub has died, and what is fed to it goes nowhere.
+    pub is_dead: bool,
+    /// How many inputs the shard has handled.
+    pub inputs: u64,
+    pub tally: Tally,
+    /// Whether all inputs and effects are printed.
+    pub told: bool,
     pub books: Books,
     pub links: Links,
     pub clients: Vec<Client>,
@@ -51,7 +69,7 @@ pub(crate) struct Hub {
     pub instance: Arc<Instance>,
     pub definitions: Vec<Arc<Definitions>>,
     /// Connections that break when all that follows from the input is carried out.
-    broken: Vec<ExchangeId>,
+    pub broken: Vec<ExchangeId>,
     effects: Effects,
     next: u64,
 }
@@ -73,6 +91,10 @@ impl Hub {
             dice,
             faults,
             audited: true,
+            is_dead: false,
+            inputs: 0,
+            tally: Tally::default(),
+            told: crate::run::number("ORCH_SIM_TELL").is_some(),
             books: Books::default(),
             links: Links::default(),
             clients: Vec::new(),
@@ -123,8 +145,16 @@ impl Hub {
         exchange
     }
 
-    /// Gives the shard an input, carries out what follows, and checks the books.
+    /// Gives the shard an input, carries out what follows, and checks the books. The hub may die before all of it is
+    /// carried out.
     pub(crate) fn feed(&mut self, input: Input) {
+        if self.is_dead {
+            return;
+        }
+        self.inputs += 1;
+        if self.told {
+            tell(&format!("{} {input:?}", self.project.slug));
+        }
         let mut effects = std::mem::take(&mut self.effects);
         let (snapshot, entropy) = (&self.snapshot, &mut self.entropy);
         self.shard.handle(&mut Cx { now: self.now, snapshot, entropy, out: &mut effects }, input);
@@ -133,18 +163,29 @@ impl Hub {
         {
             panic!("{bug}");
         }
+        if self.faults.crashes && !effects.is_empty() && self.dice.below(DEATHS) == 0 {
+            effects.truncate(self.dice.below(effects.len()));
+            self.is_dead = true;
+        }
         for effect in effects.drain(..) {
             if let Some(digest) = &mut self.digest {
                 for byte in format!("{effect:?}").bytes() {
                     *digest = (*digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
                 }
             }
+            if self.told {
+                tell(&format!("    {effect:?}"));
+            }
             self.carry_out(effect);
         }
         self.effects = effects;
+        if self.is_dead {
+            return;
+        }
         self.balance();
         while let Some(exchange) = self.broken.pop() {
             if self.books.exchanges.contains_key(&exchange) {
+                self.tally.add(Fault::SlowReader);
                 self.lose_exchange(exchange);
             }
         }
@@ -224,6 +265,8 @@ impl Hub {
             (it.client, it.principal)
         };
         let client = &mut self.clients[at];
+        let is_answer = matches!(entry, Entry::Handshake | Entry::Other | Entry::Parked(_));
+        assert!(!client.barred || is_answer, "somebody with a revoked key is told {entry:?}");
         match entry {
             Entry::Handshake => client.ready = true,
             Entry::Logged(mark) => self.links.check_asked(mark, principal, &self.books),
@@ -232,11 +275,8 @@ impl Hub {
                 self.links.check_asked(retry.mark, principal, &self.books);
                 client.parked.push(retry);
             }
-            Entry::Updated(kind) => {
-                assert!(
-                    kind == Kind::Listen || client.subscribed,
-                    "a change that the client did not ask for"
-                );
+            Entry::Updated(uri) => {
+                assert!(client.subscribed.contains(&*uri), "a change of {uri} that was not asked for");
             }
             Entry::Withdrawn(id) => client.questions.retain(|(own, _)| *own != id),
             Entry::Question(id, mark) => {

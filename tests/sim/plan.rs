@@ -13,6 +13,8 @@ use crate::steps::{self, Op};
 pub(crate) struct Faults {
     /// The wall clock of another life of the hub is another one.
     pub clock_steps: bool,
+    /// The hub may die while it carries out what follows from an input.
+    pub crashes: bool,
     /// What remote servers say comes late, and in any order.
     pub delays: bool,
     /// It may come twice.
@@ -25,10 +27,24 @@ pub(crate) struct Faults {
     pub torn: bool,
 }
 
+impl Faults {
+    pub(crate) fn drawn(dice: &mut Dice) -> Self {
+        Self {
+            clock_steps: dice.chance(50),
+            crashes: dice.chance(40),
+            delays: dice.chance(40),
+            duplicates: dice.chance(40),
+            losses: dice.chance(40),
+            slow_readers: dice.chance(40),
+            torn: dice.chance(50),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub faults: Faults,
-    seed: u64,
+    pub seed: u64,
     /// Each happening as often as its weight says.
     odds: Vec<Op>,
 }
@@ -47,21 +63,24 @@ impl Plan {
     pub(crate) fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let weights = steps::weights(&mut dice);
-        let faults = Faults {
-            clock_steps: dice.chance(50),
-            delays: dice.chance(40),
-            duplicates: dice.chance(40),
-            losses: dice.chance(40),
-            slow_readers: dice.chance(40),
-            torn: dice.chance(50),
-        };
+        let faults = Faults::drawn(&mut dice);
         let odds = weights.into_iter().flat_map(|(op, weight)| std::iter::repeat_n(op, weight)).collect();
         Self { faults, seed, odds }
+    }
+
+    /// Nothing happens of itself: the steps come from elsewhere.
+    pub(crate) fn of_events(faults: Faults) -> Self {
+        Self { faults, seed: 0, odds: Vec::new() }
     }
 
     pub(crate) fn step(&self, number: u64) -> Step {
         let mut dice = Dice::of(self.seed, number);
         let op = self.odds[dice.below(self.odds.len())];
         Step { project: dice.below(PROJECTS), op, audited: dice.chance(6), dice }
+    }
+
+    /// Another happening, where one could not be.
+    pub(crate) fn another(&self, dice: &mut Dice) -> Option<Op> {
+        dice.pick(&self.odds).copied()
     }
 }

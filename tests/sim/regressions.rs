@@ -4,10 +4,11 @@ use std::io::Write as _;
 
 use crate::run::{Case, spans};
 
-const FILE: &str = "sim/regressions.txt";
+const FILE: &str = "regressions.txt";
 const CASES: &str = include_str!("regressions.txt");
 
-pub(crate) fn all() -> Vec<Case> {
+/// Every case of the list.
+pub fn all() -> Vec<Case> {
     let lines = CASES.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|line| {
@@ -18,7 +19,7 @@ pub(crate) fn all() -> Vec<Case> {
 }
 
 /// Writes a case to the list. Where the sources cannot be written to, what is printed has to do.
-pub(crate) fn add(case: &Case) {
+pub fn add(case: &Case) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
     if let Ok(mut file) = std::fs::OpenOptions::new().append(true).open(path) {
         drop(writeln!(file, "{} {}", case.seed, case.kept()));

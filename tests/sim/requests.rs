@@ -10,7 +10,7 @@ use crate::books::{Kind, Retry};
 use crate::clients::{Client, Era};
 use crate::hub::Hub;
 use crate::project::{SERVERS, USUAL};
-use crate::servers::MY_QUESTION;
+use crate::servers::{MY_QUESTION, RESOURCES};
 
 const ROOTS: &str = r#""roots":{}"#;
 /// Ids that clients use, few enough to be used twice.
@@ -71,7 +71,10 @@ impl Hub {
         } else {
             let (era, unified) = (client.era, *client.admission.target() == Target::Unified);
             let (method, members) = self.question(era, unified);
-            self.clients[at].subscribed |= method == "resources/subscribe";
+            if method == "resources/subscribe" {
+                let uri = RESOURCES.into_iter().find(|uri| members.contains(uri));
+                self.clients[at].subscribed.extend(uri);
+            }
             self.request(at, method, &members);
         }
     }
@@ -85,17 +88,21 @@ impl Hub {
             0 => ("tools/list", String::new()),
             1 => ("resources/list", String::new()),
             2 if unified => ("resources/read", format!(r#""uri":"t{n}://z""#)),
-            2 => ("resources/read", r#""uri":"file:///same""#.into()),
+            2 => ("resources/read", self.resource()),
             3 => (self.own_method(era), r#""level":"error""#.into()),
             4 => ("tools/call", r#""name":"hub__list_servers","arguments":{}"#.into()),
             5 => ("tools/call", format!(r#""name":"nobody's {n}""#)),
             6 if era != Era::Modern => {
                 let way = *self.dice.pick(&["resources/subscribe", "resources/unsubscribe"]).expect("some");
-                (way, r#""uri":"file:///same""#.into())
+                (way, self.resource())
             }
             _ if unified => ("tools/call", format!(r#""name":"{server}{between}t{tool}","arguments":{{}}"#)),
             _ => ("tools/call", format!(r#""name":"t{tool}""#)),
         }
+    }
+
+    fn resource(&mut self) -> String {
+        format!(r#""uri":"{}""#, self.dice.pick(&RESOURCES).expect("some"))
     }
 
     fn own_method(&mut self, era: Era) -> &'static str {
@@ -135,7 +142,7 @@ impl Hub {
         );
         let kind = if method == "subscriptions/listen" { Kind::Listen } else { Kind::Post };
         let exchange = self.begin(at, kind);
-        self.books.sign(nonce, principal);
+        self.books.sign(nonce, principal, text.len());
         let asked = self.books.ask(exchange, stream, id, nonce);
         asked.tokens.extend(token);
         asked.first = (method.to_owned(), members.to_owned());

@@ -7,30 +7,62 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::plan::Plan;
+use crate::tally::Tally;
 use crate::world::World;
 
 /// Some steps of a seed.
 #[derive(Clone, Debug)]
-pub(crate) struct Case {
+pub struct Case {
+    /// Decides everything.
     pub seed: u64,
+    /// The numbers of the steps that are made.
     pub steps: Vec<u64>,
 }
 
 /// What went wrong, and where.
 #[derive(Clone, Debug)]
-pub(crate) struct Failure {
+pub struct Failure {
+    /// The rule that is broken.
     pub why: String,
-    /// The line of the rule that is broken.
+    /// The line of the rule.
     pub place: String,
     /// How many steps were made.
     pub made: u64,
+    /// What has happened last, each with its project.
+    pub trace: Vec<String>,
 }
 
 /// What came out of all.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Done {
+pub struct Done {
+    /// How many requests were answered.
     pub answers: u64,
+    /// How many inputs the shards have handled.
+    pub inputs: u64,
+    /// How often a client has come back for the rest of a stream.
     pub resumed: u64,
+    /// What has gone wrong around the hub.
+    pub tally: Tally,
+}
+
+impl Done {
+    fn of(world: &World) -> Self {
+        let mut done = Self::default();
+        for hub in &world.hubs {
+            done.answers += hub.books.answered;
+            done.inputs += hub.inputs;
+            done.resumed += hub.resumed;
+            done.tally.merge(&hub.tally);
+        }
+        done
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.answers += other.answers;
+        self.inputs += other.inputs;
+        self.resumed += other.resumed;
+        self.tally.merge(&other.tally);
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "how a developer replays a seed")]
@@ -38,17 +70,19 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-pub(crate) fn number(name: &str) -> Option<u64> {
+/// A number in the environment.
+pub fn number(name: &str) -> Option<u64> {
     variable(name)?.parse().ok()
 }
 
 impl Case {
-    pub(crate) fn whole(seed: u64, steps: u64) -> Self {
+    /// A seed with all of its first steps.
+    pub fn whole(seed: u64, steps: u64) -> Self {
         Self { seed, steps: (0..steps).collect() }
     }
 
     /// The case that somebody wants to see again.
-    pub(crate) fn from_environment() -> Option<Self> {
+    pub fn from_environment() -> Option<Self> {
         Some(Self { seed: number("ORCH_SIM_SEED")?, steps: spans(&variable("ORCH_SIM_KEEP")?) })
     }
 
@@ -77,21 +111,16 @@ pub(crate) fn spans(words: &str) -> Vec<u64> {
 }
 
 impl Failure {
-    pub(crate) fn report(&self, case: &Case) -> String {
-        let plan = Plan::new(case.seed);
-        let last = case.steps.iter().rev().take(40).rev();
-        let last: Vec<String> = last
-            .map(|number| plan.step(*number))
-            .map(|step| format!("    {}: {:?}", step.project, step.op))
-            .collect();
+    /// What a developer needs to know, and how to see it again.
+    pub fn report(&self, case: &Case) -> String {
         format!(
-            "{}\nat {}, after {} of {} steps of seed {}; the last of them, each with its project:\n{}\nreplay: ORCH_SIM_SEED={} ORCH_SIM_KEEP={} cargo nextest run -p orch-tests --test sim",
+            "{}\nat {}, after {} of {} steps of seed {}; what has happened last, each with its project:\n{}\nreplay: ORCH_SIM_SEED={} ORCH_SIM_KEEP={} cargo nextest run -p orch-tests --test sim",
             self.why,
             self.place,
             self.made,
             case.steps.len(),
             case.seed,
-            last.join("\n"),
+            self.trace.join("\n"),
             case.seed,
             case.kept(),
         )
@@ -123,35 +152,39 @@ const RUNNING: &str = "running";
 /// Plays a case to its end.
 pub(crate) fn one(case: &Case) -> Result<Done, Failure> {
     listen_to_panics();
-    let plan = Plan::new(case.seed);
-    let mut world = World::new(case.seed, &plan);
+    let mut world = World::new(Plan::new(case.seed));
     PLACE.set(RUNNING.to_owned());
     let played = catch_unwind(AssertUnwindSafe(|| {
-        for number in &case.steps {
-            world.step(plan.step(*number));
-        }
-        world.settle(case.seed);
+        case.steps.iter().for_each(|number| world.play(*number));
+        world.settle();
     }));
     let place = PLACE.replace(String::new());
     let Err(panic) = played else {
-        let answers = world.hubs.iter().map(|hub| hub.books.answered).sum();
-        let resumed = world.hubs.iter().map(|hub| hub.resumed).sum();
-        return Ok(Done { answers, resumed });
+        return Ok(Done::of(&world));
     };
     let why = panic.downcast_ref::<String>().map(String::as_str);
     let why = why.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic").to_owned();
-    Err(Failure { why, place, made: world.steps })
+    let trace = world.trace.iter().map(|(project, op)| format!("    {project}: {op:?}")).collect();
+    Err(Failure { why, place, made: world.steps, trace })
 }
 
 /// Plays a case that must not fail.
-pub(crate) fn hold(case: &Case) {
+pub fn hold(case: &Case) {
     if let Err(failure) = one(case) {
         panic!("{}", failure.report(case));
     }
 }
 
+/// Hashes of all that a seed makes the hub do in its first steps, one for each project.
+pub fn digests(seed: u64, steps: u64) -> Vec<u64> {
+    let mut world = World::new(Plan::new(seed));
+    world.hubs.iter_mut().for_each(|hub| hub.digest = Some(0));
+    (0..steps).for_each(|number| world.play(number));
+    world.hubs.iter().filter_map(|hub| hub.digest).collect()
+}
+
 /// Plays seeds on all cores, up to the first that fails.
-pub(crate) fn all(seeds: Range<u64>, steps: u64) -> Result<Done, (Case, Failure)> {
+pub fn all(seeds: Range<u64>, steps: u64) -> Result<Done, (Case, Failure)> {
     let (next, cores) =
         (AtomicU64::new(seeds.start), std::thread::available_parallelism().map_or(1, Into::into));
     let cores = number("ORCH_SIM_CORES").and_then(|cores| usize::try_from(cores).ok()).unwrap_or(cores);
@@ -167,16 +200,15 @@ pub(crate) fn all(seeds: Range<u64>, steps: u64) -> Result<Done, (Case, Failure)
                 next.store(seeds.end, Ordering::Relaxed);
                 (case, failure)
             })?;
-            done.answers += new.answers;
-            done.resumed += new.resumed;
+            done.merge(&new);
         }
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
         let results = workers.into_iter().map(|worker| worker.join().expect("verdicts are caught"));
-        results.collect::<Vec<_>>().into_iter().try_fold(Done::default(), |all, one| {
-            let one = one?;
-            Ok(Done { answers: all.answers + one.answers, resumed: all.resumed + one.resumed })
+        results.collect::<Vec<_>>().into_iter().try_fold(Done::default(), |mut all, one| {
+            all.merge(&one?);
+            Ok(all)
         })
     })
 }

@@ -16,6 +16,9 @@ const MINE: &str = "mine";
 /// The name of what it asks for with it.
 pub(crate) const MY_QUESTION: &str = "q";
 
+/// The resources that change, which every server has.
+pub(crate) const RESOURCES: [&str; 2] = ["file:///same", "file:///other"];
+
 /// Where the process behind a link is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -145,7 +148,12 @@ impl Links {
                 let nonce = nonce_of_request(frame);
                 if let Some(nonce) = nonce {
                     self.used = Some(link);
-                    it.claim(books.asker(nonce), books);
+                    let asker = books.asker(nonce);
+                    assert!(
+                        !books.is_revoked(asker),
+                        "a request of a revoked key goes to a server: {message:?}"
+                    );
+                    it.claim(asker, books);
                     let delivered = slot(&mut self.delivered, nonce);
                     assert!(!*delivered, "request {nonce} was delivered twice");
                     *delivered = true;
@@ -160,6 +168,9 @@ impl Links {
                     cursor,
                     done: false,
                 });
+                let most = crate::project::limits().link_in_flight_bytes;
+                let bytes = it.bytes_in_flight(books);
+                assert!(bytes <= most, "{bytes} bytes of requests are in flight");
             }
             Message::Notification { method: "notifications/cancelled" } => {
                 let id = message.raw_str(Field::RequestId).and_then(|id| id.parse().ok());
@@ -267,7 +278,7 @@ impl Links {
             }
             (None, "tools/list") => tools(it.tools, request.cursor.unwrap_or(0)),
             (None, "resources/list") => {
-                format!(r#"{{"resources":[{{"uri":"file:///same","name":"r"}},{{"uri":"s{}://x","name":"r"}}]}}"#, it.server)
+                format!(r#"{{"resources":[{{"uri":"file:///same","name":"r"}},{{"uri":"file:///other","name":"r"}},{{"uri":"s{}://x","name":"r"}}]}}"#, it.server)
             }
             (None, "resources/templates/list") => {
                 format!(r#"{{"resourceTemplates":[{{"uriTemplate":"t{}://{{x}}","name":"t"}}]}}"#, it.server)
@@ -279,6 +290,12 @@ impl Links {
 }
 
 impl Link {
+    /// How long the requests of clients are that it works on.
+    fn bytes_in_flight(&self, books: &Books) -> usize {
+        let open = self.requests.iter().filter(|request| !request.done);
+        open.filter_map(|request| Some(books.length(request.nonce?))).sum()
+    }
+
     /// Who asks here is whom it serves, where a server has a process for each.
     fn claim(&mut self, principal: u32, books: &Books) {
         let it = &books.principals[principal as usize];

@@ -5,7 +5,8 @@ use crate::run::{Case, Failure, number, one};
 /// How many steps all tries may take together: a few seconds, where `ORCH_SIM_WORK` says nothing else.
 const WORK: u64 = 4_000_000;
 
-pub(crate) fn shrink(case: &Case, failure: &Failure) -> (Case, Failure) {
+/// The steps of a failed case that are needed, and how they fail.
+pub fn shrink(case: &Case, failure: &Failure) -> (Case, Failure) {
     let (mut work, mut last) = (0, failure.clone());
     let most = number("ORCH_SIM_WORK").unwrap_or(WORK);
     let mut fails = |case: &Case| {

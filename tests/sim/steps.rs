@@ -8,6 +8,7 @@ use crate::clients::Deed;
 use crate::dice::Dice;
 use crate::hub::Hub;
 use crate::talk::Act;
+use crate::tally::Fault;
 
 /// A happening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +121,10 @@ impl Hub {
                 }
             }
             Own::Order => self.order(),
-            Own::Oversleep => self.pass(Duration::from_secs(8), true),
+            Own::Oversleep => {
+                self.tally.add(Fault::Oversleep);
+                self.pass(Duration::from_secs(8), true);
+            }
             Own::Publish => self.published(),
             Own::Server(act) => self.on_link(act),
             Own::Store => self.stored(true),
@@ -140,7 +144,9 @@ impl Hub {
             self.now = end;
         }
         let mut idle = 0;
-        while let Some(deadline) = self.shard.deadline().filter(|deadline| deadline.at <= end) {
+        while let Some(deadline) =
+            self.shard.deadline().filter(|deadline| deadline.at <= end && !self.is_dead)
+        {
             idle = if deadline.at <= self.now { idle + 1 } else { 0 };
             assert!(idle < 20, "the deadline of {} fires for ever", deadline.reason);
             self.now = self.now.max(deadline.at);

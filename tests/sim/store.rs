@@ -7,9 +7,11 @@ use orch_core::record::{Record, RecordId};
 use orch_core::shard::{Input, Shard, Token};
 use orch_core::{ExchangeId, SessionId, Timestamp, Unstored};
 
+use crate::books::{Exchange, Kind};
 use crate::clients::Era;
 use crate::dice::Dice;
 use crate::hub::Hub;
+use crate::tally::Fault;
 
 #[derive(Debug, Default)]
 pub(crate) struct Disk {
@@ -58,11 +60,16 @@ impl Disk {
         })
     }
 
-    /// The power fails. What nobody was told of is lost, or is there all the same.
-    fn crash(&mut self, mut torn: Option<Dice>) {
+    /// The power fails. What nobody was told of is lost, or is there all the same; whether such a commit is there
+    /// without one before it.
+    fn crash(&mut self, mut torn: Option<Dice>) -> bool {
+        let (mut lost, mut is_torn) = (false, false);
         for (_, changes) in std::mem::take(&mut self.pending) {
             if torn.as_mut().is_some_and(|dice| dice.chance(50)) {
                 self.apply(changes);
+                is_torn |= lost;
+            } else {
+                lost = true;
             }
         }
         let stored: BTreeSet<SessionId> = self.sessions().collect();
@@ -71,6 +78,7 @@ impl Disk {
         // Whatever was given up and is there all the same is there again.
         self.promised = stored;
         self.full = false;
+        is_torn
     }
 }
 
@@ -93,7 +101,9 @@ impl Hub {
             client.era == Era::Http && !client.strays && client.session.as_ref() == Some(&words)
         };
         let Some(client) = self.clients.iter().find(of) else { return };
-        let idle = self.now.since(client.asked_at) >= self.limits().session_idle;
+        let listens = |it: &Exchange| it.kind == Kind::Stream && it.principal == client.principal;
+        let idle = self.now.since(client.asked_at) >= self.limits().session_idle
+            && !self.books.exchanges.values().any(listens);
         let full = self.shard.session_count() + 1 >= self.limits().project_sessions;
         let homeless = !self.snapshot.has(client.admission.target());
         assert!(
@@ -115,8 +125,11 @@ impl Hub {
 
     /// The oldest commit is durable, or has failed.
     pub(crate) fn stored(&mut self, ok: bool) {
-        let ok = ok && !self.disk.full;
         let Some((token, changes)) = self.disk.pending.pop_front() else { return };
+        if !ok || self.disk.full {
+            self.tally.add(if ok { Fault::DiskFull } else { Fault::StoreFails });
+        }
+        let ok = ok && !self.disk.full;
         if ok {
             self.disk.apply(changes);
         }
@@ -129,7 +142,11 @@ impl Hub {
     /// Another life of the hub, which begins at `now`.
     pub(crate) fn restart(&mut self, now: Timestamp) {
         let torn = self.faults.torn.then(|| self.dice.split());
-        self.disk.crash(torn);
+        if self.disk.crash(torn) {
+            self.tally.add(Fault::TornWrite);
+        }
+        self.is_dead = false;
+        self.broken.clear();
         self.now = now;
         // Who has a session comes back to it in the new life.
         self.clients.iter_mut().for_each(|client| client.asked_at = now);
@@ -151,9 +168,15 @@ impl Hub {
             self.do_all_that_waits();
         }
         self.feed(Input::Stopping);
+        if self.is_dead {
+            return;
+        }
         let waiting = self.books.open_requests();
         assert!(waiting <= self.disk.len(), "the hub stops, and {waiting} requests wait for nothing");
         self.do_all_that_waits();
+        if self.is_dead {
+            return;
+        }
         assert!(self.shard.is_quiet(), "the hub stops, and a process does not");
         assert_eq!(self.books.open_requests(), 0, "the hub has stopped, and a request is open");
     }

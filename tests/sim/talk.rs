@@ -7,7 +7,8 @@ use orch_core::{CallId, LinkId};
 
 use crate::hub::Hub;
 use crate::project::{USUAL, is_remote};
-use crate::servers::{Link, Request, Said, Stage, is_modern};
+use crate::servers::{Link, RESOURCES, Request, Said, Stage, is_modern};
+use crate::tally::Fault;
 
 pub(crate) const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
 
@@ -50,7 +51,10 @@ impl Hub {
             Act::Arrive => self.arrive(link),
             Act::Change => self.change(link),
             Act::Close => self.end_link(link, CloseReason::Stopped),
-            Act::Crash => self.end_link(link, CloseReason::Exited(1)),
+            Act::Crash => {
+                self.tally.add(Fault::Exit);
+                self.end_link(link, CloseReason::Exited(1));
+            }
             Act::Demand => self.demand(link),
             Act::Expire => self.expire(link),
             Act::Hush => self.hush(link),
@@ -59,17 +63,23 @@ impl Hub {
                 self.say(link, words);
             }
             Act::Invent => {
-                let id = self.dice.below(200);
-                self.links.all.get_mut(&link).expect("a link").excused = true;
+                let id = self.dice.below(200) as u64;
+                let it = self.links.all.get_mut(&link).expect("a link");
+                it.excused = true;
+                // It may be the number of a request that waits, which is answered by that.
+                it.requests.iter_mut().filter(|request| request.id == id).for_each(|it| it.done = true);
                 self.say(link, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
             }
             Act::Log => self.log(link),
             Act::Mutter => self.feed(Input::LinkLogged { link, line: "oh".into() }),
             Act::Open => self.open_link(link),
-            Act::Update => self.say(
-                link,
-                r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"file:///same"}}"#,
-            ),
+            Act::Update => {
+                let uri = self.dice.pick(&RESOURCES).expect("some");
+                let words = format!(
+                    r#"{{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{{"uri":"{uri}"}}}}"#
+                );
+                self.say(link, &words);
+            }
             Act::Progress => self.progress(link),
             Act::Query => self.query(link),
         }
@@ -210,6 +220,7 @@ impl Hub {
         if !late {
             return self.hear(link, said);
         }
+        self.tally.add(Fault::Delay);
         if said.within.is_none() {
             self.links.doubt(&said.words);
         }
@@ -220,14 +231,18 @@ impl Hub {
     fn arrive(&mut self, link: LinkId) {
         let it = self.links.all.get_mut(&link).expect("a link");
         let which = self.dice.below(it.wire.len());
-        let said = it.wire.swap_remove(which);
+        let said = it.wire.remove(which);
+        if which > 0 {
+            self.tally.add(Fault::Reorder);
+        }
         if self.faults.losses && self.dice.chance(10) {
             it.excused = true;
-            return;
+            return self.tally.add(Fault::Drop);
         }
         // A server does not ask twice with one id.
         if self.faults.duplicates && self.dice.chance(10) && !said.words.contains("roots/list") {
             it.wire.push(said.clone());
+            self.tally.add(Fault::Duplicate);
         }
         self.hear(link, said);
     }

@@ -1,60 +1,93 @@
 //! Everything under simulation: the projects of an instance, who may enter which, and the crash that ends them all.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use orch_core::key::Pepper;
-use orch_core::ports::gateway::{Bearer, Verb};
+use orch_core::ports::gateway::{Bearer, Target, Verb};
 use orch_core::snapshot::Directory;
 use orch_core::{Rejection, Timestamp};
 
 use crate::clients::Era;
 use crate::dice::Dice;
 use crate::hub::Hub;
-use crate::plan::{Faults, Plan, Step};
+use crate::plan::{Plan, Step};
 use crate::project::{KEYS, PROJECTS};
 use crate::steps::Op;
+use crate::tally::Fault;
+
+/// How many happenings are tried until one gives the hub something to do.
+const TRIES: usize = 16;
+/// How many happenings are remembered.
+const REMEMBERED: usize = 40;
 
 #[derive(Debug)]
 pub(crate) struct World {
     pub hubs: Vec<Hub>,
     pub steps: u64,
-    faults: Faults,
+    /// What has happened last, each with its project.
+    pub trace: VecDeque<(usize, Op)>,
+    plan: Plan,
     pepper: Pepper,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, plan: &Plan) -> Self {
+    pub(crate) fn new(plan: Plan) -> Self {
         let pepper = Pepper::derive(&[3; 32]);
-        let mut dice = Dice::of(seed, u64::MAX);
-        let hub = |project| Hub::new(project, seed, dice.split(), plan.faults, &pepper);
+        let mut dice = Dice::of(plan.seed, u64::MAX);
+        let hub = |project| Hub::new(project, plan.seed, dice.split(), plan.faults, &pepper);
         let hubs = (0..PROJECTS).map(hub).collect();
-        let mut world = Self { hubs, steps: 0, faults: plan.faults, pepper };
+        let mut world = Self { hubs, steps: 0, trace: VecDeque::with_capacity(REMEMBERED), plan, pepper };
         world.readmit();
         world
     }
 
-    /// One happening.
+    /// The step with this number of the plan.
+    pub(crate) fn play(&mut self, number: u64) {
+        self.step(self.plan.step(number));
+    }
+
+    /// One input for a shard, or more: what cannot happen as things are gives way to something else.
     pub(crate) fn step(&mut self, step: Step) {
         self.steps += 1;
-        let hub = &mut self.hubs[step.project];
-        (hub.dice, hub.audited) = (step.dice, step.audited);
-        match step.op {
-            Op::Restart => self.restart(step.project),
-            Op::Retire => {
-                hub.retire();
-                self.restart(step.project);
+        let (project, mut op) = (step.project, step.op);
+        (self.hubs[project].dice, self.hubs[project].audited) = (step.dice, step.audited);
+        for _ in 0..TRIES {
+            if self.trace.len() == REMEMBERED {
+                self.trace.pop_front();
             }
-            Op::Revoke => self.revoke(step.project),
-            Op::Stray => self.stray(step.project),
-            Op::Own(own) => hub.step(own),
+            self.trace.push_back((project, op));
+            let before = self.hubs[project].inputs;
+            self.happen(project, op);
+            if self.hubs[project].inputs > before {
+                break;
+            }
+            let Some(next) = self.plan.another(&mut self.hubs[project].dice) else { break };
+            op = next;
+        }
+        if self.hubs.iter().any(|hub| hub.is_dead) {
+            self.restart(project, Fault::CrashMidway);
+        }
+    }
+
+    fn happen(&mut self, project: usize, op: Op) {
+        match op {
+            Op::Restart => self.restart(project, Fault::Crash),
+            Op::Retire => {
+                self.hubs[project].retire();
+                self.restart(project, Fault::Retire);
+            }
+            Op::Revoke => self.revoke(project),
+            Op::Stray => self.stray(project),
+            Op::Own(own) => self.hubs[project].step(own),
         }
     }
 
     /// Lets everything come to rest, and checks that it does.
-    pub(crate) fn settle(&mut self, seed: u64) {
+    pub(crate) fn settle(&mut self) {
         for (at, hub) in self.hubs.iter_mut().enumerate() {
             hub.audited = true;
-            hub.dice = Dice::of(seed, u64::MAX - 1 - at as u64);
+            hub.dice = Dice::of(self.plan.seed, u64::MAX - 1 - at as u64);
             hub.settle();
         }
     }
@@ -66,13 +99,13 @@ impl World {
         let directory = Arc::new(Directory::build(projects, keys, self.pepper.clone()));
         for hub in &mut self.hubs {
             hub.directory = Arc::clone(&directory);
-            hub.admissions.clear();
         }
     }
 
     /// A key of a project is revoked, and another takes its place.
     fn revoke(&mut self, project: usize) {
         let hub = &mut self.hubs[project];
+        hub.tally.add(Fault::Revocation);
         let key = hub.dice.below(KEYS);
         let revoked = hub.replace_key(key, &self.pepper);
         self.readmit();
@@ -80,11 +113,15 @@ impl World {
     }
 
     /// Another life of the hub: what is durable is there, all else is gone.
-    fn restart(&mut self, project: usize) {
-        let dice = &mut self.hubs[project].dice;
-        let span = |dice: &mut Dice| if self.faults.clock_steps { dice.below(4) } else { 0 };
-        let (way, dice) = (span(dice), dice.split());
-        let mut dice = dice;
+    fn restart(&mut self, project: usize, why: Fault) {
+        let steps = self.plan.faults.clock_steps;
+        let hub = &mut self.hubs[project];
+        hub.tally.add(why);
+        let way = if steps { hub.dice.below(4) } else { 0 };
+        if way >= 2 {
+            hub.tally.add(Fault::StepOfClock);
+        }
+        let mut dice = hub.dice.split();
         for hub in &mut self.hubs {
             hub.dice = dice.split();
             let now = match way {
@@ -103,7 +140,7 @@ impl World {
         let session = self.hubs[other].any_session();
         let hub = &mut self.hubs[project];
         let key = hub.dice.below(KEYS);
-        let client = hub.introduce(Era::Http, orch_core::ports::gateway::Target::Unified, key);
+        let client = hub.introduce(Era::Http, Target::Unified, key);
         let mut head = client.head(Verb::Post);
         head.bearer = Some(Bearer(hub.secrets[key].reveal().to_owned()));
         head.project = Some(self.hubs[other].project.slug.clone());

@@ -119,9 +119,17 @@ impl Shard {
         self.gathering.entry(call).or_insert_with(new)
     }
 
-    /// Adds a question of a server that has asked before. Whether there is such a call, and its client can answer.
-    pub(super) fn gather_more(&mut self, cx: &Cx<'_>, link: LinkId, frame: &Envelope) -> bool {
-        let call = self.upstream_at(link).and_then(|upstream| upstream.calls.only_parked());
+    /// Adds a question of a server that has asked before, of the call on whose stream it came or the only one that it
+    /// can be of. Whether there is such a call, and its client can answer.
+    pub(super) fn gather_more(
+        &mut self,
+        cx: &Cx<'_>,
+        link: LinkId,
+        within: Option<CallId>,
+        frame: &Envelope,
+    ) -> bool {
+        let only = || self.upstream_at(link).and_then(|upstream| upstream.calls.only_parked());
+        let call = within.or_else(only);
         let question = self.question(frame);
         let Message::Request { method, .. } = frame.message() else { return false };
         let asking = Asking::of(method, frame, Revision::V2026_07_28);

@@ -80,7 +80,7 @@ impl Shard {
             Meant::Call(call, Some(session), exchange) => (Some(call), session, exchange),
             Meant::Session(session, exchange) => (None, session, exchange),
             Meant::Unable(call, asking) => return self.gather_lack(cx, link, call, asking, id),
-            Meant::Nobody if self.gather_more(cx, link, frame) => return,
+            Meant::Nobody if self.gather_more(cx, link, within, frame) => return,
             Meant::Unclear => return refuse_request(cx, link, id, UNCLEAR),
             Meant::Nobody => return refuse_request(cx, link, id, &nobody(method, frame)),
         };

@@ -8,7 +8,7 @@ use super::{Cx, Exchange, Shard};
 use crate::mcp::Method;
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Message};
-use crate::upstream::{Caller, Upstream};
+use crate::upstream::{Call, Caller, Purpose, Upstream};
 use crate::{Denied, Exceeded, ExchangeId, Fault, KeyId, Limit, Rejection, Timestamp, UpstreamFault};
 
 /// Whether a request may wait, or takes what there is.
@@ -144,6 +144,14 @@ impl Shard {
         let refused: Vec<Waiter> = self.waiters.extract_if(.., with_key).collect();
         for waiter in refused {
             self.fail(cx, &waiter.caller, &Denied::Unauthenticated.into());
+        }
+        let unsent = |upstream: &mut Upstream| upstream.calls.take_unsent_of(key);
+        let unsent: Vec<Call> = self.upstreams.values_mut().flat_map(unsent).collect();
+        for call in unsent {
+            if let Purpose::Client(caller, _) = call.purpose {
+                self.settle(caller.session);
+                self.fail(cx, &caller, &Denied::Unauthenticated.into());
+            }
         }
     }
 

@@ -275,6 +275,15 @@ impl Calls {
         self.unsent().into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
+    /// A key was revoked: removes its calls that were never sent, and those that were will not be sent again.
+    pub(crate) fn take_unsent_of(&mut self, key: &KeyId) -> Vec<Call> {
+        let own =
+            |call: &Call| matches!(&call.purpose, Purpose::Client(it, _) if it.key.as_ref() == Some(key));
+        self.table.values_mut().filter(|call| call.sent && own(call)).for_each(|call| call.request = None);
+        let unsent = self.unsent().into_iter().filter(|id| self.table.get(id).is_some_and(own));
+        unsent.collect::<Vec<_>>().into_iter().filter_map(|id| self.remove(id)).collect()
+    }
+
     /// Removes the calls of the hub's own that have this purpose. Returns them.
     pub(crate) fn remove_own(&mut self, purpose: impl Fn(&Purpose) -> bool) -> Vec<CallId> {
         let ids: Vec<CallId> =

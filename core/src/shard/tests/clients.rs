@@ -11,7 +11,7 @@ use crate::ports::gateway::{Admission, Head, ProtocolHeaders, Target, Verb};
 use crate::ports::upstream::CloseReason;
 use crate::rpc::{Envelope, Field, Message, Sender};
 use crate::shard::{Input, Opened, Posted};
-use crate::{ExchangeId, KeyId, Limits, LinkId};
+use crate::{CallId, ExchangeId, KeyId, Limits, LinkId};
 
 /// How a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -267,8 +267,13 @@ impl World {
 
     /// A server writes a line.
     pub(super) fn says(&mut self, link: LinkId, words: &str) {
+        self.says_within(link, None, words);
+    }
+
+    /// A remote server speaks, on the stream of a request where it has one.
+    pub(super) fn says_within(&mut self, link: LinkId, within: Option<CallId>, words: &str) {
         let frame = Envelope::parse(words.to_owned().into(), Sender::Upstream, &Limits::default());
-        self.feed(Input::FramesReceived { link, within: None, frames: Vec::from([frame]) });
+        self.feed(Input::FramesReceived { link, within, frames: Vec::from([frame]) });
     }
 
     pub(super) fn reply(&mut self, to: &Sent, result: &str) {

@@ -324,6 +324,10 @@ fn what_waits_with_a_key_that_is_revoked_is_refused() {
     let client = Client::new(Era::Modern, at("a"));
     let filter = r#""notifications":{"resourceSubscriptions":["u:1"]}"#;
     let stream = world.request(&client, "1", "subscriptions/listen", filter);
+    let call = world.call(&client, "2");
+    let other = Client { key: "other", ..client.clone() };
+    let kept = world.call(&other, "3");
     world.feed(crate::shard::Input::KeyRevoked(crate::KeyId("key".into())));
-    assert_eq!(world.seen(stream).status, Some(401));
+    assert_eq!([stream, call].map(|it| world.seen(it).status), [Some(401); 2]);
+    assert_eq!(world.seen(kept).status, None);
 }

@@ -7,7 +7,7 @@ use super::script::Script;
 use super::world::World;
 use crate::ports::gateway::Verb;
 use crate::record::Sharing;
-use crate::{Limits, LinkId};
+use crate::{CallId, Limits, LinkId};
 
 const ABLE: &str = r#"{"sampling":{},"elicitation":{}}"#;
 
@@ -39,6 +39,23 @@ fn asks(world: &mut World) {
     ask(world, sent.link);
     world.reply(&sent, "{}");
     world.frames("a");
+}
+
+#[test]
+fn what_comes_on_the_stream_of_a_call_that_has_ended_is_not_put_to_a_parked_one() {
+    let mut world = world(Limits::default(), Sharing::Shared);
+    let ended = called(&mut world, &stateless("first"));
+    world.reply(&ended, "{}");
+    let parked = called(&mut world, &stateless("second"));
+    assert_eq!(ask(&mut world, parked.link), None);
+    world.advance(Limits::default().gather);
+    let question = r#"{"jsonrpc":"2.0","id":"late","method":"elicitation/create","params":{"message":"!"}}"#;
+    let on = |call: &Sent| Some(CallId(call.id.parse().unwrap()));
+    world.says_within(parked.link, on(&ended), question);
+    let (_, told) = world.frames("a").pop().unwrap();
+    assert!(told.contains(r#""id":"late","error""#), "{told}");
+    world.says_within(parked.link, on(&parked), question);
+    assert_eq!(world.frames("a"), [], "it is shown when the client comes back");
 }
 
 #[test]
