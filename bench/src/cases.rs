@@ -46,7 +46,7 @@ impl Case {
             address: target.address,
             key: target.key.clone(),
             endpoint: target.endpoint(shape.era)?.to_owned(),
-            tool: "echo".to_owned(),
+            tool: target.tool.clone(),
             shape: Shape { sessions, ..shape },
             warm_up_ms,
             measured_ms,

@@ -28,7 +28,7 @@ pub(crate) struct Compare {
     /// The hub; without this, the `mcp-orch` beside this program
     #[arg(long, value_name = "FILE")]
     hub: Option<PathBuf>,
-    /// Another gateway, `NAME=http://ADDRESS:PORT/PATH`; its key is read from `BENCH_KEY_<NAME>`
+    /// Another gateway, `NAME=http://ADDRESS:PORT/PATH#TOOL`; its key is read from `BENCH_KEY_<NAME>`
     #[arg(long = "peer", value_name = "NAME=URL")]
     peers: Vec<Peer>,
     /// How a peer is started in each round: `NAME=COMMAND LINE`; without this, it runs already

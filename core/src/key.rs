@@ -40,7 +40,7 @@ impl Token {
         let secret = base62(entropy, SECRET_LEN);
         let mut text = format!("{PREFIX}{id}_{secret}");
         let crc = checksum(&text);
-        text.push_str(&crc);
+        text.extend(crc.map(char::from));
         Self { text }
     }
 
@@ -53,7 +53,7 @@ impl Token {
             return None;
         }
         let (body, crc) = text.split_at_checked(text.len().checked_sub(CRC_LEN)?)?;
-        (checksum(body) == crc).then(|| Self { text: text.to_owned() })
+        (checksum(body) == *crc.as_bytes()).then(|| Self { text: text.to_owned() })
     }
 
     /// The public part.
@@ -69,7 +69,7 @@ impl Token {
 
     /// HMAC-SHA-256 under the pepper: what is stored. A row without knowledge of the pepper opens nothing.
     pub fn mac(&self, pepper: &Pepper) -> [u8; 32] {
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&pepper.0) else { return [0; 32] };
+        let mut mac = pepper.0.clone();
         mac.update(self.text.as_bytes());
         mac.finalize().into_bytes().into()
     }
@@ -86,9 +86,9 @@ impl Token {
     }
 }
 
-/// The instance's secret that keys are hashed under.
+/// The instance's secret that keys are hashed under, taken up once: every request hashes a key.
 #[derive(Clone)]
-pub struct Pepper([u8; 32]);
+pub struct Pepper(Hmac<Sha256>);
 
 impl fmt::Debug for Pepper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,7 +99,10 @@ impl fmt::Debug for Pepper {
 impl Pepper {
     /// Derives the pepper from the instance's key (HKDF-SHA-256, RFC 5869).
     pub fn derive(instance_key: &[u8; 32]) -> Self {
-        Self(derive(instance_key, b"apikey/v1"))
+        // A key shorter than a block of the hash is one with zeros behind it (RFC 2104, section 2).
+        let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
+        block.iter_mut().zip(derive(instance_key, b"apikey/v1")).for_each(|(to, byte)| *to = byte);
+        Self(Hmac::new(&block))
     }
 }
 
@@ -117,14 +120,11 @@ fn base62(entropy: &mut Entropy, len: usize) -> String {
 }
 
 /// CRC-32 (ISO-HDLC) of `text` in six base62 digits, most significant first.
-fn checksum(text: &str) -> String {
-    let mut crc = !0_u32;
-    for byte in text.bytes() {
-        crc ^= u32::from(byte);
-        for _ in 0..8 {
-            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
-        }
-    }
+fn checksum(text: &str) -> [u8; CRC_LEN] {
+    let crc = text.bytes().fold(!0_u32, |crc, byte| {
+        let [low, ..] = crc.to_le_bytes();
+        (crc >> 8) ^ CRC_OF_BYTE.get(usize::from(low ^ byte)).copied().unwrap_or_default()
+    });
     let mut rest = !crc;
     let mut out = [b'0'; CRC_LEN];
     for slot in out.iter_mut().rev() {
@@ -132,8 +132,25 @@ fn checksum(text: &str) -> String {
         *slot = DIGITS.get(digit as usize).copied().unwrap_or(b'0');
         rest = quotient;
     }
-    out.iter().map(|byte| char::from(*byte)).collect()
+    out
 }
+
+/// The remainders of all bytes: a key is read in every request.
+static CRC_OF_BYTE: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut crc = byte as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {
@@ -180,7 +197,7 @@ mod tests {
     #[test]
     fn the_checksum_is_crc_32() {
         // CRC-32/ISO-HDLC of "123456789" is 0xCBF43926 = 3421780262.
-        assert_eq!(checksum("123456789"), "3jZRME");
+        assert_eq!(checksum("123456789"), *b"3jZRME");
     }
 
     #[test]

@@ -64,7 +64,8 @@ pub(crate) fn start(
         }
     };
     let (mcp, sse) = (format!("/servers/{SERVER}/mcp"), Some(format!("/servers/{SERVER}/sse")));
-    Ok(Running { address, key, mcp, sse, pid: Some(process.pid()), process: Some(process) })
+    let tool = "echo".to_owned();
+    Ok(Running { address, key, mcp, sse, tool, pid: Some(process.pid()), process: Some(process) })
 }
 
 /// The key in a line of the welcome.

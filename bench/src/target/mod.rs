@@ -35,6 +35,8 @@ pub(crate) struct Running {
     /// The paths of its endpoint, in the eras of Streamable HTTP and in that of HTTP+SSE.
     pub(crate) mcp: String,
     sse: Option<String>,
+    /// What the echo tool is called.
+    pub(crate) tool: String,
     /// Of the process that serves, if it is known.
     pub(crate) pid: Option<u32>,
     process: Option<Process>,
@@ -98,7 +100,8 @@ fn start_floor() -> Result<Running, String> {
     let process = Process::start(command, new_home()?)?;
     let address = process.said(listening)?;
     let (mcp, key, pid) = ("/mcp".to_owned(), KEY_OF_FLOOR.to_owned(), Some(process.pid()));
-    Ok(Running { address, key, mcp, sse: None, pid, process: Some(process) })
+    let tool = "echo".to_owned();
+    Ok(Running { address, key, mcp, sse: None, tool, pid, process: Some(process) })
 }
 
 const KEY_OF_FLOOR: &str = "floor_0123456789abcdef0123456789abcdef";

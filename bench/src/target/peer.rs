@@ -11,12 +11,14 @@ use super::{Running, new_home};
 
 const START: Duration = Duration::from_secs(20);
 
-/// `NAME=http://ADDRESS:PORT/PATH`, and what else is known of it.
+/// `NAME=http://ADDRESS:PORT/PATH#TOOL`, and what else is known of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub(crate) name: String,
     address: SocketAddr,
     path: String,
+    /// What it calls the echo tool.
+    tool: String,
     /// The bearer that it wants, from the environment variable `BENCH_KEY_<NAME>`.
     key: String,
     /// How it is started in each round; without it, it runs already.
@@ -27,14 +29,26 @@ impl FromStr for Peer {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text}: it should be NAME=http://ADDRESS:PORT/PATH");
+        let wrong = || {
+            format!(
+                "{text}: it should be NAME=http://ADDRESS:PORT/PATH, with #TOOL behind it if its tool is not `echo`"
+            )
+        };
         let (name, url) = text.split_once('=').ok_or_else(wrong)?;
         let rest = url.strip_prefix("http://").ok_or_else(wrong)?;
+        let (rest, tool) = rest.split_once('#').unwrap_or((rest, "echo"));
         let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
         let address = address.parse().map_err(|_| wrong())?;
         let variable = format!("BENCH_KEY_{}", name.to_uppercase().replace('-', "_"));
         let key = std::env::var(variable).unwrap_or_else(|_| "none".to_owned());
-        Ok(Self { name: name.to_owned(), address, path: format!("/{path}"), key, command: None })
+        Ok(Self {
+            name: name.to_owned(),
+            address,
+            path: format!("/{path}"),
+            tool: tool.to_owned(),
+            key,
+            command: None,
+        })
     }
 }
 
@@ -60,6 +74,7 @@ impl Peer {
             address: self.address,
             key: self.key.clone(),
             mcp: self.path.clone(),
+            tool: self.tool.clone(),
             sse: None,
             pid: process.as_ref().map(Process::pid).or_else(|| listener(self.address.port())),
             process,
@@ -101,8 +116,8 @@ mod tests {
     fn a_peer_is_a_name_and_an_address() {
         let peer: Peer = "other=http://127.0.0.1:9000/some/mcp".parse().unwrap();
         assert_eq!((&*peer.name, peer.address.port(), &*peer.path), ("other", 9000, "/some/mcp"));
-        let peer: Peer = "root=http://127.0.0.1:9000".parse().unwrap();
-        assert_eq!(peer.path, "/");
+        let peer: Peer = "root=http://127.0.0.1:9000#x__echo".parse().unwrap();
+        assert_eq!((&*peer.path, &*peer.tool), ("/", "x__echo"));
         assert!("http://127.0.0.1:9000/mcp".parse::<Peer>().is_err());
     }
 
