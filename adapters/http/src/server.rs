@@ -57,14 +57,13 @@ impl<G: Gateway + ?Sized> Server<G> {
         let mut connections = Connections {
             seats: Seats::new(Arc::clone(&limits)),
             http: Arc::new(connection::protocol(&limits)),
-            last: Arc::new(connection::last(&limits)),
             draining: false,
             face: Arc::new(Face { gateway, hosts, limits, ready }),
             tasks: JoinSet::new(),
         };
         let patience = connections.face.limits.drain;
         connections.accept_from(&listeners, &stop).await;
-        connections.http = Arc::clone(&connections.last);
+        connections.http = Arc::new(connection::last(&connections.face.limits));
         connections.draining = true;
         let never = CancellationToken::new();
         let _late = timeout(patience, connections.accept_from(&listeners, &never)).await;
@@ -77,9 +76,7 @@ impl<G: Gateway + ?Sized> Server<G> {
 struct Connections<G: ?Sized> {
     seats: Arc<Seats>,
     http: Arc<http1::Builder>,
-    /// For connections that come while the server drains.
-    last: Arc<http1::Builder>,
-    /// Whether it does.
+    /// Whether the server drains.
     draining: bool,
     face: Arc<Face<G>>,
     tasks: JoinSet<()>,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
-use orch_core::rpc::{Envelope, Members, Message as Rpc, Sender, write};
+use orch_core::rpc::{Envelope, Members, Message as Rpc, Sender, number_of, write};
 use tokio::time::timeout;
 
 use crate::client::Unanswered;
@@ -74,7 +74,7 @@ pub(crate) async fn tell(wires: Arc<Wires>, message: Message) -> Ending {
         match media(&response) {
             _ if wires.one_stream => return Ok(frames::pass_over(response.into_body()).await),
             Media::Json => match frames::whole(response.into_body(), wires.limit).await {
-                Ok(body) => wires.outlet.received(None, frames::messages(&body)),
+                Ok(body) => wires.outlet.received(None, frames::messages(&body, &wires.outlet.limits)),
                 Err(Cut::TooLong) => return Ok(Ending::TooLong),
                 Err(Cut::Broken | Cut::Ended) => {}
             },
@@ -100,7 +100,9 @@ pub(crate) async fn tell(wires: Arc<Wires>, message: Message) -> Ending {
 
 async fn on_json(wires: &Wires, request: &Request, body: Incoming) -> Ending {
     let lost = match frames::whole(body, wires.limit).await {
-        Ok(body) if hand_on(wires, request, frames::messages(&body)) => return Ending::Done,
+        Ok(body) if hand_on(wires, request, frames::messages(&body, &wires.outlet.limits)) => {
+            return Ending::Done;
+        }
         Ok(_) => format!("{} answered without the answer", wires.to()),
         Err(Cut::TooLong) => return Ending::TooLong,
         Err(Cut::Broken | Cut::Ended) => format!("{} closed the connection in its answer", wires.to()),
@@ -115,7 +117,7 @@ pub(crate) fn hand_on(wires: &Wires, request: &Request, messages: Vec<Bytes>) ->
         let Ok(read) = Envelope::parse(message.clone(), Sender::Upstream, &wires.outlet.limits) else {
             return false;
         };
-        let is_it = matches!(read.message(), Rpc::Response { id, .. } if id == request.id);
+        let is_it = matches!(read.message(), Rpc::Response { id, .. } if same_id(id, &request.id));
         if is_it && request.opens {
             wires.session.on_answer(&read);
         }
@@ -125,6 +127,11 @@ pub(crate) fn hand_on(wires: &Wires, request: &Request, messages: Vec<Bytes>) ->
     let answered = messages.iter().filter(|message| answers(message)).count() > 0;
     wires.outlet.received(Some(&request.id), messages);
     answered
+}
+
+/// Whether a server means an id of ours, however it spells it.
+fn same_id(its: &str, ours: &str) -> bool {
+    its == ours || number_of(its).is_some_and(|its| Some(its) == number_of(ours))
 }
 
 async fn on_refusal(

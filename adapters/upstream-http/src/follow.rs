@@ -67,7 +67,7 @@ async fn read_on(
     loop {
         let batch = events.next().await;
         place.note(events);
-        if hand_on(wires, request, frames::of_events(&batch?)) {
+        if hand_on(wires, request, frames::of_events(&batch?, &wires.outlet.limits)) {
             return Ok(());
         }
     }
@@ -78,7 +78,9 @@ async fn linger(wires: &Wires, request: &Request, mut events: Events) -> Ending 
     let rest = async {
         loop {
             match events.next().await {
-                Ok(batch) => wires.outlet.received(Some(&request.id), frames::of_events(&batch)),
+                Ok(batch) => {
+                    wires.outlet.received(Some(&request.id), frames::of_events(&batch, &wires.outlet.limits));
+                }
                 Err(Cut::TooLong) => return Ending::TooLong,
                 Err(Cut::Broken | Cut::Ended) => return Ending::Done,
             }
@@ -113,7 +115,7 @@ pub(crate) async fn all(wires: &Wires, body: Incoming) -> Ending {
     let mut events = Events::new(body, wires.limit);
     loop {
         match events.next().await {
-            Ok(batch) => wires.outlet.received(None, frames::of_events(&batch)),
+            Ok(batch) => wires.outlet.received(None, frames::of_events(&batch, &wires.outlet.limits)),
             Err(Cut::TooLong) => return Ending::TooLong,
             Err(Cut::Broken | Cut::Ended) => return Ending::Done,
         }
@@ -132,7 +134,7 @@ pub(crate) async fn session(wires: &Wires) -> Ending {
                     while let Ok(batch) = events.next().await {
                         pause.reset();
                         place.note(&events);
-                        wires.outlet.received(None, frames::of_events(&batch));
+                        wires.outlet.received(None, frames::of_events(&batch, &wires.outlet.limits));
                     }
                     place.note(&events);
                     if events.end() == Some(Cut::TooLong) {

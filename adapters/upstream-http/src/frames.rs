@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use orch_core::rpc::write;
+use orch_core::Limits;
+use orch_core::rpc::{split, write};
 use orch_core::sse::{Parsed, Parser};
-use serde_json::value::RawValue;
 use tokio::time::timeout;
 
 use crate::exchange::Ending;
@@ -46,18 +46,12 @@ pub(crate) async fn pass_over(body: Incoming) -> Ending {
 }
 
 /// The messages of a text, each on one line: one, or those of a batch.
-pub(crate) fn messages(text: &[u8]) -> Vec<Bytes> {
+pub(crate) fn messages(text: &[u8], limits: &Limits) -> Vec<Bytes> {
     let text = text.trim_ascii();
-    let batch = text.starts_with(b"[").then(|| serde_json::from_slice::<Vec<&RawValue>>(text).ok()).flatten();
-    match batch {
-        Some(batch) => batch.into_iter().map(|message| one_line(message.get().as_bytes())).collect(),
-        None if text.is_empty() => Vec::new(),
-        None => vec![one_line(text)],
+    if text.is_empty() {
+        return Vec::new();
     }
-}
-
-fn one_line(text: &[u8]) -> Bytes {
-    write::one_line(text.to_vec()).into()
+    split(write::one_line(text.to_vec()).into(), limits)
 }
 
 /// An event stream, as it comes.
@@ -120,8 +114,9 @@ impl Events {
 }
 
 /// The messages of events, in order. Events without data only carry an id.
-pub(crate) fn of_events(events: &[Parsed]) -> Vec<Bytes> {
-    events.iter().filter(|event| event.event == "message").flat_map(|event| messages(&event.data)).collect()
+pub(crate) fn of_events(events: &[Parsed], limits: &Limits) -> Vec<Bytes> {
+    let messages = |event: &Parsed| messages(&event.data, limits);
+    events.iter().filter(|event| event.event == "message").flat_map(messages).collect()
 }
 
 #[cfg(test)]
@@ -130,7 +125,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &[&str]) {
-        assert_eq!(messages(text.as_bytes()), expected);
+        assert_eq!(messages(text.as_bytes(), &Limits::default()), expected);
     }
 
     #[test]
@@ -144,7 +139,7 @@ mod tests {
     #[test]
     fn a_batch_is_its_messages() {
         check("[{\"a\":1},\n{\"b\":[2]}]", &["{\"a\":1}", "{\"b\":[2]}"]);
-        check("[]", &[]);
+        check("[]", &["[]"]);
         check("[{\"a\":1}", &["[{\"a\":1}"]);
     }
 }

@@ -88,6 +88,9 @@ pub struct Premises {
 }
 
 impl Isolation {
+    /// All of them, the closest first.
+    pub const ALL: [Self; 4] = [Self::Strict, Self::Standard, Self::Trusted, Self::External];
+
     /// Its name, in the configuration and for people.
     pub fn name(self) -> &'static str {
         match self {

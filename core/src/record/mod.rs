@@ -205,6 +205,20 @@ pub enum Protocol {
     Modern,
 }
 
+impl Protocol {
+    /// All of them, the default first.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Legacy, Self::Modern];
+
+    /// Its name, in the configuration and for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Legacy => "legacy",
+            Self::Modern => "modern",
+        }
+    }
+}
+
 /// Who shares a server's process, or its session where it is remote, with whom.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sharing {
@@ -219,6 +233,21 @@ pub enum Sharing {
     PerSession,
     /// Each key has its own, which all its sessions share. In the era without sessions as with `PerSession`.
     PerUser,
+}
+
+impl Sharing {
+    /// All of them, the default first.
+    pub const ALL: [Self; 4] = [Self::Auto, Self::Shared, Self::PerSession, Self::PerUser];
+
+    /// Its name, in the configuration and for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Shared => "shared",
+            Self::PerSession => "per-session",
+            Self::PerUser => "per-user",
+        }
+    }
 }
 
 /// How a server is reached.

@@ -25,7 +25,8 @@ pub(super) struct Private {
 }
 
 impl Private {
-    fn get(&self, seat: &Seat) -> Option<&Arc<Offer>> {
+    /// What the process of a seat offers.
+    pub(super) fn get(&self, seat: &Seat) -> Option<&Arc<Offer>> {
         self.offers.get(&seat.owner)?.get(&seat.server)
     }
 

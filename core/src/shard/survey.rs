@@ -64,7 +64,10 @@ impl Shard {
         // to come is of another life of the hub, whose clock went ahead of this one.
         let is_old =
             known.is_some_and(|known| known.fetched_at > learnt.fetched_at && known.fetched_at <= cx.now);
-        if retired || is_old || known.is_some_and(|known| says_the_same(known, &learnt) && is_recent(known)) {
+        if retired
+            || is_old
+            || known.is_some_and(|known| only_the_date_differs(known, &learnt) && is_recent(known))
+        {
             return self.retry_waiters(cx);
         }
         let counts = format!(
@@ -126,10 +129,13 @@ impl Shard {
 
     /// Asks a server for its lists again.
     pub(super) fn relearn(&mut self, cx: &mut Cx<'_>, link: LinkId) {
-        let Some(upstream) = self.upstream_of(link) else { return };
-        let entry = cx.snapshot.entry(upstream.id);
-        let Some(known) = entry.and_then(|entry| entry.offer.as_ref()) else { return };
+        let Some(seat) = self.upstream_at(link).map(Upstream::seat) else { return };
+        let entry = cx.snapshot.entry(seat.server);
+        let shared = entry.and_then(|entry| entry.offer.as_ref());
+        // A list that is not answered stays as it was: in a process that serves somebody alone, as it was there.
+        let Some(known) = self.private.get(&seat).or(shared).cloned() else { return };
         let remote = entry.is_some_and(|entry| entry.is_remote());
+        let Some(upstream) = self.upstream_of(link) else { return };
         upstream.draft = Some(Draft::again(known.definitions(), cx.now).remote(remote));
         self.learn_next(cx, link, None);
     }
@@ -149,6 +155,7 @@ fn report_left_out(cx: &mut Cx<'_>, server: &str, draft: &Draft) {
     }
 }
 
-fn says_the_same(known: &Definitions, learnt: &Definitions) -> bool {
+/// Whether nothing else is new.
+fn only_the_date_differs(known: &Definitions, learnt: &Definitions) -> bool {
     Definitions { fetched_at: known.fetched_at, ..learnt.clone() } == *known
 }

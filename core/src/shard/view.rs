@@ -54,7 +54,12 @@ impl Shard {
             remote: entry.is_remote(),
             isolation: isolation(entry, &snapshot.instance),
             interactive: offer.is_some_and(|offer| offer.definitions().interactive),
-            sharing: entry.config.as_ref().map_or("shared", |config| word(config.spec.sharing)).to_owned(),
+            sharing: entry
+                .config
+                .as_ref()
+                .map_or(Sharing::Shared, |config| config.spec.sharing)
+                .name()
+                .to_owned(),
             counts: offer.map(Counts::of),
         }
     }
@@ -76,13 +81,4 @@ fn isolation(entry: &Entry, instance: &Instance) -> Option<String> {
 fn next_step(server: &str, process: &Process) -> Option<String> {
     let crashed = matches!(process.state, State::Crashed { .. });
     crashed.then(|| format!("mend that, then: mcp-orch start {server} (by itself it is tried once an hour)"))
-}
-
-fn word(sharing: Sharing) -> &'static str {
-    match sharing {
-        Sharing::Auto => "auto",
-        Sharing::PerSession => "per-session",
-        Sharing::PerUser => "per-user",
-        Sharing::Shared => "shared",
-    }
 }

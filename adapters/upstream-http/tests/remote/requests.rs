@@ -89,6 +89,24 @@ fn answers_come_as_json_or_as_events_with_whatever_goes_before_them() {
 }
 
 #[test]
+fn an_answer_whose_id_is_spelt_otherwise_is_the_answer() {
+    let stage = Stage::new();
+    let server = Server::start(stage.runtime.handle(), |seen| {
+        let answer = format!(r#"{{"jsonrpc":"2.0","id":{}.0,"result":{{}}}}"#, seen.json()["id"]);
+        match seen.method().as_str() {
+            "json" => Reply::Say(200, vec![("content-type", "application/json".into())], vec![text(&answer)]),
+            // The stream stays open: nothing else is to come on it.
+            _ => Reply::events([text(&format!("id: 1\ndata: {answer}\n\n")), wait(30_000)]),
+        }
+    });
+    let mut link = stage.open(&launch(&server.url("/mcp")));
+    for (id, spelt, method) in [(1, 1.0, "json"), (2, 2.0, "events"), (3, 3.0, "json")] {
+        link.send(&request(id, method, json!({})));
+        assert_eq!(link.message(), json!({ "jsonrpc": "2.0", "id": spelt, "result": {} }));
+    }
+}
+
+#[test]
 fn many_requests_are_under_way_at_once_and_connections_are_used_again() {
     let stage = Stage::new();
     let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));

@@ -120,6 +120,21 @@ fn lists_stay_while_a_process_is_started_again_and_go_when_it_is_given_up() {
 }
 
 #[test]
+fn a_list_that_a_process_does_not_tell_any_more_stays_as_it_was_there() {
+    let mut world = world(Sharing::PerSession);
+    let client = world.client(HTTP, at("a"));
+    let sent = called(&mut world, &client);
+    change(&mut world, &sent, &["mine"]);
+    world.scripts.get_mut("a").unwrap().lists = false;
+    change(&mut world, &sent, &["never told"]);
+    let asked = world.requested("a");
+    assert_eq!((asked.link, &*asked.method), (sent.link, "tools/list"));
+    let error = r#""error":{"code":-32603,"message":"not now"}"#;
+    world.says(asked.link, &alloc::format!(r#"{{"jsonrpc":"2.0","id":{},{error}}}"#, asked.id));
+    assert_eq!(tools(&mut world, &client), ["mine"]);
+}
+
+#[test]
 fn a_change_of_the_shared_lists_does_not_reach_whoever_has_a_process_of_its_own() {
     let mut world = world(Sharing::PerSession);
     let [client, idle] = [(); 2].map(|()| world.client(HTTP, Target::Unified));

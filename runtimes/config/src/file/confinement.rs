@@ -9,16 +9,9 @@ use serde::{Serialize, Serializer};
 use super::value::{Wrong, refused, strings, whole_number, word, wrong};
 use super::write::unless;
 
-const ISOLATIONS: [(&str, Isolation); 4] = [
-    ("strict", Isolation::Strict),
-    ("standard", Isolation::Standard),
-    ("trusted", Isolation::Trusted),
-    ("external", Isolation::External),
-];
-
 /// How far it is walled off.
 pub(super) fn isolation(value: &Value<'_>) -> Result<Isolation, Wrong> {
-    word(value, "\"strict\", \"standard\", \"trusted\" or \"external\"", &ISOLATIONS)
+    word(value, "\"strict\", \"standard\", \"trusted\" or \"external\"", Isolation::ALL, Isolation::name)
 }
 
 /// What its processes may use.

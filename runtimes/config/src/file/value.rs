@@ -83,35 +83,25 @@ pub(super) fn means(value: &Value<'_>) -> Result<Means, Wrong> {
 /// The era in which a server is spoken to.
 pub(super) fn protocol(value: &Value<'_>) -> Result<Protocol, Wrong> {
     const EXPECTED: &str = "\"auto\", \"legacy\" or \"modern\"";
-    word(value, EXPECTED, &PROTOCOLS)
+    word(value, EXPECTED, Protocol::ALL, Protocol::name)
 }
 
 /// Who shares a server with whom.
 pub(super) fn sharing(value: &Value<'_>) -> Result<Sharing, Wrong> {
     const EXPECTED: &str = "\"auto\", \"shared\", \"per-session\" or \"per-user\"";
-    word(value, EXPECTED, &SHARINGS)
+    word(value, EXPECTED, Sharing::ALL, Sharing::name)
 }
 
-/// The words for [`Protocol`], the default first.
-pub(super) const PROTOCOLS: [(&str, Protocol); 3] =
-    [("auto", Protocol::Auto), ("legacy", Protocol::Legacy), ("modern", Protocol::Modern)];
-
-/// The words for [`Sharing`], the default first.
-pub(super) const SHARINGS: [(&str, Sharing); 4] = [
-    ("auto", Sharing::Auto),
-    ("shared", Sharing::Shared),
-    ("per-session", Sharing::PerSession),
-    ("per-user", Sharing::PerUser),
-];
-
-pub(super) fn word<T: Copy>(
+/// One of `all`, by its name in any case.
+pub(super) fn word<T: Copy, const N: usize>(
     value: &Value<'_>,
     expected: &'static str,
-    words: &[(&str, T)],
+    all: [T; N],
+    name: fn(T) -> &'static str,
 ) -> Result<T, Wrong> {
     let Some(found) = value.as_string_lit() else { return wrong(value, expected) };
-    let known = words.iter().find(|(word, _)| found.value.eq_ignore_ascii_case(word));
-    known.map_or_else(|| refused(found, expected, "another string"), |(_, meant)| Ok(*meant))
+    let known = all.into_iter().find(|it| found.value.eq_ignore_ascii_case(name(*it)));
+    known.map_or_else(|| refused(found, expected, "another string"), Ok)
 }
 
 /// A program, or a directory: not empty, and nothing that the system calls would cut off.

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use orch_core::record::{Confinement, Paths, ProcessLimits, RemoteKind, ServerSpec, Transport};
+use orch_core::record::{
+    Confinement, Paths, ProcessLimits, Protocol, RemoteKind, ServerSpec, Sharing, Transport,
+};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::ConfigFile;
 use super::confinement::Written;
-use super::value::{PROTOCOLS, SHARINGS};
 
 /// The entry of one server, which reads back as the same specification.
 pub fn write(spec: &ServerSpec) -> String {
@@ -75,12 +76,8 @@ impl Serialize for Entry<'_> {
         unless(*timeout_s == ServerSpec::TIMEOUT_S, &mut map, "timeout", timeout_s)?;
         unless(call_timeout_s.is_none(), &mut map, "callTimeout", call_timeout_s)?;
         unless(idle_s.is_none(), &mut map, "idleTimeout", idle_s)?;
-        if let Some((word, _)) = PROTOCOLS.iter().skip(1).find(|(_, meant)| meant == protocol) {
-            map.serialize_entry("protocol", word)?;
-        }
-        if let Some((word, _)) = SHARINGS.iter().skip(1).find(|(_, meant)| meant == sharing) {
-            map.serialize_entry("sharing", word)?;
-        }
+        unless(*protocol == Protocol::default(), &mut map, "protocol", &protocol.name())?;
+        unless(*sharing == Sharing::default(), &mut map, "sharing", &sharing.name())?;
         confined(&mut map, confinement)?;
         unless(auto_approve.is_empty(), &mut map, "autoApprove", auto_approve)?;
         members(&mut map, unknown)?;
