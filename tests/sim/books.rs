@@ -6,7 +6,6 @@ use std::ops::Range;
 use bytes::Bytes;
 use orch_core::rpc::{Envelope, Field, Message, Sender};
 use orch_core::{ExchangeId, KeyId};
-use serde_json::value::RawValue;
 
 use crate::project::{PROJECTS, USUAL};
 
@@ -97,8 +96,8 @@ pub(crate) struct Books {
     /// Who has made which request, by its nonce, and how long it was.
     askers: Vec<(u32, usize)>,
     pub answered: u64,
-    /// The last list of tools: how many, and the next cursor as it stands.
-    pub listed: Option<(usize, Option<String>)>,
+    /// The last list of tools.
+    pub listed: Option<Envelope>,
 }
 
 impl Books {
@@ -252,9 +251,8 @@ impl Books {
             let mine = asked.nonces.iter().position(|own| *own == nonce);
             asked.nonces.remove(mine.unwrap_or_else(|| panic!("another's answer, or a second: {}", words())));
         }
-        if let Some(tools) = message.raw(Field::Tools) {
-            let tools: Vec<&RawValue> = serde_json::from_slice(tools).expect("a list");
-            self.listed = Some((tools.len(), message.raw_str(Field::NextCursor).map(ToOwned::to_owned)));
+        if message.has(Field::Tools) {
+            self.listed = Some(message.clone());
         }
         asked.outstanding -= 1;
         self.answered += 1;

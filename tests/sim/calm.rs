@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use orch_core::ports::gateway::Target;
 use orch_core::ports::upstream::CloseReason;
+use orch_core::rpc::Field;
 use orch_core::{ExchangeId, LinkId};
+use serde_json::value::RawValue;
 
 use crate::books::Kind;
 use crate::clients::{Client, Era};
@@ -160,9 +162,10 @@ impl Hub {
         let (mut count, mut cursor) = (0, String::new());
         loop {
             self.request(at, "tools/list", &cursor);
-            let (page, next) = self.books.listed.take().expect("a list");
-            count += page;
-            match next {
+            let page = self.books.listed.take().expect("a list");
+            let tools = page.raw(Field::Tools).expect("its tools");
+            count += serde_json::from_slice::<Vec<&RawValue>>(tools).expect("a list").len();
+            match page.raw_str(Field::NextCursor) {
                 Some(next) => cursor = format!("\"cursor\":{next}"),
                 None => return count,
             }

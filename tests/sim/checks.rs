@@ -1,4 +1,22 @@
-//! What must hold after every input, whatever has happened.
+//! What must hold after every input, whatever has happened; and where the rest is held:
+//!
+//! - A request has one answer at most, and its own: [`Books::enter`], by id, exchange and nonce.
+//! - Nothing comes to anybody whom it is not meant for: questions and log messages in [`Links::check_asked`], progress by
+//!   token and nonce and changes of resources by who asked for them in [`Books::enter`], processes in `Link::claim`,
+//!   sessions in `Hub::pretend`, projects in `World::stray`.
+//! - What was promised is durable: [`Hub::promise`] when a client is told, `Disk::crash` after a crash.
+//! - Nothing is missing and nothing comes twice for who comes back: [`Books::follow`].
+//! - After a revocation no stream goes on ([`Hub::end_key`]), nobody is told but the answers of calls that were under
+//!   way (`Hub::enter`), no request goes to a server ([`Links::send`]), and nobody is let in (`Hub::knock`).
+//! - No request is delivered twice: [`Links::send`], also across sessions of servers and lives of the hub.
+//! - Bytes that wait stay within their bounds: what is kept for clients here, what is in flight in [`Links::send`].
+//! - The processes that live are wanted, within the budget of starts, each as often as it may be: here.
+//! - After the storm everything comes to rest, every server answers, and nothing is left: [`Hub::settle`].
+//!
+//! [`Books::enter`]: crate::books::Books::enter
+//! [`Books::follow`]: crate::books::Books::follow
+//! [`Links::check_asked`]: crate::servers::Links::check_asked
+//! [`Links::send`]: crate::servers::Links::send
 
 use crate::books::Kind;
 use crate::hub::Hub;

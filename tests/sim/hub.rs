@@ -70,6 +70,8 @@ pub(crate) struct Hub {
     pub definitions: Vec<Arc<Definitions>>,
     /// Connections that break when all that follows from the input is carried out.
     pub broken: Vec<ExchangeId>,
+    /// Whose streams the hub has ended because of the last input.
+    pub finished: Vec<u32>,
     effects: Effects,
     next: u64,
 }
@@ -117,6 +119,7 @@ impl Hub {
             instance,
             definitions: Vec::new(),
             broken: Vec::new(),
+            finished: Vec::new(),
             effects: Vec::new(),
             next: project as u64,
         };
@@ -152,6 +155,7 @@ impl Hub {
             return;
         }
         self.inputs += 1;
+        self.finished.clear();
         if self.told {
             tell(&format!("{} {input:?}", self.project.slug));
         }
@@ -231,6 +235,8 @@ impl Hub {
             }
             Effect::Emit { exchange, event: Event::Primed { id, .. } } => self.books.prime(exchange, id),
             Effect::Finish { exchange } => {
+                let it = &self.books.exchanges[&exchange];
+                self.finished.extend((it.kind == Kind::Stream).then_some(it.principal));
                 self.clients.iter_mut().for_each(|client| client.finished(exchange));
                 self.books.close(exchange);
             }

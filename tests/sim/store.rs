@@ -103,6 +103,7 @@ impl Hub {
         let Some(client) = self.clients.iter().find(of) else { return };
         let listens = |it: &Exchange| it.kind == Kind::Stream && it.principal == client.principal;
         let idle = self.now.since(client.asked_at) >= self.limits().session_idle
+            && !self.finished.contains(&client.principal)
             && !self.books.exchanges.values().any(listens);
         let full = self.shard.session_count() + 1 >= self.limits().project_sessions;
         let homeless = !self.snapshot.has(client.admission.target());

@@ -219,10 +219,9 @@ impl<'a> Scanner<'a> {
         }
         let raw = self.string()?;
         let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
-        let key = match super::decode_string(raw) {
-            Some(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
-            Some(Cow::Borrowed(_)) | None => Cow::Borrowed(inner),
-        };
+        // What is not escaped is its own text, as nearly every key is.
+        let decoded = if inner.contains(&b'\\') { super::decode_string(raw) } else { None };
+        let key = decoded.map_or(Cow::Borrowed(inner), |text| Cow::Owned(text.into_owned().into_bytes()));
         if let Some(frame) = self.stack.last_mut() {
             frame.pending = Field::find(frame.section, &key);
             if self.strict && frame.section == Section::Message && frame.pending.is_none() {

@@ -10,6 +10,8 @@ pub mod gate;
 pub mod headers;
 pub mod key;
 pub mod record;
+pub mod session;
 pub mod shard;
 pub mod sse;
+pub mod supervisor;
 pub mod translate;
