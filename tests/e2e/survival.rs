@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::home::Home;
 use crate::hub::Hub;
 use crate::peers::Server;
-use crate::process::{eventually, eventually_told, signal};
+use crate::process::{eventually, eventually_told, found, signal};
 use crate::wire::{Wire, messages};
 
 const ENDPOINTS: [(&str, &str); 2] = [("/servers/everything/mcp", "echo"), ("/mcp", "everything__echo")];
@@ -60,6 +60,35 @@ async fn what_hub_and_shim_have_left_ends_with_the_next_start() {
         .await;
     let _hub = Hub::start(&home).await;
     assert!(home.processes_of("left-behind").is_empty(), "the next hub finds what is left");
+}
+
+#[tokio::test]
+async fn a_shim_that_is_held_up_and_what_hides_below_it_end_with_the_next_start_by_their_lease() {
+    // A daemon without an environment has nothing to be found by but what is above it.
+    let hidden = format!("1000.{}", std::process::id());
+    let script = format!("setsid env -i sleep {hidden} & exec \"$@\"");
+    let everything = Server::everything();
+    let mut args = vec!["-c".to_owned(), script, "sh".to_owned(), everything.command.display().to_string()];
+    args.extend(everything.args.clone());
+    let server = Server { command: found("sh"), args, ..everything };
+    let home = Home::with(&[("held-up", server)]);
+    let hub = Hub::start_with(&home, |serve| serve.args(["--pid-namespaces", "never"])).await;
+    let key = hub.create_key().await;
+    let wire = Wire::legacy(hub.at("/servers/held-up/mcp"), &key, "2025-11-25").await;
+    wire.call_for_text("echo", json!({ "message": "before" })).await;
+    let shims = || processes_called("mcp-orch\0shim\0held-up\0");
+    let daemons = || processes_called(&format!("sleep\0{hidden}\0"));
+    let held_up = shims();
+    assert_eq!((held_up.len(), daemons().len()), (1, 1), "one server, one shim, one daemon");
+    signal(&held_up, Signal::STOP);
+    let home = hub.kill();
+    assert_eq!((shims().len(), daemons().len()), (1, 1), "who is held up ends nobody");
+    let hub = Hub::start(&home).await;
+    eventually("the next hub ends them", Duration::from_secs(2), || {
+        shims().iter().all(|pid| !held_up.contains(pid)) && daemons().is_empty()
+    })
+    .await;
+    assert!(hub.log().contains("processes of a dead instance ended by their leases"), "{}", hub.log());
 }
 
 #[tokio::test]

@@ -72,6 +72,7 @@ impl Rejection {
             Self::BadRequestState
             | Self::InvalidCursor
             | Self::OtherRequest(_)
+            | Self::OtherUnderKey(_)
             | Self::UnknownPrompt(_)
             | Self::UnknownResource(_)
             | Self::UnknownTool(_) => (200, -32_602, None),
@@ -166,6 +167,7 @@ impl Exceeded {
     fn codes(self) -> (u16, i32, Option<String>) {
         let data = Some(format!("{{\"limit\":\"{}\",\"value\":{}}}", self.limit, self.value));
         match self.limit {
+            Limit::IdempotencyKeyBytes => (400, own::LIMIT, data),
             Limit::BodyBytes => (413, own::LIMIT, data),
             Limit::InputRounds | Limit::MessageBytes => (200, own::LIMIT, data),
             Limit::HeadBytes | Limit::HeaderFields => (431, own::LIMIT, data),
