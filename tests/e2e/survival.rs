@@ -160,6 +160,31 @@ async fn killed_server_is_started_again_by_the_next_call() {
     .await;
 }
 
+#[tokio::test]
+async fn a_call_with_a_key_is_made_once_more_when_its_server_is_killed_and_answered_again_without_it() {
+    let (hub, key) = Hub::with(&[("everything", Server::everything())]).await;
+    let wire = Wire::legacy(hub.at("/servers/everything/mcp"), &key, "2025-11-25").await;
+    let call = json!({ "jsonrpc": "2.0", "id": "slow", "method": "tools/call", "params": {
+        "name": "trigger-long-running-operation",
+        "arguments": { "duration": 3, "steps": 3 },
+        "_meta": { "progressToken": "p", "mcp-orch/idempotency-key": "once" },
+    }});
+    let mut response = wire.post(&call).await;
+    let mut heard = String::new();
+    while !heard.contains("\"progress\":1") {
+        let piece = response.chunk().await.expect("a stream").expect("more of it");
+        heard.push_str(std::str::from_utf8(&piece).expect("text"));
+    }
+    hub.home.kill_processes_of("everything");
+    let first = messages(response).await.pop().expect("an answer");
+    let text = first["result"]["content"][0]["text"].as_str().unwrap_or_default();
+    assert!(text.starts_with("Long running operation completed"), "{first}");
+
+    hub.home.kill_processes_of("everything");
+    let again = messages(wire.post(&call).await).await;
+    assert_eq!(again, [first], "at once, and without a server");
+}
+
 /// The processes with exactly this command line, each argument ended by a NUL.
 fn processes_called(line: &str) -> Vec<u32> {
     let entries = std::fs::read_dir("/proc").expect("a list of processes");

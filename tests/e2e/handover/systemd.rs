@@ -43,10 +43,10 @@ impl Manager {
 
     /// Starts a hub, and waits until it says that it serves.
     pub(crate) async fn start(&mut self) {
-        let serve = self.home.program(&["serve", "--config"]);
+        let serve = self.home.program(&["serve"]);
         let mut command = crate::process::command("python3");
         command.args(["-c", EXEC, &self.socket.as_raw_fd().to_string()]);
-        command.arg(serve.get_program()).args(serve.get_args()).arg(self.home.config());
+        command.arg(serve.get_program()).args(serve.get_args()).arg("--config").arg(self.home.config());
         command.env("NOTIFY_SOCKET", self.home.path().join("notify.sock"));
         self.home.mark(&mut command);
         rustix::io::fcntl_setfd(&self.socket, rustix::io::FdFlags::empty())
