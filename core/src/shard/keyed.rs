@@ -130,6 +130,7 @@ impl Shard {
             || caller.session.and_then(|id| self.sessions.get(id)).map(|session| session.key.clone());
         let Some(principal) = caller.key.clone().or_else(session) else { return Ok(Known::New(None)) };
         self.keyed.expire(cx.now, cx.limits());
+        self.drop_ended_keys();
         let name = (principal, key);
         let Some(kept) = self.keyed.table.get(&name) else { return Ok(Known::New(Some(name))) };
         if kept.target != caller.target {
@@ -144,11 +145,16 @@ impl Shard {
         })
     }
 
-    /// Forgets keys whose calls have ended without an answer of their server, and lets go of those who wait for it.
-    pub(super) fn drop_ended_keys(&mut self, cx: &mut Cx<'_>) {
-        if !core::mem::take(&mut self.keyed.stale) {
-            return;
+    /// Lets go of those who wait for the answer to a call that has ended.
+    pub(super) fn release_keyed(&mut self, cx: &mut Cx<'_>) {
+        if core::mem::take(&mut self.keyed.stale) {
+            self.drop_ended_keys();
+            self.retry_waiters(cx);
         }
+    }
+
+    /// Forgets keys whose calls have ended without an answer of their server.
+    fn drop_ended_keys(&mut self) {
         let running: Vec<(CallId, ServerId)> =
             self.keyed.running.iter().map(|(call, (server, _))| (*call, *server)).collect();
         for (call, server) in running {
@@ -158,7 +164,6 @@ impl Shard {
                 self.keyed.table.remove(&name);
             }
         }
-        self.retry_waiters(cx);
     }
 
     /// Answers with what was answered before.

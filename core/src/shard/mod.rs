@@ -179,7 +179,7 @@ impl Shard {
             Input::SurveyAsked => self.on_survey_asked(cx),
             Input::TimerFired => self.on_timer(cx),
         }
-        self.drop_ended_keys(cx);
+        self.release_keyed(cx);
         self.start_queued(cx);
         if self.leaving {
             self.end_endless(cx);

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
 use tokio::time::Instant;
 
 use crate::home::Home;
@@ -105,6 +107,22 @@ async fn a_hub_takes_the_place_of_another_and_nobody_is_refused() {
     first.kill();
     let wire = Wire::legacy(second.at(SLOW), &key, "2025-11-25").await;
     assert_eq!(wire.call_for_text("echo", json!({ "message": "after" })).await, "Echo: after");
+}
+
+#[tokio::test]
+async fn a_hub_goes_on_that_was_asked_for_its_sockets_and_not_told_that_they_were_taken() {
+    let (mut hub, _) = Hub::with(&[]).await;
+    for _ in 0..3 {
+        let mut stream =
+            UnixStream::connect(hub.home.data().join("admin.sock")).await.expect("the hub listens");
+        stream.write_all(b"\"HandOver\"\n").await.expect("it reads");
+        let mut answer = [0; 64];
+        let read = stream.read(&mut answer).await.expect("an answer");
+        assert!(answer[..read].starts_with(b"{\"HandedOver\":"), "{:?}", String::from_utf8_lossy(&answer));
+    }
+    let ready = reqwest::get(hub.at("/readyz")).await.expect("it serves");
+    assert_eq!(ready.status(), 200);
+    assert!(!hub.has_ended());
 }
 
 #[tokio::test]

@@ -304,6 +304,21 @@ fn the_answer_is_kept_also_for_a_client_that_has_gone_and_nothing_of_a_call_that
 }
 
 #[test]
+fn nobody_waits_for_a_call_that_has_ended_after_its_client_had_gone() {
+    let mut world = World::running(&["a"]);
+    let client = world.client(HTTP, at("a"));
+    let first = call(&mut world, &client, "1", KEY);
+    world.requested("a");
+    world.leave(first);
+    let waiting = call(&mut world, &client, "2", KEY);
+    assert_eq!(world.requests("a").len(), 0, "it goes on");
+    restart(&mut world);
+    let sent = world.requested("a");
+    world.reply(&sent, "{}");
+    assert!(world.answer(&client, waiting).has(Field::Result));
+}
+
+#[test]
 fn what_has_no_answer_is_done_again_when_its_key_is_shown_again() {
     let mut world = World::running(&["a"]);
     let client = world.client(HTTP, at("a"));
