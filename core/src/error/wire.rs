@@ -127,6 +127,13 @@ impl UpstreamFault {
         })
     }
 
+    /// Whether an answer is one of the hub's own faults, which a link gives in place of a word of its server.
+    pub(crate) fn is_answer_of_hub(answer: &Envelope) -> bool {
+        let code = answer.raw_str(Field::Code).and_then(|code| code.parse().ok());
+        answer.has(Field::Error)
+            && code.is_some_and(|code: i32| (own::NOT_STORED..=own::UNAVAILABLE).contains(&code))
+    }
+
     fn codes(&self) -> (u16, i32, Option<String>) {
         let retryable = |yes: bool| {
             Some(

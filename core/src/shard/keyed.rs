@@ -17,7 +17,7 @@ use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, decode_string};
 use crate::snapshot::Entry;
 use crate::upstream::{Caller, Request};
-use crate::{CallId, Exceeded, Fault, KeyId, Limit, Limits, Rejection, ServerId, Timestamp};
+use crate::{CallId, Exceeded, Fault, KeyId, Limit, Limits, Rejection, ServerId, Timestamp, UpstreamFault};
 
 /// Whose key it is, and the key.
 pub(super) type Name = (KeyId, Box<str>);
@@ -81,7 +81,8 @@ impl Keyed {
         }
     }
 
-    /// A call was answered by its server. The answer is kept, if it is one and there is room.
+    /// A call was answered by its server, or by its link in the server's place. The answer is kept, if it is one and there
+    /// is room.
     pub(super) fn answer(&mut self, call: CallId, response: &Envelope, now: Timestamp, limits: &Limits) {
         // Most projects never see a key.
         if self.running.is_empty() {
@@ -92,7 +93,7 @@ impl Keyed {
         let Some(kept) = self.table.get_mut(&name) else { return };
         kept.answer = Some((server, response.clone()));
         let bytes = kept.bytes();
-        if asks || bytes > limits.kept_answer_bytes {
+        if asks || UpstreamFault::is_answer_of_hub(response) || bytes > limits.kept_answer_bytes {
             self.table.remove(&name);
             return;
         }

@@ -234,6 +234,19 @@ fn an_error_of_a_server_is_an_answer_too() {
 }
 
 #[test]
+fn what_a_link_says_in_place_of_its_server_is_no_answer_to_keep() {
+    let mut world = World::running(&["a"]);
+    let client = world.client(HTTP, at("a"));
+    let first = call(&mut world, &client, "1", KEY);
+    let sent = world.requested("a");
+    let lost = format!(r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-31003,"message":"lost"}}}}"#, sent.id);
+    world.says(sent.link, &lost);
+    assert_eq!(code(&world.answer(&client, first)), Some("-31003"));
+    call(&mut world, &client, "2", KEY);
+    assert_eq!(world.requests("a").len(), 1);
+}
+
+#[test]
 fn who_shows_a_key_whose_call_is_under_way_waits_for_its_answer() {
     for era in ERAS {
         let mut world = World::running(&["a"]);
