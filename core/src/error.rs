@@ -75,6 +75,12 @@ pub enum Rejection {
          and inputResponses, or this one without them"
     )]
     OtherRequest(String),
+    /// An idempotency key that stands for another request; in what that differs.
+    #[error(
+        "the idempotency key was used for another request, from which {0} differs: send that request as it was, or this \
+         one under a key of its own"
+    )]
+    OtherUnderKey(String),
     /// No `Mcp-Session-Id` where one is needed.
     #[error(
         "Mcp-Session-Id header required: send initialize first, and the id of its answer with every request"

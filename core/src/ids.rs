@@ -160,6 +160,16 @@ impl fmt::Display for KeyId {
     }
 }
 
+/// What the processes of one launch of a server, and no others in the world, have in their environment.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LaunchId(pub String);
+
+impl fmt::Display for LaunchId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A seeded generator: SHA-256 over a secret seed and a counter.
 ///
 /// The driver seeds it from the operating system; a test seeds it with a number and gets the same ids again.

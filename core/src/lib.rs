@@ -34,6 +34,6 @@ pub mod translate;
 mod upstream;
 
 pub use error::{Bug, Denied, Exceeded, Fault, Rejection, Unstored, UpstreamFault};
-pub use ids::{CallId, Entropy, ExchangeId, KeyId, LinkId, LogId, ProjectId, ServerId, SessionId};
+pub use ids::{CallId, Entropy, ExchangeId, KeyId, LaunchId, LinkId, LogId, ProjectId, ServerId, SessionId};
 pub use limits::{Limit, Limits};
 pub use time::{Deadline, Timestamp};

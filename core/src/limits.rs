@@ -97,6 +97,17 @@ pub struct Limits {
     pub call: Duration,
     /// How long a call may take however much progress it reports.
     pub call_hard: Duration,
+    /// How often a call may be sent again to a new process of its server, within its own time, when nobody knows what
+    /// became of it: only one whose tool declares `idempotentHint`, or that carries an idempotency key.
+    pub call_repeats: u32,
+    /// The longest idempotency key, in bytes.
+    pub idempotency_key_bytes: usize,
+    /// Answers that are kept under idempotency keys in one project; the oldest makes room.
+    pub kept_answers: usize,
+    /// Bytes of those answers and their requests.
+    pub kept_answer_bytes: usize,
+    /// How long such an answer is kept.
+    pub kept_answer_age: Duration,
     /// How long `tasks/result` may take when nothing is heard of it: it is answered when its task ends.
     pub task_result: Duration,
     /// Streams of clients that one server tells of tasks.
@@ -258,6 +269,11 @@ impl Default for Limits {
             session_idle: s(30 * 60),
             call: s(60),
             call_hard: s(15 * 60),
+            call_repeats: 1,
+            idempotency_key_bytes: 255,
+            kept_answers: 1_000,
+            kept_answer_bytes: 16 * MIB,
+            kept_answer_age: s(10 * 60),
             task_result: s(60 * 60),
             task_streams: 32,
             probe: s(3),

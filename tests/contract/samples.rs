@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use orch_core::ports::gateway::Target;
 use orch_core::record::{
-    Definition, Definitions, Key, LogCategory, LogEntry, LogLevel, LogSource, Mode, Origin, Owed, Project,
-    Record, RecordId, RemoteKind, Server, ServerSpec, Serves, Session, Subscription, Transport, Wishes,
+    Definition, Definitions, Key, Lease, LogCategory, LogEntry, LogLevel, LogSource, Mode, Origin, Owed,
+    Project, Record, RecordId, RemoteKind, Server, ServerSpec, Serves, Session, Started, Subscription,
+    Transport, Wishes,
 };
-use orch_core::{KeyId, LogId, ProjectId, ServerId, SessionId, Timestamp};
+use orch_core::{KeyId, LaunchId, LogId, ProjectId, ServerId, SessionId, Timestamp};
 use uuid::Uuid;
 
 const NOW: Timestamp = Timestamp(1_763_700_000_123);
@@ -151,6 +152,18 @@ pub(crate) fn log(project: u128, number: u128) -> Record {
         source: LogSource::Hub,
         message: "tool echo failed after 12 ms: it said so itself".into(),
         details: Some(r#"{"tool":"echo","outcome":"isError","ms":12}"#.into()),
+    })
+}
+
+pub(crate) fn lease(project: u128, server: u128) -> Record {
+    Record::Lease(Lease {
+        launch: LaunchId("fe01-2a.00112233445566778899aabbccddeeff".into()),
+        project: project_id(project),
+        server: server_id(server),
+        boot: "7e3b5a4c-0f6e-4b0e-8f0b-1d2c3b4a5968".into(),
+        shim: Started { pid: 4711, ticks: 1_234_567 },
+        process: Some(Started { pid: 4713, ticks: 1_234_568 }),
+        at: NOW,
     })
 }
 

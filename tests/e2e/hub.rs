@@ -43,7 +43,16 @@ impl Hub {
 
     /// Starts a hub at a port that one before it has had.
     pub(crate) async fn start_at(home: &Arc<Home>, port: &str) -> Self {
-        Self::serve(home, port, |command| command).await
+        Self::start_at_with(home, port, |command| command).await
+    }
+
+    /// The same with more flags or variables.
+    pub(crate) async fn start_at_with(
+        home: &Arc<Home>,
+        port: &str,
+        more: impl Fn(&mut Command) -> &mut Command,
+    ) -> Self {
+        Self::serve(home, port, more).await
     }
 
     async fn serve(home: &Arc<Home>, port: &str, more: impl Fn(&mut Command) -> &mut Command) -> Self {

@@ -18,6 +18,7 @@ mod bad_input;
 mod bridge;
 mod crossing;
 mod doorway;
+mod handover;
 mod home;
 mod hub;
 mod inspector;

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::home::Home;
 use crate::hub::Hub;
 use crate::peers::Server;
-use crate::process::{eventually, eventually_told, signal};
+use crate::process::{eventually, eventually_told, found, signal};
 use crate::wire::{Wire, messages};
 
 const ENDPOINTS: [(&str, &str); 2] = [("/servers/everything/mcp", "echo"), ("/mcp", "everything__echo")];
@@ -60,6 +60,35 @@ async fn what_hub_and_shim_have_left_ends_with_the_next_start() {
         .await;
     let _hub = Hub::start(&home).await;
     assert!(home.processes_of("left-behind").is_empty(), "the next hub finds what is left");
+}
+
+#[tokio::test]
+async fn a_shim_that_is_held_up_and_what_hides_below_it_end_with_the_next_start_by_their_lease() {
+    // A daemon without an environment has nothing to be found by but what is above it.
+    let hidden = format!("1000.{}", std::process::id());
+    let script = format!("setsid env -i sleep {hidden} & exec \"$@\"");
+    let everything = Server::everything();
+    let mut args = vec!["-c".to_owned(), script, "sh".to_owned(), everything.command.display().to_string()];
+    args.extend(everything.args.clone());
+    let server = Server { command: found("sh"), args, ..everything };
+    let home = Home::with(&[("held-up", server)]);
+    let hub = Hub::start_with(&home, |serve| serve.args(["--pid-namespaces", "never"])).await;
+    let key = hub.create_key().await;
+    let wire = Wire::legacy(hub.at("/servers/held-up/mcp"), &key, "2025-11-25").await;
+    wire.call_for_text("echo", json!({ "message": "before" })).await;
+    let shims = || processes_called("mcp-orch\0shim\0held-up\0");
+    let daemons = || processes_called(&format!("sleep\0{hidden}\0"));
+    let held_up = shims();
+    assert_eq!((held_up.len(), daemons().len()), (1, 1), "one server, one shim, one daemon");
+    signal(&held_up, Signal::STOP);
+    let home = hub.kill();
+    assert_eq!((shims().len(), daemons().len()), (1, 1), "who is held up ends nobody");
+    let hub = Hub::start(&home).await;
+    eventually("the next hub ends them", Duration::from_secs(2), || {
+        shims().iter().all(|pid| !held_up.contains(pid)) && daemons().is_empty()
+    })
+    .await;
+    assert!(hub.log().contains("processes of a dead instance ended by their leases"), "{}", hub.log());
 }
 
 #[tokio::test]
@@ -129,6 +158,31 @@ async fn killed_server_is_started_again_by_the_next_call() {
         answer["result"]["content"][0]["text"] == "Echo: after"
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_call_with_a_key_is_made_once_more_when_its_server_is_killed_and_answered_again_without_it() {
+    let (hub, key) = Hub::with(&[("everything", Server::everything())]).await;
+    let wire = Wire::legacy(hub.at("/servers/everything/mcp"), &key, "2025-11-25").await;
+    let call = json!({ "jsonrpc": "2.0", "id": "slow", "method": "tools/call", "params": {
+        "name": "trigger-long-running-operation",
+        "arguments": { "duration": 3, "steps": 3 },
+        "_meta": { "progressToken": "p", "mcp-orch/idempotency-key": "once" },
+    }});
+    let mut response = wire.post(&call).await;
+    let mut heard = String::new();
+    while !heard.contains("\"progress\":1") {
+        let piece = response.chunk().await.expect("a stream").expect("more of it");
+        heard.push_str(std::str::from_utf8(&piece).expect("text"));
+    }
+    hub.home.kill_processes_of("everything");
+    let first = messages(response).await.pop().expect("an answer");
+    let text = first["result"]["content"][0]["text"].as_str().unwrap_or_default();
+    assert!(text.starts_with("Long running operation completed"), "{first}");
+
+    hub.home.kill_processes_of("everything");
+    let again = messages(wire.post(&call).await).await;
+    assert_eq!(again, [first], "at once, and without a server");
 }
 
 /// The processes with exactly this command line, each argument ended by a NUL.

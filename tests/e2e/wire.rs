@@ -52,6 +52,11 @@ impl Wire {
         Self { http, url, key: key.to_owned(), revision: revision.to_owned(), session: None }
     }
 
+    /// The same client, in a session that another has opened.
+    pub(crate) fn within(self, session: &str) -> Self {
+        Self { session: Some(session.to_owned()), ..self }
+    }
+
     /// The same client, after the hub has moved.
     pub(crate) fn moved(&self, url: String) -> Self {
         Self { url, ..self.clone() }

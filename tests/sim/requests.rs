@@ -49,6 +49,9 @@ impl Client {
     }
 }
 
+/// Each of so many calls of tools carries an idempotency key, and so may be executed twice.
+const KEYED: u64 = 4;
+
 impl Hub {
     /// A client goes on: it opens what it needs, and then asks for something.
     pub(crate) fn ask(&mut self, at: usize) {
@@ -134,6 +137,9 @@ impl Hub {
         let (era, stream, principal) = (client.era, client.stream, client.principal);
         if era == Era::Modern {
             meta.push(format!("{META}:{{{}}}", if client.able { ROOTS } else { "" }));
+        }
+        if method == "tools/call" && more.is_empty() && nonce % KEYED == 0 {
+            meta.push(format!(r#""mcp-orch/idempotency-key":"{nonce}""#));
         }
         let comma = if members.is_empty() { "" } else { "," };
         let text = format!(

@@ -93,6 +93,8 @@ pub(crate) struct Links {
     pub used: Option<LinkId>,
     /// Every request of a client that any server was ever sent, by its nonce.
     delivered: Vec<bool>,
+    /// Those that were sent twice: they carry a key, and their server had ended in the midst of them.
+    repeated: Vec<bool>,
     /// Whom each question and log message may go to, by its mark: the link, and those who wait for its server.
     asked: BTreeMap<u64, (LinkId, Vec<u32>)>,
 }
@@ -154,9 +156,11 @@ impl Links {
                         "a request of a revoked key goes to a server: {message:?}"
                     );
                     it.claim(asker, books);
-                    let delivered = slot(&mut self.delivered, nonce);
-                    assert!(!*delivered, "request {nonce} was delivered twice");
-                    *delivered = true;
+                    let delivered = std::mem::replace(slot(&mut self.delivered, nonce), true);
+                    let repeated = slot(&mut self.repeated, nonce);
+                    let may_repeat = message.has(Field::MetaIdempotencyKey) && !*repeated;
+                    assert!(!delivered || may_repeat, "request {nonce} was delivered twice");
+                    *repeated |= delivered;
                 }
                 let cursor = message.text(Field::Cursor).map(|cursor| cursor.parse().expect("my cursor"));
                 it.requests.push(Request {

@@ -52,6 +52,7 @@ impl Disk {
             Record::Session(session) => Some(session.id),
             Record::Definitions(_)
             | Record::Key(_)
+            | Record::Lease(_)
             | Record::Log(_)
             | Record::Owed(_)
             | Record::Project(_)

@@ -14,6 +14,7 @@ const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
+const IDEMPOTENCY: HeaderName = HeaderName::from_static("idempotency-key");
 const PARAM_PREFIX: &str = "mcp-param-";
 
 /// What a method does at a door; `Err` is the `Allow` header of the 405.
@@ -53,6 +54,7 @@ pub(crate) fn read(
             name: owned(headers, &NAME)?,
             params: params(headers)?,
             last_event_id: owned(headers, &LAST_EVENT)?,
+            idempotency_key: owned(headers, &IDEMPOTENCY)?,
         },
         messages_path: if verb == Verb::OpenSse { endpoint.messages_path() } else { String::new() },
     })
@@ -171,6 +173,7 @@ mod tests {
             "mcp-name",
             "mcp-param-region",
             "last-event-id",
+            "idempotency-key",
         ] {
             assert!(post(&[(name, b"Bearer a")]).is_ok(), "{name} once");
             assert!(post(&[(name, b"Bearer a"), (name, b"Bearer a")]).is_err(), "{name} twice");
@@ -187,6 +190,7 @@ mod tests {
             ("mcp-name", b"=?base64?aGk=?="),
             ("mcp-param-region", b"EU"),
             ("last-event-id", b"7"),
+            ("idempotency-key", b"\"k\""),
         ])
         .unwrap();
         assert_eq!(head.session.as_deref(), Some("S-1"));
@@ -198,6 +202,7 @@ mod tests {
                 name: Some("=?base64?aGk=?=".into()),
                 params: vec![("region".into(), "EU".into())],
                 last_event_id: Some("7".into()),
+                idempotency_key: Some("\"k\"".into()),
             }
         );
     }

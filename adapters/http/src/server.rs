@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::{Backoff, Seats, turn_away};
@@ -34,6 +34,8 @@ pub struct Server<G: ?Sized> {
     pub limits: Arc<Limits>,
     /// What `/readyz` asks.
     pub ready: Ready,
+    /// Cancelled when somebody else accepts from the same listeners, now or as soon as this server is gone.
+    pub heir: CancellationToken,
 }
 
 impl<G: ?Sized> fmt::Debug for Server<G> {
@@ -50,10 +52,11 @@ impl<G: Gateway + ?Sized> Server<G> {
     ///
     /// Draining, idle connections are closed, and exchanges under way have [`Limits::drain`] to end; what would never end
     /// by itself is ended by the gateway. Until they have ended, new connections are good for one request each: a call
-    /// may wait for what its client has still to say. Returns how many connections had to be cut after that. Dropping the
-    /// future cuts all of them.
+    /// may wait for what its client has still to say. Where there is an heir, connections are left to it as soon as those
+    /// have ended that were there before, and after half of that time at the latest: they wait in the listeners' queues.
+    /// Returns how many connections had to be cut after that. Dropping the future cuts all of them.
     pub async fn serve(self, stop: CancellationToken) -> usize {
-        let Self { listeners, gateway, hosts, limits, ready } = self;
+        let Self { listeners, gateway, hosts, limits, ready, heir } = self;
         let mut connections = Connections {
             seats: Seats::new(Arc::clone(&limits)),
             http: Arc::new(connection::protocol(&limits)),
@@ -64,11 +67,28 @@ impl<G: Gateway + ?Sized> Server<G> {
         let patience = connections.face.limits.drain;
         connections.accept_from(&listeners, &stop).await;
         connections.http = Arc::new(connection::last(&connections.face.limits));
-        connections.draining = true;
-        let never = CancellationToken::new();
-        let _late = timeout(patience, connections.accept_from(&listeners, &never)).await;
+        let (end, never) = (Instant::now() + patience, CancellationToken::new());
+        let mut before = JoinSet::new();
+        if heir.is_cancelled() {
+            before = std::mem::take(&mut connections.tasks);
+            let as_long_as_they_are_there = async {
+                tokio::select! {
+                    () = all(&mut before) => {}
+                    () = connections.accept_from(&listeners, &never) => {}
+                }
+            };
+            let _late = timeout(patience / 2, as_long_as_they_are_there).await;
+        } else {
+            connections.draining = true;
+            let _late = timeout_at(end, connections.accept_from(&listeners, &never)).await;
+        }
         drop(listeners);
-        connections.cut().await
+        let ended = async {
+            all(&mut before).await;
+            all(&mut connections.tasks).await;
+        };
+        let _late = timeout_at(end, ended).await;
+        cut(before).await.saturating_add(cut(connections.tasks).await)
     }
 }
 
@@ -76,7 +96,7 @@ impl<G: Gateway + ?Sized> Server<G> {
 struct Connections<G: ?Sized> {
     seats: Arc<Seats>,
     http: Arc<http1::Builder>,
-    /// Whether the server drains.
+    /// Whether the server drains, and nobody comes after it.
     draining: bool,
     face: Arc<Face<G>>,
     tasks: JoinSet<()>,
@@ -124,16 +144,16 @@ impl<G: Gateway + ?Sized> Connections<G> {
             drop(seat);
         });
     }
+}
 
-    /// Cuts the connections that are left.
-    async fn cut(mut self) -> usize {
-        let cut = self.tasks.len();
-        if cut > 0 {
-            tracing::warn!(cut, "connections cut after the drain time");
-        }
-        self.tasks.shutdown().await;
-        cut
+/// Cuts the connections that are left.
+async fn cut(mut connections: JoinSet<()>) -> usize {
+    let cut = connections.len();
+    if cut > 0 {
+        tracing::warn!(cut, "connections cut after the drain time");
     }
+    connections.shutdown().await;
+    cut
 }
 
 /// A connection, as a listener gives it.
@@ -159,6 +179,13 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<Accepted> {
         tracing::debug!(%peer, %error, "small writes may be delayed");
     }
     Ok(Accepted { stream, peer, bound: listener.local_addr()? })
+}
+
+/// Ready when all connections have ended.
+async fn all(tasks: &mut JoinSet<()>) {
+    while let Some(ended) = tasks.join_next().await {
+        note(ended);
+    }
 }
 
 /// A panic while one connection was served ends that connection only.

@@ -38,6 +38,7 @@ mod tests {
             hosts: HostPolicy::default(),
             limits: Arc::new(Limits::default()),
             ready: Arc::new(|| true),
+            heir: CancellationToken::new(),
         };
         let mut task = JoinSet::new();
         task.spawn(server.serve(CancellationToken::new()));

@@ -7,13 +7,15 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use orch_core::LaunchId;
+use orch_core::ports::upstream::Launched;
 use rustix::net::Shutdown;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::process::Child;
 
 use crate::shim::order::{self, Report, Step};
-use crate::sweep;
+use crate::{leases, sweep};
 
 /// How long a shim may take to end what it has been told to end. One that takes longer is held up itself.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -57,6 +59,14 @@ impl Leash {
     /// The shim, whose output is the server's.
     pub(crate) fn shim(&mut self) -> &mut Child {
         &mut self.shim
+    }
+
+    /// How the processes of this launch are told from all others.
+    pub(crate) fn launched(&self, pid: Option<u32>) -> Option<Launched> {
+        let (_, launch) = str::from_utf8(&self.marker).ok()?.split_once('=')?;
+        let shim = leases::started(self.shim.id()?)?;
+        let process = pid.and_then(leases::started);
+        Some(Launched { launch: LaunchId(launch.to_owned()), boot: leases::boot(), shim, process })
     }
 
     /// Ready when the program runs: its pid.
@@ -114,7 +124,7 @@ impl Leash {
             }
         };
         if !ended.success() {
-            sweep::end_all(&self.marker).await;
+            let _some = sweep::end_all(&self.marker).await;
         }
         self.exited().await;
         Ok(self.end.unwrap_or(End { status: ended, peak_mib: 0 }))

@@ -14,8 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
+use orch_core::ports::BoxFuture;
 use orch_core::ports::upstream::{Grace, LaunchSpec, LinkSink, QueueFull, UpstreamLink, Upstreams};
-use orch_core::record::Walls;
+use orch_core::record::{Lease, Walls};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -24,6 +25,7 @@ mod complaints;
 mod containers;
 mod framer;
 mod housing;
+mod leases;
 mod leash;
 mod life;
 mod outbox;
@@ -126,7 +128,10 @@ impl StdioUpstreams {
     /// killed together with its shims, is ended; no such hub may be alive. To be called before anything is opened.
     pub async fn take_over(&self, instance: &str) {
         if self.ground.instance.set(instance.to_owned()).is_ok() {
-            sweep::end_all(&spawn::marker_of_instance(instance)).await;
+            let ended = sweep::end_all(&spawn::marker_of_instance(instance)).await;
+            if ended > 0 {
+                tracing::info!("{ended} processes of a dead instance ended by their marker");
+            }
         }
     }
 
@@ -138,6 +143,14 @@ impl StdioUpstreams {
 }
 
 impl Upstreams for StdioUpstreams {
+    fn reclaim(&self, leases: Vec<Lease>) -> BoxFuture<'_, usize> {
+        Box::pin(async move {
+            // It reads /proc as long as something is left.
+            let looked = self.runtime.spawn_blocking(move || leases::end_all(&leases));
+            looked.await.unwrap_or_default()
+        })
+    }
+
     fn open(&self, spec: LaunchSpec, sink: Arc<dyn LinkSink>) -> Box<dyn UpstreamLink> {
         let outbox = Arc::new(Outbox::new(spec.queue_bytes));
         let (stop, stopped) = watch::channel(None);

@@ -127,6 +127,9 @@ impl Life {
 
     async fn run(&mut self, started: Started) -> CloseReason {
         let Started { mut leash, pid, stdin, engine } = started;
+        if let Some(launched) = leash.launched(pid) {
+            self.sink.launched(launched);
+        }
         self.sink.opened(pid);
         let writer = self.write(stdin);
         let mut reader = leash.shim().stdout.take().map(|it| self.read(it));

@@ -157,5 +157,6 @@ fn table(kind: RecordKind) -> TableDefinition<'static, &'static [u8], &'static [
         RecordKind::Wishes => "wishes",
         RecordKind::Owed => "owed",
         RecordKind::Log => "logs",
+        RecordKind::Lease => "leases",
     })
 }

@@ -72,6 +72,7 @@ impl Rejection {
             Self::BadRequestState
             | Self::InvalidCursor
             | Self::OtherRequest(_)
+            | Self::OtherUnderKey(_)
             | Self::UnknownPrompt(_)
             | Self::UnknownResource(_)
             | Self::UnknownTool(_) => (200, -32_602, None),
@@ -131,6 +132,13 @@ impl UpstreamFault {
         })
     }
 
+    /// Whether an answer is one of the hub's own faults, which a link gives in place of a word of its server.
+    pub(crate) fn is_answer_of_hub(answer: &Envelope) -> bool {
+        let code = answer.raw_str(Field::Code).and_then(|code| code.parse().ok());
+        answer.has(Field::Error)
+            && code.is_some_and(|code: i32| (own::NOT_STORED..=own::UNAVAILABLE).contains(&code))
+    }
+
     fn codes(&self) -> (u16, i32, Option<String>) {
         let retryable = |yes: bool| {
             Some(
@@ -172,6 +180,7 @@ impl Exceeded {
     fn codes(self) -> (u16, i32, Option<String>) {
         let data = Some(format!("{{\"limit\":\"{}\",\"value\":{}}}", self.limit, self.value));
         match self.limit {
+            Limit::IdempotencyKeyBytes => (400, own::LIMIT, data),
             Limit::BodyBytes => (413, own::LIMIT, data),
             Limit::InputRounds | Limit::MessageBytes | Limit::SessionQuestions => (200, own::LIMIT, data),
             Limit::HeadBytes | Limit::HeaderFields => (431, own::LIMIT, data),

@@ -54,6 +54,8 @@ pub enum Limit {
     UriBytes,
     /// [`Limits::private_processes`].
     PrivateProcesses,
+    /// [`Limits::idempotency_key_bytes`].
+    IdempotencyKeyBytes,
     /// [`Limits::input_rounds`].
     InputRounds,
     /// [`Limits::session_questions`].
@@ -89,6 +91,7 @@ impl Limit {
             Self::HeaderFields => "header_fields",
             Self::UriBytes => "uri_bytes",
             Self::PrivateProcesses => "private_processes",
+            Self::IdempotencyKeyBytes => "idempotency_key_bytes",
             Self::InputRounds => "input_rounds",
             Self::SessionQuestions => "session_questions",
             Self::Connections => "connections",

@@ -3,6 +3,7 @@
 mod asking;
 mod extensions;
 mod headers;
+mod hints;
 mod links;
 mod method;
 mod mirror;
@@ -14,6 +15,7 @@ mod tasks;
 pub use asking::{Abilities, Asking};
 pub use extensions::Extensions;
 pub use headers::{check_headers, decode_header, encode_header, header_name, is_envelope_key};
+pub use hints::is_idempotent;
 pub use links::{Link, links, may_link};
 pub use method::{ListKind, Method, Route, Row, TABLE};
 pub use mirror::{BadMirror, Mirror, check_mirrored, mirrored, mirrors};

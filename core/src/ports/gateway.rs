@@ -78,7 +78,7 @@ pub struct Head {
     pub messages_path: String,
 }
 
-/// The headers that a protocol revision gives a meaning to, undecoded.
+/// The headers that a protocol revision or the hub gives a meaning to, undecoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProtocolHeaders {
     /// `MCP-Protocol-Version`.
@@ -91,6 +91,8 @@ pub struct ProtocolHeaders {
     pub params: Vec<(String, String)>,
     /// `Last-Event-ID`.
     pub last_event_id: Option<String>,
+    /// `Idempotency-Key`, of the one request in the body.
+    pub idempotency_key: Option<String>,
 }
 
 /// What a client does at an endpoint.

@@ -11,7 +11,9 @@ use bytes::Bytes;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
-use crate::record::ServerSpec;
+use super::BoxFuture;
+use crate::LaunchId;
+use crate::record::{Lease, ServerSpec, Started};
 
 /// Opens links of one technology.
 pub trait Upstreams: Send + Sync + 'static {
@@ -22,6 +24,13 @@ pub trait Upstreams: Send + Sync + 'static {
     /// output always, whether or not anybody writes, and never waits for one direction in order to serve the
     /// other. `sink` may be called from any thread, but not from within `open`, `send` or `close`.
     fn open(&self, spec: LaunchSpec, sink: Arc<dyn LinkSink>) -> Box<dyn UpstreamLink>;
+
+    /// Ends the processes of these leases that are still there, with all that are below them, and says how many there were.
+    /// Their hubs are dead. To be called before anything is opened.
+    fn reclaim(&self, leases: Vec<Lease>) -> BoxFuture<'_, usize> {
+        drop(leases);
+        Box::pin(core::future::ready(0))
+    }
 }
 
 /// The writing end of one link. Dropping it closes the link as `close` with a zero grace would, unless `close`
@@ -48,6 +57,11 @@ pub trait LinkSink: Send + Sync {
     /// The link can carry messages.
     fn opened(&self, pid: Option<u32>);
 
+    /// A process was started for the link, and can be found by this: said before `opened`, where there is a process.
+    fn launched(&self, launched: Launched) {
+        drop(launched);
+    }
+
     /// Messages that were read, in order, each non-empty and without its line end. Not yet checked to be JSON.
     /// `within` is the raw id of the request on whose own stream they came, where the technology has such streams.
     fn received(&self, within: Option<&str>, frames: Vec<Bytes>);
@@ -60,6 +74,19 @@ pub trait LinkSink: Send + Sync {
 
     /// The link is gone, with everything that belonged to it.
     fn closed(&self, reason: CloseReason);
+}
+
+/// The process of a link, and how it is told from all others: see [`Lease`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launched {
+    /// What its processes have in their environment.
+    pub launch: LaunchId,
+    /// In which life of the machine it is; empty when that could not be told.
+    pub boot: String,
+    /// The process between the hub and the server.
+    pub shim: Started,
+    /// The server's own.
+    pub process: Option<Started>,
 }
 
 /// A server's specification, ready to run.

@@ -8,17 +8,19 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::{KeyId, LogId, ProjectId, ServerId, SessionId, Timestamp};
+use crate::{KeyId, LaunchId, LogId, ProjectId, ServerId, SessionId, Timestamp};
 
 mod codec;
 mod confinement;
 mod interpolate;
+mod lease;
 mod log;
 mod session;
 
 pub use codec::{CodecError, decode, encode};
 pub use confinement::{Confinement, Isolation, Paths, Premises, ProcessLimits, Walls};
 pub use interpolate::{MissingVariable, interpolate, resolve};
+pub use lease::{Lease, Started};
 pub use log::{LogCategory, LogEntry, LogLevel, LogSource};
 pub use session::{Owed, Serves, Session, Subscription, Wishes};
 
@@ -41,6 +43,8 @@ pub enum Record {
     Owed(Owed),
     /// See [`LogEntry`].
     Log(LogEntry),
+    /// See [`Lease`].
+    Lease(Lease),
 }
 
 /// The kinds of record.
@@ -62,11 +66,13 @@ pub enum RecordKind {
     Owed,
     /// [`LogEntry`].
     Log,
+    /// [`Lease`].
+    Lease,
 }
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Project,
         Self::Server,
         Self::Key,
@@ -75,6 +81,7 @@ impl RecordKind {
         Self::Wishes,
         Self::Owed,
         Self::Log,
+        Self::Lease,
     ];
 }
 
@@ -97,6 +104,8 @@ pub enum RecordId {
     Owed(ProjectId, SessionId, u64),
     /// An entry of a project's log.
     Log(ProjectId, LogId),
+    /// A launch of a server of a project.
+    Lease(ProjectId, LaunchId),
 }
 
 /// A project: servers, keys and policy under one slug.
@@ -355,6 +364,7 @@ impl Record {
             Self::Wishes(it) => RecordId::Wishes(it.project, it.session),
             Self::Owed(it) => RecordId::Owed(it.project, it.session, it.stream),
             Self::Log(it) => RecordId::Log(it.project, it.id),
+            Self::Lease(it) => RecordId::Lease(it.project, it.launch.clone()),
         }
     }
 }
@@ -371,6 +381,7 @@ impl RecordId {
             Self::Wishes(..) => RecordKind::Wishes,
             Self::Owed(..) => RecordKind::Owed,
             Self::Log(..) => RecordKind::Log,
+            Self::Lease(..) => RecordKind::Lease,
         }
     }
 
@@ -384,6 +395,7 @@ impl RecordId {
                 (project, &id.0)
             }
             Self::Log(project, id) => (project, id.0.as_bytes()),
+            Self::Lease(project, id) => (project, id.0.as_bytes()),
         };
         let mut key = [project.0.as_bytes(), own].concat();
         if let Self::Owed(.., stream) = self {

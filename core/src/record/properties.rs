@@ -7,12 +7,12 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    Confinement, Definition, Definitions, Isolation, Key, LogCategory, LogEntry, LogLevel, LogSource, Mode,
-    Origin, Owed, Paths, ProcessLimits, Project, Protocol, Record, RemoteKind, Server, ServerSpec, Serves,
-    Session, Sharing, Subscription, Transport, Wishes, decode, encode,
+    Confinement, Definition, Definitions, Isolation, Key, Lease, LogCategory, LogEntry, LogLevel, LogSource,
+    Mode, Origin, Owed, Paths, ProcessLimits, Project, Protocol, Record, RemoteKind, Server, ServerSpec,
+    Serves, Session, Sharing, Started, Subscription, Transport, Wishes, decode, encode,
 };
 use crate::ports::gateway::Target;
-use crate::{KeyId, LogId, ProjectId, ServerId, SessionId, Timestamp};
+use crate::{KeyId, LaunchId, LogId, ProjectId, ServerId, SessionId, Timestamp};
 
 fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z_]{0,8}", any::<String>()]
@@ -213,8 +213,17 @@ fn log() -> impl Strategy<Value = Record> {
     )
 }
 
+fn lease() -> impl Strategy<Value = Record> {
+    let started = || (any::<u32>(), any::<u64>()).prop_map(|(pid, ticks)| Started { pid, ticks });
+    let ids = (text(), project_id(), server_id(), time());
+    (ids, text(), started(), prop::option::of(started())).prop_map(|(ids, boot, shim, process)| {
+        let (launch, project, server, at) = ids;
+        Record::Lease(Lease { launch: LaunchId(launch), project, server, boot, shim, process, at })
+    })
+}
+
 fn record() -> impl Strategy<Value = Record> {
-    prop_oneof![project(), server(), key(), definitions(), session(), wishes(), owed(), log()]
+    prop_oneof![project(), server(), key(), definitions(), session(), wishes(), owed(), log(), lease()]
 }
 
 proptest! {

@@ -144,6 +144,8 @@ fields! {
     MetaLogLevel = Meta "io.modelcontextprotocol/logLevel",
     /// `_meta["io.modelcontextprotocol/serverInfo"]`.
     MetaServerInfo = Meta "io.modelcontextprotocol/serverInfo",
+    /// `_meta["mcp-orch/idempotency-key"]`.
+    MetaIdempotencyKey = Meta "mcp-orch/idempotency-key",
     /// `ref.type`.
     RefType = Reference "type",
     /// `ref.name`.

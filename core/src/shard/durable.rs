@@ -53,6 +53,7 @@ impl Shard {
                 Record::Owed(it) => owed.push(it),
                 Record::Definitions(_)
                 | Record::Key(_)
+                | Record::Lease(_)
                 | Record::Log(_)
                 | Record::Project(_)
                 | Record::Server(_) => {}

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use core::time::Duration;
 
 use super::greet::keeps_request;
+use super::keyed::{Known, repeats};
 use super::locate::locate;
 use super::report::called_tool;
 use super::seal::unsealed;
@@ -92,6 +93,12 @@ impl Shard {
         if body.has(Field::RequestState) && caller.revision.is_modern() && !self.speaks(entry).is_modern() {
             return self.fail(cx, &caller, &Rejection::BadRequestState.into());
         }
+        let name = match self.known(cx, &caller, &request) {
+            Ok(Known::New(name)) => name,
+            Ok(Known::Answered(server, answer)) => return self.answer_again(cx, &caller, server, &answer),
+            Ok(Known::Running) => return self.wait(cx, caller, request.body),
+            Err(fault) => return self.fail(cx, &caller, &fault),
+        };
         let owner = self.owner(cx, entry, &caller);
         let seat = match self.admit_call(cx, entry, owner, body.bytes().len()) {
             Ok(seat) => seat,
@@ -105,7 +112,11 @@ impl Shard {
             _ => Lifetime::Unsaid,
         };
         let id = self.begin_call(&caller, entry.id);
-        self.submit(cx, entry, &seat, id, (caller, lifetime), request);
+        let keyed = name.is_some();
+        if let Some(name) = name {
+            self.keyed.begin(name, request.body.clone(), caller.target.clone(), (entry.id, id));
+        }
+        self.submit(cx, entry, &seat, id, (caller, lifetime, keyed), request);
     }
 
     /// Counts a call that is about to be made for a client, and leads its exchange to it.
@@ -168,7 +179,7 @@ impl Shard {
         entry: &Arc<Entry>,
         seat: &Seat,
         id: CallId,
-        (caller, lifetime): (Caller, Lifetime),
+        (caller, lifetime, keyed): (Caller, Lifetime, bool),
         mut request: Request,
     ) {
         let Some(upstream) = self.upstreams.get_mut(seat) else { return };
@@ -178,14 +189,16 @@ impl Shard {
         let silence = patience(cx, entry.id, &request.method);
         let bytes = request.body.bytes().len();
         let revision = upstream.revision;
-        let keeps = link.is_none() || keeps_request(entry, revision, caller.revision);
+        let tool = called_tool(&request);
+        let repeats = repeats(cx.limits(), entry, tool.as_deref(), keyed);
+        let keeps = repeats > 0 || link.is_none() || keeps_request(entry, revision, caller.revision);
         if let Some(link) = link {
             let edits = if keeps { request.edits.clone() } else { core::mem::take(&mut request.edits) };
             let params = repeated(cx, entry.id, revision, &request, &edits);
             let frame = say(id, revision, &caller, (&request.method, &request.body), edits, Vec::new());
             send(cx, link, frame, params);
         }
-        let (subscribes, tool) = (request.subscribes.take(), called_tool(&request));
+        let subscribes = request.subscribes.take();
         let call = Call {
             purpose: Purpose::Client(caller, lifetime),
             deadline: cx.now.after(silence).after(spare),
@@ -194,6 +207,8 @@ impl Shard {
             since: cx.now,
             sent: link.is_some(),
             request: keeps.then(|| Box::new(request)),
+            repeats,
+            repeated: false,
             round: None,
             subscribes,
             awaits_news: false,

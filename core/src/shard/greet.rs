@@ -185,7 +185,7 @@ impl Shard {
             let frame = say(id, upstream.revision, caller, body, edits, Vec::new());
             call.sent = true;
             let keeps = entry.is_some_and(|entry| keeps_request(entry, upstream.revision, caller.revision));
-            call.request = keeps.then_some(request);
+            call.request = (keeps || call.repeats > 0).then_some(request);
             send(cx, link, frame, params);
         }
     }

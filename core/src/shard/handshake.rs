@@ -53,6 +53,7 @@ impl Shard {
             abilities: Abilities::default(),
             extensions: Extensions::default(),
             key: None,
+            idempotency: None,
         };
         if ends {
             self.make_room(cx);
@@ -260,5 +261,6 @@ pub(super) fn stateless_caller(
             .map_or_else(Abilities::default, Abilities::parse),
         extensions: Extensions::default(),
         key: Some(admission.key.clone()),
+        idempotency: posted.head.headers.idempotency_key.as_deref().map(Into::into),
     }
 }

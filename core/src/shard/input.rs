@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::{Order, Token};
 use crate::ports::gateway::{Admission, Head};
-use crate::ports::upstream::CloseReason;
+use crate::ports::upstream::{CloseReason, Launched};
 use crate::rpc::Envelope;
 use crate::snapshot::Changes;
 use crate::{CallId, ExchangeId, Fault, KeyId, LinkId, ServerId};
@@ -31,6 +31,9 @@ pub enum Input {
         /// In order.
         frames: Vec<Result<Envelope, Fault>>,
     },
+    /// Another process takes the place of this one as soon as it has ended: streams that have no end of their own end
+    /// now, and their clients come back; calls may go on, and begin.
+    HandingOver,
     /// A key was revoked: what it opened ends.
     KeyRevoked(KeyId),
     /// A link is gone.
@@ -39,6 +42,13 @@ pub enum Input {
         link: LinkId,
         /// Why.
         reason: CloseReason,
+    },
+    /// A process was started for a link.
+    LinkLaunched {
+        /// The link.
+        link: LinkId,
+        /// How it is told from all others.
+        launched: Launched,
     },
     /// The upstream of a link wrote to its error output.
     LinkLogged {

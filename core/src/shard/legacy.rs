@@ -54,7 +54,8 @@ impl Shard {
                     Transport::Http => (posted.exchange, true),
                     Transport::Sse(stream) => (stream, false),
                 };
-                caller(&posted.body, on, session, id, revision)
+                let idempotency = posted.head.headers.idempotency_key.as_deref().map(Into::into);
+                Caller { idempotency, ..caller(&posted.body, on, session, id, revision) }
             }
             Message::Request { .. } => {
                 let hint = "wait for answers before sending more";
@@ -299,5 +300,6 @@ pub(super) fn caller(
         abilities: session.abilities,
         extensions: session.extensions.clone(),
         key: None,
+        idempotency: None,
     }
 }

@@ -11,11 +11,11 @@ use super::misshapen::misshapen;
 use super::rounds::wants_input;
 use super::seal::{lacking, sealed};
 use super::{Cx, Effect, Shard, grace};
-use crate::mcp::{Abilities, ListKind};
+use crate::mcp::{Abilities, Lifetime, ListKind};
 use crate::ports::upstream::CloseReason;
 use crate::record::{LogCategory, LogLevel};
 use crate::rpc::{Envelope, Message, number_of};
-use crate::upstream::{Call, Draft, Failure, News, Purpose, State, own_params};
+use crate::upstream::{Call, Caller, Draft, Failure, News, Purpose, State, own_params};
 use crate::{CallId, Fault, LinkId, Rejection, ServerId, UpstreamFault};
 
 impl Shard {
@@ -81,33 +81,49 @@ impl Shard {
                 if call.lacks.any() && response.is_failure() {
                     return self.fail(cx, &caller, &Rejection::MissingCapability(call.lacks).into());
                 }
-                let info = match cx.snapshot.entry(server) {
-                    Some(entry) if caller.revision.is_modern() => {
-                        server_info(cx.snapshot, &crate::ports::gateway::Target::Server(entry.name.clone()))
-                    }
-                    Some(_) | None => crate::hub::SERVER_INFO,
-                };
                 let speaks = self.upstream_at(link).map_or(caller.revision, |upstream| upstream.revision);
                 if let Some(cause) = misshapen(response, speaks, caller.revision) {
                     let server = self.name_of(link).unwrap_or_default().to_owned();
                     return self.fail(cx, &caller, &UpstreamFault::Unreadable { server, cause }.into());
                 }
+                self.keyed.answer(id, response, cx.now, cx.limits());
                 let request = call.request.as_deref().filter(|_| speaks.is_modern());
                 if let Some(lacks) = lacking(&caller, response, cx.limits()) {
                     return self.fail(cx, &caller, &Rejection::MissingCapability(lacks).into());
                 }
                 let response = sealed(cx, &caller, server, request, response);
-                let response = self.readable(cx, &caller, server, lifetime, &response);
-                self.relay(cx, &caller, &response, lifetime, info);
+                self.relay_from(cx, &caller, (server, lifetime), &response);
             }
-            Purpose::Forgotten | Purpose::Housekeeping => {}
-            Purpose::Parked => self.keep_answer(link, id, response),
+            Purpose::Forgotten => self.keyed.answer(id, response, cx.now, cx.limits()),
+            Purpose::Housekeeping => {}
+            Purpose::Parked => {
+                self.keyed.answer(id, response, cx.now, cx.limits());
+                self.keep_answer(link, id, response);
+            }
             Purpose::Handshake => self.on_handshake(cx, link, response),
             Purpose::Listen => self.on_news_ended(cx, link, id, Some(response)),
             Purpose::Probe => self.on_discovered(cx, link, response),
             Purpose::Learn(kind) => self.on_page(cx, link, kind, Some(response)),
             Purpose::Tasks(exchange) => self.end_listener(cx, exchange),
         }
+    }
+
+    /// Passes on what a server has said, in words that the client can read.
+    pub(super) fn relay_from(
+        &mut self,
+        cx: &mut Cx<'_>,
+        caller: &Caller,
+        (server, lifetime): (ServerId, Lifetime),
+        response: &Envelope,
+    ) {
+        let info = match cx.snapshot.entry(server) {
+            Some(entry) if caller.revision.is_modern() => {
+                server_info(cx.snapshot, &crate::ports::gateway::Target::Server(entry.name.clone()))
+            }
+            Some(_) | None => crate::hub::SERVER_INFO,
+        };
+        let response = self.readable(cx, caller, server, lifetime, response);
+        self.relay(cx, caller, &response, lifetime, info);
     }
 
     /// Ends a link that does not do what it must. Its server counts as failed from now on.
@@ -131,6 +147,7 @@ impl Shard {
     pub(super) fn on_link_closed(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: &CloseReason) {
         // First: nothing may be said over it any more, and what follows can end sessions that it has asked.
         self.forget_questions(cx, link);
+        self.end_lease(cx, link);
         if let CloseReason::Expired { refused } = reason {
             self.take_back_refused(link, refused);
         }
@@ -166,6 +183,8 @@ impl Shard {
     /// A link's server has failed: its calls are answered with what is known of them, and it backs off.
     fn lose(&mut self, cx: &mut Cx<'_>, link: LinkId, failure: &Failure) {
         let limits = cx.snapshot.limits();
+        // Of a server that was changed or removed there will be no other process.
+        let repeats = !self.stopping && !self.retired.contains_key(&link);
         let Some(upstream) = self.upstream_of(link) else { return };
         let last_output = upstream.take_last_output();
         let ran = matches!(upstream.process.state, State::Closing { .. } | State::Running { .. });
@@ -176,12 +195,16 @@ impl Shard {
         upstream.process.health.last_output.clone_from(&last_output);
         (upstream.draft, upstream.relearn_at) = (None, None);
         upstream.news = News::default();
-        let calls = upstream.calls.drain();
+        let again_at = upstream.process.pauses_until().filter(|_| ran && repeats);
+        let again = again_at.map_or_else(Vec::new, |at| upstream.calls.take_back(at));
+        let calls =
+            if again.is_empty() { upstream.calls.drain() } else { upstream.calls.drain_but_repeated() };
         self.forget_questions(cx, link);
         let level = if self.stopping { LogLevel::Info } else { LogLevel::Error };
         let what = if ran { "stopped" } else { "did not start" };
         let words = format!("{what}: {}{}", failure.cause, said(last_output));
         cx.report(&server, level, LogCategory::Connection, words);
+        cx.report_repeats(&server, &again);
         self.answer_lost(cx, &server, failure, calls);
         self.retry_waiters(cx);
     }
@@ -242,6 +265,8 @@ pub(super) fn internal_call(cx: &Cx<'_>, purpose: Purpose, patience: Duration) -
         hard_deadline: deadline,
         sent: true,
         request: None,
+        repeats: 0,
+        repeated: false,
         round: None,
         subscribes: None,
         awaits_news: false,

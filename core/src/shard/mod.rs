@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use crate::ports::upstream::Grace;
 use crate::upstream::{Caller, Seat, Seats, Upstream};
-use crate::{CallId, Deadline, ExchangeId, LinkId, ServerId, SessionId, Timestamp};
+use crate::{CallId, Deadline, ExchangeId, LaunchId, LinkId, ServerId, SessionId, Timestamp};
 
 mod answer;
 mod audit;
@@ -24,6 +24,8 @@ mod forward;
 mod greet;
 mod handshake;
 mod input;
+mod keyed;
+mod leases;
 mod legacy;
 mod link;
 mod listen;
@@ -69,6 +71,7 @@ pub use rest::Order;
 
 use batch::Batch;
 use durable::Wishes;
+use keyed::Keyed;
 use listen::Listener;
 use park::{Gathering, Parked};
 use private::Private;
@@ -92,6 +95,8 @@ pub struct Shard {
     retired: BTreeMap<LinkId, (Upstream, Timestamp)>,
     /// Which server a link belongs to.
     links: BTreeMap<LinkId, Seat>,
+    /// The launches that the store knows of.
+    leases: BTreeMap<LinkId, LaunchId>,
     exchanges: HashMap<ExchangeId, Exchange>,
     batches: BTreeMap<ExchangeId, Batch>,
     /// Streams that can be taken up again.
@@ -105,6 +110,8 @@ pub struct Shard {
     /// Calls of the same kind whose servers have just begun to ask.
     gathering: BTreeMap<CallId, Gathering>,
     subscriptions: Subscriptions,
+    /// Calls that carry an idempotency key.
+    keyed: Keyed,
     /// URIs that servers have shown on the unified endpoint.
     shown: Shown,
     publications: BTreeMap<ServerId, Publication>,
@@ -125,6 +132,8 @@ pub struct Shard {
     next_sweep: Timestamp,
     /// Whether the hub is about to stop: calls may end, and nothing stays open for anything else.
     draining: bool,
+    /// Whether streams that have no end of their own end at once.
+    leaving: bool,
     /// Whether it stops: nothing is begun any more.
     stopping: bool,
 }
@@ -152,11 +161,13 @@ impl Shard {
         match input {
             Input::AnswerDelayed(exchange) => self.on_answer_delayed(cx, exchange),
             Input::BatchPosted(posted) => self.on_batch_posted(cx, posted),
-            Input::Draining => self.draining = true,
+            Input::Draining => (self.draining, self.leaving) = (true, true),
             Input::ExchangeClosed(exchange) => self.on_exchange_closed(cx, exchange),
             Input::FramesReceived { link, within, frames } => self.on_frames(cx, link, within, frames),
+            Input::HandingOver => self.leaving = true,
             Input::KeyRevoked(key) => self.on_key_revoked(cx, &key),
             Input::LinkClosed { link, reason } => self.on_link_closed(cx, link, &reason),
+            Input::LinkLaunched { link, launched } => self.on_launched(cx, link, launched),
             Input::LinkLogged { link, line } => self.on_link_logged(cx, link, line),
             Input::LinkOpened { link, pid } => self.on_link_opened(cx, link, pid),
             Input::Ordered { server, order } => self.on_ordered(cx, server, order),
@@ -169,8 +180,9 @@ impl Shard {
             Input::SurveyAsked => self.on_survey_asked(cx),
             Input::TimerFired => self.on_timer(cx),
         }
+        self.release_keyed(cx);
         self.start_queued(cx);
-        if self.draining {
+        if self.leaving {
             self.end_endless(cx);
         }
         self.store_changes(cx);

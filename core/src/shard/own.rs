@@ -111,6 +111,7 @@ impl Shard {
     /// A client's call is answered or given up.
     pub(super) fn settle(&mut self, session: Option<SessionId>) {
         self.in_flight = self.in_flight.saturating_sub(1);
+        self.keyed.stale = self.keyed.is_used();
         if let Some(session) = session.and_then(|id| self.sessions.get_mut(id)) {
             session.in_flight = session.in_flight.saturating_sub(1);
         }

@@ -1,6 +1,7 @@
 //! A remote server that has forgotten its session gets another at once, and its clients do not notice.
 //!
-//! What it refused because of that was not begun, so it is sent again: the one case in which a call that was sent is.
+//! What it refused because of that was not begun, so it is sent again. Beside it, only a call that may be repeated ever is
+//! (`call_repeats`).
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -38,8 +39,10 @@ impl Shard {
             ));
         }
         let server = upstream.name.clone();
+        let again = upstream.calls.take_back(cx.now);
         let lost = upstream.calls.keep_unsent();
         cx.report(&server, LogLevel::Info, LogCategory::StatusCheck, format!("{CAUSE}: it gets another"));
+        cx.report_repeats(&server, &again);
         self.answer_lost(cx, &server, &Failure::passing(CAUSE), lost);
         Ok(())
     }
@@ -47,6 +50,7 @@ impl Shard {
     /// Answers calls that their server will not answer: with what is known of them.
     pub(super) fn answer_lost(&mut self, cx: &mut Cx<'_>, server: &str, failure: &Failure, lost: Vec<Call>) {
         for call in lost {
+            let begun = call.is_begun();
             let caller = match call.purpose {
                 Purpose::Client(caller, _) => caller,
                 Purpose::Tasks(exchange) => {
@@ -62,7 +66,7 @@ impl Shard {
                 | Purpose::Probe => continue,
             };
             self.settle(caller.session);
-            let fault = if call.sent {
+            let fault = if begun {
                 UpstreamFault::OutcomeUnknown { server: server.to_owned(), cause: failure.cause.clone() }
             } else {
                 failure.fault(server)

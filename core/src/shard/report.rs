@@ -74,6 +74,19 @@ impl Cx<'_> {
         }
     }
 
+    /// Calls of tools are sent again, to another process of their server.
+    pub(super) fn report_repeats(&mut self, server: &str, tools: &[Box<str>]) {
+        for tool in tools {
+            let message = format!(
+                "tool {tool} is called again: its server ended before it answered, and the call may be repeated"
+            );
+            let details = Some(object(&[("tool", tool), ("outcome", "repeated")], ""));
+            let (level, category, source) = (LogLevel::Warning, LogCategory::ToolExecution, LogSource::Hub);
+            let server = server.into();
+            self.effect(Effect::Report(Report { server, level, category, source, message, details }));
+        }
+    }
+
     fn report_call(
         &mut self,
         server: &str,

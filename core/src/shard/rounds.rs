@@ -140,6 +140,7 @@ impl Shard {
     /// All answers are there: the call is made again, under a new id.
     fn end_round(&mut self, cx: &mut Cx<'_>, link: LinkId, old: CallId) {
         let id = self.mint_call();
+        self.keyed.moved(old, id);
         let Some(upstream) = self.upstream_of(link) else { return };
         let (server, revision) = (upstream.id, upstream.revision);
         let Some(mut call) = upstream.calls.remove(old) else { return };

@@ -107,9 +107,16 @@ impl Shard {
         let Some(upstream) = self.upstreams.get_mut(seat) else { return };
         let (server, unsent) = (upstream.name.clone(), upstream.calls.take_unsent_calls());
         for call in unsent {
+            let begun = call.is_begun();
             let Purpose::Client(caller, _) = call.purpose else { continue };
             self.settle(caller.session);
-            let fault = UpstreamFault::Removed { server: server.clone() }.into();
+            let name = server.clone();
+            let fault = if begun {
+                let cause = "it was removed or changed".into();
+                UpstreamFault::OutcomeUnknown { server: name, cause }.into()
+            } else {
+                UpstreamFault::Removed { server: name }.into()
+            };
             cx.report_fault(&server, (call.tool.as_deref(), call.since), &fault);
             self.fail(cx, &caller, &fault);
         }
@@ -130,7 +137,7 @@ impl Shard {
         self.is_missing(cx, &crate::ports::gateway::Target::Unified);
     }
 
-    /// Ends what would never end by itself, while the hub drains. A stream of the oldest transport carries answers: it
+    /// Ends what would never end by itself, while the hub drains or is handed over. A stream of the oldest transport carries answers: it
     /// ends when there are none to come.
     pub(super) fn end_endless(&mut self, cx: &mut Cx<'_>) {
         self.opening.clear();
@@ -154,7 +161,7 @@ impl Shard {
 
     /// The hub stops: what waits is answered, links close, and streams end.
     pub(super) fn on_stopping(&mut self, cx: &mut Cx<'_>) {
-        (self.draining, self.stopping) = (true, true);
+        (self.draining, self.leaving, self.stopping) = (true, true, true);
         let links: Vec<LinkId> = self.links.keys().copied().collect();
         for link in links {
             self.give_up(cx, link);

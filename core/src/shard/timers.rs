@@ -40,6 +40,7 @@ impl Shard {
         if self.next_sweep <= cx.now {
             self.next_sweep = cx.now.after(SWEEP);
             self.streams.expire(cx.now, cx.snapshot.limits());
+            self.keyed.expire(cx.now, cx.snapshot.limits());
             for session in self.sessions.idle(cx.now, cx.limits()) {
                 self.drop_session(cx, session);
             }
@@ -97,7 +98,7 @@ impl Shard {
         while let Some(id) = self.upstream_of(link).and_then(|upstream| upstream.calls.expired(cx.now)) {
             let Some(upstream) = self.upstream_of(link) else { return };
             let Some(call) = upstream.calls.remove(id) else { return };
-            let (server, sent, unsent) = (upstream.name.clone(), call.sent, upstream.unavailable());
+            let (server, sent, unsent) = (upstream.name.clone(), call.is_begun(), upstream.unavailable());
             // Nothing of a handshake is cancelled (2025-11-25, cancellation).
             if call.is_under_way() && !matches!(call.purpose, Purpose::Handshake | Purpose::Probe) {
                 cx.effect(Effect::SendFrame { link, frame: cancellation(id, "timed out") });
@@ -129,8 +130,11 @@ impl Shard {
         loop {
             let Some(upstream) = self.upstreams.get_mut(seat) else { return };
             let Some(id) = upstream.calls.expired(cx.now) else { return };
-            let (name, fault) = (upstream.name.clone(), upstream.unavailable().into());
+            let (name, unsent) = (upstream.name.clone(), upstream.unavailable());
             let Some(call) = upstream.calls.remove(id) else { continue };
+            let (server, seconds) = (name.clone(), cx.now.since(call.since).as_secs());
+            let fault =
+                if call.is_begun() { UpstreamFault::TimedOut { server, seconds } } else { unsent }.into();
             let Purpose::Client(caller, _) = call.purpose else { continue };
             self.settle(caller.session);
             cx.report_fault(&name, (call.tool.as_deref(), call.since), &fault);

@@ -1,6 +1,6 @@
 //! What one server offers, checked and prepared.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::face;
 use super::listing::Lists;
 use super::{Instance, Listing};
-use crate::mcp::{ListKind, Mirror, Revision, TASKS_EXTENSION, mirrors};
+use crate::mcp::{ListKind, Mirror, Revision, TASKS_EXTENSION, is_idempotent, mirrors};
 use crate::record::{Definition, Definitions, ServerSpec};
 
 /// What a server offers, with its lists prepared.
@@ -24,6 +24,8 @@ pub struct Offer {
     lists: Lists,
     /// Arguments that are repeated in headers, by the tool's name. Few tools have any.
     mirrors: BTreeMap<String, Vec<Mirror>>,
+    /// Tools that may be called again.
+    idempotent: BTreeSet<String>,
 }
 
 impl Offer {
@@ -36,7 +38,9 @@ impl Offer {
             Some((tool.name.clone(), found))
         });
         let mirrors = mirrors.collect();
-        Self { definitions, capabilities, lists, mirrors }
+        let idempotent = definitions.tools.iter().filter(|tool| is_idempotent(&tool.json));
+        let idempotent = idempotent.map(|tool| tool.name.clone()).collect();
+        Self { definitions, capabilities, lists, mirrors, idempotent }
     }
 
     /// What was learnt from the server.
@@ -57,6 +61,11 @@ impl Offer {
     /// The arguments of a tool that are repeated in headers.
     pub fn mirrors(&self, tool: &str) -> &[Mirror] {
         self.mirrors.get(tool).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a tool declares that calling it again changes nothing more.
+    pub fn is_idempotent(&self, tool: &str) -> bool {
+        self.idempotent.contains(tool)
     }
 
     /// Whether any tool has arguments that are repeated in headers.

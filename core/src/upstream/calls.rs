@@ -13,6 +13,8 @@ use crate::{CallId, ExchangeId, KeyId, SessionId, Timestamp};
 
 use super::{Edits, Level};
 
+mod again;
+
 /// A client's request: where its answer goes, and in what shape.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
@@ -38,6 +40,8 @@ pub(crate) struct Caller {
     pub extensions: Extensions,
     /// Whose request it is, in the era without sessions.
     pub key: Option<KeyId>,
+    /// `Idempotency-Key`, where it was sent as a header.
+    pub idempotency: Option<Box<str>>,
 }
 
 /// Why a request was sent.
@@ -117,6 +121,10 @@ pub(crate) struct Call {
     /// The client's request, while it may still be needed: it was not sent yet, is sent again because its session
     /// was forgotten, or with what its server has asked for.
     pub request: Option<Box<Request>>,
+    /// How often it may still be sent again, should nobody know what became of it.
+    pub repeats: u32,
+    /// Whether it was sent to a process that has ended meanwhile.
+    pub repeated: bool,
     /// What the server has asked for.
     pub round: Option<Box<Round>>,
     /// What its client subscribes to with it.

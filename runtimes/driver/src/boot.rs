@@ -7,7 +7,7 @@ use orch_core::key::{Pepper, derive};
 use orch_core::ports::store::{Change, Expect, Store, StoreError, Versioned};
 use orch_core::ports::upstream::Upstreams;
 use orch_core::ports::variables::Variables;
-use orch_core::record::{Definitions, Mode, Premises, Project, Record, RecordKind, Server};
+use orch_core::record::{Definitions, Lease, Mode, Premises, Project, Record, RecordId, RecordKind, Server};
 use orch_core::shard::{Input, Shard};
 use orch_core::snapshot::{Directory, Instance};
 use orch_core::{Entropy, Limits, ProjectId};
@@ -112,6 +112,7 @@ impl Driver {
             }
             registry.projects.insert(project.id, project);
         }
+        reclaim(&world, registry.projects.keys().copied()).await?;
         let mut cells = Vec::new();
         for project in registry.projects.values() {
             cells.push(load_cell(&world, project.clone()).await?);
@@ -133,6 +134,13 @@ impl Driver {
         }
     }
 
+    /// The same where another process is about to take the place of this one: until it does, calls may begin.
+    pub fn hand_over(&self) {
+        for cell in self.cells().values() {
+            cell.feed(Input::HandingOver);
+        }
+    }
+
     /// Ends links in order. Returns when all is done, or after `patience`.
     pub async fn stop(&self, patience: Duration) {
         for cell in self.cells().values() {
@@ -150,6 +158,34 @@ impl Driver {
             cell.logs.written(true).await;
         }
     }
+}
+
+/// Ends what dead hubs of this instance have left running, and forgets it.
+async fn reclaim(world: &World, projects: impl Iterator<Item = ProjectId>) -> Result<(), StoreError> {
+    let mut leases = Vec::new();
+    for project in projects {
+        let found = list(world, RecordKind::Lease, project).await?;
+        leases.extend(
+            found.into_iter().filter_map(
+                |record| {
+                    if let Record::Lease(lease) = record { Some(lease) } else { None }
+                },
+            ),
+        );
+    }
+    if leases.is_empty() {
+        return Ok(());
+    }
+    let known = leases.len();
+    let removed = |lease: &Lease| Change::Remove(RecordId::Lease(lease.project, lease.launch.clone()));
+    let changes = leases.iter().map(removed).collect();
+    let ended = world.stdio.reclaim(leases).await;
+    tracing::info!(launches = known, "{ended} processes of a dead instance ended by their leases");
+    // A full disk keeps nobody from starting: they are dead the next time, too.
+    if let Err(error) = world.store.commit(changes).await {
+        tracing::warn!(%error, "leases of a dead instance stay in the store");
+    }
+    Ok(())
 }
 
 async fn load_projects(world: &World, entropy: &mut Entropy, mode: Mode) -> Result<Vec<Project>, StoreError> {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use orch_core::ports::upstream::{CloseReason, LinkSink};
+use orch_core::ports::upstream::{CloseReason, Launched, LinkSink};
 use orch_core::rpc::{Envelope, Sender, replied_id, split};
 use orch_core::shard::Input;
 use orch_core::{CallId, Fault, LinkId, UpstreamFault};
@@ -45,6 +45,10 @@ impl CellSink {
 impl LinkSink for CellSink {
     fn opened(&self, pid: Option<u32>) {
         self.feed(Input::LinkOpened { link: self.link, pid });
+    }
+
+    fn launched(&self, launched: Launched) {
+        self.feed(Input::LinkLaunched { link: self.link, launched });
     }
 
     /// Messages are read before the lock is taken: a large result keeps nobody waiting.

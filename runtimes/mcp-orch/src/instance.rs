@@ -11,12 +11,14 @@ use anyhow::{Context, bail};
 use orch_config::cli::{PidNamespaces, UpstreamArgs};
 use orch_config::environment::{self, ProcessVariables};
 use orch_core::Limits;
+use orch_core::ports::store::{StoreError, StoreErrorKind};
 use orch_core::record::{Mode, Premises};
 use orch_driver::{Driver, Options, Parts};
 use orch_stdio::{StdioUpstreams, shim};
 use orch_store_redb::RedbStore;
 use orch_upstream_http::{Allowed, HttpUpstreams};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 /// What an instance is opened with.
 pub(crate) struct Settings<'a> {
@@ -26,6 +28,8 @@ pub(crate) struct Settings<'a> {
     pub mode: Mode,
     pub upstream: &'a UpstreamArgs,
     pub limits: Limits,
+    /// How long another process may still have the store.
+    pub patience: Duration,
 }
 
 /// An open instance.
@@ -37,13 +41,13 @@ pub(crate) struct Instance {
 
 impl Instance {
     /// Opens the instance of a data directory, making both when they are not there. Fails when another process has
-    /// it open.
+    /// it open, and has not let go of it in time.
     pub(crate) async fn open(settings: Settings<'_>) -> anyhow::Result<Self> {
-        let Settings { data_dir, base_url, config_file, mode, upstream, limits } = settings;
+        let Settings { data_dir, base_url, config_file, mode, upstream, limits, patience } = settings;
         let limits = Limits { starting: starting(), ..limits };
         let remote = Arc::new(remote(upstream, limits.clone())?);
         make_dir(data_dir)?;
-        let store = RedbStore::open(data_dir.join("store.redb"))?;
+        let store = store(&data_dir.join("store.redb"), patience).await?;
         let instance_key = instance_key(&data_dir.join("instance.key"))?;
         let children = StdioUpstreams::new(shim::THIS_PROGRAM, environment::all(), Handle::current());
         let children = Arc::new(match upstream.pid_namespaces {
@@ -83,6 +87,19 @@ impl Instance {
         let ended = async { tokio::join!(self.children.drained(), self.remote.drained()) };
         if tokio::time::timeout(Duration::from_secs(1), ended).await.is_err() {
             tracing::warn!("some children or connections did not end in time");
+        }
+    }
+}
+
+/// The store, as soon as nobody else has it.
+async fn store(path: &Path, patience: Duration) -> Result<RedbStore, StoreError> {
+    let end = Instant::now() + patience;
+    loop {
+        match RedbStore::open(path) {
+            Err(error) if error.kind() == StoreErrorKind::Unavailable && Instant::now() < end => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            done => return done,
         }
     }
 }

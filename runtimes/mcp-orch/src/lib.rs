@@ -10,7 +10,9 @@ use orch_core::shard::Order;
 
 mod admin;
 mod command;
+mod handover;
 mod instance;
+mod listeners;
 mod logging;
 mod serve;
 mod signals;

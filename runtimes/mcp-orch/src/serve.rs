@@ -1,7 +1,5 @@
 //! `mcp-orch serve`: an instance with its faces, until a signal.
 
-use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,23 +15,18 @@ use orch_core::Limits;
 use orch_core::record::Mode;
 use orch_driver::Driver;
 use orch_http::{HostPolicy, Server};
-use tokio::net::TcpListener;
+use sd_notify::NotifyState;
 use tokio_util::sync::CancellationToken;
 
+use crate::handover::Estate;
 use crate::instance::{Instance, Settings, socket_path};
-use crate::{admin, logging, signals, terminal, welcome};
+use crate::listeners::Listeners;
+use crate::{admin, listeners, logging, signals, terminal, welcome};
 
 pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
     logging::start(args.log_level);
-    if !args.host.is_loopback() && args.allowed_hosts.is_empty() {
-        bail!(
-            "{} can be reached from other machines: name the host that clients use with --allowed-host \
-             (and put a proxy with TLS before the hub)",
-            args.host
-        );
-    }
-    let listeners = listen(args.host, args.port).await?;
-    let bound = listeners.first().context("no listener")?.local_addr()?;
+    let Listeners { sockets, kept, patience } = listeners::listen(&args).await?;
+    let bound = sockets.first().context("no listener")?.local_addr()?;
     let base_url = args.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
     let settings = Settings {
         data_dir: &args.data_dir,
@@ -42,6 +35,7 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
         mode: args.mode.unwrap_or(Mode::Proxy),
         upstream: &args.upstream,
         limits: Limits { drain: Duration::from_secs(args.drain_seconds), ..Limits::default() },
+        patience,
     };
     let instance = Instance::open(settings).await?;
     let config = configure(&args, &instance.driver).await?;
@@ -51,30 +45,45 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
     let key = first_key(&instance.driver).await?;
     instance.driver.survey();
 
-    let drain = instance.driver.instance().limits.drain;
+    let limits = &instance.driver.instance().limits;
+    let drain = limits.drain;
+    let (taken, heir) = (CancellationToken::new(), CancellationToken::new());
+    let estate =
+        Estate::new(&sockets, drain + GOODBYE + limits.stop_stdin + limits.stop_term + SLACK, taken.clone())?;
+    if kept {
+        heir.cancel();
+    }
     let serving = Arc::new(AtomicBool::new(true));
     let ready = Arc::clone(&serving);
     let server = Server {
-        listeners,
+        listeners: sockets,
         gateway: Arc::new(instance.driver.clone()),
         hosts: HostPolicy { hosts: args.allowed_hosts.clone(), origins: args.allowed_origins.clone() },
         limits: Arc::new(Limits { drain: drain + GOODBYE, ..instance.driver.instance().limits.clone() }),
         ready: Arc::new(move || ready.load(Ordering::Relaxed)),
+        heir: heir.clone(),
     };
     let stop = CancellationToken::new();
     let socket = socket_path(&args.data_dir);
-    let socket = admin::serve(&socket, instance.driver.clone(), stop.clone())?;
+    let socket = admin::serve(&socket, instance.driver.clone(), estate, stop.clone())?;
     let http = server.serve(stop.clone());
     let _watching = follow(&args, config, &instance.driver)?;
     welcome::print(bound, &base_url, &instance.driver.servers(DEFAULT_PROJECT)?, key.as_deref());
 
     let mut signals = signals::Signals::new()?;
+    tell_service_manager(NotifyState::Ready);
     let stopping = async {
-        let signal = signals.next().await;
-        tracing::info!(signal, "stopping: calls that are under way may end; another signal ends them now");
-        serving.store(false, Ordering::Relaxed);
+        if signals.next_or(&taken).await {
+            heir.cancel();
+        }
+        tell_service_manager(NotifyState::Stopping);
+        if heir.is_cancelled() {
+            instance.driver.hand_over();
+        } else {
+            serving.store(false, Ordering::Relaxed);
+            instance.driver.drain();
+        }
         stop.cancel();
-        instance.driver.drain();
         tokio::select! {
             _ = signals.next() => {}
             () = tokio::time::sleep(drain) => {}
@@ -99,24 +108,14 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
 /// How long clients have to read the answers to calls that have not ended within the drain time.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-/// Binds the address; beside 127.0.0.1 also `[::1]` where there is one, since `localhost` may mean either.
-async fn listen(host: IpAddr, port: u16) -> anyhow::Result<Vec<TcpListener>> {
-    let first = match TcpListener::bind((host, port)).await {
-        Ok(listener) => listener,
-        Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            bail!(
-                "port {port} on {host} is in use: stop the program that has it, or take another with --port"
-            )
-        }
-        Err(error) => return Err(error).with_context(|| format!("cannot listen on {host}, port {port}")),
-    };
-    let bound = first.local_addr()?;
-    let mut listeners = vec![first];
-    if host == IpAddr::V4(Ipv4Addr::LOCALHOST) {
-        let twin = SocketAddr::from((Ipv6Addr::LOCALHOST, bound.port()));
-        listeners.extend(TcpListener::bind(twin).await.ok());
+/// What an end may take beside all of its steps.
+const SLACK: Duration = Duration::from_secs(10);
+
+/// A word to systemd, where it waits for one (`sd_notify(3)`).
+fn tell_service_manager(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "the service manager could not be told");
     }
-    Ok(listeners)
 }
 
 /// Reads the configuration file, if there is one, and makes it so. A broken file stops a hub that has nothing else to

@@ -1,6 +1,7 @@
 //! When to stop: at the first signal in order, at the second at once.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 /// The signals that ask for a stop. From the moment that it exists, they end the process no more.
 pub(crate) struct Signals {
@@ -16,6 +17,21 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
         })
+    }
+
+    /// Ready when it is time to end, which the log is told: at the next of them, or when another hub has `taken` the place
+    /// of this one. Whether it is the latter.
+    pub(crate) async fn next_or(&mut self, taken: &CancellationToken) -> bool {
+        tokio::select! {
+            signal = self.next() => {
+                tracing::info!(signal, "stopping: calls that are under way may end; another signal ends them now");
+                false
+            }
+            () = taken.cancelled() => {
+                tracing::info!("another hub takes over: calls that are under way may end; a signal ends them now");
+                true
+            }
+        }
     }
 
     /// Ready at the next of them.

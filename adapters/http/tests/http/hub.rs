@@ -25,6 +25,20 @@ pub(crate) struct Hub {
 impl Hub {
     pub(crate) async fn start(gateway: Scripted, limits: Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(listener, CancellationToken::new(), gateway, limits)
+    }
+
+    /// One with an heir, which has the listener too.
+    pub(crate) fn with_heir(gateway: Scripted, limits: Limits) -> (Self, TcpListener) {
+        let first = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        first.set_nonblocking(true).unwrap();
+        let second = TcpListener::from_std(first.try_clone().unwrap()).unwrap();
+        let heir = CancellationToken::new();
+        heir.cancel();
+        (Self::on(TcpListener::from_std(first).unwrap(), heir, gateway, limits), second)
+    }
+
+    fn on(listener: TcpListener, heir: CancellationToken, gateway: Scripted, limits: Limits) -> Self {
         let address = listener.local_addr().unwrap();
         let (gateway, ready, stop) =
             (Arc::new(gateway), Arc::new(AtomicBool::new(true)), CancellationToken::new());
@@ -35,6 +49,7 @@ impl Hub {
             hosts: HostPolicy::default(),
             limits: Arc::new(limits),
             ready: Arc::new(move || is_ready.load(Ordering::Relaxed)),
+            heir,
         };
         let mut task = JoinSet::new();
         task.spawn(server.serve(stop.clone()));

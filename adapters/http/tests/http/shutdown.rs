@@ -57,6 +57,65 @@ async fn while_a_call_is_under_way_whoever_comes_is_served_once_and_all_connecti
 }
 
 #[tokio::test]
+async fn an_heir_gets_whoever_comes_when_those_have_ended_that_were_there_before() {
+    let gate = Arc::new(Semaphore::new(0));
+    let inner = Arc::clone(&gate);
+    let gateway = Scripted::new(move |_, body: Bytes| {
+        let gate = Arc::clone(&inner);
+        async move {
+            if body == "slow" {
+                gate.acquire().await.unwrap().forget();
+            }
+            Reply::json(200, body)
+        }
+    });
+    let (mut hub, heir) = Hub::with_heir(gateway, Limits::default());
+    let mut before = hub.connect().await;
+    before.send(hub.post("slow")).await;
+    while hub.gateway.submissions() == 0 {
+        tokio::time::sleep(ms(1)).await;
+    }
+    hub.stop.cancel();
+    let mut meanwhile = hub.connect().await;
+    assert_eq!(meanwhile.exchange(hub.post("quick")).await.text(), "quick", "nobody waits for the heir");
+    let mut last = hub.connect().await;
+    last.send(hub.post("slow")).await;
+    while hub.gateway.submissions() == 2 {
+        tokio::time::sleep(ms(1)).await;
+    }
+    gate.add_permits(1);
+    assert_eq!(before.response().await.text(), "slow");
+    let stranger = loop {
+        // The server notices a moment later that they have ended.
+        let stranger = TcpStream::connect(hub.address).await.expect("never refused");
+        if tokio::time::timeout(ms(50), heir.accept()).await.is_ok() {
+            break stranger;
+        }
+    };
+    gate.add_permits(1);
+    assert_eq!(last.response().await.text(), "slow", "its call may end");
+    assert_eq!(hub.ended().await, 0);
+    drop(stranger);
+}
+
+#[tokio::test]
+async fn an_heir_gets_whoever_comes_after_half_of_the_drain_time_in_any_case() {
+    let (departure, mut departed) = departures();
+    let stream = move || Script::silence().watched(departure());
+    let limits = Limits { drain: ms(400), ..Limits::default() };
+    let (mut hub, heir) = Hub::with_heir(Scripted::events(stream), limits);
+    let mut client = hub.connect().await;
+    client.send(hub.post("{}")).await;
+    client.head().await;
+    hub.stop.cancel();
+    tokio::time::sleep(ms(250)).await;
+    let _stranger = TcpStream::connect(hub.address).await.expect("never refused");
+    assert!(heir.accept().await.is_ok());
+    assert!(departed.try_recv().is_err(), "what goes on has all of it");
+    assert_eq!(hub.ended().await, 1);
+}
+
+#[tokio::test]
 async fn streams_go_on_until_the_gateway_ends_them() {
     let (feed, events) = mpsc::channel(1);
     let events = Mutex::new(Some(events));

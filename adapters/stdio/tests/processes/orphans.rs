@@ -8,8 +8,9 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use orch_core::ports::upstream::{CloseReason, Grace, LaunchSpec};
-use orch_core::record::Transport;
+use orch_core::ports::upstream::{CloseReason, Grace, LaunchSpec, Launched, Upstreams as _};
+use orch_core::record::{Lease, Transport};
+use orch_core::{ProjectId, ServerId, Timestamp};
 use rustix::process::{Pid, Signal};
 
 use crate::stage::{Link, Stage, eventually, launch};
@@ -209,6 +210,37 @@ fn what_a_hub_and_its_shim_have_left_ends_with_the_next_start_of_the_instance() 
     let left = members(&other);
     assert!(!left.is_empty(), "what is another instance's is not touched");
     kill(&left);
+}
+
+#[test]
+fn what_is_below_a_shim_that_is_held_up_ends_by_its_lease_and_by_no_other() {
+    for plain in [false, true] {
+        let mark = mark("held-up", u32::from(plain));
+        let stage = stage(plain);
+        let link = grown(&stage, &mark);
+        let shims = shims(&mark);
+        rustix::process::kill_process(shims[0], Signal::STOP).unwrap();
+        let Launched { launch, boot, shim, process } = link.launched();
+        assert_eq!(i32::try_from(shim.pid).unwrap(), shims[0].as_raw_nonzero().get());
+        assert_eq!(i32::try_from(process.unwrap().pid).unwrap(), members(&mark)[0].as_raw_nonzero().get());
+        let nobody = "00000000-0000-0000-0000-000000000000";
+        let (project, server) = (ProjectId::parse(nobody).unwrap(), ServerId::parse(nobody).unwrap());
+        let lease = Lease { launch, project, server, boot, shim, process, at: Timestamp(0) };
+        let another = Stage::new();
+        let reclaim =
+            |lease: &Lease| another.runtime.block_on(another.upstreams.reclaim(vec![lease.clone()]));
+        assert_eq!(
+            reclaim(&Lease { boot: "another".into(), ..lease.clone() }),
+            0,
+            "of another life of the machine"
+        );
+        assert_eq!(members(&mark).len(), PROCESSES);
+        let ended = reclaim(&lease);
+        assert_eq!(ended, PROCESSES + shims.len(), "the tree and its shims");
+        assert!(members(&mark).is_empty(), "nothing is left");
+        assert_eq!(link.end(), CloseReason::Signalled(9));
+        assert_eq!(reclaim(&lease), 0);
+    }
 }
 
 /// A hub with a tree that stands.

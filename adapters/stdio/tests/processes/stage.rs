@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use orch_core::ports::upstream::{
-    CloseReason, Grace, LaunchSpec, LinkSink, QueueFull, UpstreamLink, Upstreams,
+    CloseReason, Grace, LaunchSpec, Launched, LinkSink, QueueFull, UpstreamLink, Upstreams,
 };
 use orch_core::record::{ServerSpec, Transport};
 use orch_stdio::StdioUpstreams;
@@ -33,7 +33,7 @@ pub(crate) enum Event {
     Closed(CloseReason),
 }
 
-struct Recorder(Mutex<Sender<Event>>);
+struct Recorder(Mutex<Sender<Event>>, Arc<Mutex<Option<Launched>>>);
 
 impl Recorder {
     fn record(&self, event: Event) {
@@ -45,6 +45,10 @@ impl Recorder {
 impl LinkSink for Recorder {
     fn opened(&self, pid: Option<u32>) {
         self.record(Event::Opened(pid));
+    }
+
+    fn launched(&self, launched: Launched) {
+        assert!(self.1.lock().unwrap().replace(launched).is_none(), "said once");
     }
 
     fn received(&self, _within: Option<&str>, frames: Vec<Bytes>) {
@@ -101,8 +105,16 @@ impl Stage {
 
     pub(crate) fn open(&self, launch: &LaunchSpec) -> Link {
         let (sender, events) = channel();
-        let handle = self.upstreams.open(launch.clone(), Arc::new(Recorder(Mutex::new(sender))));
-        Link { handle: Some(handle), events, frames: Vec::new(), _runtime: Arc::clone(&self.runtime) }
+        let launched = Arc::default();
+        let recorder = Recorder(Mutex::new(sender), Arc::clone(&launched));
+        let handle = self.upstreams.open(launch.clone(), Arc::new(recorder));
+        Link {
+            handle: Some(handle),
+            events,
+            launched,
+            frames: Vec::new(),
+            _runtime: Arc::clone(&self.runtime),
+        }
     }
 }
 
@@ -124,6 +136,7 @@ pub(crate) fn launch(command: &str, args: &[&str]) -> LaunchSpec {
 pub(crate) struct Link {
     pub(crate) handle: Option<Box<dyn UpstreamLink>>,
     events: Receiver<Event>,
+    launched: Arc<Mutex<Option<Launched>>>,
     /// Received and not asked for yet, last first.
     frames: Vec<Bytes>,
     /// A link outlives its stage.
@@ -137,6 +150,11 @@ impl Link {
 
     pub(crate) fn close(&self, grace: Grace) {
         self.handle.as_ref().unwrap().close(grace);
+    }
+
+    /// How the processes of an open link are found.
+    pub(crate) fn launched(&self) -> Launched {
+        self.launched.lock().unwrap().clone().expect("it is said before the link is opened")
     }
 
     /// The next event; `None` when nothing comes within `wait`, or ever.

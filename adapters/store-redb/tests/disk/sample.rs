@@ -53,6 +53,7 @@ pub(crate) fn numbered(stored: &Versioned) -> u128 {
         Record::Project(project) => project.id.0.as_u128(),
         Record::Definitions(_)
         | Record::Key(_)
+        | Record::Lease(_)
         | Record::Log(_)
         | Record::Owed(_)
         | Record::Server(_)

@@ -11,10 +11,11 @@ use super::script::Script;
 use super::world::{Store, World};
 use crate::mcp::Revision;
 use crate::ports::gateway::{Target, Verb};
-use crate::record::{Record, RecordKind, Sharing};
+use crate::ports::upstream::{CloseReason, Launched};
+use crate::record::{Lease, Record, RecordKind, Sharing, Started};
 use crate::rpc::Field;
 use crate::shard::{Effect, Input};
-use crate::{ExchangeId, Limits, Unstored};
+use crate::{ExchangeId, LaunchId, Limits, Unstored};
 
 fn world(sharing: Sharing) -> World {
     let capabilities = r#"{"tools":{},"resources":{"subscribe":true},"logging":{}}"#.to_owned();
@@ -190,4 +191,33 @@ fn a_wish_is_agreed_to_when_it_is_durable_or_cannot_be() {
         }
         assert!(world.answer(&client, level).has(Field::Result), "it holds while the hub lives");
     }
+}
+
+#[test]
+fn a_process_has_a_lease_from_its_start_until_nothing_is_left_of_it() {
+    let launched = |number: u32| Launched {
+        launch: LaunchId(alloc::format!("it.{number}")),
+        boot: "boot".to_owned(),
+        shim: Started { pid: number, ticks: 7 },
+        process: Some(Started { pid: number + 1, ticks: 8 }),
+    };
+    let mut world = World::running(&["a", "b"]);
+    for (server, number) in [("a", 10), ("b", 20)] {
+        let link = world.link(server);
+        world.feed(Input::LinkLaunched { link, launched: launched(number) });
+    }
+    let leases = |world: &World| -> Vec<Lease> {
+        let lease =
+            |record: &Record| if let Record::Lease(lease) = record { Some(lease.clone()) } else { None };
+        world.records.values().filter_map(lease).collect()
+    };
+    let [a, b] = <[Lease; 2]>::try_from(leases(&world)).expect("one for each");
+    assert_eq!((a.launch.0.as_str(), a.shim.pid, a.process.unwrap().ticks), ("it.10", 10, 8));
+    assert_ne!(a.server, b.server);
+    let link = world.link("a");
+    world.close(link, CloseReason::Exited(0));
+    assert_eq!(leases(&world), [b.clone()]);
+    world.feed(Input::LinkLaunched { link, launched: launched(30) });
+    assert_eq!(leases(&world), [b.clone()], "a link that is gone has no process");
+    assert_eq!(leases(&world.restarted()), [b], "what a killed hub has left is for the next one to end");
 }

@@ -314,6 +314,7 @@ fn definitions_say_when_they_were_learnt() {
     let dates = world.records.values().filter_map(|record| match record {
         Record::Definitions(known) => Some(known.fetched_at),
         Record::Key(_)
+        | Record::Lease(_)
         | Record::Log(_)
         | Record::Owed(_)
         | Record::Project(_)

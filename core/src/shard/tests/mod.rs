@@ -8,6 +8,7 @@ mod batches;
 mod binding;
 mod calls;
 mod configuration;
+mod delivery;
 mod durable;
 mod endings;
 mod eras;

@@ -42,6 +42,8 @@ pub(super) struct Script {
     pub lists: bool,
     pub capabilities: String,
     pub tools: Vec<String>,
+    /// Members that each tool has beside its name.
+    pub tool_members: &'static str,
     pub prompts: Vec<String>,
     pub resources: Vec<String>,
     pub templates: Vec<String>,
@@ -60,6 +62,7 @@ impl Default for Script {
             lists: true,
             capabilities: r#"{"tools":{"listChanged":true}}"#.to_owned(),
             tools: named(&["echo"]),
+            tool_members: "",
             prompts: Vec::new(),
             resources: Vec::new(),
             templates: Vec::new(),
@@ -159,11 +162,12 @@ impl Script {
             ListKind::Tools => (&self.tools, "name"),
         };
         let title = if member == "name" { "" } else { r#","name":"n""# };
+        let more = if kind == ListKind::Tools { self.tool_members } else { "" };
         let entries: Vec<String> = names
             .iter()
             .skip(from)
             .take(self.page)
-            .map(|name| format!(r#"{{"{member}":"{name}"{title},"x-unknown":[1e400]}}"#))
+            .map(|name| format!(r#"{{"{member}":"{name}"{title}{more},"x-unknown":[1e400]}}"#))
             .collect();
         let next = from + self.page;
         let cursor = if next < names.len() { format!(r#","nextCursor":"{next}""#) } else { String::new() };

@@ -37,6 +37,25 @@ fn a_call_that_ends_while_the_hub_drains_is_answered() {
 }
 
 #[test]
+fn while_the_hub_is_handed_over_streams_end_and_calls_may_begin() {
+    for era in ERAS.into_iter().filter(|era| *era != Era::Sse) {
+        let mut world = stubborn_world();
+        let client = world.client(era, at("a"));
+        let endless = client.session.is_some().then(|| world.open(&client, Verb::Listen));
+        let before = world.call(&client, "1");
+        world.feed(Input::HandingOver);
+        assert!(endless.is_none_or(|stream| world.seen(stream).ended), "{era:?}");
+        let call = world.call(&client, "2");
+        for sent in world.requests("a") {
+            world.reply(&sent, "{}");
+        }
+        for call in [before, call] {
+            assert!(world.answer(&client, call).has(Field::Result), "{era:?}");
+        }
+    }
+}
+
+#[test]
 fn calls_are_answered_when_the_hub_stops_however_long_their_servers_take_to_end() {
     for era in ERAS {
         let mut world = stubborn_world();

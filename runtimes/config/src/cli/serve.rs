@@ -16,6 +16,7 @@ pub const DEFAULT_CONFIG: &str = "mcp-config.json";
 #[command(after_help = "\
 Examples:
   mcp-orch serve
+  mcp-orch serve --takeover
   mcp-orch serve --port 9000 --config team.json --log-level debug
   mcp-orch serve --allow-upstream localhost:3000 --allow-upstream 10.1.0.0/16
   ORCH_HOST=0.0.0.0 mcp-orch serve --allowed-host hub.example.org")]
@@ -54,6 +55,10 @@ pub struct Serve {
     #[arg(long, value_name = "SECONDS", env = "ORCH_DRAIN_SECONDS", default_value_t = 30)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub drain_seconds: u64,
+    /// Take the place of the hub that runs on the data directory, if there is one: its listening sockets are taken over
+    /// without a gap, and it ends when its calls have
+    #[arg(long, env = "ORCH_TAKEOVER")]
+    pub takeover: bool,
     /// Servers.
     #[command(flatten)]
     pub upstream: UpstreamArgs,

@@ -110,6 +110,7 @@ fn serve_alone_has_the_defaults() {
         allowed_origins: vec![],
         public_url: None,
         drain_seconds: 30,
+        takeover: false,
         upstream: UpstreamArgs::default(),
     };
     assert_eq!(serve, expected);
@@ -141,6 +142,7 @@ fn every_flag_of_serve_is_read() {
         "https://hub.test/mcp/",
         "--drain-seconds",
         "5",
+        "--takeover",
         "--allow-upstream",
         "localhost:3000",
         "--allow-upstream",
@@ -164,6 +166,7 @@ fn every_flag_of_serve_is_read() {
         allowed_origins: vec!["https://app.test".into()],
         public_url: Some("https://hub.test/mcp".into()),
         drain_seconds: 5,
+        takeover: true,
         upstream: UpstreamArgs {
             allowed: vec!["localhost:3000".into(), "10.0.0.0/8".into(), "[::1]:80".into()],
             own_roots: Some("/ca.pem".into()),

@@ -1,6 +1,7 @@
 //! Asking an instance: over its socket when a hub runs, by opening it when none does.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use orch_config::cli::{DEFAULT_CONFIG, UpstreamArgs};
@@ -55,6 +56,7 @@ async fn open_and_answer(data_dir: &Path, request: Request) -> anyhow::Result<An
         mode: Mode::Proxy,
         upstream: &UpstreamArgs::of_environment(),
         limits: Limits::default(),
+        patience: Duration::ZERO,
     };
     let instance = Instance::open(settings).await?;
     import_once(&instance).await?;

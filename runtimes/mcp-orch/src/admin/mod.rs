@@ -41,6 +41,11 @@ pub(crate) enum Answer {
     Called(String),
     Done,
     Failed(String),
+    /// The listening sockets come with it.
+    HandedOver {
+        /// How long this hub may still take to end.
+        patience: Duration,
+    },
     KeyCreated {
         id: String,
         key: String,

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use orch_driver::Driver;
@@ -12,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{Answer, answer};
+use crate::handover::{self, Estate};
 
 /// The longest request, in bytes.
 const REQUEST: u64 = 8 * 1024 * 1024;
@@ -20,9 +22,11 @@ const REQUEST: u64 = 8 * 1024 * 1024;
 pub(crate) fn serve(
     path: &Path,
     driver: Driver,
+    estate: Estate,
     stop: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = ()>> {
     let listener = listen(path)?;
+    let estate = Arc::new(estate);
     Ok(async move {
         let mut connections = JoinSet::new();
         loop {
@@ -31,9 +35,9 @@ pub(crate) fn serve(
                 Some(_) = connections.join_next() => {}
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        let driver = driver.clone();
+                        let (driver, estate) = (driver.clone(), Arc::clone(&estate));
                         connections.spawn(async move {
-                            if let Err(error) = converse(stream, &driver).await {
+                            if let Err(error) = converse(stream, &driver, &estate).await {
                                 tracing::debug!(%error, "an admin connection ended");
                             }
                         });
@@ -55,10 +59,12 @@ fn listen(path: &Path) -> anyhow::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn converse(stream: UnixStream, driver: &Driver) -> anyhow::Result<()> {
-    let (reader, mut writer) = stream.into_split();
+async fn converse(mut stream: UnixStream, driver: &Driver, estate: &Estate) -> anyhow::Result<()> {
     let mut line = String::new();
-    BufReader::new(reader.take(REQUEST)).read_line(&mut line).await?;
+    BufReader::new((&mut stream).take(REQUEST)).read_line(&mut line).await?;
+    if line == handover::REQUEST {
+        return estate.hand_over(&mut stream).await;
+    }
     let reply = match serde_json::from_str(&line) {
         Ok(request) => answer(driver, request).await,
         Err(error) => Answer::Failed(format!(
@@ -67,6 +73,6 @@ async fn converse(stream: UnixStream, driver: &Driver) -> anyhow::Result<()> {
     };
     let mut text = serde_json::to_vec(&reply)?;
     text.push(b'\n');
-    writer.write_all(&text).await?;
+    stream.write_all(&text).await?;
     Ok(())
 }

@@ -90,7 +90,8 @@ async fn servers(data_dir: &Path, project: String) -> Vec<Finding> {
             None => {
                 let isolation = server.isolation.map(|it| format!(", isolation {it}")).unwrap_or_default();
                 let facts = [server.configured, server.state, server.health].join(", ");
-                good(&what, format!("{facts}{isolation}"))
+                let process = server.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
+                good(&what, format!("{facts}{process}{isolation}"))
             }
         }
     };
