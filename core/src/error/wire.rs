@@ -180,8 +180,15 @@ impl Exceeded {
             Limit::ReplayAge | Limit::ReplayBytes | Limit::ReplayEvents | Limit::ReplayProjectBytes => {
                 (400, own::LIMIT, data)
             }
+            Limit::PlanBytes
+            | Limit::PlanDepth
+            | Limit::PlanParallel
+            | Limit::PlanSteps
+            | Limit::RunBytes
+            | Limit::RunCalls => (400, own::LIMIT, data),
             Limit::SessionInFlight
             | Limit::ProjectInFlight
+            | Limit::ProjectRuns
             | Limit::LinkInFlightBytes
             | Limit::StreamBytes
             | Limit::PrivateProcesses

@@ -56,6 +56,20 @@ pub enum Limit {
     PrivateProcesses,
     /// [`Limits::input_rounds`].
     InputRounds,
+    /// [`Limits::plan_bytes`].
+    PlanBytes,
+    /// [`Limits::plan_steps`].
+    PlanSteps,
+    /// [`Limits::plan_depth`].
+    PlanDepth,
+    /// [`Limits::plan_parallel`].
+    PlanParallel,
+    /// [`Limits::run_calls`].
+    RunCalls,
+    /// [`Limits::run_bytes`].
+    RunBytes,
+    /// [`Limits::project_runs`].
+    ProjectRuns,
     /// [`Limits::connections`] or [`Limits::connections_per_address`].
     Connections,
 }
@@ -88,6 +102,13 @@ impl Limit {
             Self::UriBytes => "uri_bytes",
             Self::PrivateProcesses => "private_processes",
             Self::InputRounds => "input_rounds",
+            Self::PlanBytes => "plan_bytes",
+            Self::PlanSteps => "plan_steps",
+            Self::PlanDepth => "plan_depth",
+            Self::PlanParallel => "plan_parallel",
+            Self::RunCalls => "run_calls",
+            Self::RunBytes => "run_bytes",
+            Self::ProjectRuns => "project_runs",
             Self::Connections => "connections",
         }
     }
