@@ -28,6 +28,7 @@ pub fn request(call: CallId, body: &Envelope, from: Revision, to: Revision) -> O
         abilities: Abilities::ALL,
         extensions: Extensions::default(),
         key: None,
+        step: None,
     };
     Some(say(call, to, &caller, (method, body), Vec::new(), Vec::new()))
 }

@@ -33,7 +33,7 @@ pub use pointer::Pointer;
 pub(crate) use pointer::index;
 pub(crate) use raw::{Kind, Raw};
 pub use reference::{Reference, Root, Source};
-pub use schema::INPUT_SCHEMA;
+pub use schema::{INPUT_SCHEMA, TOOLS};
 
 /// A plan that was found to be good.
 #[derive(Clone, Debug, PartialEq)]

@@ -21,6 +21,8 @@ pub struct Runs {
     /// Those that have ended and are kept, by their end.
     ended: BTreeMap<(Timestamp, RunId), Run>,
     ended_at: BTreeMap<RunId, Timestamp>,
+    /// Those that have ended since it was asked last.
+    just_ended: Vec<RunId>,
     usage: Usage,
 }
 
@@ -39,6 +41,16 @@ impl Runs {
         self.usage.bytes = self.usage.bytes.saturating_add(run.bytes());
         self.open.insert(id, run);
         self.follow(id);
+    }
+
+    /// Those that have ended since this was asked last.
+    pub fn take_ended(&mut self) -> Vec<RunId> {
+        core::mem::take(&mut self.just_ended)
+    }
+
+    /// Whether the results of any are kept.
+    pub fn are_kept(&self) -> bool {
+        !self.ended.is_empty()
     }
 
     /// How many have not ended.
@@ -139,6 +151,7 @@ impl Runs {
         {
             self.ended.insert((at, id), run);
             self.ended_at.insert(id, at);
+            self.just_ended.push(id);
         }
     }
 

@@ -50,6 +50,7 @@ impl Shard {
             abilities: Abilities::default(),
             extensions: Extensions::default(),
             key: None,
+            step: None,
         };
         if ends {
             self.make_room(cx);
@@ -257,5 +258,6 @@ pub(super) fn stateless_caller(
             .map_or_else(Abilities::default, Abilities::parse),
         extensions: Extensions::default(),
         key: Some(admission.key.clone()),
+        step: None,
     }
 }

@@ -215,6 +215,7 @@ impl Shard {
         self.opening.retain(|_, opening| opening.key != *key);
         self.end_listeners(cx, |listener| listener.key == *key);
         self.refuse_waiters(cx, key);
+        self.cancel_runs_of(cx, key);
         self.vacate_key(cx, key);
     }
 }
@@ -287,5 +288,6 @@ pub(super) fn caller(
         abilities: session.abilities,
         extensions: session.extensions.clone(),
         key: None,
+        step: None,
     }
 }

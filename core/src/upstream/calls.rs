@@ -9,7 +9,8 @@ use alloc::vec::Vec;
 use crate::mcp::{Abilities, Asking, Extensions, Lifetime, ListKind, Revision};
 use crate::ports::gateway::Target;
 use crate::rpc::Envelope;
-use crate::{CallId, ExchangeId, KeyId, SessionId, Timestamp};
+use crate::run::Unit;
+use crate::{CallId, ExchangeId, KeyId, RunId, SessionId, Timestamp};
 
 use super::{Edits, Level};
 
@@ -38,6 +39,8 @@ pub(crate) struct Caller {
     pub extensions: Extensions,
     /// Whose request it is, in the era without sessions.
     pub key: Option<KeyId>,
+    /// The call of a run that it is: its answer goes to the run.
+    pub step: Option<(RunId, Unit)>,
 }
 
 /// Why a request was sent.
@@ -311,7 +314,8 @@ impl Calls {
     pub(crate) fn of_session(&self, session: SessionId, request: Option<&str>) -> Vec<CallId> {
         let matches = |call: &Call| match &call.purpose {
             Purpose::Client(caller, _) => {
-                caller.session == Some(session) && request.is_none_or(|id| *caller.id == *id)
+                let is_it = |id: &str| caller.step.is_none() && *caller.id == *id;
+                caller.session == Some(session) && request.is_none_or(is_it)
             }
             Purpose::Forgotten
             | Purpose::Handshake
