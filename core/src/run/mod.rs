@@ -104,6 +104,8 @@ impl Status {
 }
 
 #[cfg(test)]
+mod cookbook;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;

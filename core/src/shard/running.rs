@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::cancel::cancellation;
@@ -42,7 +43,7 @@ impl Shard {
         }
         loop {
             while let Some((id, start)) = self.runs.next(cx.now, cx.snapshot.limits()) {
-                self.start_step(cx, id, start);
+                self.start_step(cx, id, &start);
             }
             let ended = self.runs.take_ended();
             if ended.is_empty() {
@@ -55,7 +56,7 @@ impl Shard {
         }
     }
 
-    fn start_step(&mut self, cx: &mut Cx<'_>, id: RunId, start: Start) {
+    fn start_step(&mut self, cx: &mut Cx<'_>, id: RunId, start: &Start) {
         let Some(running) = self.running.get(&id) else { return };
         let caller = Caller { step: Some((id, start.unit)), ..running.template.clone() };
         let mut params = Vec::from(b"{\"name\":");
@@ -227,7 +228,7 @@ impl Shard {
     pub(super) fn told(&self, cx: &Cx<'_>, id: RunId) -> Vec<u8> {
         let Some(run) = self.runs.get(id) else { return hub::cannot("the run is gone") };
         let limits = cx.limits();
-        let output = (run.status() != Status::Running).then(|| run.output()).unwrap_or_default();
+        let output = if run.status() == Status::Running { Bytes::new() } else { run.output() };
         let whole = !output.is_empty() && output.len() <= limits.run_output_bytes;
         let kept = (output.len() > limits.run_output_bytes).then(|| Kept {
             bytes: output.len(),

@@ -1,14 +1,15 @@
 //! `batch_execute` within a project: each step is a call like any other, and its answer goes to its run.
 
+use alloc::borrow::ToOwned;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::clients::{Client, ERAS, Era, HTTP, Sent, at};
 use super::script::Script;
 use super::world::World;
-use crate::ports::gateway::Target;
+use crate::ports::gateway::{Target, Verb};
 use crate::rpc::{Envelope, Field};
 use crate::shard::Input;
 use crate::{ExchangeId, KeyId, Limits};
@@ -46,7 +47,7 @@ impl World {
 fn structure(answer: &Envelope) -> String {
     let result = answer.raw_str(Field::Result).unwrap_or_else(|| panic!("{answer:?}"));
     let (_, structured) = result.split_once("\"structuredContent\":").expect("a structure");
-    structured.to_string()
+    structured.to_owned()
 }
 
 fn unified(world: &mut World, era: Era) -> Client {
@@ -114,7 +115,9 @@ fn the_tools_are_listed_in_batch_mode_and_can_always_be_called() {
     assert!(!listed(&mut world));
     let exchange = world.plan_tool(&client, "2", "hub.batch_status", "", "");
     assert!(world.told(&client, exchange).contains(r#"{"runs":[]}"#));
+    let stream = world.open(&client, Verb::Listen);
     world.switch_to_batch_mode();
+    assert!(world.take(&client, stream)[0].contains("notifications/tools/list_changed"));
     assert!(listed(&mut world));
     let own = world.client(HTTP, at("hub"));
     let exchange = world.plan_tool(&own, "3", "batch_execute", CHAIN, "");
@@ -186,7 +189,7 @@ fn a_run_in_the_background_is_asked_for_and_outlives_its_session() {
     let exchange = world.plan(&client, &format!(r#"{CHAIN},"background":true"#));
     let told = world.told(&client, exchange);
     let (_, rest) = told.split_once(r#""run":""#).unwrap();
-    let run = rest.get(..12).unwrap().to_string();
+    let run = rest.get(..12).unwrap().to_owned();
     assert!(told.contains(r#""status":"running""#), "{told}");
     world.delete(&client);
     let first = world.requested("a");
@@ -206,7 +209,7 @@ fn a_run_in_the_background_is_asked_for_and_outlives_its_session() {
     let other = Client { key: "other", ..client.clone() };
     let answer = ask(&mut world, &other, "batch_status", "");
     assert_eq!(answer.raw_str(Field::IsError), Some("true"), "another key has no run of that name");
-    world.advance(Limits::default().run_kept + Duration::from_secs(60));
+    world.advance(Limits::default().run_kept + Duration::from_mins(1));
     let answer = ask(&mut world, &client, "batch_status", "");
     assert_eq!(answer.raw_str(Field::IsError), Some("true"));
 }
@@ -217,7 +220,7 @@ fn a_run_can_be_cancelled_by_its_name() {
     let client = unified(&mut world, Era::Modern);
     let exchange = world.plan(&client, &format!(r#"{CHAIN},"background":true"#));
     let told = world.told(&client, exchange);
-    let run = told.split_once(r#""run":""#).unwrap().1.get(..12).unwrap().to_string();
+    let run = told.split_once(r#""run":""#).unwrap().1.get(..12).unwrap().to_owned();
     let exchange = world.plan_tool(&client, "5", "batch_cancel", &format!(r#""run":"{run}""#), "");
     let told = world.told(&client, exchange);
     assert!(told.contains(r#""status":"cancelled""#) && told.contains(r#""status":"unknown""#), "{told}");
@@ -255,7 +258,7 @@ fn a_step_can_ask_its_caller() {
     world.says(first.link, r#"{"jsonrpc":"2.0","id":"q","method":"sampling/createMessage","params":{}}"#);
     let question = world.answer(&client, exchange);
     assert_eq!(question.raw_str(Field::Method), Some("\"sampling/createMessage\""));
-    let id = question.raw_str(Field::Id).unwrap().to_string();
+    let id = question.raw_str(Field::Id).unwrap().to_owned();
     world.post(&client, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"role":"x"}}}}"#));
     let frames = world.frames("a");
     assert!(frames[0].1.contains(r#""id":"q","result":{"role":"x"}"#), "{frames:?}");
