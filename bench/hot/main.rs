@@ -7,6 +7,7 @@ mod call;
 mod catalogue;
 mod envelope;
 mod keys;
+mod plans;
 mod stage;
 
 #[global_allocator]

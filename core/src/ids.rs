@@ -102,6 +102,31 @@ counter_id!(
     ExchangeId
 );
 
+/// A run of a plan: 48 random bits, shown as 12 hexadecimal digits, since models copy it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RunId(pub u64);
+
+impl RunId {
+    /// Mints a new id.
+    pub fn mint(entropy: &mut Entropy) -> Self {
+        let mut bytes = [0; 8];
+        entropy.fill(bytes.get_mut(2..).unwrap_or_default());
+        Self(u64::from_be_bytes(bytes))
+    }
+
+    /// Parses what [`fmt::Display`] writes; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = text.len() == 12 && text.bytes().all(|byte| hex_digit(byte).is_some());
+        if plain { u64::from_str_radix(text, 16).ok().map(Self) } else { None }
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:012x}", self.0)
+    }
+}
+
 /// A legacy session: 256 random bits, unguessable, shown as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SessionId(pub [u8; 32]);

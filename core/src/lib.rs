@@ -23,9 +23,11 @@ pub mod ids;
 pub mod key;
 pub mod limits;
 pub mod mcp;
+pub mod plan;
 pub mod ports;
 pub mod record;
 pub mod rpc;
+pub mod run;
 pub mod shard;
 pub mod snapshot;
 pub mod sse;
@@ -34,6 +36,8 @@ pub mod translate;
 mod upstream;
 
 pub use error::{Bug, Denied, Exceeded, Fault, Rejection, Unstored, UpstreamFault};
-pub use ids::{CallId, Entropy, ExchangeId, KeyId, LaunchId, LinkId, LogId, ProjectId, ServerId, SessionId};
+pub use ids::{
+    CallId, Entropy, ExchangeId, KeyId, LaunchId, LinkId, LogId, ProjectId, RunId, ServerId, SessionId,
+};
 pub use limits::{Limit, Limits};
 pub use time::{Deadline, Timestamp};

@@ -93,6 +93,34 @@ pub struct Limits {
     pub session_questions: usize,
     /// How long a session may be idle without an open stream.
     pub session_idle: Duration,
+    /// Bytes of one plan of `batch_execute`.
+    pub plan_bytes: usize,
+    /// Steps of one plan.
+    pub plan_steps: usize,
+    /// Steps of one plan that wait for one another in a chain.
+    pub plan_depth: usize,
+    /// Calls of one plan that may be under way at the same time.
+    pub plan_parallel: usize,
+    /// How often one step of a plan may be tried.
+    pub step_attempts: u32,
+    /// The longest first pause before a step is tried again; doubled each time.
+    pub step_backoff: Duration,
+    /// Calls of one run of a plan, those for the elements of arrays counted each.
+    pub run_calls: usize,
+    /// Bytes of the results that one run keeps.
+    pub run_bytes: usize,
+    /// How long a run may take.
+    pub run_deadline: Duration,
+    /// How long the results of a run can be read after its end.
+    pub run_kept: Duration,
+    /// The longest output of a run that goes to its caller whole, in bytes; of a longer one a beginning and a handle.
+    pub run_output_bytes: usize,
+    /// Runs of one project that have not ended.
+    pub project_runs: usize,
+    /// Calls of all runs of one project that may be under way at the same time.
+    pub project_run_calls: usize,
+    /// Bytes of the results that all runs of one project keep; those of the run that ended first make room.
+    pub project_run_bytes: usize,
     /// How long a call may take when nothing is heard of it.
     pub call: Duration,
     /// How long a call may take however much progress it reports.
@@ -267,6 +295,20 @@ impl Default for Limits {
             idle: s(10 * 60),
             session_questions: 64,
             session_idle: s(30 * 60),
+            plan_bytes: 256 * KIB,
+            plan_steps: 200,
+            plan_depth: 50,
+            plan_parallel: 32,
+            step_attempts: 5,
+            step_backoff: s(60),
+            run_calls: 1_000,
+            run_bytes: 32 * MIB,
+            run_deadline: s(15 * 60),
+            run_kept: s(60 * 60),
+            run_output_bytes: 32 * KIB,
+            project_runs: 1_000,
+            project_run_calls: 256,
+            project_run_bytes: 256 * MIB,
             call: s(60),
             call_hard: s(15 * 60),
             call_repeats: 1,

@@ -29,6 +29,7 @@ pub fn request(call: CallId, body: &Envelope, from: Revision, to: Revision) -> O
         extensions: Extensions::default(),
         key: None,
         idempotency: None,
+        step: None,
     };
     Some(say(call, to, &caller, (method, body), Vec::new(), Vec::new()))
 }

@@ -11,6 +11,7 @@ use super::{Denied, Exceeded, Fault, Rejection, Unstored, UpstreamFault};
 use crate::Limit;
 use crate::mcp::{Abilities, Revision, TASKS_EXTENSION};
 use crate::rpc::{Envelope, Field, write};
+use crate::run::Happened;
 
 /// How a fault looks on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +140,29 @@ impl UpstreamFault {
             && code.is_some_and(|code: i32| (own::NOT_STORED..=own::UNAVAILABLE).contains(&code))
     }
 
+    /// What is known of what a call has done that was answered with this error.
+    pub(crate) fn happened(answer: &Envelope) -> Happened {
+        #[derive(Deserialize)]
+        struct Error {
+            code: i32,
+            data: Option<Data>,
+        }
+        #[derive(Deserialize)]
+        struct Data {
+            limit: Option<String>,
+        }
+        let error = answer.raw(Field::Error).and_then(|raw| serde_json::from_slice::<Error>(raw).ok());
+        match error.map(|Error { code, data }| (code, data.and_then(|data| data.limit))) {
+            // These two are hit on the way back.
+            Some((own::LIMIT, Some(limit))) if limit == "message_bytes" || limit == "input_rounds" => {
+                Happened::Unknown
+            }
+            Some((own::LIMIT | own::UNAVAILABLE, _)) => Happened::Nothing,
+            Some((own::OUTCOME_UNKNOWN | own::TIMED_OUT, _)) => Happened::Unknown,
+            Some(_) | None => Happened::Failed,
+        }
+    }
+
     fn codes(&self) -> (u16, i32, Option<String>) {
         let retryable = |yes: bool| {
             Some(
@@ -195,8 +219,15 @@ impl Exceeded {
             Limit::ReplayAge | Limit::ReplayBytes | Limit::ReplayEvents | Limit::ReplayProjectBytes => {
                 (400, own::LIMIT, data)
             }
+            Limit::PlanBytes
+            | Limit::PlanDepth
+            | Limit::PlanParallel
+            | Limit::PlanSteps
+            | Limit::RunBytes
+            | Limit::RunCalls => (400, own::LIMIT, data),
             Limit::SessionInFlight
             | Limit::ProjectInFlight
+            | Limit::ProjectRuns
             | Limit::LinkInFlightBytes
             | Limit::StreamBytes
             | Limit::PrivateProcesses

@@ -14,6 +14,12 @@ use crate::snapshot::{Entry, Instance, Offer, Snapshot};
 use crate::{ProjectId, ServerId, Timestamp};
 
 mod guide;
+mod plans;
+
+pub(crate) use plans::{
+    Kept, Part, PlanTool, RunLine, Told, cannot, definitions as plan_tools, outlined, read as read_parts,
+    refused, run_list, run_told,
+};
 
 /// The name of the built-in server. Reserved: no configured server may have it.
 pub const NAME: &str = "hub";

@@ -60,6 +60,20 @@ pub enum Limit {
     InputRounds,
     /// [`Limits::session_questions`].
     SessionQuestions,
+    /// [`Limits::plan_bytes`].
+    PlanBytes,
+    /// [`Limits::plan_steps`].
+    PlanSteps,
+    /// [`Limits::plan_depth`].
+    PlanDepth,
+    /// [`Limits::plan_parallel`].
+    PlanParallel,
+    /// [`Limits::run_calls`].
+    RunCalls,
+    /// [`Limits::run_bytes`].
+    RunBytes,
+    /// [`Limits::project_runs`].
+    ProjectRuns,
     /// [`Limits::connections`] or [`Limits::connections_per_address`].
     Connections,
 }
@@ -94,6 +108,13 @@ impl Limit {
             Self::IdempotencyKeyBytes => "idempotency_key_bytes",
             Self::InputRounds => "input_rounds",
             Self::SessionQuestions => "session_questions",
+            Self::PlanBytes => "plan_bytes",
+            Self::PlanSteps => "plan_steps",
+            Self::PlanDepth => "plan_depth",
+            Self::PlanParallel => "plan_parallel",
+            Self::RunCalls => "run_calls",
+            Self::RunBytes => "run_bytes",
+            Self::ProjectRuns => "project_runs",
             Self::Connections => "connections",
         }
     }

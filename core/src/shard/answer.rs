@@ -56,6 +56,9 @@ impl Shard {
     }
 
     pub(super) fn deliver(&mut self, cx: &mut Cx<'_>, caller: &Caller, status: u16, body: Vec<u8>) {
+        if let Some((run, unit)) = caller.step {
+            return self.on_step_answered(cx, run, unit, body);
+        }
         if self.open_without_tasks(cx, caller) {
             return;
         }

@@ -82,9 +82,11 @@ impl Shard {
             hold(session.away.iter().copied().all(away), "a session waits for a stream that is not away")?;
         }
         for (exchange, batch) in &self.batches {
-            let calls = self.client_calls().filter(|(.., caller)| caller.exchange == *exchange);
-            let waiters = self.waiters.iter().filter(|waiter| waiter.caller.exchange == *exchange);
-            let open = calls.count().saturating_add(waiters.count());
+            let is_on = |caller: &Caller| caller.exchange == *exchange && caller.step.is_none();
+            let calls = self.client_calls().filter(|(.., caller)| is_on(caller));
+            let waiters = self.waiters.iter().filter(|waiter| is_on(&waiter.caller));
+            let runs = self.run_callers().filter(|caller| is_on(caller));
+            let open = calls.count().saturating_add(waiters.count()).saturating_add(runs.count());
             hold(batch.open == open, "a batch waits for what nobody works on")?;
         }
         hold(self.streams.is_sound(), "the table of streams disagrees with itself")?;
@@ -92,10 +94,11 @@ impl Shard {
         let open = |address| self.exchanges.contains_key(&address);
         hold(self.streams.away().all(open), "a stream outlives its call")?;
         self.audit_exchanges(ends)?;
+        self.audit_runs()?;
         self.audit_links()
     }
 
-    fn client_calls(&self) -> impl Iterator<Item = (ServerId, CallId, &Caller)> {
+    pub(super) fn client_calls(&self) -> impl Iterator<Item = (ServerId, CallId, &Caller)> {
         let retired = self.retired.values().map(|(upstream, _)| upstream);
         let all = self.upstreams.values().chain(retired);
         all.flat_map(|upstream| upstream.calls.clients().map(|(id, caller)| (upstream.id, id, caller)))
@@ -114,7 +117,19 @@ impl Shard {
         let stores = stores.filter(|exchange| self.exchanges.get(*exchange) == Some(&Exchange::Store));
         let gathers = |exchange| self.exchanges.get(exchange) == Some(&Exchange::Batch);
         hold(self.batches.keys().all(gathers), "a batch's exchange is not one")?;
-        let all = [calls, waiters.count(), self.listeners.len(), streams, stores.count(), self.batches.len()];
+        let runs = self.run_callers().filter(|caller| caller.ends);
+        let runs_on =
+            |caller: &Caller| matches!(self.exchanges.get(&caller.exchange), Some(Exchange::Run(_)));
+        hold(runs.clone().all(runs_on), "a run's exchange does not lead to it")?;
+        let all = [
+            runs.count(),
+            calls,
+            waiters.count(),
+            self.listeners.len(),
+            streams,
+            stores.count(),
+            self.batches.len(),
+        ];
         hold(self.exchanges.len() == all.into_iter().sum::<usize>(), "an exchange is of nothing that is open")
     }
 
@@ -130,6 +145,6 @@ impl Shard {
     }
 }
 
-fn hold(it: bool, otherwise: &'static str) -> Result<(), Bug> {
+pub(super) fn hold(it: bool, otherwise: &'static str) -> Result<(), Bug> {
     if it { Ok(()) } else { Err(Bug::Invariant(otherwise)) }
 }

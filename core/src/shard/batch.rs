@@ -134,6 +134,7 @@ impl Shard {
     /// The client of a batch has gone, and cannot come back for it: its calls go on, and their answers are dropped.
     pub(super) fn on_batch_gone(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId) {
         self.batches.remove(&exchange);
+        self.detach_runs(cx, exchange);
         let retired = self.retired.values().map(|(upstream, _)| upstream);
         let calls = retired.chain(self.upstreams.values()).flat_map(|upstream| {
             let own = upstream.calls.clients().filter(|(_, caller)| caller.exchange == exchange);

@@ -20,15 +20,18 @@ impl Shard {
             let params = notice.spliced(Field::Params, &mut [id]);
             write::one_line(write::request(None, Method::Cancelled.name(), Some(&params))).into()
         };
+        self.cancel_runs(cx, |caller| caller.session == Some(session) && *caller.id == *request);
         self.cancel_calls(cx, session, Some(request), passed_on);
         self.drop_held(cx, session, Some(request));
         self.drop_waiters(cx, |waiter| {
-            waiter.caller.session == Some(session) && *waiter.caller.id == *request
+            let caller = &waiter.caller;
+            caller.session == Some(session) && caller.step.is_none() && *caller.id == *request
         });
     }
 
     /// Cancels all requests of a session.
     pub(super) fn cancel_all(&mut self, cx: &mut Cx<'_>, session: SessionId) {
+        self.cancel_runs(cx, |caller| caller.session == Some(session));
         self.cancel_calls(cx, session, None, |call| cancellation(call, "the session has ended"));
         self.drop_held(cx, session, None);
         self.drop_waiters(cx, |waiter| waiter.caller.session == Some(session));

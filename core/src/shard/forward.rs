@@ -84,7 +84,7 @@ impl Shard {
             if *method != Method::ToolsCall.name() {
                 return self.fail(cx, &caller, &Rejection::UnknownMethod(method.clone().into_owned()).into());
             }
-            return self.call_hub(cx, &caller, body, &request.edits);
+            return self.call_hub(cx, &caller, &request);
         }
         if !entry.enabled() {
             return self.fail(cx, &caller, &UpstreamFault::Removed { server: entry.name.clone() }.into());
@@ -127,6 +127,9 @@ impl Shard {
         }
         if let Some(session) = caller.session.and_then(|session| self.sessions.get_mut(session)) {
             session.in_flight = session.in_flight.saturating_add(1);
+        }
+        if let Some(step) = caller.step {
+            self.step_calls.insert(step, (server, id));
         }
         self.in_flight = self.in_flight.saturating_add(1);
         id
@@ -218,9 +221,15 @@ impl Shard {
         upstream.calls.insert(id, call);
     }
 
-    fn call_hub(&mut self, cx: &mut Cx<'_>, caller: &Caller, body: &Envelope, edits: &Edits<'static>) {
+    fn call_hub(&mut self, cx: &mut Cx<'_>, caller: &Caller, request: &Request) {
+        let Request { body, edits, .. } = request;
         let renamed = edits.iter().find(|(field, _)| *field == Field::Name).map(|(_, raw)| &**raw);
         let name = renamed.or_else(|| body.raw(Field::Name)).and_then(crate::rpc::decode_string);
+        if let Some(tool) =
+            name.as_deref().and_then(hub::PlanTool::find).filter(|_| caller.target == Target::Unified)
+        {
+            return self.call_plan_tool(cx, caller, tool, body);
+        }
         let arguments = body.raw(Field::Arguments).unwrap_or(b"{}");
         let mut servers = self.views(cx.snapshot);
         for server in &mut servers {
@@ -228,18 +237,20 @@ impl Shard {
         }
         let result = name.as_deref().and_then(|name| hub::call(cx.snapshot, name, arguments, &servers));
         match result {
-            Some(result) => {
-                let frame = write::result(&caller.id, &result);
-                let sender = crate::rpc::Sender::Upstream;
-                match Envelope::parse(frame.into(), sender, cx.limits()) {
-                    Ok(response) => self.relay(cx, caller, &response, Lifetime::Unsaid, hub::SERVER_INFO),
-                    Err(fault) => self.fail(cx, caller, &fault),
-                }
-            }
+            Some(result) => self.answer_as_hub(cx, caller, &result),
             None => {
                 let name = name.unwrap_or_default().into_owned();
                 self.fail(cx, caller, &Rejection::UnknownTool(name).into());
             }
+        }
+    }
+
+    /// Answers with the result of a tool of the hub's own.
+    pub(super) fn answer_as_hub(&mut self, cx: &mut Cx<'_>, caller: &Caller, result: &[u8]) {
+        let frame = write::result(&caller.id, result);
+        match Envelope::parse(frame.into(), crate::rpc::Sender::Upstream, cx.limits()) {
+            Ok(response) => self.relay(cx, caller, &response, Lifetime::Unsaid, hub::SERVER_INFO),
+            Err(fault) => self.fail(cx, caller, &fault),
         }
     }
 }

@@ -54,6 +54,7 @@ impl Shard {
             extensions: Extensions::default(),
             key: None,
             idempotency: None,
+            step: None,
         };
         if ends {
             self.make_room(cx);
@@ -262,5 +263,6 @@ pub(super) fn stateless_caller(
         extensions: Extensions::default(),
         key: Some(admission.key.clone()),
         idempotency: posted.head.headers.idempotency_key.as_deref().map(Into::into),
+        step: None,
     }
 }

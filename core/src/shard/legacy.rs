@@ -212,6 +212,7 @@ impl Shard {
         self.opening.retain(|_, opening| opening.key != *key);
         self.end_listeners(cx, |listener| listener.key == *key);
         self.refuse_waiters(cx, key);
+        self.cancel_runs_of(cx, key);
         self.vacate_key(cx, key);
     }
 }
@@ -301,5 +302,6 @@ pub(super) fn caller(
         extensions: session.extensions.clone(),
         key: None,
         idempotency: None,
+        step: None,
     }
 }

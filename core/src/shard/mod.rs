@@ -8,8 +8,9 @@ use alloc::vec::Vec;
 use hashbrown::HashMap;
 
 use crate::ports::upstream::Grace;
+use crate::run::{Runs, Unit};
 use crate::upstream::{Caller, Seat, Seats, Upstream};
-use crate::{CallId, Deadline, ExchangeId, LaunchId, LinkId, ServerId, SessionId, Timestamp};
+use crate::{CallId, Deadline, ExchangeId, LaunchId, LinkId, RunId, ServerId, SessionId, Timestamp};
 
 mod answer;
 mod audit;
@@ -38,6 +39,7 @@ mod notify;
 mod own;
 mod park;
 mod passing;
+mod planning;
 mod private;
 mod refusal;
 mod renew;
@@ -47,6 +49,7 @@ mod rest;
 mod resume;
 mod reverse;
 mod rounds;
+mod running;
 mod seal;
 mod seating;
 mod session;
@@ -77,6 +80,7 @@ use park::{Gathering, Parked};
 use private::Private;
 use reverse::Asked;
 pub(crate) use rounds::questions;
+use running::Running;
 use session::Sessions;
 use shown::Shown;
 use streams::Streams;
@@ -124,6 +128,12 @@ pub struct Shard {
     /// Answers that wait until a change is durable.
     unstored: BTreeMap<Token, (Caller, SessionId)>,
     deletions: BTreeMap<Token, ExchangeId>,
+    /// Plans that are being carried out, and those whose results are kept.
+    runs: Runs,
+    /// Whose they are.
+    running: BTreeMap<RunId, Running>,
+    /// The calls of runs that are on their way to a server.
+    step_calls: BTreeMap<(RunId, Unit), (ServerId, CallId)>,
     /// Clients' calls that are not answered yet.
     in_flight: usize,
     next_call: u64,
@@ -147,6 +157,8 @@ enum Exchange {
     Call(ServerId, CallId),
     /// A stream of the 2026 era.
     Listener,
+    /// It waits for the end of a run.
+    Run(RunId),
     /// It waits until a change is durable.
     Store,
     /// A stream of a session.
@@ -181,6 +193,7 @@ impl Shard {
             Input::TimerFired => self.on_timer(cx),
         }
         self.release_keyed(cx);
+        self.carry_out_runs(cx);
         self.start_queued(cx);
         if self.leaving {
             self.end_endless(cx);

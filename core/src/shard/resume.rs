@@ -11,6 +11,7 @@ use super::cursor::{Cursor, Kind};
 use super::session::Transport;
 use super::streams::{Answers, Resumed};
 use super::{Cx, Effect, Exchange, Opened, Shard};
+use crate::hub;
 use crate::mcp::Revision;
 use crate::ports::gateway::Event;
 use crate::{ExchangeId, Fault, Rejection, SessionId};
@@ -63,6 +64,7 @@ impl Shard {
                 Exchange::Batch
                 | Exchange::Call(..)
                 | Exchange::Listener
+                | Exchange::Run(_)
                 | Exchange::Stream(_)
                 | Exchange::Waiter,
             ) => self.open_stream(cx, exchange),
@@ -86,12 +88,20 @@ impl Shard {
 
     /// Which requests are answered on an exchange, by which server.
     fn answers_on(&self, exchange: ExchangeId) -> Answers {
-        let waiting = self.waiters.iter().map(|waiter| (&waiter.caller, ""));
+        let waiting = self
+            .waiters
+            .iter()
+            .filter(|waiter| waiter.caller.step.is_none())
+            .map(|waiter| (&waiter.caller, ""));
         let all = self.upstreams.values().flat_map(|upstream| {
-            upstream.calls.clients().map(|(_, caller)| (caller, upstream.name.as_str()))
+            let calls = upstream.calls.clients().filter(|(_, caller)| caller.step.is_none());
+            calls.map(|(_, caller)| (caller, upstream.name.as_str()))
         });
+        let runs = self.run_callers().map(|caller| (caller, hub::NAME));
         let mut answers = Answers::default();
-        for (caller, server) in all.chain(waiting).filter(|(caller, _)| caller.exchange == exchange) {
+        for (caller, server) in
+            all.chain(waiting).chain(runs).filter(|(caller, _)| caller.exchange == exchange)
+        {
             answers.ids.push(caller.id.clone());
             answers.server = server.into();
         }
@@ -105,6 +115,7 @@ impl Shard {
             Exchange::Call(server, call) => {
                 (self.holder(server, call)?.calls.caller(call)?.session?, Kind::Answer)
             }
+            Exchange::Run(run) => (self.run_caller(run)?.session?, Kind::Answer),
             Exchange::Stream(session) => (session, Kind::Listen),
             Exchange::Waiter => {
                 let mut waiters = self.waiters.iter();

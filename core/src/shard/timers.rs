@@ -22,13 +22,14 @@ impl Shard {
         let waiters = self.waiters.iter().map(|waiter| waiter.until).min();
         let may_rest =
             |upstream: &Upstream| upstream.owner != Owner::Project || upstream.process.link().is_some();
-        let used = self.sessions.len() > 0 || self.upstreams.values().any(may_rest);
+        let used = self.runs.are_kept() || self.sessions.len() > 0 || self.upstreams.values().any(may_rest);
         let sweep = used.then_some(self.next_sweep);
         [
             (upstreams, "a server or a call"),
             (drained.min(), "a retired server"),
             (waiters, "a waiting request"),
             (self.parked_deadline(), "a parked call"),
+            (self.runs.deadline(), "a run"),
             (sweep, "idle sessions and servers"),
         ]
         .into_iter()
@@ -45,7 +46,9 @@ impl Shard {
                 self.drop_session(cx, session);
             }
             self.end_idle(cx);
+            self.forget_runs(cx);
         }
+        self.wake_runs(cx);
         self.show_gathered(cx);
         self.drop_parked(cx, None);
         let links: Vec<(Seat, Option<LinkId>)> =
@@ -159,6 +162,7 @@ impl Shard {
             Some(Exchange::Listener) => {
                 self.drop_listener(cx, exchange);
             }
+            Some(Exchange::Run(run)) => self.on_run_caller_gone(cx, run),
             Some(Exchange::Stream(session)) => self.on_stream_gone(cx, session, exchange),
             Some(Exchange::Waiter) => self.on_waiter_gone(exchange),
             Some(Exchange::Store) | None => {}

@@ -35,6 +35,10 @@ pub fn diff(old: &Snapshot, new: &Snapshot) -> Changes {
             changes.lists.insert(name.clone(), lists);
         }
     }
+    if old.project.mode != new.project.mode {
+        // The tools for plans are listed, or are not any more.
+        changes.lists.entry(crate::hub::NAME.into()).or_default().insert(ListKind::Tools);
+    }
     changes
 }
 

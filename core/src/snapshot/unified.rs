@@ -13,8 +13,9 @@ use super::names::{marked_name, spellings, wire_name};
 use super::uris::Uris;
 use super::{Capabilities, Entry, Instance, Listing};
 use crate::ServerId;
+use crate::hub;
 use crate::mcp::{ListKind, TASKS_EXTENSION};
-use crate::record::{Definition, Project};
+use crate::record::{Definition, Mode, Project};
 use crate::rpc::write;
 
 /// The unified endpoint of a project.
@@ -57,6 +58,7 @@ impl Unified {
             extensions: BTreeMap::new(),
             capabilities: Capabilities::default(),
         };
+        merge.tools.add_plan_tools(project.mode == Mode::Batch);
         for entry in servers.filter(|entry| entry.enabled()) {
             merge.add(entry);
         }
@@ -168,6 +170,18 @@ impl Merge<'_> {
 }
 
 impl Merged {
+    /// The tools for plans are of no server. They can always be called; a project's mode says whether they are listed.
+    fn add_plan_tools(&mut self, listed: bool) {
+        for tool in hub::plan_tools() {
+            let place = Place { server: hub::ID, name: tool.name.clone() };
+            self.wire.insert(tool.name.clone());
+            for name in spellings(hub::NAME, "__", &tool.name).into_iter().chain([tool.name.clone()]) {
+                self.places.insert(name, place.clone());
+            }
+            self.entries.extend(listed.then_some(tool));
+        }
+    }
+
     fn add_named(&mut self, entry: &Entry, definition: &Definition, separator: &str, max: usize) {
         let place = Place { server: entry.id, name: definition.name.clone() };
         let mut wire = wire_name(&entry.name, separator, &definition.name, max);

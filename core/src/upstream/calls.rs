@@ -9,7 +9,8 @@ use alloc::vec::Vec;
 use crate::mcp::{Abilities, Extensions, Lifetime, ListKind, Revision};
 use crate::ports::gateway::Target;
 use crate::rpc::Envelope;
-use crate::{CallId, ExchangeId, KeyId, SessionId, Timestamp};
+use crate::run::Unit;
+use crate::{CallId, ExchangeId, KeyId, RunId, SessionId, Timestamp};
 
 use super::{Edits, Level};
 
@@ -42,6 +43,8 @@ pub(crate) struct Caller {
     pub key: Option<KeyId>,
     /// `Idempotency-Key`, where it was sent as a header.
     pub idempotency: Option<Box<str>>,
+    /// The call of a run that it is: its answer goes to the run.
+    pub step: Option<(RunId, Unit)>,
 }
 
 /// Why a request was sent.
@@ -328,7 +331,8 @@ impl Calls {
     pub(crate) fn of_session(&self, session: SessionId, request: Option<&str>) -> Vec<CallId> {
         let matches = |call: &Call| match &call.purpose {
             Purpose::Client(caller, _) => {
-                caller.session == Some(session) && request.is_none_or(|id| *caller.id == *id)
+                let is_it = |id: &str| caller.step.is_none() && *caller.id == *id;
+                caller.session == Some(session) && request.is_none_or(is_it)
             }
             Purpose::Forgotten
             | Purpose::Handshake

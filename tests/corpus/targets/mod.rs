@@ -9,6 +9,7 @@ pub mod framer;
 pub mod gate;
 pub mod headers;
 pub mod key;
+pub mod plan;
 pub mod record;
 pub mod session;
 pub mod shard;

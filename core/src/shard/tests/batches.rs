@@ -26,7 +26,7 @@ fn call(id: u8) -> String {
 }
 
 impl World {
-    fn post_batch(&mut self, client: &Client, members: &[&str]) -> ExchangeId {
+    pub(super) fn post_batch(&mut self, client: &Client, members: &[&str]) -> ExchangeId {
         let exchange = self.mint_exchange();
         let text = format!("[{}]", members.join(","));
         let Ok(Body::Batch(members)) = Body::parse(text.into(), &Limits::default()) else {

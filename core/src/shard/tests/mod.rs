@@ -21,6 +21,7 @@ mod meant;
 mod modern;
 mod news;
 mod parking;
+mod plans;
 mod private;
 mod renewals;
 mod replay;

@@ -295,6 +295,13 @@ impl World {
         changes
     }
 
+    /// The project's other mode.
+    pub(super) fn switch_to_batch_mode(&mut self) {
+        self.project.mode = Mode::Batch;
+        let changes = self.rebuild();
+        self.feed(Input::SnapshotReplaced(changes));
+    }
+
     /// Saves another configuration.
     pub(super) fn configure(&mut self, change: impl FnOnce(&mut Vec<Server>)) {
         change(&mut self.servers);

@@ -1,0 +1,216 @@
+//! The tools for plans: `batch_execute` and what belongs to it. They are of the unified endpoint, whatever server a step is
+//! for; a project's mode says whether they are listed there.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{content, failed};
+use crate::plan::{INPUT_SCHEMA, Outline, PlanFault};
+use crate::record::Definition;
+use crate::run::{Report, Status};
+
+/// A tool for plans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PlanTool {
+    Cancel,
+    Execute,
+    Read,
+    Status,
+}
+
+const RUN: &str = r#""run":{"type":"string","description":"The run, as batch_execute names it."}"#;
+
+impl PlanTool {
+    const ALL: [Self; 4] = [Self::Execute, Self::Status, Self::Cancel, Self::Read];
+
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Cancel => "batch_cancel",
+            Self::Execute => "batch_execute",
+            Self::Read => "read_result",
+            Self::Status => "batch_status",
+        }
+    }
+
+    /// The tool of a name.
+    pub(crate) fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|tool| tool.name() == name)
+    }
+
+    fn definition(self) -> Definition {
+        let (title, description, schema, read_only) = match self {
+            Self::Cancel => (
+                "Cancel a run",
+                "Begins nothing more of a run of batch_execute and gives up what is under way.",
+                format!(
+                    r#"{{"type":"object","properties":{{{RUN}}},"required":["run"],"additionalProperties":false}}"#
+                ),
+                false,
+            ),
+            Self::Execute => (
+                "Run many tool calls at once",
+                "Runs a whole graph of tool calls, of any servers, in one turn: results flow from step to step inside the hub, independent steps run side by side, and only `output` comes back. Use it when a task takes three calls or more, or passes long results from one call to the next. The plan is checked before anything runs; all faults come back at once.",
+                INPUT_SCHEMA.to_owned(),
+                false,
+            ),
+            Self::Read => (
+                "Read a kept result",
+                "Reads a part of what a run of batch_execute has kept: of its output, or of a step's result. Without `search` it is a range of the text.",
+                format!(
+                    r#"{{"type":"object","properties":{{{RUN},"step":{{"type":"string","description":"The id of a step; the output of the run when absent."}},"path":{{"type":"string","description":"JSON Pointer into it."}},"offset":{{"type":"integer","minimum":0,"description":"First byte."}},"length":{{"type":"integer","minimum":1,"description":"Bytes (default 8192)."}},"search":{{"type":"string","description":"Only the places that hold this text."}}}},"required":["run"],"additionalProperties":false}}"#
+                ),
+                true,
+            ),
+            Self::Status => (
+                "Status of a run",
+                "How the steps of a run of batch_execute stand, and its output when it has ended; all runs of this key without `run`.",
+                format!(r#"{{"type":"object","properties":{{{RUN}}},"additionalProperties":false}}"#),
+                true,
+            ),
+        };
+        let hints = if read_only { r#"{"readOnlyHint":true,"openWorldHint":false}"# } else { "{}" };
+        let name = self.name();
+        let json = format!(
+            r#"{{"name":"{name}","title":"{title}","description":"{description}","inputSchema":{schema},"annotations":{hints}}}"#
+        );
+        Definition { name: name.to_owned(), json }
+    }
+}
+
+/// The tools, in the order in which they are listed.
+pub(crate) fn definitions() -> [Definition; 4] {
+    PlanTool::ALL.map(PlanTool::definition)
+}
+
+#[derive(Serialize)]
+struct Faults<'a> {
+    /// What was wrong.
+    faults: Vec<Fault<'a>>,
+}
+
+#[derive(Serialize)]
+struct Fault<'a> {
+    at: String,
+    problem: &'a str,
+}
+
+/// A plan was refused.
+pub(crate) fn refused(faults: &[PlanFault]) -> Vec<u8> {
+    let fault = |fault: &'_ PlanFault| format!("{}", fault.at);
+    let faults = faults.iter().map(|it| Fault { at: fault(it), problem: &it.problem }).collect();
+    told(&Faults { faults }, true)
+}
+
+/// What a plan would do.
+pub(crate) fn outlined(outline: &Outline) -> Vec<u8> {
+    told(outline, false)
+}
+
+/// What is told of a run.
+#[derive(Serialize)]
+pub(crate) struct Told<'a> {
+    /// Its id.
+    pub run: String,
+    /// What its plan wants to be told, once it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<&'a RawValue>,
+    /// The beginning of that, where it is long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_kept: Option<Kept>,
+    /// How it stands.
+    #[serde(flatten)]
+    pub report: Report,
+}
+
+/// Something long that stays in the hub.
+#[derive(Serialize)]
+pub(crate) struct Kept {
+    /// How long it is.
+    pub bytes: usize,
+    /// How it begins.
+    pub preview: String,
+    /// The tool that reads the rest.
+    pub read_with: &'static str,
+    /// How long it can be read.
+    pub expires_in_s: u64,
+}
+
+/// How a run stands, or has ended.
+pub(crate) fn run_told(run: &Told<'_>, status: Status) -> Vec<u8> {
+    let bad = matches!(status, Status::Cancelled | Status::Failed | Status::TimedOut);
+    told(run, bad)
+}
+
+#[derive(Serialize)]
+pub(crate) struct RunLine {
+    pub run: String,
+    pub status: &'static str,
+    pub steps_ended: usize,
+    pub steps: usize,
+}
+
+#[derive(Serialize)]
+struct RunList {
+    runs: Vec<RunLine>,
+}
+
+/// All runs of a key.
+pub(crate) fn run_list(runs: Vec<RunLine>) -> Vec<u8> {
+    told(&RunList { runs }, false)
+}
+
+/// A part of what is kept, or the places where it holds what is looked for.
+#[derive(Serialize)]
+pub(crate) struct Part {
+    pub offset: usize,
+    pub text: String,
+    pub total_bytes: usize,
+}
+
+#[derive(Serialize)]
+struct Parts {
+    parts: Vec<Part>,
+}
+
+/// Parts of what is kept.
+pub(crate) fn read(parts: Vec<Part>) -> Vec<u8> {
+    told(&Parts { parts }, false)
+}
+
+/// A tool for plans cannot do what it was asked.
+pub(crate) fn cannot(why: &str) -> Vec<u8> {
+    failed(why)
+}
+
+fn told(value: &impl Serialize, is_error: bool) -> Vec<u8> {
+    let json = serde_json::to_string(value).unwrap_or_default();
+    let error = if is_error { ",\"isError\":true" } else { "" };
+    format!("{{\"content\":[{}],\"structuredContent\":{json}{error}}}", content(&json)).into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rpc::{JsonLimits, scan};
+    use crate::{Limits, plan};
+
+    #[test]
+    fn every_definition_is_json_and_short_enough_to_be_read() {
+        for tool in definitions() {
+            assert!(scan(tool.json.as_bytes(), JsonLimits::of_clients(&Limits::default()), false).is_ok());
+            assert!(
+                tool.json.len() < 6_000,
+                "{} takes {} bytes of every context",
+                tool.name,
+                tool.json.len()
+            );
+            assert_eq!(PlanTool::find(&tool.name).map(PlanTool::name), Some(&*tool.name));
+            assert!(plan::TOOLS.contains(&&*tool.name), "{} could be a step", tool.name);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The whole check of a plan: its text, its graph, and its tools.
+
+use alloc::borrow::Cow;
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::fault::Faults;
+use super::nearest::unknown;
+use super::raw::{Kind, Raw};
+use super::{Plan, PlanFault, Pointer, Step, fits, graph, schema, step};
+use crate::{Limit, Limits};
+
+/// The tools that whoever wrote a plan may call.
+pub trait Tools {
+    /// The raw JSON of a tool's definition, by any of its names.
+    fn definition(&self, name: &str) -> Option<Cow<'_, str>>;
+
+    /// The names of all of them, as people know them.
+    fn names(&self) -> Vec<String>;
+}
+
+/// Names are compared with all others only for the first ones that are unknown.
+const GUESSED: usize = 5;
+
+#[derive(Deserialize)]
+struct Definition<'a> {
+    #[serde(borrow, rename = "inputSchema")]
+    input_schema: Option<&'a RawValue>,
+    #[serde(default)]
+    annotations: Annotations,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct Annotations {
+    read_only_hint: Option<bool>,
+    idempotent_hint: Option<bool>,
+}
+
+impl Plan {
+    /// Reads and checks a plan. `text` is JSON that was validated before ([`crate::rpc::scan`]). All faults come back
+    /// at once, each with its place.
+    pub fn read(text: &[u8], tools: &dyn Tools, limits: &Limits) -> Result<Self, Vec<PlanFault>> {
+        let (text, mut faults) = (Raw::of(text), Faults::default());
+        let Some(mut plan) = step::read(text, limits, &mut faults) else { return Err(faults.0) };
+        graph::check(&plan, limits, &mut faults);
+        check_width(&plan, limits, &mut faults);
+        let written = text.member("steps").map(Raw::elements).unwrap_or_default();
+        let mut unknown = BTreeSet::new();
+        for (index, (step, written)) in plan.steps.iter_mut().zip(written).enumerate() {
+            let at = Pointer::default().member("steps").element(index);
+            check_tool(step, written, &at, (tools, &mut unknown), &mut faults);
+        }
+        if faults.0.is_empty() { Ok(plan) } else { Err(faults.0) }
+    }
+}
+
+/// How many calls it makes at least.
+fn check_width(plan: &Plan, limits: &Limits, faults: &mut Faults) {
+    let calls = plan.steps.iter().map(|step| step.calls().unwrap_or(1)).fold(0, usize::saturating_add);
+    if calls > limits.run_calls {
+        faults.exceeds(&Pointer::default().member("steps"), Limit::RunCalls, limits.run_calls);
+    }
+}
+
+impl Step {
+    /// How many calls it makes, if that is known before it runs.
+    pub(super) fn calls(&self) -> Option<usize> {
+        match &self.for_each {
+            None => Some(1),
+            Some(each) => each.over.literal().map(|array| array.elements().len()),
+        }
+    }
+}
+
+fn check_tool(
+    step: &mut Step,
+    written: Raw<'_>,
+    at: &Pointer,
+    (tools, unknown_tools): (&dyn Tools, &mut BTreeSet<String>),
+    faults: &mut Faults,
+) {
+    if step.tool.is_empty() {
+        return;
+    }
+    let own = at.member("tool");
+    if schema::TOOLS.iter().any(|tool| step.tool == *tool) {
+        return faults.add(&own, format!("{} cannot be a step of a plan", step.tool));
+    }
+    let Some(json) = tools.definition(&step.tool) else {
+        unknown_tools.insert(step.tool.clone());
+        let names = if unknown_tools.len() > GUESSED { Vec::new() } else { tools.names() };
+        return faults.add(&own, unknown("tool", &step.tool, names.iter().map(String::as_str)));
+    };
+    // A definition that cannot be read says nothing: its server judges the arguments.
+    let Ok(definition) = serde_json::from_str::<Definition<'_>>(&json) else { return };
+    let Annotations { read_only_hint, idempotent_hint } = definition.annotations;
+    step.repeatable = read_only_hint == Some(true) || idempotent_hint == Some(true);
+    let arguments = written.member("arguments").unwrap_or(Raw(b"{}"));
+    if let Some(schema) = definition.input_schema.filter(|_| arguments.kind() == Kind::Object) {
+        fits::check(Raw::from(schema), arguments, &at.member("arguments"), faults);
+    }
+}

@@ -1,0 +1,256 @@
+//! Conditions: whether a step runs at all. JSON, and no language.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+
+use super::fault::Faults;
+use super::nearest::unknown;
+use super::raw::{Kind, Raw};
+use super::reference::{Meaning, Scope, meaning};
+use super::{Pattern, Pointer, Reference};
+use crate::rpc::same;
+
+/// A condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// All of them hold.
+    All(Vec<Self>),
+    /// One of them holds.
+    Any(Vec<Self>),
+    /// Two values stand to each other like this.
+    Compares(Comparison, Box<[Pattern; 2]>),
+    /// There is a value, and it is not null.
+    Exists(Reference),
+    /// It does not hold.
+    Not(Box<Self>),
+}
+
+/// How two values stand to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// The same, however they are spelt.
+    Equals,
+    /// Greater. Two numbers or two texts; so are the next three.
+    Greater,
+    /// Greater or the same.
+    GreaterOrEqual,
+    /// Less.
+    Less,
+    /// Less or the same.
+    LessOrEqual,
+    /// Not the same.
+    NotEquals,
+}
+
+/// The words of conditions.
+pub(super) const WORDS: [&str; 10] =
+    ["and", "or", "not", "exists", "equals", "not_equals", "gt", "gte", "lt", "lte"];
+
+impl Condition {
+    /// Reads a condition.
+    pub(super) fn read(value: Raw<'_>, at: &Pointer, scope: Scope<'_>, faults: &mut Faults) -> Option<Self> {
+        let members = value.members();
+        let [(word, operand)] = members.as_slice() else {
+            let words = WORDS.join(", ");
+            faults.add(at, format!("a condition is an object with one member, one of {words}"));
+            return None;
+        };
+        let at = at.member(word);
+        let compares = |comparison| (comparison, *operand);
+        let (comparison, operand) = match &**word {
+            "and" => return all(*operand, &at, scope, faults).map(Self::All),
+            "or" => return all(*operand, &at, scope, faults).map(Self::Any),
+            "not" => return Some(Self::Not(Box::new(Self::read(*operand, &at, scope, faults)?))),
+            "exists" => return exists(*operand, &at, scope, faults).map(Self::Exists),
+            "equals" => compares(Comparison::Equals),
+            "not_equals" => compares(Comparison::NotEquals),
+            "gt" => compares(Comparison::Greater),
+            "gte" => compares(Comparison::GreaterOrEqual),
+            "lt" => compares(Comparison::Less),
+            "lte" => compares(Comparison::LessOrEqual),
+            word => {
+                faults.add(&at, unknown("condition", word, WORDS.into_iter()));
+                return None;
+            }
+        };
+        let [one, other] = operand.elements()[..] else {
+            faults.add(&at, "two values are compared: an array of two");
+            return None;
+        };
+        let one = Pattern::read(one, &at.element(0), scope, faults);
+        let other = Pattern::read(other, &at.element(1), scope, faults);
+        Some(Self::Compares(comparison, Box::new([one, other])))
+    }
+
+    /// Whether it holds. `fill` gives the raw JSON of a reference, `None` where nothing is there. What is not there is
+    /// the same as nothing, and neither greater nor less than anything. The error says which values cannot be ordered.
+    pub fn holds<V: AsRef<[u8]>>(
+        &self,
+        fill: &mut dyn FnMut(&Reference) -> Option<V>,
+    ) -> Result<bool, String> {
+        match self {
+            Self::All(all) => {
+                all.iter().try_fold(true, |holds, one| if holds { one.holds(fill) } else { Ok(false) })
+            }
+            Self::Any(all) => {
+                all.iter().try_fold(false, |holds, one| if holds { Ok(true) } else { one.holds(fill) })
+            }
+            Self::Compares(comparison, values) => {
+                let [one, other] = &**values;
+                let mut value = |pattern: &Pattern| pattern.fill(|it| fill(it).ok_or(())).ok();
+                let (Some(one), Some(other)) = (value(one), value(other)) else {
+                    return Ok(*comparison == Comparison::NotEquals);
+                };
+                comparison.holds(Raw::of(&one), Raw::of(&other))
+            }
+            Self::Exists(reference) => {
+                Ok(fill(reference).is_some_and(|value| Raw::of(value.as_ref()).kind() != Kind::Null))
+            }
+            Self::Not(condition) => Ok(!condition.holds(fill)?),
+        }
+    }
+
+    /// Shows each reference in it.
+    pub fn visit<'a>(&'a self, see: &mut dyn FnMut(&'a Reference)) {
+        match self {
+            Self::All(all) | Self::Any(all) => all.iter().for_each(|one| one.visit(see)),
+            Self::Compares(_, values) => values.iter().flat_map(Pattern::references).for_each(see),
+            Self::Exists(reference) => see(reference),
+            Self::Not(condition) => condition.visit(see),
+        }
+    }
+}
+
+fn all(operand: Raw<'_>, at: &Pointer, scope: Scope<'_>, faults: &mut Faults) -> Option<Vec<Condition>> {
+    let elements = operand.elements();
+    if elements.is_empty() {
+        faults.add(at, "an array of at least one condition is expected");
+        return None;
+    }
+    let read = |(index, element)| Condition::read(element, &at.element(index), scope, faults);
+    elements.into_iter().enumerate().map(read).collect()
+}
+
+fn exists(operand: Raw<'_>, at: &Pointer, scope: Scope<'_>, faults: &mut Faults) -> Option<Reference> {
+    match meaning(operand, at, scope, faults) {
+        Meaning::Reference(reference) => return Some(reference),
+        Meaning::Literal(_) | Meaning::Plain => {
+            faults.add(at, "exists takes a reference: {\"$from\": step, \"path\": pointer}");
+        }
+        Meaning::Nothing => {}
+    }
+    None
+}
+
+impl Comparison {
+    fn holds(self, one: Raw<'_>, other: Raw<'_>) -> Result<bool, String> {
+        let equal = || equal(one, other);
+        let order = || {
+            order(one, other).ok_or_else(|| {
+                let (one, other) = (one.kind().name(), other.kind().name());
+                format!("{one} and {other} have no order: two numbers or two strings have")
+            })
+        };
+        Ok(match self {
+            Self::Equals => equal(),
+            Self::NotEquals => !equal(),
+            Self::Greater => order()?.is_gt(),
+            Self::GreaterOrEqual => order()?.is_ge(),
+            Self::Less => order()?.is_lt(),
+            Self::LessOrEqual => order()?.is_le(),
+        })
+    }
+}
+
+/// Whether two values are the same. Numbers are by what they are worth: 1 and 1.0.
+pub(super) fn equal(one: Raw<'_>, other: Raw<'_>) -> bool {
+    same(one.0, other.0) || order(one, other) == Some(Ordering::Equal)
+}
+
+/// Which of two numbers is greater, or which of two texts comes later by its characters.
+pub(super) fn order(one: Raw<'_>, other: Raw<'_>) -> Option<Ordering> {
+    match (one.kind(), other.kind()) {
+        // Large whole numbers are more than a double can tell apart.
+        (Kind::Number, Kind::Number) => match (whole(one), whole(other)) {
+            (Some(one), Some(other)) => Some(one.cmp(&other)),
+            (None | Some(_), _) => one.number()?.partial_cmp(&other.number()?),
+        },
+        (Kind::String, Kind::String) => Some(one.text()?.cmp(&other.text()?)),
+        (_, _) => None,
+    }
+}
+
+fn whole(number: Raw<'_>) -> Option<i128> {
+    number.spelling().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::borrow::ToOwned;
+    use alloc::collections::BTreeMap;
+
+    /// Whether a condition holds over a step `a` whose value is `{"n":2,"s":"x","z":null}`.
+    fn holds(condition: &str) -> Result<bool, String> {
+        let ids: BTreeMap<String, usize> = [("a".to_owned(), 0)].into();
+        let (mut faults, scope) = (Faults::default(), Scope { ids: &ids, iterates: false });
+        let condition =
+            Condition::read(Raw::of(condition.as_bytes()), &Pointer::default(), scope, &mut faults);
+        assert_eq!(faults.0, []);
+        let value = Raw::of(br#"{"n":2,"s":"x","z":null}"#);
+        condition.unwrap().holds(&mut |reference| reference.pointer.within(value).map(|raw| raw.0))
+    }
+
+    #[test]
+    fn values_are_compared_by_what_they_are_worth() {
+        for (condition, expected) in [
+            (r#"{"equals":[{"$from":"a","path":"/n"},2.0]}"#, true),
+            (r#"{"not_equals":[{"$from":"a","path":"/n"},2e0]}"#, false),
+            (r#"{"equals":["{{a#/s}}y","xy"]}"#, true),
+            (r#"{"equals":[{"p":{"$from":"a","path":"/s"}},{"p":"x"}]}"#, true),
+            (r#"{"gt":[{"$from":"a","path":"/n"},1]}"#, true),
+            (r#"{"gte":[2,2]}"#, true),
+            (r#"{"lt":["a","b"]}"#, true),
+            (r#"{"lte":[9007199254740993,9007199254740992]}"#, false),
+            (r#"{"gt":[1.5,1]}"#, true),
+        ] {
+            assert_eq!(holds(condition), Ok(expected), "{condition}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_like_nothing_and_in_no_order() {
+        for (condition, expected) in [
+            (r#"{"exists":{"$from":"a","path":"/n"}}"#, true),
+            (r#"{"exists":{"$from":"a","path":"/z"}}"#, false),
+            (r#"{"exists":{"$from":"a","path":"/none"}}"#, false),
+            (r#"{"equals":[{"$from":"a","path":"/none"},null]}"#, false),
+            (r#"{"not_equals":[{"$from":"a","path":"/none"},1]}"#, true),
+            (r#"{"gt":[{"$from":"a","path":"/none"},1]}"#, false),
+        ] {
+            assert_eq!(holds(condition), Ok(expected), "{condition}");
+        }
+    }
+
+    #[test]
+    fn and_or_and_not_are_what_they_say() {
+        let (yes, no) = (r#"{"equals":[1,1]}"#, r#"{"equals":[1,2]}"#);
+        for (condition, expected) in [
+            (format!(r#"{{"and":[{yes},{yes}]}}"#), true),
+            (format!(r#"{{"and":[{yes},{no}]}}"#), false),
+            (format!(r#"{{"or":[{no},{yes}]}}"#), true),
+            (format!(r#"{{"or":[{no},{no}]}}"#), false),
+            (format!(r#"{{"not":{no}}}"#), true),
+        ] {
+            assert_eq!(holds(&condition), Ok(expected), "{condition}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_order_is_said() {
+        assert!(holds(r#"{"gt":["1",1]}"#).unwrap_err().contains("string and number have no order"));
+    }
+}

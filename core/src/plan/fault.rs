@@ -1,0 +1,36 @@
+//! What is wrong with a plan, and where: all of it at once.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::Pointer;
+use crate::Limit;
+
+/// Something that is wrong with a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanFault {
+    /// Where in the plan: a JSON Pointer.
+    pub at: Pointer,
+    /// What is wrong, and what to do.
+    pub problem: String,
+}
+
+/// The faults that were found so far.
+#[derive(Debug, Default)]
+pub(super) struct Faults(pub Vec<PlanFault>);
+
+/// A model that is shown more of them than this learns nothing more.
+const MOST: usize = 50;
+
+impl Faults {
+    pub(super) fn add(&mut self, at: &Pointer, problem: impl Into<String>) {
+        if self.0.len() < MOST {
+            self.0.push(PlanFault { at: at.clone(), problem: problem.into() });
+        }
+    }
+
+    pub(super) fn exceeds(&mut self, at: &Pointer, limit: Limit, value: impl core::fmt::Display) {
+        self.add(at, format!("limit {limit} reached ({value})"));
+    }
+}

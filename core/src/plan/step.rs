@@ -1,0 +1,226 @@
+//! The text of a plan, read into its steps. What it refers to is found; tools are looked up elsewhere.
+
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::condition::Condition;
+use super::fault::Faults;
+use super::fields::Fields;
+use super::nearest::unknown;
+use super::raw::{Kind, Raw};
+use super::reference::{Scope, Source};
+use super::{ForEach, OnError, Pattern, Plan, Pointer, Retry, Step};
+use crate::{Limit, Limits};
+
+pub(super) const PLAN_FIELDS: [&str; 6] =
+    ["steps", "output", "max_parallel", "deadline_ms", "dry_run", "background"];
+pub(super) const STEP_FIELDS: [&str; 9] =
+    ["id", "tool", "arguments", "depends_on", "for_each", "when", "retry", "timeout_ms", "on_error"];
+pub(super) const FOR_EACH_FIELDS: [&str; 2] = ["in", "width"];
+pub(super) const RETRY_FIELDS: [&str; 2] = ["attempts", "backoff_ms"];
+pub(super) const ON_ERROR: [&str; 3] = ["fail", "skip", "continue"];
+
+/// Where a plan says so itself, calls run side by side only up to here.
+pub(super) const PARALLEL: usize = 8;
+const BACKOFF: Duration = Duration::from_millis(500);
+const ID_BYTES: usize = 64;
+
+/// What a plan is read with.
+struct Reading<'a, 'f> {
+    limits: &'a Limits,
+    ids: &'a BTreeMap<String, usize>,
+    faults: &'f mut Faults,
+}
+
+/// Reads a plan. Without one, its faults say why.
+pub(super) fn read(text: Raw<'_>, limits: &Limits, faults: &mut Faults) -> Option<Plan> {
+    let whole = Pointer::default();
+    if text.0.len() > limits.plan_bytes {
+        faults.exceeds(&whole, Limit::PlanBytes, limits.plan_bytes);
+        return None;
+    }
+    let fields = Fields::read(text, whole, &PLAN_FIELDS, faults)?;
+    let Some((steps, at)) = fields.get("steps") else {
+        faults.add(&fields.at, "the field \"steps\" is missing");
+        return None;
+    };
+    let written = steps.elements();
+    if written.is_empty() {
+        faults.add(&at, "an array of at least one step is expected");
+        return None;
+    }
+    if written.len() > limits.plan_steps {
+        faults.exceeds(&at, Limit::PlanSteps, limits.plan_steps);
+        return None;
+    }
+    let ids = ids(&written, &at, faults);
+    let mut reading = Reading { limits, ids: &ids, faults };
+    let steps = written.into_iter().enumerate().map(|(index, step)| reading.step(step, at.element(index)));
+    let steps: Vec<Option<Step>> = steps.collect();
+    let most = limits.plan_parallel;
+    let max_parallel = reading.width(&fields, "max_parallel").unwrap_or_else(|| PARALLEL.min(most));
+    let deadline = fields.millis("deadline_ms", limits.run_deadline, reading.faults);
+    let output = reading.output(&fields);
+    let plan = Plan {
+        steps: steps.into_iter().collect::<Option<_>>()?,
+        output,
+        max_parallel,
+        deadline: deadline.unwrap_or(limits.run_deadline),
+        dry_run: fields.flag("dry_run", reading.faults),
+        background: fields.flag("background", reading.faults),
+    };
+    Some(plan)
+}
+
+/// The steps by their ids.
+fn ids(steps: &[Raw<'_>], at: &Pointer, faults: &mut Faults) -> BTreeMap<String, usize> {
+    let mut ids = BTreeMap::new();
+    for (index, step) in steps.iter().enumerate() {
+        let Some(id) = step.member("id").and_then(Raw::text) else { continue };
+        let at = at.element(index).member("id");
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if id.is_empty() || id.len() > ID_BYTES || !id.bytes().all(plain) {
+            faults.add(&at, format!("an id is 1 to {ID_BYTES} of the characters A-Z, a-z, 0-9, _ and -"));
+        }
+        if matches!(&*id, "item" | "index") {
+            faults.add(&at, format!("no step can be called {id:?}: in templates that is the element"));
+        }
+        if let Some(first) = ids.get(&*id) {
+            faults.add(&at, format!("/steps/{first} has the id {id:?} already"));
+        } else {
+            ids.insert((*id).to_owned(), index);
+        }
+    }
+    ids
+}
+
+impl Reading<'_, '_> {
+    fn step(&mut self, step: Raw<'_>, at: Pointer) -> Option<Step> {
+        let fields = Fields::read(step, at, &STEP_FIELDS, self.faults)?;
+        let (id, tool) = (fields.text("id", self.faults), fields.text("tool", self.faults));
+        let for_each = fields.get("for_each").map(|(value, at)| self.for_each(value, &at));
+        let scope = Scope { ids: self.ids, iterates: for_each.is_some() };
+        let arguments = match fields.get("arguments") {
+            Some((value, at)) => {
+                if value.kind() != Kind::Object {
+                    self.faults.add(&at, "arguments are an object");
+                }
+                Pattern::read(value, &at, scope, self.faults)
+            }
+            None => Pattern::from(Raw(b"{}")),
+        };
+        let when = fields.get("when").and_then(|(value, at)| Condition::read(value, &at, scope, self.faults));
+        let mut step = Step {
+            // What is missing was said; the rest is looked at all the same.
+            id: id.unwrap_or_default(),
+            tool: tool.unwrap_or_default(),
+            arguments,
+            after: self.depends_on(&fields),
+            for_each: for_each.flatten(),
+            when: when.map(Box::new),
+            retry: self.retry(&fields),
+            timeout: fields.millis("timeout_ms", self.limits.run_deadline, self.faults),
+            on_error: self.on_error(&fields),
+            repeatable: false,
+        };
+        let mut sources = BTreeSet::new();
+        step.visit(&mut |reference| match reference.source {
+            Source::Step(step) => drop(sources.insert(step)),
+            Source::Index | Source::Item => {}
+        });
+        step.after.append(&mut sources);
+        Some(step)
+    }
+
+    fn depends_on(&mut self, fields: &Fields<'_>) -> BTreeSet<usize> {
+        let Some((value, at)) = fields.get("depends_on") else { return BTreeSet::new() };
+        if value.kind() != Kind::Array {
+            self.faults.add(&at, "an array of ids is expected");
+        }
+        let mut after = BTreeSet::new();
+        for (index, element) in value.elements().into_iter().enumerate() {
+            let at = at.element(index);
+            let Some(id) = element.text() else {
+                self.faults.add(&at, "the id of a step is a string");
+                continue;
+            };
+            match self.ids.get(&*id) {
+                Some(step) => drop(after.insert(*step)),
+                None => self.faults.add(&at, unknown("step", &id, self.ids.keys().map(String::as_str))),
+            }
+        }
+        after
+    }
+
+    /// An array, a reference to one, or either with a width.
+    fn for_each(&mut self, value: Raw<'_>, at: &Pointer) -> Option<ForEach> {
+        let scope = Scope { ids: self.ids, iterates: false };
+        let (over, at, width) = match value.member("in") {
+            Some(_) => {
+                let fields = Fields::read(value, at.clone(), &FOR_EACH_FIELDS, self.faults)?;
+                let width = self.width(&fields, "width");
+                let (over, at) = fields.get("in")?;
+                (over, at, width)
+            }
+            None => (value, at.clone(), None),
+        };
+        let pattern = Pattern::read(over, &at, scope, self.faults);
+        if over.kind() != Kind::Array && pattern.only().is_none() {
+            self.faults
+                .add(&at, "an array or a reference to one is expected, or {\"in\": ..., \"width\": ...}");
+        }
+        Some(ForEach { over: pattern, width: width.unwrap_or(self.limits.plan_parallel) })
+    }
+
+    fn width(&mut self, fields: &Fields<'_>, name: &str) -> Option<usize> {
+        let most = self.limits.plan_parallel;
+        let (value, at) = fields.get(name)?;
+        let width = value.whole().and_then(|width| usize::try_from(width).ok());
+        match width.filter(|width| *width > 0) {
+            Some(width) if width > most => self.faults.exceeds(&at, Limit::PlanParallel, most),
+            Some(width) => return Some(width),
+            None => self.faults.add(&at, "a whole number of at least 1 is expected"),
+        }
+        None
+    }
+
+    fn retry(&mut self, fields: &Fields<'_>) -> Retry {
+        let Some((value, at)) = fields.get("retry") else { return Retry::NEVER };
+        let Some(fields) = Fields::read(value, at, &RETRY_FIELDS, self.faults) else { return Retry::NEVER };
+        let most = u64::from(self.limits.step_attempts);
+        let attempts = fields.whole("attempts", 1..=most, self.faults);
+        let backoff = fields.millis("backoff_ms", self.limits.step_backoff, self.faults);
+        let attempts = attempts.and_then(|attempts| u32::try_from(attempts).ok()).unwrap_or(1);
+        Retry { attempts, backoff: backoff.unwrap_or(BACKOFF) }
+    }
+
+    fn on_error(&mut self, fields: &Fields<'_>) -> OnError {
+        let Some((value, at)) = fields.get("on_error") else { return OnError::Fail };
+        match value.text().as_deref() {
+            Some("continue") => OnError::Continue,
+            Some("fail") => OnError::Fail,
+            Some("skip") => OnError::Skip,
+            Some(_) | None => {
+                self.faults.add(&at, format!("one of {} is expected", ON_ERROR.join(", ")));
+                OnError::Fail
+            }
+        }
+    }
+
+    fn output(&mut self, fields: &Fields<'_>) -> Option<Pattern> {
+        let (value, at) = fields.get("output")?;
+        let scope = Scope { ids: self.ids, iterates: false };
+        let known = self.faults.0.len();
+        let output = Pattern::read(value, &at, scope, self.faults);
+        if output.literal().is_some() && self.faults.0.len() == known {
+            let why = "output refers to no step: {\"$from\": step} does, alone or within an object";
+            self.faults.add(&at, why);
+        }
+        Some(output)
+    }
+}

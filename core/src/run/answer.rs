@@ -1,0 +1,140 @@
+//! The answer to a call, and what of it references lead to.
+
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use crate::plan::{Kind, Pointer, Raw, Root};
+use crate::rpc::{JsonLimits, decode_string, scan, write};
+
+/// The raw JSON of a `CallToolResult`, with the place of what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    result: Bytes,
+    /// Its `structuredContent`, its one text, or its `content`.
+    said: Bytes,
+    /// Whether that is the one text.
+    is_text: bool,
+    /// Whether it says that the tool has failed.
+    is_error: bool,
+}
+
+impl Answer {
+    /// Takes a result that was validated before.
+    pub fn read(result: Bytes) -> Self {
+        let (mut structured, mut content, mut is_error) = (None, None, false);
+        for (name, value) in Raw::of(&result).members() {
+            match &*name {
+                "structuredContent" if value.kind() != Kind::Null => structured = Some(value),
+                "content" => content = Some(value),
+                "isError" => is_error = value.bool() == Some(true),
+                _ => {}
+            }
+        }
+        let text = content.filter(|_| structured.is_none()).and_then(only_text);
+        let said = structured.or(text).or(content).unwrap_or(Raw(b"null"));
+        let said = if said.0 == b"null" { Bytes::from_static(b"null") } else { result.slice_ref(said.0) };
+        Self { said, is_text: text.is_some(), is_error, result }
+    }
+
+    /// The answer that stands for a call without one.
+    pub fn of_failure(words: &str) -> Self {
+        let mut result = Vec::from(b"{\"content\":[{\"type\":\"text\",\"text\":");
+        write::string(&mut result, words);
+        result.extend_from_slice(b"}],\"isError\":true}");
+        Self::read(result.into())
+    }
+
+    /// Whether its tool says that it has failed.
+    pub fn is_error(&self) -> bool {
+        self.is_error
+    }
+
+    /// The whole.
+    pub fn result(&self) -> &Bytes {
+        &self.result
+    }
+
+    /// What it says, in a few words: its text, or its JSON.
+    pub fn words(&self) -> alloc::string::String {
+        let raw = Raw::of(&self.said);
+        raw.text().map_or_else(|| raw.spelling().into(), alloc::borrow::Cow::into_owned)
+    }
+
+    /// The raw JSON that a pointer leads to, as [`Root`] says; a text is read as JSON when a pointer reaches into it.
+    pub fn at(&self, root: Root, pointer: &Pointer, limits: JsonLimits) -> Option<Bytes> {
+        let whole = if root == Root::Result { &self.result } else { &self.said };
+        if pointer.is_empty() {
+            return Some(whole.clone());
+        }
+        if root == Root::Value && self.is_text {
+            return within_text(&self.said, pointer, limits);
+        }
+        pointer.within(Raw::of(whole)).map(|found| whole.slice_ref(found.0))
+    }
+
+    /// What it says as an array: also one that its text holds.
+    pub fn array(&self, limits: JsonLimits) -> Option<Bytes> {
+        let said = if self.is_text {
+            within_text(&self.said, &Pointer::default(), limits)?
+        } else {
+            self.said.clone()
+        };
+        (Raw::of(&said).kind() == Kind::Array).then_some(said)
+    }
+}
+
+/// The raw string of the one text that a content holds, if it holds nothing else.
+fn only_text(content: Raw<'_>) -> Option<Raw<'_>> {
+    let [only] = content.elements()[..] else { return None };
+    let members = only.members();
+    let is_text = members.iter().any(|(name, value)| name == "type" && value.0 == b"\"text\"");
+    let text = members.into_iter().find(|(name, _)| name == "text").map(|(_, value)| value);
+    text.filter(|text| is_text && text.kind() == Kind::String)
+}
+
+fn within_text(raw: &[u8], pointer: &Pointer, limits: JsonLimits) -> Option<Bytes> {
+    let text = decode_string(raw)?;
+    scan(text.as_bytes(), limits, false).ok()?;
+    pointer.within(Raw::of(text.as_bytes())).map(|found| Bytes::copy_from_slice(found.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+
+    fn check(result: &'static str, root: Root, pointer: &str, expected: Option<&str>) {
+        let answer = Answer::read(Bytes::from_static(result.as_bytes()));
+        let pointer = Pointer::parse(pointer).unwrap();
+        let found = answer.at(root, &pointer, JsonLimits::of_upstreams(&Limits::default()));
+        assert_eq!(found.as_deref(), expected.map(str::as_bytes), "{result} {pointer}");
+    }
+
+    #[test]
+    fn a_pointer_starts_at_the_structure_or_at_the_one_text_or_at_the_content() {
+        let both = r#"{"content":[{"type":"text","text":"{\"a\":1}"}],"structuredContent":{"a":2}}"#;
+        check(both, Root::Value, "/a", Some("2"));
+        check(both, Root::Value, "", Some(r#"{"a":2}"#));
+        let text = r#"{"content":[{"type":"text","text":"{\"a\":[1, \"x\"]}"}]}"#;
+        check(text, Root::Value, "/a/1", Some(r#""x""#));
+        check(text, Root::Value, "", Some(r#""{\"a\":[1, \"x\"]}""#));
+        check(text, Root::Value, "/b", None);
+        check(r#"{"content":[{"type":"text","text":"no JSON"}]}"#, Root::Value, "/a", None);
+        let two = r#"{"content":[{"type":"text","text":"1"},{"type":"text","text":"2"}]}"#;
+        check(two, Root::Value, "/1/text", Some(r#""2""#));
+        check(r#"{"content":[{"type":"image","data":"x"}]}"#, Root::Value, "/0/data", Some(r#""x""#));
+        check("{}", Root::Value, "", Some("null"));
+    }
+
+    #[test]
+    fn the_whole_result_can_be_reached() {
+        let error = r#"{"isError":true,"content":[]}"#;
+        check(error, Root::Result, "/isError", Some("true"));
+        check(error, Root::Result, "", Some(error));
+    }
+
+    #[test]
+    fn json_in_a_text_that_the_hub_would_refuse_is_no_json() {
+        check(r#"{"content":[{"type":"text","text":"{\"a\":1,\"a\":2}"}]}"#, Root::Value, "/a", None);
+    }
+}

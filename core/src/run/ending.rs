@@ -1,0 +1,221 @@
+//! How steps begin and end, and a run with them.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::step::{Element, Ended, Missing};
+use super::{Answer, Failure, Happened, Run, Status, Unit};
+use crate::plan::{OnError, Raw};
+use crate::{Limit, Timestamp};
+
+impl Run {
+    /// Begins the steps that wait for nothing any more. One that comes to nothing at once may free others.
+    pub(super) fn begin_all(&mut self, now: Timestamp) {
+        while let Some(step) = self.to_begin.pop_front() {
+            match self.begin(step) {
+                Ok(()) => self.requeue(step),
+                Err(Unbegun::Ended(ended)) => self.end_step(now, step, ended),
+                Err(Unbegun::Failed(words)) => self.fail_step(now, step, words),
+            }
+        }
+    }
+
+    fn begin(&mut self, index: usize) -> Result<(), Unbegun> {
+        let plan = alloc::sync::Arc::clone(&self.plan);
+        let Some(step) = plan.steps.get(index) else { return Ok(()) };
+        if let Some(status) = self.stopped {
+            return Err(Unbegun::Ended(Ended::Skipped(why_not_begun(status))));
+        }
+        let failed = |before: &&usize| {
+            let ended = self.steps.get(**before).and_then(|state| state.ended.as_ref());
+            matches!(ended, Some(Ended::Failed | Ended::SkippedWithRest(_)))
+        };
+        if let Some(before) = step.after.iter().find(failed).and_then(|before| plan.steps.get(*before)) {
+            let words = format!("step {} has not succeeded", before.id);
+            return Err(Unbegun::Ended(Ended::SkippedWithRest(words)));
+        }
+        let elements = match &step.for_each {
+            None => 1,
+            Some(each) => {
+                let array = self.array(&each.over).map_err(|missing| match missing {
+                    Missing::Nothing(words) => Unbegun::Failed(words),
+                    Missing::Skipped(id) => Unbegun::Ended(Ended::Skipped(format!("step {id} was skipped"))),
+                })?;
+                let items = Raw::of(&array).elements();
+                let items: Vec<_> = items.into_iter().map(|item| array.slice_ref(item.0)).collect();
+                let elements = items.len();
+                self.steps.get_mut(index).into_iter().for_each(|state| state.items.clone_from(&items));
+                elements
+            }
+        };
+        let calls = self.calls.saturating_add(elements);
+        if calls > self.most_calls {
+            let (limit, most) = (Limit::RunCalls, self.most_calls);
+            return Err(Unbegun::Failed(format!(
+                "limit {limit} reached ({most}): it has {elements} elements"
+            )));
+        }
+        self.calls = calls;
+        let Some(state) = self.steps.get_mut(index) else { return Ok(()) };
+        state.elements.resize_with(elements, Element::default);
+        (state.left, state.begun) = (elements, true);
+        if elements == 0 { Err(Unbegun::Ended(Ended::Done)) } else { Ok(()) }
+    }
+
+    /// A step fails before any call is made of it.
+    fn fail_step(&mut self, now: Timestamp, step: usize, words: String) {
+        let on_error = self.on_error(step);
+        if let Some(state) = self.steps.get_mut(step) {
+            state.items.clear();
+            state.elements = Vec::from([Element::Failed(Answer::of_failure(&words))]);
+            state.failure = Some((words, Happened::Nothing));
+        }
+        let ended = if on_error == OnError::Continue { Ended::FailedButGoesOn } else { Ended::Failed };
+        self.end_step(now, step, ended);
+        if on_error == OnError::Fail {
+            self.stop(now, Status::Failed);
+        }
+    }
+
+    pub(super) fn on_error(&self, step: usize) -> OnError {
+        self.plan.steps.get(step).map_or(OnError::Fail, |step| step.on_error)
+    }
+
+    /// An element has ended.
+    pub(super) fn settle(&mut self, now: Timestamp, unit: Unit, element: Element) {
+        let Some(state) = self.steps.get_mut(unit.step) else { return };
+        state.set(unit.element, element);
+        state.left = state.left.saturating_sub(1);
+        self.end_if_over(now, unit.step);
+    }
+
+    /// Ends a step of which nothing is under way and nothing will be.
+    fn end_if_over(&mut self, now: Timestamp, step: usize) {
+        let (stopped, on_error) = (self.stopped, self.on_error(step));
+        let is_many = self.plan.steps.get(step).is_some_and(|step| step.for_each.is_some());
+        let Some(state) = self.steps.get(step).filter(|state| state.ended.is_none() && state.begun) else {
+            return;
+        };
+        let over = state.left == 0 || (state.in_flight == 0 && (state.halted || stopped.is_some()));
+        if !over {
+            return;
+        }
+        let left_out = || state.elements.iter().all(|element| matches!(element, Element::Skipped));
+        let ended = match (&state.failure, stopped.filter(|_| state.left > 0)) {
+            (Some(_), None) if on_error == OnError::Continue && is_many => Ended::Done,
+            (Some(_), _) if on_error == OnError::Continue => Ended::FailedButGoesOn,
+            (Some(_), _) => Ended::Failed,
+            (None, Some(status)) => Ended::Skipped(why_not_begun(status)),
+            (None, None) if !is_many && left_out() => Ended::Skipped("its condition does not hold".into()),
+            (None, None) => Ended::Done,
+        };
+        self.end_step(now, step, ended);
+    }
+
+    /// A step has ended: what has waited for it may begin.
+    pub(super) fn end_step(&mut self, now: Timestamp, step: usize, ended: Ended) {
+        let Some(state) = self.steps.get_mut(step).filter(|state| state.ended.is_none()) else { return };
+        state.ended = Some(ended);
+        (state.items, state.holes) = (Vec::new(), None);
+        self.left = self.left.saturating_sub(1);
+        for dependent in self.dependents.get(step).cloned().unwrap_or_default() {
+            let Some(state) = self.steps.get_mut(dependent) else { continue };
+            state.open = state.open.saturating_sub(1);
+            if state.open == 0 {
+                self.to_begin.push_back(dependent);
+            }
+        }
+        if self.left == 0 {
+            self.ended = Some(now);
+            self.timers.clear();
+        }
+    }
+
+    /// Nothing new begins. What is under way may end.
+    pub(super) fn stop(&mut self, now: Timestamp, status: Status) {
+        self.stopped.get_or_insert(status);
+        self.ready.clear();
+        for step in 0..self.steps.len() {
+            self.end_if_over(now, step);
+        }
+    }
+
+    /// Nothing new begins, and what is under way is given up.
+    pub(super) fn stop_all(&mut self, now: Timestamp, status: Status) -> Vec<Unit> {
+        if self.ended.is_some() {
+            return Vec::new();
+        }
+        self.stopped.get_or_insert(status);
+        let running: Vec<Unit> = self.running().collect();
+        let words = format!("{}; the outcome is unknown", why_not_begun(status));
+        for unit in &running {
+            self.take_running(now, *unit);
+            if let Some(state) = self.steps.get_mut(unit.step) {
+                state.failure.get_or_insert_with(|| (words.clone(), Happened::Unknown));
+                state.failed = state.failed.saturating_add(1);
+            }
+            self.settle(now, *unit, Element::Failed(Answer::of_failure(&words)));
+        }
+        self.stop(now, status);
+        running
+    }
+
+    /// The calls that are under way.
+    pub fn running(&self) -> impl Iterator<Item = Unit> {
+        self.steps.iter().enumerate().flat_map(|(step, state)| {
+            let running =
+                state.elements.iter().enumerate().filter(|(_, it)| matches!(it, Element::Running { .. }));
+            running.map(move |(element, _)| Unit { step, element })
+        })
+    }
+
+    pub(super) fn on_timer(&mut self, now: Timestamp) -> Vec<Unit> {
+        let mut given_up = Vec::new();
+        while let Some((_, unit)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.timers.pop_first();
+            let element = self.steps.get(unit.step).and_then(|state| state.elements.get(unit.element));
+            match element {
+                Some(Element::Running { .. }) => {
+                    given_up.push(unit);
+                    let Some(tries) = self.take_running(now, unit) else { continue };
+                    let words = "it did not answer within its timeout_ms; the outcome is unknown".into();
+                    let failure = Failure { words, happened: Happened::Unknown };
+                    self.fail_or_retry(now, (unit, tries), failure, None);
+                }
+                Some(Element::Pausing { .. }) => {
+                    if let Some(state) = self.steps.get_mut(unit.step) {
+                        state.again.push_back(unit.element);
+                    }
+                    if self.stopped.is_none() {
+                        self.requeue(unit.step);
+                    }
+                }
+                Some(Element::Answered(_) | Element::Failed(_) | Element::Skipped | Element::Waiting)
+                | None => {}
+            }
+        }
+        if self.until <= now && self.stopped.is_none() {
+            given_up.extend(self.stop_all(now, Status::TimedOut));
+        }
+        given_up
+    }
+}
+
+/// Why a step is not begun.
+enum Unbegun {
+    /// There is nothing to do.
+    Ended(Ended),
+    /// It cannot be done.
+    Failed(String),
+}
+
+fn why_not_begun(status: Status) -> String {
+    match status {
+        Status::Cancelled => "the run was cancelled",
+        Status::Failed => "another step has failed",
+        Status::TimedOut => "the time of the run was over",
+        Status::Done | Status::Running => "the run has ended",
+    }
+    .into()
+}

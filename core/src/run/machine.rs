@@ -1,0 +1,328 @@
+//! One run: which of its calls may start, and what follows from how they end.
+
+use alloc::collections::{BTreeSet, VecDeque};
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::time::Duration;
+
+use super::resolve::Local;
+use super::step::{Element, Ended, Missing, StepState, width};
+use super::{Answer, Event, Failure, Happened, Start, Status, Unit};
+use crate::plan::{OnError, Plan, Reference, Source};
+use crate::rpc::JsonLimits;
+use crate::{Limit, Limits, Timestamp};
+
+/// A run. It has ended when [`Run::status`] is not [`Status::Running`]; until then [`Run::next`] and [`Run::deadline`] say
+/// what it waits for.
+#[derive(Debug)]
+pub struct Run {
+    pub(super) plan: Arc<Plan>,
+    pub(super) steps: Vec<StepState>,
+    pub(super) json: JsonLimits,
+    /// The steps that wait for each.
+    pub(super) dependents: Vec<Vec<usize>>,
+    /// Steps that wait for nothing any more.
+    pub(super) to_begin: VecDeque<usize>,
+    /// Steps of which something may start.
+    pub(super) ready: VecDeque<usize>,
+    /// When calls are tried again or given up.
+    pub(super) timers: BTreeSet<(Timestamp, Unit)>,
+    /// Why nothing new starts.
+    pub(super) stopped: Option<Status>,
+    pub(super) in_flight: usize,
+    /// Steps that have not ended.
+    pub(super) left: usize,
+    /// Calls that it makes, as far as that is known.
+    pub(super) calls: usize,
+    bytes: usize,
+    pub(super) until: Timestamp,
+    pub(super) began: Timestamp,
+    pub(super) ended: Option<Timestamp>,
+    pub(super) most_calls: usize,
+    most_bytes: usize,
+    most_argument_bytes: usize,
+}
+
+impl Run {
+    /// A run of a plan that begins now.
+    pub fn new(plan: Arc<Plan>, now: Timestamp, limits: &Limits) -> Self {
+        let mut dependents: Vec<Vec<usize>> = plan.steps.iter().map(|_| Vec::new()).collect();
+        for (index, step) in plan.steps.iter().enumerate() {
+            for before in &step.after {
+                dependents.get_mut(*before).into_iter().for_each(|those| those.push(index));
+            }
+        }
+        let state = |step: &crate::plan::Step| StepState { open: step.after.len(), ..StepState::default() };
+        let mut run = Self {
+            steps: plan.steps.iter().map(state).collect(),
+            json: JsonLimits::of_upstreams(limits),
+            dependents,
+            to_begin: VecDeque::new(),
+            ready: VecDeque::new(),
+            timers: BTreeSet::new(),
+            stopped: None,
+            in_flight: 0,
+            left: plan.steps.len(),
+            calls: 0,
+            bytes: 0,
+            until: now.after(plan.deadline),
+            began: now,
+            ended: None,
+            most_calls: limits.run_calls,
+            most_bytes: limits.run_bytes,
+            most_argument_bytes: limits.body_bytes,
+            plan,
+        };
+        let free = run.steps.iter().enumerate().filter(|(_, state)| state.open == 0);
+        run.to_begin = free.map(|(step, _)| step).collect();
+        run.begin_all(now);
+        run
+    }
+
+    /// How it stands.
+    pub fn status(&self) -> Status {
+        match (self.ended, self.stopped) {
+            (None, _) => Status::Running,
+            (Some(_), stopped) => stopped.unwrap_or(Status::Done),
+        }
+    }
+
+    /// The plan that it carries out.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Calls that are under way.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Bytes of the results that it keeps.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// When it wants [`Event::TimerFired`] next.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let first = self.timers.first().map(|(at, _)| *at);
+        let until = self.stopped.is_none().then_some(self.until);
+        first.into_iter().chain(until).min().filter(|_| self.ended.is_none())
+    }
+
+    /// Whether [`Run::next`] may have something to start.
+    pub fn can_start(&self) -> bool {
+        self.stopped.is_none() && self.in_flight < self.plan.max_parallel && !self.ready.is_empty()
+    }
+
+    /// Takes an event. Returns the calls that are to be given up: their servers are told, and nothing that is heard of
+    /// them counts any more.
+    pub fn handle(&mut self, now: Timestamp, event: Event) -> Vec<Unit> {
+        let mut given_up = Vec::new();
+        match event {
+            Event::Cancelled => given_up = self.stop_all(now, Status::Cancelled),
+            Event::StepAnswered(unit, result) => self.on_answered(now, unit, result),
+            Event::StepFailed(unit, failure) => {
+                if let Some(tries) = self.take_running(now, unit) {
+                    self.fail_or_retry(now, (unit, tries), failure, None);
+                }
+            }
+            Event::TimerFired => given_up = self.on_timer(now),
+        }
+        self.begin_all(now);
+        given_up
+    }
+
+    /// The next call that may start now. It counts as under way from then on.
+    pub fn next(&mut self, now: Timestamp) -> Option<Start> {
+        while self.can_start() {
+            let step = self.ready.pop_front()?;
+            let width = self.plan.steps.get(step).map_or(1, width);
+            let Some(state) = self.steps.get_mut(step) else { continue };
+            state.queued = false;
+            // It may have ended while it waited for its turn.
+            let Some((element, tries)) = state.can_start(width).then(|| state.take()).flatten() else {
+                continue;
+            };
+            let unit = Unit { step, element };
+            match self.prepare(unit) {
+                Ok(arguments) => {
+                    self.on_started(now, unit, tries);
+                    self.requeue(step);
+                    let tool = self.plan.steps.get(step)?.tool.clone();
+                    return Some(Start { unit, tool, arguments });
+                }
+                Err(Unprepared::LeftOut) => self.settle(now, unit, Element::Skipped),
+                Err(Unprepared::Missing(Missing::Nothing(words))) => {
+                    self.give_up(now, unit, Failure { words, happened: Happened::Nothing }, None);
+                }
+                Err(Unprepared::Missing(Missing::Skipped(id))) => {
+                    self.end_step(now, step, Ended::Skipped(format!("step {id} was skipped")));
+                }
+            }
+            self.requeue(step);
+            self.begin_all(now);
+        }
+        None
+    }
+
+    fn on_started(&mut self, now: Timestamp, unit: Unit, tries: u32) {
+        let timeout = self.plan.steps.get(unit.step).and_then(|step| step.timeout);
+        let Some(state) = self.steps.get_mut(unit.step) else { return };
+        state.set(unit.element, Element::Running { tries: tries.saturating_add(1), since: now });
+        state.in_flight = state.in_flight.saturating_add(1);
+        state.calls = state.calls.saturating_add(1);
+        state.span.get_or_insert((now, now));
+        self.in_flight = self.in_flight.saturating_add(1);
+        self.timers.extend(timeout.map(|timeout| (now.after(timeout), unit)));
+    }
+
+    /// A step of which something may start waits for its turn among the others.
+    pub(super) fn requeue(&mut self, step: usize) {
+        let Some(width) = self.plan.steps.get(step).map(width) else { return };
+        let Some(state) = self.steps.get_mut(step) else { return };
+        if !state.queued && state.can_start(width) {
+            state.queued = true;
+            self.ready.push_back(step);
+        }
+    }
+
+    /// The arguments of a call, if it is to be made at all.
+    fn prepare(&mut self, unit: Unit) -> Result<Bytes, Unprepared> {
+        let plan = Arc::clone(&self.plan);
+        let Some(step) = plan.steps.get(unit.step) else { return Err(Unprepared::LeftOut) };
+        let item = self.steps.get(unit.step).and_then(|state| state.items.get(unit.element)).cloned();
+        let local = Local { item: item.as_ref(), index: unit.element };
+        if let Some(when) = &step.when {
+            let holds = when.holds(&mut |reference| self.resolve(reference, local).ok());
+            match holds {
+                Ok(true) => {}
+                Ok(false) => return Err(Unprepared::LeftOut),
+                Err(words) => return Err(Unprepared::Missing(Missing::Nothing(words))),
+            }
+        }
+        let mut holes = self.holes(unit.step, step.arguments.references())?.into_iter();
+        let filled = step.arguments.fill(|reference| match holes.next().flatten() {
+            Some(value) => Ok(value),
+            None => self.resolve(reference, local),
+        });
+        let filled = filled.map_err(Unprepared::Missing)?;
+        if filled.len() > self.most_argument_bytes {
+            let words =
+                format!("limit {} reached ({}) by the arguments", Limit::BodyBytes, self.most_argument_bytes);
+            return Err(Unprepared::Missing(Missing::Nothing(words)));
+        }
+        Ok(filled.into())
+    }
+
+    /// What the references of a step to others lead to: looked up once, however many elements there are.
+    fn holes<'a>(
+        &mut self,
+        step: usize,
+        references: impl Iterator<Item = &'a Reference>,
+    ) -> Result<Vec<Option<Bytes>>, Unprepared> {
+        if let Some(holes) = self.steps.get(step).and_then(|state| state.holes.clone()) {
+            return holes.map_err(Unprepared::Missing);
+        }
+        let nowhere = Local { item: None, index: 0 };
+        let resolve = |reference: &Reference| match reference.source {
+            Source::Index | Source::Item => Ok(None),
+            Source::Step(_) => self.resolve(reference, nowhere).map(Some),
+        };
+        let holes: Result<Vec<Option<Bytes>>, Missing> = references.map(resolve).collect();
+        if let Some(state) = self.steps.get_mut(step) {
+            state.holes = Some(holes.clone());
+        }
+        holes.map_err(Unprepared::Missing)
+    }
+
+    fn on_answered(&mut self, now: Timestamp, unit: Unit, result: Bytes) {
+        let Some(tries) = self.take_running(now, unit) else { return };
+        let bytes = self.bytes.saturating_add(result.len());
+        if bytes > self.most_bytes {
+            let words =
+                format!("limit {} reached ({}): its result is not kept", Limit::RunBytes, self.most_bytes);
+            return self.give_up(now, unit, Failure { words, happened: Happened::Failed }, None);
+        }
+        let answer = Answer::read(result);
+        if answer.is_error() {
+            let failure = Failure { words: answer.words(), happened: Happened::Failed };
+            return self.fail_or_retry(now, (unit, tries), failure, Some(answer));
+        }
+        self.keep(unit, answer.result().len());
+        self.settle(now, unit, Element::Answered(answer));
+        self.requeue(unit.step);
+    }
+
+    fn keep(&mut self, unit: Unit, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if let Some(state) = self.steps.get_mut(unit.step) {
+            state.bytes = state.bytes.saturating_add(bytes);
+        }
+    }
+
+    /// A call is not under way any more. Returns which try it was; `None` if it was not under way.
+    pub(super) fn take_running(&mut self, now: Timestamp, unit: Unit) -> Option<u32> {
+        let state = self.steps.get_mut(unit.step)?;
+        let Some(Element::Running { tries, since }) = state.elements.get(unit.element) else { return None };
+        let (tries, since) = (*tries, *since);
+        state.set(unit.element, Element::Pausing { tries });
+        state.in_flight = state.in_flight.saturating_sub(1);
+        state.spent = state.spent.saturating_add(now.since(since));
+        state.span = state.span.map(|(first, _)| (first, now));
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let timeout = self.plan.steps.get(unit.step).and_then(|step| step.timeout);
+        if let Some(timeout) = timeout {
+            self.timers.remove(&(since.after(timeout), unit));
+        }
+        Some(tries)
+    }
+
+    /// Tries a call again if its plan wants that, and if doing it twice does no harm.
+    pub(super) fn fail_or_retry(
+        &mut self,
+        now: Timestamp,
+        (unit, tries): (Unit, u32),
+        failure: Failure,
+        answer: Option<Answer>,
+    ) {
+        let Some(step) = self.plan.steps.get(unit.step) else { return };
+        let harmless = step.repeatable || failure.happened == Happened::Nothing;
+        if self.stopped.is_none() && harmless && tries < step.retry.attempts {
+            let doubled = 1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX);
+            let pause: Duration = step.retry.backoff.saturating_mul(doubled);
+            self.timers.insert((now.after(pause), unit));
+            if let Some(state) = self.steps.get_mut(unit.step) {
+                state.setback = Some((failure.words, failure.happened));
+            }
+            return self.requeue(unit.step);
+        }
+        self.give_up(now, unit, failure, answer);
+    }
+
+    /// A call has failed for good.
+    fn give_up(&mut self, now: Timestamp, unit: Unit, failure: Failure, answer: Option<Answer>) {
+        let on_error = self.plan.steps.get(unit.step).map_or(OnError::Fail, |step| step.on_error);
+        let answer = answer.unwrap_or_else(|| Answer::of_failure(&failure.words));
+        self.keep(unit, answer.result().len());
+        if let Some(state) = self.steps.get_mut(unit.step) {
+            state.failure.get_or_insert((failure.words, failure.happened));
+            state.failed = state.failed.saturating_add(1);
+            state.halted = on_error != OnError::Continue;
+        }
+        self.settle(now, unit, Element::Failed(answer));
+        if on_error == OnError::Fail {
+            self.stop(now, Status::Failed);
+        }
+        self.requeue(unit.step);
+    }
+}
+
+/// Why a call is not made.
+enum Unprepared {
+    /// Its condition does not hold.
+    LeftOut,
+    /// What it is to be made of is not there.
+    Missing(Missing),
+}

@@ -1,0 +1,111 @@
+//! Runs: plans that are being carried out.
+//!
+//! A [`Run`] is the machine of one plan: it is told what has happened ([`Event`]), says which call may start next
+//! ([`Run::next`]) and what is to be given up. [`Runs`] are all of a project, which take turns. Nothing here knows how a call
+//! is made: to the machine it is a [`Unit`] that is answered, or fails.
+
+use alloc::string::String;
+use bytes::Bytes;
+
+mod answer;
+mod ending;
+mod machine;
+mod output;
+mod report;
+mod resolve;
+mod runs;
+mod step;
+
+pub use answer::Answer;
+pub use machine::Run;
+pub use output::Extract;
+pub use report::{KeptOut, Report, StepReport, Timing};
+pub use runs::{Runs, Usage};
+
+/// One call of a run: a step, and which of its elements (0 without `for_each`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unit {
+    /// The step, by its place in the plan.
+    pub step: usize,
+    /// The element.
+    pub element: usize,
+}
+
+/// What has happened to a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Its caller wants no more of it.
+    Cancelled,
+    /// A call was answered with this result: the raw JSON of a `CallToolResult`.
+    StepAnswered(Unit, Bytes),
+    /// A call came to nothing.
+    StepFailed(Unit, Failure),
+    /// A deadline has passed.
+    TimerFired,
+}
+
+/// Why a call came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// In words.
+    pub words: String,
+    /// What is known of what it has done.
+    pub happened: Happened,
+}
+
+/// What is known of what a call that came to nothing has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// Its server has said that it failed.
+    Failed,
+    /// It never reached its server: nothing.
+    Nothing,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// A call that is to be made now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// Which.
+    pub unit: Unit,
+    /// The tool, as the plan names it.
+    pub tool: String,
+    /// Raw JSON of an object.
+    pub arguments: Bytes,
+}
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Its caller has given it up.
+    Cancelled,
+    /// All has ended as its plan wanted.
+    Done,
+    /// A step has failed whose plan wanted nothing more after that.
+    Failed,
+    /// It goes on.
+    Running,
+    /// Its time was over.
+    TimedOut,
+}
+
+impl Status {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cancelled => "cancelled",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Running => "running",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
+#[cfg(test)]
+mod cookbook;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! All runs of a project. They take turns: each starts one call, then it is the next one's turn.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use hashbrown::HashMap;
+
+use super::{Event, Run, Start, Status, Unit};
+use crate::ids::RunId;
+use crate::{Limits, Timestamp};
+
+/// The runs of a project.
+#[derive(Debug, Default)]
+pub struct Runs {
+    open: HashMap<RunId, Run>,
+    /// Those that have something to start, in the order of their turns; a run is there once at most.
+    turns: VecDeque<RunId>,
+    queued: BTreeSet<RunId>,
+    deadlines: BTreeSet<(Timestamp, RunId)>,
+    /// When each wants to be woken, as in `deadlines`.
+    woken: HashMap<RunId, Timestamp>,
+    /// Those that have ended and are kept, by their end.
+    ended: BTreeMap<(Timestamp, RunId), Run>,
+    ended_at: BTreeMap<RunId, Timestamp>,
+    /// Those that have ended since it was asked last.
+    just_ended: Vec<RunId>,
+    usage: Usage,
+}
+
+/// What all runs take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Calls under way.
+    pub in_flight: usize,
+    /// Bytes of results that are kept.
+    pub bytes: usize,
+}
+
+impl Runs {
+    /// Adds a run.
+    pub fn insert(&mut self, id: RunId, run: Run) {
+        self.usage.bytes = self.usage.bytes.saturating_add(run.bytes());
+        self.open.insert(id, run);
+        self.follow(id);
+    }
+
+    /// Those that have ended since this was asked last.
+    pub fn take_ended(&mut self) -> Vec<RunId> {
+        core::mem::take(&mut self.just_ended)
+    }
+
+    /// Whether the results of any are kept.
+    pub fn are_kept(&self) -> bool {
+        !self.ended.is_empty()
+    }
+
+    /// How many have not ended.
+    pub fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// What they take.
+    pub fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// A run, also one that has ended and is kept.
+    pub fn get(&self, id: RunId) -> Option<&Run> {
+        let ended = || self.ended_at.get(&id).and_then(|at| self.ended.get(&(*at, id)));
+        self.open.get(&id).or_else(ended)
+    }
+
+    /// Tells a run what has happened. Returns the calls that are to be given up.
+    pub fn handle(&mut self, id: RunId, now: Timestamp, event: Event) -> Vec<Unit> {
+        let given_up = self.change(id, |run| run.handle(now, event));
+        self.follow(id);
+        given_up.unwrap_or_default()
+    }
+
+    /// The next call that may start: of the run whose turn it is.
+    pub fn next(&mut self, now: Timestamp, limits: &Limits) -> Option<(RunId, Start)> {
+        while self.usage.in_flight < limits.project_run_calls {
+            let id = self.turns.pop_front()?;
+            self.queued.remove(&id);
+            let start = self.change(id, |run| run.next(now)).flatten();
+            self.follow(id);
+            if let Some(start) = start {
+                return Some((id, start));
+            }
+        }
+        None
+    }
+
+    /// When [`Runs::due`] has something to say next.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// A run whose time has come: it is to be told so.
+    pub fn due(&self, now: Timestamp) -> Option<RunId> {
+        self.deadlines.first().filter(|(at, _)| *at <= now).map(|(_, id)| *id)
+    }
+
+    /// Forgets what has ended long ago, and what ended first when there is too much of it.
+    pub fn expire(&mut self, now: Timestamp, limits: &Limits) -> Vec<RunId> {
+        let mut forgotten = Vec::new();
+        while let Some((at, id)) = self.ended.keys().next().copied() {
+            let full = self.usage.bytes > limits.project_run_bytes || self.ended.len() > limits.project_runs;
+            if !full && at.after(limits.run_kept) > now {
+                break;
+            }
+            if let Some(run) = self.ended.remove(&(at, id)) {
+                self.usage.bytes = self.usage.bytes.saturating_sub(run.bytes());
+            }
+            self.ended_at.remove(&id);
+            forgotten.push(id);
+        }
+        forgotten
+    }
+
+    /// Changes a run, and counts what that changes.
+    fn change<T>(&mut self, id: RunId, change: impl FnOnce(&mut Run) -> T) -> Option<T> {
+        let run = self.open.get_mut(&id)?;
+        let (in_flight, bytes) = (run.in_flight(), run.bytes());
+        let changed = change(run);
+        let Usage { in_flight: all, bytes: kept } = &mut self.usage;
+        *all = all.saturating_add(run.in_flight()).saturating_sub(in_flight);
+        *kept = kept.saturating_add(run.bytes()).saturating_sub(bytes);
+        Some(changed)
+    }
+
+    /// Puts a run where it is found again: among those that may start something, that are to be woken, or that have ended.
+    fn follow(&mut self, id: RunId) {
+        let Some(run) = self.open.get(&id) else { return };
+        let (deadline, ended) = (run.deadline(), run.ended_at());
+        if run.can_start() && self.queued.insert(id) {
+            self.turns.push_back(id);
+        }
+        let before = self.woken.get(&id).copied();
+        if before != deadline {
+            if let Some(before) = before {
+                self.deadlines.remove(&(before, id));
+                self.woken.remove(&id);
+            }
+            if let Some(deadline) = deadline {
+                self.deadlines.insert((deadline, id));
+                self.woken.insert(id, deadline);
+            }
+        }
+        if let Some(at) = ended
+            && let Some(run) = self.open.remove(&id)
+        {
+            self.ended.insert((at, id), run);
+            self.ended_at.insert(id, at);
+            self.just_ended.push(id);
+        }
+    }
+
+    /// Those that have ended and are kept, and how; the first one first.
+    pub fn ended(&self) -> impl Iterator<Item = (RunId, Status)> {
+        self.ended.iter().map(|((_, id), run)| (*id, run.status()))
+    }
+}

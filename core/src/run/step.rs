@@ -1,0 +1,131 @@
+//! How one step of a run stands.
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::time::Duration;
+
+use super::{Answer, Happened};
+use crate::Timestamp;
+
+/// A step of a run.
+#[derive(Debug, Default)]
+pub(super) struct StepState {
+    /// Steps that it waits for.
+    pub open: usize,
+    /// Whether its elements are known.
+    pub begun: bool,
+    /// How it has ended.
+    pub ended: Option<Ended>,
+    /// What it is done for, with `for_each`.
+    pub items: Vec<Bytes>,
+    /// One for each item, or one.
+    pub elements: Vec<Element>,
+    /// What the holes of its arguments are filled with, where that is the same for all elements; read when it is needed
+    /// first.
+    pub holes: Option<Result<Vec<Option<Bytes>>, Missing>>,
+    /// The first element that was never tried.
+    pub next: usize,
+    /// Elements that are to be tried again.
+    pub again: VecDeque<usize>,
+    /// Elements that are under way.
+    pub in_flight: usize,
+    /// Elements that have not ended.
+    pub left: usize,
+    /// Whether it is among those that may go on.
+    pub queued: bool,
+    /// Tries, from first to last.
+    pub calls: usize,
+    /// When its first try began, and its last one ended.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// What its tries took, one after the other.
+    pub spent: Duration,
+    /// Bytes of its results.
+    pub bytes: usize,
+    /// The first failure of an element.
+    pub failure: Option<(String, Happened)>,
+    /// Why a try has failed that is to be followed by another.
+    pub setback: Option<(String, Happened)>,
+    /// Elements that have failed.
+    pub failed: usize,
+    /// Whether nothing more of it begins.
+    pub halted: bool,
+}
+
+/// An element of a step.
+#[derive(Debug, Default)]
+pub(super) enum Element {
+    /// It has an answer, also one that says that its tool has failed.
+    Answered(Answer),
+    /// It came to nothing.
+    Failed(Answer),
+    /// It is tried again in a while.
+    Pausing { tries: u32 },
+    /// It is under way.
+    Running { tries: u32, since: Timestamp },
+    /// It was left out.
+    Skipped,
+    /// It was not begun.
+    #[default]
+    Waiting,
+}
+
+/// How a step has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// As it should.
+    Done,
+    /// It has failed, and what waits for it runs all the same.
+    FailedButGoesOn,
+    /// It has failed.
+    Failed,
+    /// It was not done, for this reason.
+    Skipped(String),
+    /// It was not done because of a failure: neither is what waits for it.
+    SkippedWithRest(String),
+}
+
+/// Why a reference leads nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// There is nothing at its pointer.
+    Nothing(String),
+    /// Its step was not done.
+    Skipped(String),
+}
+
+impl StepState {
+    /// Whether an element may be begun.
+    pub(super) fn can_start(&self, width: usize) -> bool {
+        let more = !self.again.is_empty() || self.next < self.elements.len();
+        self.ended.is_none() && !self.halted && more && self.in_flight < width
+    }
+
+    /// The next element to be begun, and how often it was tried.
+    pub(super) fn take(&mut self) -> Option<(usize, u32)> {
+        if let Some(element) = self.again.pop_front() {
+            let Some(Element::Pausing { tries }) = self.elements.get(element) else { return None };
+            return Some((element, *tries));
+        }
+        let element = self.next;
+        self.next = self.next.saturating_add(1);
+        (element < self.elements.len()).then_some((element, 0))
+    }
+
+    pub(super) fn set(&mut self, element: usize, to: Element) {
+        if let Some(entry) = self.elements.get_mut(element) {
+            *entry = to;
+        }
+    }
+
+    /// Whether it has failed, for what is told of it.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self.ended, Some(Ended::Failed | Ended::FailedButGoesOn))
+    }
+}
+
+/// A width of one where the plan has none.
+pub(super) fn width(step: &crate::plan::Step) -> usize {
+    step.for_each.as_ref().map_or(1, |each| each.width)
+}

@@ -1,0 +1,287 @@
+//! Runs within a project: each step is a call like any other, whose answer goes to its run instead of a client.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::cancel::cancellation;
+use super::planning::NOWHERE;
+use super::wait::Patience;
+use super::{Cx, Shard, audit};
+use crate::hub::{self, Kept, Told};
+use crate::mcp::{Abilities, Method};
+use crate::rpc::{Envelope, Field, Sender, write};
+use crate::run::{Event, Extract, Failure, Happened, Start, Status, Unit};
+use crate::upstream::{Caller, Purpose};
+use crate::{Bug, ExchangeId, KeyId, RunId, UpstreamFault};
+
+/// Whose a run is.
+#[derive(Debug)]
+pub(super) struct Running {
+    /// Who waits for its end; nobody when it runs in the background, or its client has gone.
+    pub caller: Option<Caller>,
+    /// In whose name its steps are called.
+    pub template: Caller,
+    /// The key that has begun it, and may ask for it.
+    pub key: KeyId,
+    /// How many ended steps its caller was told of.
+    pub said: usize,
+}
+
+/// How much of a long output its caller sees.
+const PREVIEW_BYTES: usize = 1024;
+
+impl Shard {
+    /// Starts what may start, and answers those whose runs have ended.
+    pub(super) fn carry_out_runs(&mut self, cx: &mut Cx<'_>) {
+        if self.stopping && self.runs.open() > 0 {
+            for id in self.running.keys().copied().collect::<Vec<_>>() {
+                self.stop_run(cx, id);
+            }
+        }
+        loop {
+            while let Some((id, start)) = self.runs.next(cx.now, cx.snapshot.limits()) {
+                self.start_step(cx, id, &start);
+            }
+            let ended = self.runs.take_ended();
+            if ended.is_empty() {
+                return;
+            }
+            for id in ended {
+                self.on_run_ended(cx, id);
+            }
+            self.forget_runs(cx);
+        }
+    }
+
+    fn start_step(&mut self, cx: &mut Cx<'_>, id: RunId, start: &Start) {
+        let Some(running) = self.running.get(&id) else { return };
+        let caller = Caller { step: Some((id, start.unit)), ..running.template.clone() };
+        let mut params = Vec::from(b"{\"name\":");
+        write::string(&mut params, &start.tool);
+        params.extend_from_slice(b",\"arguments\":");
+        params.extend_from_slice(&start.arguments);
+        params.push(b'}');
+        let text = write::request(Some(0), Method::ToolsCall.name(), Some(&params));
+        match Envelope::parse(text.into(), Sender::Client, cx.limits()) {
+            Ok(body) => self.dispatch(cx, caller, body, Patience::Waits),
+            Err(fault) => {
+                let failure = Failure { words: format!("{fault}"), happened: Happened::Nothing };
+                self.tell_run(cx, id, Event::StepFailed(start.unit, failure));
+            }
+        }
+    }
+
+    /// The answer to a call of a run has come, whatever it is.
+    pub(super) fn on_step_answered(&mut self, cx: &mut Cx<'_>, id: RunId, unit: Unit, answer: Vec<u8>) {
+        self.step_calls.remove(&(id, unit));
+        let event = match Envelope::parse(answer.into(), Sender::Upstream, cx.limits()) {
+            Ok(answer) => match answer.raw(Field::Result) {
+                Some(result) => Event::StepAnswered(unit, answer.bytes().slice_ref(result)),
+                None => {
+                    let words = answer.text(Field::ErrorMessage).map_or_else(String::new, Into::into);
+                    let happened = UpstreamFault::happened(&answer);
+                    Event::StepFailed(unit, Failure { words, happened })
+                }
+            },
+            Err(fault) => {
+                Event::StepFailed(unit, Failure { words: format!("{fault}"), happened: Happened::Unknown })
+            }
+        };
+        self.tell_run(cx, id, event);
+        self.tell_progress(cx, id);
+    }
+
+    fn tell_run(&mut self, cx: &mut Cx<'_>, id: RunId, event: Event) {
+        for unit in self.runs.handle(id, cx.now, event) {
+            let why = |call| cancellation(call, "the run has given it up");
+            match self.step_calls.remove(&(id, unit)) {
+                Some((server, call)) => drop(self.abandon(cx, server, call, why)),
+                None => self.waiters.retain(|waiter| waiter.caller.step != Some((id, unit))),
+            }
+        }
+    }
+
+    /// One more step has ended: its caller hears so, if it wants to.
+    fn tell_progress(&mut self, cx: &mut Cx<'_>, id: RunId) {
+        let Some((ended, all)) = self.runs.get(id).map(crate::run::Run::progress) else { return };
+        let Some(running) = self.running.get_mut(&id).filter(|running| running.said < ended) else { return };
+        running.said = ended;
+        let Some(caller) = &running.caller else { return };
+        let Some(token) = &caller.progress else { return };
+        let params = format!("{{\"progressToken\":{token},\"progress\":{ended},\"total\":{all}}}");
+        let exchange = caller.exchange;
+        self.emit(
+            cx,
+            exchange,
+            write::request(None, Method::Progress.name(), Some(params.as_bytes())).into(),
+        );
+    }
+
+    /// Ends a run. Its caller, if there is one, is answered.
+    pub(super) fn stop_run(&mut self, cx: &mut Cx<'_>, id: RunId) {
+        self.tell_run(cx, id, Event::Cancelled);
+    }
+
+    /// Ends runs whose callers want no answer.
+    pub(super) fn cancel_runs(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Caller) -> bool) {
+        let meant = |running: &Running| running.caller.as_ref().is_some_and(&which);
+        let ids: Vec<RunId> = self.running.iter().filter(|(_, it)| meant(it)).map(|(id, _)| *id).collect();
+        for id in ids {
+            let caller = self.running.get_mut(&id).and_then(|running| running.caller.take());
+            self.stop_run(cx, id);
+            match caller {
+                Some(caller) if caller.ends => {
+                    self.exchanges.remove(&caller.exchange);
+                    self.finish(cx, caller.exchange);
+                }
+                Some(caller) => self.count_down(cx, caller.exchange),
+                None => {}
+            }
+        }
+    }
+
+    /// Ends the runs that a key has begun.
+    pub(super) fn cancel_runs_of(&mut self, cx: &mut Cx<'_>, key: &KeyId) {
+        let own = self.running.iter().filter(|(_, running)| running.key == *key);
+        for id in own.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.stop_run(cx, id);
+        }
+    }
+
+    /// Who waits for a run has gone: in the stateless era that cancels it, before it goes on without them.
+    pub(super) fn on_run_caller_gone(&mut self, cx: &mut Cx<'_>, id: RunId) {
+        let Some(running) = self.running.get_mut(&id) else { return };
+        if running.caller.take().is_some_and(|caller| caller.revision.is_modern()) {
+            self.stop_run(cx, id);
+        } else {
+            self.detach(cx, id);
+        }
+    }
+
+    /// Nobody reads any more what is said on an exchange.
+    pub(super) fn detach_runs(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId) {
+        let on = |running: &Running| running.caller.as_ref().is_some_and(|it| it.exchange == exchange);
+        let ids: Vec<RunId> = self.running.iter().filter(|(_, it)| on(it)).map(|(id, _)| *id).collect();
+        for id in ids {
+            self.detach(cx, id);
+        }
+    }
+
+    /// A run goes on by itself, and its calls have nobody who could be asked or told anything.
+    fn detach(&mut self, cx: &mut Cx<'_>, id: RunId) {
+        let Some(running) = self.running.get_mut(&id) else { return };
+        running.caller = None;
+        running.template.key = Some(running.key.clone());
+        alone(&mut running.template);
+        let calls: Vec<_> = self.step_calls.range(of_run(id)).map(|(_, call)| *call).collect();
+        for (server, call) in calls {
+            let held = self.holder(server, call).and_then(|upstream| upstream.calls.get_mut(call));
+            let session = held.and_then(|call| match &mut call.purpose {
+                Purpose::Client(caller, _) => alone(caller),
+                Purpose::Forgotten
+                | Purpose::Handshake
+                | Purpose::Housekeeping
+                | Purpose::Learn(_)
+                | Purpose::Listen
+                | Purpose::Parked
+                | Purpose::Probe
+                | Purpose::Tasks(_) => None,
+            });
+            if let Some(session) = session.and_then(|session| self.sessions.get_mut(session)) {
+                session.in_flight = session.in_flight.saturating_sub(1);
+            }
+            self.end_questions(cx, call);
+        }
+        for waiter in &mut self.waiters {
+            if waiter.caller.step.is_some_and(|(run, _)| run == id) {
+                alone(&mut waiter.caller);
+            }
+        }
+    }
+
+    /// Tells runs whose time has come.
+    pub(super) fn wake_runs(&mut self, cx: &mut Cx<'_>) {
+        while let Some(id) = self.runs.due(cx.now) {
+            self.tell_run(cx, id, Event::TimerFired);
+        }
+    }
+
+    /// Forgets what is kept no longer.
+    pub(super) fn forget_runs(&mut self, cx: &Cx<'_>) {
+        for id in self.runs.expire(cx.now, cx.limits()) {
+            self.running.remove(&id);
+        }
+    }
+
+    fn on_run_ended(&mut self, cx: &mut Cx<'_>, id: RunId) {
+        let caller = self.running.get_mut(&id).and_then(|running| running.caller.take());
+        if let Some(caller) = caller {
+            let told = self.told(cx, id);
+            self.answer_as_hub(cx, &caller, &told);
+        }
+    }
+
+    /// The result that says how a run stands.
+    pub(super) fn told(&self, cx: &Cx<'_>, id: RunId) -> Vec<u8> {
+        let Some(run) = self.runs.get(id) else { return hub::cannot("the run is gone") };
+        let limits = cx.limits();
+        let output = if run.status() == Status::Running { Bytes::new() } else { run.output() };
+        let whole = !output.is_empty() && output.len() <= limits.run_output_bytes;
+        let kept = (output.len() > limits.run_output_bytes).then(|| Kept {
+            bytes: output.len(),
+            preview: Extract::of_range(&output, 0, PREVIEW_BYTES).text,
+            read_with: hub::PlanTool::Read.name(),
+            expires_in_s: limits.run_kept.as_secs(),
+        });
+        let given = kept.as_ref().map_or(output.len(), |kept| kept.preview.len());
+        let raw = core::str::from_utf8(&output).ok().filter(|_| whole);
+        let told = Told {
+            run: format!("{id}"),
+            output: raw.and_then(|raw| serde_json::from_str::<&RawValue>(raw).ok()),
+            output_kept: kept,
+            report: run.report(cx.now, given),
+        };
+        hub::run_told(&told, run.status())
+    }
+
+    /// Those who wait for runs.
+    pub(super) fn run_callers(&self) -> impl Iterator<Item = &Caller> + Clone {
+        self.running.values().filter_map(|running| running.caller.as_ref())
+    }
+
+    /// Who waits for a run.
+    pub(super) fn run_caller(&self, id: RunId) -> Option<&Caller> {
+        self.running.get(&id)?.caller.as_ref()
+    }
+
+    /// Whether each call of a run is known to both, and each run has an owner.
+    pub(super) fn audit_runs(&self) -> Result<(), Bug> {
+        let waiting = self.waiters.iter().filter(|waiter| waiter.caller.step.is_some()).count();
+        let under_way = self.step_calls.len().saturating_add(waiting);
+        audit::hold(self.runs.usage().in_flight == under_way, "a run waits for what nobody works on")?;
+        let mut steps = 0_usize;
+        for (server, call, caller) in self.client_calls() {
+            let Some(step) = caller.step else { continue };
+            steps = steps.saturating_add(1);
+            audit::hold(self.step_calls.get(&step) == Some(&(server, call)), "a step is of no run")?;
+        }
+        audit::hold(steps == self.step_calls.len(), "a step is no call")?;
+        audit::hold(self.running.keys().all(|id| self.runs.get(*id).is_some()), "a run of nobody")
+    }
+}
+
+/// The calls of a run, in a table by run and unit.
+fn of_run(id: RunId) -> core::ops::RangeInclusive<(RunId, Unit)> {
+    let unit = |at| Unit { step: at, element: at };
+    (id, unit(0))..=(id, unit(usize::MAX))
+}
+
+/// Takes from a caller whatever leads to a client. Returns the session that it was in.
+fn alone(caller: &mut Caller) -> Option<crate::SessionId> {
+    caller.exchange = NOWHERE;
+    (caller.abilities, caller.log_level) = (Abilities::default(), None);
+    caller.session.take()
+}
