@@ -11,7 +11,7 @@ use super::nearest::unknown;
 use super::raw::{Kind, Raw};
 use super::reference::{Meaning, Scope, meaning};
 use super::{Pattern, Pointer, Reference};
-use crate::rpc::same;
+use crate::rpc::canonical;
 
 /// A condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,7 +167,7 @@ impl Comparison {
 
 /// Whether two values are the same. Numbers are by what they are worth: 1 and 1.0.
 pub(super) fn equal(one: Raw<'_>, other: Raw<'_>) -> bool {
-    same(one.0, other.0) || order(one, other) == Some(Ordering::Equal)
+    canonical(one.0) == canonical(other.0) || order(one, other) == Some(Ordering::Equal)
 }
 
 /// Which of two numbers is greater, or which of two texts comes later by its characters.

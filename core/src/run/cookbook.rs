@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::tests::plan;
 use super::{Event, Run, Status};
 use crate::plan::Raw;
-use crate::rpc::same;
+use crate::rpc::canonical;
 use crate::{Limits, Timestamp};
 
 const PAGE: &str = include_str!("../../../docs/batch.md");
@@ -41,7 +41,12 @@ fn check(title: &str, text: &str, answers: &str, output: &str) {
     }
     assert_eq!(run.status(), Status::Done, "{title}: {:?}", run.report(now, 0));
     let given = run.output();
-    assert!(same(&given, output.trim().as_bytes()), "{title}: {}", core::str::from_utf8(&given).unwrap());
+    assert_eq!(
+        canonical(&given),
+        canonical(output.trim().as_bytes()),
+        "{title}: {}",
+        core::str::from_utf8(&given).unwrap()
+    );
 }
 
 #[test]
