@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
+use proptest::sample::select;
 use uuid::Uuid;
 
 use super::{
@@ -53,13 +54,7 @@ fn transport() -> impl Strategy<Value = Transport> {
 }
 
 fn server() -> impl Strategy<Value = Record> {
-    let protocol = prop_oneof![Just(Protocol::Auto), Just(Protocol::Legacy), Just(Protocol::Modern)];
-    let sharing = prop_oneof![
-        Just(Sharing::Auto),
-        Just(Sharing::Shared),
-        Just(Sharing::PerSession),
-        Just(Sharing::PerUser)
-    ];
+    let (protocol, sharing) = (select(&Protocol::ALL), select(&Sharing::ALL));
     let seconds = || prop::option::of(any::<u32>());
     let times = (any::<u32>(), seconds(), seconds());
     let words = (protocol, sharing, confinement());
@@ -84,12 +79,7 @@ fn server() -> impl Strategy<Value = Record> {
 }
 
 fn confinement() -> impl Strategy<Value = Confinement> {
-    let isolation = prop_oneof![
-        Just(Isolation::Strict),
-        Just(Isolation::Standard),
-        Just(Isolation::Trusted),
-        Just(Isolation::External)
-    ];
+    let isolation = select(&Isolation::ALL);
     let limit = || prop::option::of(any::<u32>());
     let limits = (limit(), limit(), limit(), limit());
     let limits = limits.prop_map(|(memory_mib, processes, open_files, file_size_mib)| ProcessLimits {
@@ -188,11 +178,7 @@ fn owed() -> impl Strategy<Value = Record> {
 
 fn log() -> impl Strategy<Value = Record> {
     let ids = (any::<u128>(), project_id(), prop::option::of(server_id()), time());
-    let kinds = (
-        prop::sample::select(LogLevel::ALL),
-        prop::sample::select(LogCategory::ALL),
-        prop::sample::select(LogSource::ALL),
-    );
+    let kinds = (select(LogLevel::ALL), select(LogCategory::ALL), select(LogSource::ALL));
     (ids, kinds, text(), text(), prop::option::of(text())).prop_map(
         |(ids, kinds, server, message, details)| {
             let ((id, project, server_id, timestamp), (level, category, source)) = (ids, kinds);

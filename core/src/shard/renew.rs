@@ -51,20 +51,10 @@ impl Shard {
     pub(super) fn answer_lost(&mut self, cx: &mut Cx<'_>, server: &str, failure: &Failure, lost: Vec<Call>) {
         for call in lost {
             let begun = call.is_begun();
-            let caller = match call.purpose {
-                Purpose::Client(caller, _) => caller,
-                Purpose::Tasks(exchange) => {
-                    self.end_listener(cx, exchange);
-                    continue;
-                }
-                Purpose::Forgotten
-                | Purpose::Handshake
-                | Purpose::Housekeeping
-                | Purpose::Learn(_)
-                | Purpose::Listen
-                | Purpose::Parked
-                | Purpose::Probe => continue,
-            };
+            if let Some(stream) = call.purpose.task_stream() {
+                self.end_listener(cx, stream);
+            }
+            let Purpose::Client(caller, _) = call.purpose else { continue };
             self.settle(caller.session);
             let fault = if begun {
                 UpstreamFault::OutcomeUnknown { server: server.to_owned(), cause: failure.cause.clone() }

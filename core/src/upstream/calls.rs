@@ -70,6 +70,18 @@ pub(crate) enum Purpose {
     Tasks(ExchangeId),
 }
 
+impl Purpose {
+    /// The client that waits for the answer.
+    pub(crate) fn client(&self) -> Option<&Caller> {
+        if let Self::Client(caller, _) = self { Some(caller) } else { None }
+    }
+
+    /// The stream on which a client is told of tasks.
+    pub(crate) fn task_stream(&self) -> Option<ExchangeId> {
+        if let Self::Tasks(exchange) = self { Some(*exchange) } else { None }
+    }
+}
+
 /// A client's request, as it is to be sent.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -185,22 +197,12 @@ impl Calls {
 
     /// The caller of a call, for messages before its answer.
     pub(crate) fn caller(&self, id: CallId) -> Option<&Caller> {
-        match &self.table.get(&id)?.purpose {
-            Purpose::Client(caller, _) => Some(caller),
-            Purpose::Forgotten
-            | Purpose::Handshake
-            | Purpose::Housekeeping
-            | Purpose::Learn(_)
-            | Purpose::Listen
-            | Purpose::Parked
-            | Purpose::Probe
-            | Purpose::Tasks(_) => None,
-        }
+        self.table.get(&id)?.purpose.client()
     }
 
     /// The calls that clients wait for.
     pub(crate) fn clients(&self) -> impl Iterator<Item = (CallId, &Caller)> {
-        self.table.keys().filter_map(|id| Some((*id, self.caller(*id)?)))
+        self.table.iter().filter_map(|(id, call)| Some((*id, call.purpose.client()?)))
     }
 
     /// Whether deadlines and bytes are those of the calls.
@@ -235,17 +237,7 @@ impl Calls {
 
     /// The streams of clients that its server tells of tasks, by the calls on which it does.
     pub(crate) fn task_streams(&self) -> impl Iterator<Item = (CallId, ExchangeId)> {
-        self.table.iter().filter_map(|(id, call)| match call.purpose {
-            Purpose::Tasks(exchange) => Some((*id, exchange)),
-            Purpose::Client(..)
-            | Purpose::Forgotten
-            | Purpose::Handshake
-            | Purpose::Housekeeping
-            | Purpose::Learn(_)
-            | Purpose::Listen
-            | Purpose::Parked
-            | Purpose::Probe => None,
-        })
+        self.table.iter().filter_map(|(id, call)| Some((*id, call.purpose.task_stream()?)))
     }
 
     /// Keeps a call in flight but drops its answer.
@@ -329,21 +321,11 @@ impl Calls {
 
     /// The ids of the calls of a session, or of one request of it.
     pub(crate) fn of_session(&self, session: SessionId, request: Option<&str>) -> Vec<CallId> {
-        let matches = |call: &Call| match &call.purpose {
-            Purpose::Client(caller, _) => {
-                let is_it = |id: &str| caller.step.is_none() && *caller.id == *id;
-                caller.session == Some(session) && request.is_none_or(is_it)
-            }
-            Purpose::Forgotten
-            | Purpose::Handshake
-            | Purpose::Housekeeping
-            | Purpose::Learn(_)
-            | Purpose::Listen
-            | Purpose::Parked
-            | Purpose::Probe
-            | Purpose::Tasks(_) => false,
+        let matches = |caller: &Caller| {
+            let is_it = |id: &str| caller.step.is_none() && *caller.id == *id;
+            caller.session == Some(session) && request.is_none_or(is_it)
         };
-        self.table.iter().filter(|(_, call)| matches(call)).map(|(id, _)| *id).collect()
+        self.clients().filter(|(_, caller)| matches(caller)).map(|(id, _)| id).collect()
     }
 
     /// The client's call that a message of the server is of: the one on whose stream it came, or the only one that

@@ -47,6 +47,15 @@ fn listen(world: &mut World, client: &Client) -> ExchangeId {
     world.request(client, r#""mine""#, "subscriptions/listen", filter)
 }
 
+/// A client that wants to hear of tasks, and what its server was asked for that.
+fn listening() -> (World, Client, ExchangeId, Sent) {
+    let mut world = tasks();
+    let client = client(at("a"), TASKS);
+    let exchange = listen(&mut world, &client);
+    let sent = world.requested("a");
+    (world, client, exchange, sent)
+}
+
 /// The server opens a stream for some tasks.
 fn grant(world: &mut World, sent: &Sent, ids: &str) {
     let params = format!(r#"{{"notifications":{{"taskIds":{ids}}},"_meta":{{"{TAG}":{}}}}}"#, sent.id);
@@ -72,10 +81,7 @@ fn acknowledged(world: &mut World, client: &Client, exchange: ExchangeId) -> Str
 
 #[test]
 fn a_stream_hears_of_the_tasks_that_the_server_promises_under_its_own_id() {
-    let mut world = tasks();
-    let client = client(at("a"), TASKS);
-    let exchange = listen(&mut world, &client);
-    let sent = world.requested("a");
+    let (mut world, client, exchange, sent) = listening();
     assert_eq!(sent.method, "subscriptions/listen");
     assert!(sent.params.contains(r#""notifications":{"taskIds":["t1","t2"]}"#), "{}", sent.params);
     assert!(sent.params.contains(TASKS), "the client's own words: {}", sent.params);
@@ -110,10 +116,7 @@ fn a_stream_hears_of_no_task_of_another_stream() {
 #[test]
 fn a_stream_whose_client_has_gone_is_ended_at_the_server() {
     for granted in [true, false] {
-        let mut world = tasks();
-        let client = client(at("a"), TASKS);
-        let exchange = listen(&mut world, &client);
-        let sent = world.requested("a");
+        let (mut world, _, exchange, sent) = listening();
         if granted {
             grant(&mut world, &sent, r#"["t1"]"#);
         }
@@ -137,10 +140,7 @@ fn where_a_server_opens_no_stream_of_tasks_the_rest_is_promised() {
         &|world, _| world.crash("a"),
     ];
     for end in ends {
-        let mut world = tasks();
-        let client = client(at("a"), TASKS);
-        let exchange = listen(&mut world, &client);
-        let sent = world.requested("a");
+        let (mut world, client, exchange, sent) = listening();
         end(&mut world, &sent);
         assert_eq!(acknowledged(&mut world, &client, exchange), r#"{"toolsListChanged":true}"#);
         assert!(!world.seen(exchange).ended);
@@ -155,10 +155,7 @@ fn a_stream_ends_with_the_server_s() {
         &|world, _| world.configure(|servers| servers[0].spec.timeout_s += 1),
     ];
     for end in ends {
-        let mut world = tasks();
-        let client = client(at("a"), TASKS);
-        let exchange = listen(&mut world, &client);
-        let sent = world.requested("a");
+        let (mut world, client, exchange, sent) = listening();
         grant(&mut world, &sent, r#"["t1"]"#);
         world.take(&client, exchange);
         end(&mut world, &sent);
@@ -170,10 +167,7 @@ fn a_stream_ends_with_the_server_s() {
 
 #[test]
 fn a_key_that_is_revoked_hears_nothing_that_is_promised_later() {
-    let mut world = tasks();
-    let client = client(at("a"), TASKS);
-    let exchange = listen(&mut world, &client);
-    let sent = world.requested("a");
+    let (mut world, client, exchange, sent) = listening();
     world.feed(Input::KeyRevoked(KeyId(client.key.into())));
     grant(&mut world, &sent, r#"["t1"]"#);
     tell(&mut world, &sent, "t1");
@@ -224,10 +218,7 @@ fn a_server_tells_so_many_streams_of_tasks_and_no_more() {
 
 #[test]
 fn a_stream_of_tasks_keeps_no_call_from_its_log_messages() {
-    let mut world = tasks();
-    let client = client(at("a"), TASKS);
-    let exchange = listen(&mut world, &client);
-    let sent = world.requested("a");
+    let (mut world, client, exchange, sent) = listening();
     grant(&mut world, &sent, r#"["t1"]"#);
     world.take(&client, exchange);
     let call = world.call_with(&client, "1", r#""io.modelcontextprotocol/logLevel":"info""#);

@@ -87,10 +87,7 @@ fn confinement() -> impl Strategy<Value = Confinement> {
 fn spec() -> impl Strategy<Value = ServerSpec> {
     let unknown = btree_map("x-.{0,9}", json(), 0..4);
     let times = (1..=3600_u32, option::of(1..=3600_u32), option::of(0..=86_400_u32));
-    let protocol = prop_oneof![Just(Protocol::Auto), Just(Protocol::Legacy), Just(Protocol::Modern)];
-    let sharing =
-        prop::sample::select(vec![Sharing::Auto, Sharing::Shared, Sharing::PerSession, Sharing::PerUser]);
-    let words = (protocol, sharing);
+    let words = (prop::sample::select(&Protocol::ALL), prop::sample::select(&Sharing::ALL));
     (prop_oneof![stdio(), remote()], any::<bool>(), times, words, confinement(), vec(text(), 0..3), unknown)
         .prop_map(
             |(
