@@ -194,10 +194,10 @@ async fn sessions(stage: &Stage) -> Vec<Row> {
         rows.push(Row::refused(name, stage.post(&headers, PING), 400, code, says).with_id("7"));
     }
     for (query, says, status, code) in [
-        ("", "initialize first", 400, -32000),
-        ("?sessionId=", "initialize first", 400, -32000),
-        ("?sessionId=x", "initialize again", 404, -32001),
-        ("?session_id=x", "initialize first", 400, -32000),
+        ("", "open the event stream", 400, -32000),
+        ("?sessionId=", "open the event stream", 400, -32000),
+        ("?sessionId=x", "open another one", 404, -32001),
+        ("?session_id=x", "open the event stream", 400, -32000),
     ] {
         let bytes = to(stage, &format!("/servers/echo/messages{query}"));
         rows.push(Row::refused(format!("/messages{query}"), bytes, status, code, says).with_id("7"));
@@ -206,7 +206,7 @@ async fn sessions(stage: &Stage) -> Vec<Row> {
     rows.push(Row::refused("two sessions in the query", twice, 400, -32600, "two sessionId"));
     let http = to(stage, &format!("/servers/echo/messages?sessionId={session}"));
     rows.push(
-        Row::refused("a session of the other transport", http, 404, -32001, "initialize again").with_id("7"),
+        Row::refused("a session of the other transport", http, 404, -32001, "open another one").with_id("7"),
     );
     rows
 }

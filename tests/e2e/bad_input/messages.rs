@@ -46,7 +46,7 @@ async fn messages_that_make_no_sense_are_refused_over_http_sse() {
     let early = stage.post_to(messages, &[], asked("tools/list"));
     rows.push(Row::refused("before initialize", early, 400, -32600, "send initialize first").with_id("7"));
     let foreign = stage.post_to(&messages.replace("/servers/echo", ""), &[], asked("ping"));
-    rows.push(Row::refused("at another endpoint", foreign, 404, -32001, "initialize again").with_id("7"));
+    rows.push(Row::refused("at another endpoint", foreign, 404, -32001, "open another one").with_id("7"));
     rows.push(Row::fine("a ping", stage.post_to(messages, &[], asked("ping")), 202, ""));
     check(&stage, rows).await;
     let answer = stream.chunk().await.expect("a stream").expect("its second event");
@@ -129,7 +129,7 @@ pub(crate) fn no_rpc() -> Vec<Bad> {
         (r#"{"jsonrpc":"1.0","id":7,"method":"ping"}"#, "jsonrpc", "7"),
         (r#"{"jsonrpc":2.0,"id":7,"method":"ping"}"#, "jsonrpc", "7"),
         (r#"{"jsonrpc":"2.0","id":7}"#, "neither a", "null"),
-        (r#"{"jsonrpc":"2.0","id":7,"method":"ping","result":{}}"#, "more than one of", "null"),
+        (r#"{"jsonrpc":"2.0","id":7,"method":"ping","result":{}}"#, "more than one of", "7"),
         (r#"{"jsonrpc":"2.0","id":7,"result":{},"error":{}}"#, "more than one of", "null"),
         (r#"{"jsonrpc":"2.0","result":{}}"#, "needs an \\\"id\\\"", "null"),
         (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, "id", "null"),
