@@ -138,7 +138,7 @@ impl Hub {
         if era == Era::Modern {
             meta.push(format!("{META}:{{{}}}", if client.able { ROOTS } else { "" }));
         }
-        if method == "tools/call" && more.is_empty() && nonce % KEYED == 0 {
+        if method == "tools/call" && more.is_empty() && nonce.is_multiple_of(KEYED) {
             meta.push(format!(r#""mcp-orch/idempotency-key":"{nonce}""#));
         }
         let comma = if members.is_empty() { "" } else { "," };

@@ -88,7 +88,7 @@ impl Manager {
         files.filter(|file| std::fs::read_link(file.path()).is_ok_and(|it| it == own)).count()
     }
 
-    async fn hears(&mut self, what: &str, enough: impl Fn(&[String]) -> bool + Send) {
+    async fn hears(&mut self, what: &str, enough: impl Fn(&[String]) -> bool + Send + Sync) {
         let (ears, told) = (&self.ears, &mut self.told);
         eventually(what, PATIENCE, || {
             let mut words = [0; 256];

@@ -77,6 +77,7 @@ fn every_flag_of_serve_has_its_variable() {
         "ORCH_ALLOWED_ORIGINS",
         "ORCH_PUBLIC_URL",
         "ORCH_DRAIN_SECONDS",
+        "ORCH_TAKEOVER",
         "ORCH_ALLOW_UPSTREAM",
         "ORCH_UPSTREAM_CA",
         "ORCH_PID_NAMESPACES",
