@@ -249,7 +249,9 @@ impl Hub {
         }
         let open: Vec<ExchangeId> = self.open_of(at);
         assert!(open.is_empty() || self.is_dead, "whoever shows another's session waits for something");
-        open.into_iter().for_each(|exchange| self.books.close(exchange));
+        for exchange in open {
+            self.books.close(exchange);
+        }
         self.clients.pop();
     }
 

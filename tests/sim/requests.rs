@@ -15,6 +15,8 @@ use crate::servers::{MY_QUESTION, RESOURCES};
 const ROOTS: &str = r#""roots":{}"#;
 /// Ids that clients use, few enough to be used twice.
 const IDS: [&str; 6] = ["1", "2", "\"1\"", "\"\\u0061\"", "-9007199254740993", "\"é\""];
+/// The mark of no question.
+const FORGED: u64 = 1;
 const TOKENS: [&str; 3] = ["1", "\"t\"", "18446744073709551615"];
 const META: &str =
     r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities""#;
@@ -177,10 +179,28 @@ impl Hub {
             return;
         }
         let which = self.dice.below(client.questions.len());
+        if self.dice.chance(10) {
+            let id = client.questions[which].0.clone();
+            return self.forge(at, &id);
+        }
         let (id, mark) = client.questions.remove(which);
         let exchange = self.begin(at, Kind::Post);
         let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"roots":[],"nonce":"{mark}"}}}}"#);
         self.post(at, exchange, &text);
+    }
+
+    /// Somebody answers what another client was asked: the server must not hear of it.
+    fn forge(&mut self, asked: usize, id: &str) {
+        let at = self.dice.below(self.clients.len());
+        let client = &self.clients[at];
+        if at == asked || client.era == Era::Modern || !client.ready || client.barred {
+            return;
+        }
+        if client.questions.iter().all(|(own, _)| own != id) {
+            let exchange = self.begin(at, Kind::Post);
+            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"roots":[],"nonce":"{FORGED}"}}}}"#);
+            self.post(at, exchange, &text);
+        }
     }
 
     /// A client asks once more, with an answer to what its server wanted to know; sometimes it does so twice. A server of the
