@@ -37,6 +37,13 @@ pub struct Limits {
     pub link_queue_bytes: usize,
     /// Bytes of events that may wait for one slow client.
     pub stream_bytes: usize,
+    /// Bytes that the hub holds at the same time for others to take: answers and events for clients, requests, frames for
+    /// servers.
+    pub held_bytes: usize,
+    /// The same of the answers and events for the clients of one API key.
+    pub held_key_bytes: usize,
+    /// A message this short goes to a client that has taken all before it, whatever else is held.
+    pub held_small_bytes: usize,
     /// Streams that one session may hold open.
     pub session_streams: usize,
     /// Streams of one session that are kept for a client that comes back; more cannot be resumed.
@@ -229,6 +236,9 @@ impl Default for Limits {
             link_in_flight_bytes: 64 * MIB,
             link_queue_bytes: 80 * MIB,
             stream_bytes: MIB,
+            held_bytes: 256 * MIB,
+            held_key_bytes: 16 * MIB,
+            held_small_bytes: 4 * KIB,
             session_streams: 4,
             replay_streams: 32,
             replay_events: 256,

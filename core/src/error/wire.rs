@@ -170,7 +170,7 @@ impl Exceeded {
             Limit::InputRounds | Limit::MessageBytes => (200, own::LIMIT, data),
             Limit::HeadBytes | Limit::HeaderFields => (431, own::LIMIT, data),
             Limit::UriBytes => (414, own::LIMIT, data),
-            Limit::Connections | Limit::StoreQueue => (503, own::LIMIT, data),
+            Limit::Connections | Limit::HeldBytes | Limit::StoreQueue => (503, own::LIMIT, data),
             Limit::BatchMembers
             | Limit::JsonDepth
             | Limit::JsonMembers
@@ -180,7 +180,8 @@ impl Exceeded {
             Limit::ReplayAge | Limit::ReplayBytes | Limit::ReplayEvents | Limit::ReplayProjectBytes => {
                 (400, own::LIMIT, data)
             }
-            Limit::SessionInFlight
+            Limit::HeldKeyBytes
+            | Limit::SessionInFlight
             | Limit::ProjectInFlight
             | Limit::LinkInFlightBytes
             | Limit::StreamBytes
