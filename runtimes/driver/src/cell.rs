@@ -232,11 +232,12 @@ impl Cell {
         let mut cx = Cx { now: self.world.clock.now(), snapshot, entropy, out: effects };
         // A panic is a bug of ours; it must cost this project's open work at most, never the process.
         let handled = catch_unwind(AssertUnwindSafe(|| shard.handle(&mut cx, input)));
-        if handled.is_err() {
+        let carried_out =
+            handled.and_then(|()| catch_unwind(AssertUnwindSafe(|| interpret::run(self, live))));
+        if carried_out.is_err() {
             tracing::error!(project = %self.id, "a shard panicked: its sessions, calls and servers end");
             live.reset();
         }
-        interpret::run(self, live);
     }
 
     /// Sleeps until the shard's next deadline, or until an earlier one is set.
