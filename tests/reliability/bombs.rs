@@ -17,7 +17,7 @@ pub(crate) async fn prove(scale: Scale) -> Figures {
         |value: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"a":{value}}}}}"#);
     let keys =
         |count: usize| (0..count).map(|number| format!(r#""{number}":0"#)).collect::<Vec<_>>().join(",");
-    let bombs: [(&str, u16, Vec<u8>); 9] = [
+    let bombs: [(&str, u16, Vec<u8>); 8] = [
         (
             "a million nested arrays",
             400,
@@ -27,7 +27,6 @@ pub(crate) async fn prove(scale: Scale) -> Figures {
         ("a string of 64 MiB", 413, within(&format!("\"{}\"", "x".repeat(64 << 20))).into()),
         ("1e999", 400, within(&format!("1e{}", "9".repeat(999))).into()),
         ("a key twice", 400, within(r#"{"a":1,"a":2}"#).into()),
-        ("half a surrogate", 400, within(r#""\ud800""#).into()),
         ("NUL", 400, within("\"\0\"").into()),
         ("a byte order mark", 400, ["\u{feff}", &within("1")].concat().into()),
         ("no UTF-8", 400, [within("\"").as_bytes(), b"\xff\"}}"].concat()),

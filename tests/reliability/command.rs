@@ -52,8 +52,8 @@ use crate::proofs::PROOFS;
 
 /// Proves what docs/reliability.md promises of the hub, and writes the figures into it.
 ///
-/// It takes the hub that ORCH_TEST_BINARY names, or builds one for debugging. All proofs take about an hour, half of it the
-/// soak (ORCH_SOAK_MINUTES).
+/// It takes the hub that `ORCH_TEST_BINARY` names, or builds one for debugging. All proofs take about an hour, half of it the
+/// soak (`ORCH_SOAK_MINUTES`).
 #[derive(Debug, Parser)]
 #[command(name = "reliability")]
 struct Options {
@@ -70,7 +70,9 @@ struct Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     if options.list {
-        PROOFS.iter().for_each(|Proof { row, name, about, .. }| println!("{row:<4} {name:<13} {about}"));
+        for Proof { row, name, about, .. } in PROOFS {
+            println!("{row:<4} {name:<13} {about}");
+        }
         return ExitCode::SUCCESS;
     }
     if let Some(unknown) = options.names.iter().find(|name| !PROOFS.iter().any(|proof| proof.name == **name))

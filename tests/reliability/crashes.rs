@@ -22,7 +22,7 @@ pub(crate) async fn prove(scale: Scale) -> Figures {
         // By hand: what keeps failing is left alone otherwise.
         order(&hub, "it", "Start").await;
         let asked = Instant::now();
-        let answer = line.exchange(&door.call("exit", json!({}))).await.json();
+        let answer = line.exchange(&door.call("exit", &json!({}))).await.json();
         times.push(u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX));
         assert_eq!(answer["error"]["code"], -31_003, "{answer}");
         assert_eq!(answer["error"]["data"], json!({ "retryable": false, "outcome": "unknown" }), "{answer}");

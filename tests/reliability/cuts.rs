@@ -142,7 +142,7 @@ pub(crate) async fn cancelled(scale: Scale) -> Figures {
         let journal = std::fs::read_to_string(&journal).unwrap_or_default();
         journal.lines().filter(|line| *line == what).count()
     };
-    let call = door.call("endless", json!({ "count": steps }));
+    let call = door.call("endless", &json!({ "count": steps }));
     let mut line = door.connect().await;
     line.send(&call).await;
     let mut read = Vec::new();

@@ -18,9 +18,9 @@ fn with(text: &str, row: &str, figures: &str, machine: &str) -> String {
         if line.starts_with(MEASURED) {
             return format!("{MEASURED}{machine}");
         }
-        let cells: Vec<&str> = line.trim_matches('|').split(" | ").collect();
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
         match cells.as_slice() {
-            [name, promise, held, _] if name.trim() == row => {
+            [name, promise, held, _] if *name == row => {
                 format!("| {row} | {promise} | {held} | {} {figures} |", today())
             }
             _ => line.to_owned(),

@@ -54,14 +54,14 @@ impl Figures {
 
     /// A count that may not be larger.
     #[track_caller]
-    pub(crate) fn at_most<T: PartialOrd + Display>(&mut self, what: &str, value: T, bar: T) {
+    pub(crate) fn at_most<T: PartialOrd + Display + Copy>(&mut self, what: &str, value: T, bar: T) {
         assert!(value <= bar, "{what}: {value}, and at most {bar} was promised");
         self.say(format!("{what} {value} (at most {bar})"));
     }
 
     /// A count that has to be this one.
     #[track_caller]
-    pub(crate) fn exactly<T: PartialEq + Display>(&mut self, what: &str, value: T, bar: T) {
+    pub(crate) fn exactly<T: PartialEq + Display + Copy>(&mut self, what: &str, value: T, bar: T) {
         assert!(value == bar, "{what}: {value}, and {bar} was promised");
         self.say(format!("{what} {value}"));
     }

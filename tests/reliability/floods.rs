@@ -18,16 +18,16 @@ pub(crate) async fn prove(scale: Scale) -> Figures {
     let (hub, key) = Hub::with(&[("it", server()), ("other", server())]).await;
     let (door, other) = (door(&hub, "it", &key), door(&hub, "other", &key));
     for door in [&door, &other] {
-        door.ask("echo", json!({ "text": "well" })).await;
+        door.ask("echo", &json!({ "text": "well" })).await;
     }
     let before = Usage::of(hub.pid()).resident_kib;
     figures.say(format!("{} MiB of error output, and then of output without a line end", bytes >> 20));
-    door.ask("stderr", json!({ "bytes": bytes })).await;
+    door.ask("stderr", &json!({ "bytes": bytes })).await;
     let (mut slowest, mut most, mut calls) = (Duration::ZERO, 0, 0);
     let (mut line, mut line_of_other) = (door.connect().await, other.connect().await);
     let mut watch = async |line: &mut crate::line::Line, door: &crate::line::Door| {
         let asked = Instant::now();
-        let answer = line.exchange(&door.call("echo", json!({ "text": "well" }))).await.json();
+        let answer = line.exchange(&door.call("echo", &json!({ "text": "well" }))).await.json();
         assert_eq!(answer["result"]["content"][0]["text"], "well", "{answer}");
         slowest = slowest.max(asked.elapsed());
         most = most.max(Usage::of(hub.pid()).resident_kib);
@@ -39,7 +39,7 @@ pub(crate) async fn prove(scale: Scale) -> Figures {
     }
     let flooded = tokio::spawn({
         let door = door.clone();
-        async move { door.ask("stdout", json!({ "bytes": bytes })).await.json() }
+        async move { door.ask("stdout", &json!({ "bytes": bytes })).await.json() }
     });
     while !flooded.is_finished() {
         watch(&mut line_of_other, &other).await;

@@ -1,4 +1,4 @@
-//! The proofs of `docs/reliability.md`, with small numbers. The long run is `cargo run --release -p orch-tests --example
+//! The proofs of `docs/reliability.md`, with small numbers. The long run is `cargo run -p orch-tests --example
 //! reliability`.
 #![expect(
     clippy::disallowed_methods,

@@ -2,7 +2,9 @@
 import json, os, sys, time
 
 tree = os.environ.get("TREE")
-if os.environ.get("BAD") == "ends":
+# What it does that is bad is in a file, so that a server can turn bad between two starts.
+bad = open(os.environ["BAD"]).read() if os.path.exists(os.environ.get("BAD", "")) else ""
+if bad == "ends":
     sys.exit(3)
 if tree and os.fork() == 0:
     if os.fork() == 0:
@@ -59,7 +61,7 @@ def call(id, params):
 for line in sys.stdin:
     message = json.loads(line)
     id, method, params = message.get("id"), message.get("method"), message.get("params") or {}
-    if os.environ.get("BAD") == "silent":
+    if bad == "silent":
         continue
     if method == "initialize":
         say(id=id, result={"protocolVersion": "2025-11-25", "capabilities": {"tools": {}},

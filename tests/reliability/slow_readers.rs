@@ -1,5 +1,7 @@
 //! R11: clients that read a byte a second of large answers cost their share of memory, and nobody else anything.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use serde_json::json;
@@ -11,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::figures::{Figures, Scale};
 use crate::hub::Hub;
 use crate::line::{Door, calls_until, p99};
+use crate::process::eventually;
 use crate::stage::{Usage, door, key, mib, server};
 
 /// Of one answer.
@@ -29,14 +32,20 @@ pub(crate) async fn prove(scale: Scale) -> Figures {
     let good = door(&hub, "it", &good);
     let alone = calls_until(&good, Instant::now() + Duration::from_secs(scale.of(1, 5))).await;
     let before = Usage::of(hub.pid());
-    let mut slow = JoinSet::new();
+    let (mut slow, answered) = (JoinSet::new(), Arc::new(AtomicUsize::new(0)));
     for number in 0..keys {
         let door = door(&hub, "it", &key(&hub, &format!("slow {number}")).await);
         for _ in 0..clients / keys {
-            slow.spawn(read_slowly(door.clone()));
+            slow.spawn(read_slowly(door.clone(), Arc::clone(&answered)));
         }
     }
     let (mut most, mut beside) = (0, Vec::new());
+    // Until all are answered they are work like any other, and the most is held at the end of it.
+    eventually("all are answered", Duration::from_mins(1), || {
+        most = most.max(Usage::of(hub.pid()).resident_kib);
+        answered.load(Relaxed) == clients
+    })
+    .await;
     let watched = Instant::now() + scale.of(Duration::from_secs(4), STALL + Duration::from_secs(5));
     while Instant::now() < watched {
         beside.extend(calls_until(&good, Instant::now() + Duration::from_millis(200)).await);
@@ -47,6 +56,7 @@ pub(crate) async fn prove(scale: Scale) -> Figures {
     figures.at_most("memory grown by KiB", grown, KEY_KIB * u64::try_from(keys).unwrap_or(1) + MORE_KIB);
     figures.say(format!("a good client of the same server: {} calls answered, 0 lost", beside.len()));
     figures.say(format!("its p99 {:.1} ms, alone {:.1} ms", p99(beside), p99(alone)));
+    assert!(slow.try_join_next().is_none() || scale == Scale::Long, "a slow reader was cut before its time");
     if scale == Scale::Long {
         sleep(Duration::from_secs(5)).await;
         let after = Usage::of(hub.pid());
@@ -60,13 +70,15 @@ pub(crate) async fn prove(scale: Scale) -> Figures {
 }
 
 /// Asks for a large answer and reads a byte of it each second, until the hub has had enough.
-async fn read_slowly(door: Door) {
+async fn read_slowly(door: Door, answered: Arc<AtomicUsize>) {
     let socket = TcpSocket::new_v4().expect("a socket");
     // The system keeps little for a client that does not read: the rest is the hub's.
     socket.set_recv_buffer_size(4096).expect("a small buffer");
     let mut stream = socket.connect(door.address.parse().expect("an address")).await.expect("a connection");
-    let call = door.call("echo", json!({ "pad": LARGE }));
+    let call = door.call("echo", &json!({ "pad": LARGE }));
     tokio::io::AsyncWriteExt::write_all(&mut stream, &call).await.expect("it is sent");
+    stream.readable().await.expect("an answer");
+    answered.fetch_add(1, Relaxed);
     while stream.read_u8().await.is_ok() {
         sleep(Duration::from_secs(1)).await;
     }

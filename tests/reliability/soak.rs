@@ -56,7 +56,7 @@ async fn load(hub: &Hub, door: &Door, scale: Scale, figures: &mut Figures) {
     let span = scale.of(Duration::from_secs(15), Duration::from_secs(60 * minutes));
     let (end, mut calls) = (Instant::now() + span, 0);
     while Instant::now() < end {
-        calls += mixed(door, Duration::from_secs(60).min(end - Instant::now())).await;
+        calls += mixed(door, Duration::from_mins(1).min(end - Instant::now())).await;
         if scale == Scale::Long {
             println!("    … {calls} calls, {:.1} MiB", mib(Usage::of(hub.pid()).resident_kib));
         }
@@ -97,9 +97,9 @@ async fn listen(door: &Door, streams: usize) -> Vec<Line> {
         let session = door.session(&mut line).await;
         let headers = [("MCP-Protocol-Version", "2025-11-25"), ("Mcp-Session-Id", session.as_str())];
         line.send(&door.request("GET", &headers, "")).await;
-        let mut head = [0; 15];
-        line.stream.read_exact(&mut head).await.expect("its head");
-        assert_eq!(&head, b"HTTP/1.1 200 OK");
+        let mut status = [0; 15];
+        line.stream.read_exact(&mut status).await.expect("its head");
+        assert_eq!(&status, b"HTTP/1.1 200 OK");
         held.push(line);
     }
     held
@@ -129,7 +129,7 @@ async fn turn(door: &Door, line: &mut Line, number: usize) -> usize {
         ("echo", json!({ "pad": (number % 4) << 16 })),
         ("steps", json!({ "count": 5 })),
     ] {
-        let answer = line.exchange(&door.call(tool, arguments.clone())).await;
+        let answer = line.exchange(&door.call(tool, &arguments)).await;
         assert!(
             answer.status == 200 && answer.body.windows(8).any(|text| text == b"\"content"),
             "{answer:?}"

@@ -21,24 +21,24 @@ const UNAFFECTED: f64 = 1.5;
 
 pub(crate) async fn prove(scale: Scale) -> Figures {
     let mut figures = Figures::new(scale);
-    let (servers, bad, clients) = scale.of((10, 2), (100, 20)).pair_with(scale.of(50, 500));
-    let all: Vec<(String, Server)> = (0..servers).map(|number| (format!("s{number}"), server())).collect();
+    let (servers, bad, clients) = scale.of((10, 2, 50), (100, 20, 500));
     let home = Home::new();
-    configure(&home, &all);
+    let turns_bad = |number: usize| home.path().join(format!("bad-{number}"));
+    let one = |number| (format!("s{number}"), server().env("BAD", turns_bad(number).display().to_string()));
+    let all: Vec<(String, Server)> = (0..servers).map(one).collect();
+    let named: Vec<(&str, Server)> = all.iter().map(|(name, it)| (name.as_str(), it.clone())).collect();
+    home.configure(&named);
     let hub = Hub::start(&home).await;
     let key = hub.create_key().await;
     // Every server is seen once, so that its tools are known.
     let seen = json!({ "Tools": { "project": "default", "server": null } });
     ask(&hub, &seen).await;
     drop(hub);
-    let bad_ones = |mut all: Vec<(String, Server)>| {
-        for (number, (_, server)) in all.iter_mut().enumerate().take(bad) {
-            *server = server.clone().env("BAD", if number % 2 == 0 { "ends" } else { "silent" });
-        }
-        all
-    };
     let calm = restart(&home, &key, (servers, bad, clients), scale).await;
-    configure(&home, &bad_ones(all));
+    for number in 0..bad {
+        let way = if number % 2 == 0 { "ends" } else { "silent" };
+        std::fs::write(turns_bad(number), way).expect("a file");
+    }
     let storm = restart(&home, &key, (servers, bad, clients), scale).await;
     figures.say(format!("{servers} servers, {bad} of them bad, {clients} clients at once after a restart"));
     figures.time("first tools/list", storm.first_list, FIRST_LIST, " ms");
@@ -54,21 +54,6 @@ pub(crate) async fn prove(scale: Scale) -> Figures {
         " times",
     );
     figures
-}
-
-trait PairWith {
-    fn pair_with(self, third: usize) -> (usize, usize, usize);
-}
-
-impl PairWith for (usize, usize) {
-    fn pair_with(self, third: usize) -> (usize, usize, usize) {
-        (self.0, self.1, third)
-    }
-}
-
-fn configure(home: &Home, servers: &[(String, Server)]) {
-    let servers: Vec<(&str, Server)> = servers.iter().map(|(name, it)| (name.as_str(), it.clone())).collect();
-    home.configure(&servers);
 }
 
 /// What a restart was like; times in milliseconds, but for `usable`.
@@ -100,11 +85,11 @@ async fn restart(
         let (door, healthy) = (door(&hub, &format!("s{number}"), key), number >= bad);
         wakes.spawn(async move {
             if healthy {
-                let answer = door.ask("echo", json!({ "text": "well" })).await.json();
+                let answer = door.ask("echo", &json!({ "text": "well" })).await.json();
                 assert_eq!(answer["result"]["content"][0]["text"], "well", "{answer}");
                 Some(begin.elapsed())
             } else {
-                door.connect().await.send(&door.call("echo", json!({}))).await;
+                door.connect().await.send(&door.call("echo", &json!({}))).await;
                 None
             }
         });
@@ -130,7 +115,7 @@ async fn restart(
     while Instant::now() < end {
         for number in 0..bad {
             let door = door(&hub, &format!("s{number}"), key);
-            door.connect().await.send(&door.call("echo", json!({}))).await;
+            door.connect().await.send(&door.call("echo", &json!({}))).await;
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
