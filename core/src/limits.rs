@@ -199,6 +199,8 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// How long a client may let a write wait.
     pub write_stall: Duration,
+    /// Bytes of one connection that the system may hold unsent. The hub would not know of them.
+    pub unsent_bytes: u32,
     /// The pause between two comments on a stream that has nothing to say.
     pub sse_comment: Duration,
     /// The pause that a client is asked to make before it opens a lost stream again.
@@ -315,6 +317,7 @@ impl Default for Limits {
             body_rate_after: s(10),
             keep_alive: s(75),
             write_stall: s(30),
+            unsent_bytes: 128 * 1024,
             sse_comment: s(15),
             sse_retry: s(1),
             connections: 10_000,

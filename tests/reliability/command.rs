@@ -42,12 +42,13 @@ mod stampede;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::figures::{Proof, Scale};
+use crate::figures::{BUSY, Proof, Scale};
 use crate::proofs::PROOFS;
 
 /// Proves what docs/reliability.md promises of the hub, and writes the figures into it.
@@ -60,6 +61,9 @@ struct Options {
     /// Small numbers, in a minute or two; times are no bars, and nothing is written
     #[arg(long)]
     quick: bool,
+    /// The machine does other work: times are printed, and are no bars
+    #[arg(long)]
+    busy: bool,
     /// Print the proofs, and run none
     #[arg(long)]
     list: bool,
@@ -81,6 +85,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     allow_many_files();
+    BUSY.store(options.busy, Ordering::Relaxed);
     let scale = if options.quick { Scale::Quick } else { Scale::Long };
     let chosen =
         |proof: &&Proof| options.names.is_empty() || options.names.iter().any(|name| name == proof.name);

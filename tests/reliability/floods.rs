@@ -24,7 +24,7 @@ pub(crate) async fn prove(scale: Scale) -> Figures {
     figures.say(format!("{} MiB of error output, and then of output without a line end", bytes >> 20));
     door.ask("stderr", &json!({ "bytes": bytes })).await;
     let (mut slowest, mut most, mut calls) = (Duration::ZERO, 0, 0);
-    let (mut line, mut line_of_other) = (door.connect().await, other.connect().await);
+    let mut line = door.connect().await;
     let mut watch = async |line: &mut crate::line::Line, door: &crate::line::Door| {
         let asked = Instant::now();
         let answer = line.exchange(&door.call("echo", &json!({ "text": "well" }))).await.json();
@@ -41,6 +41,7 @@ pub(crate) async fn prove(scale: Scale) -> Figures {
         let door = door.clone();
         async move { door.ask("stdout", &json!({ "bytes": bytes })).await.json() }
     });
+    let mut line_of_other = other.connect().await;
     while !flooded.is_finished() {
         watch(&mut line_of_other, &other).await;
     }

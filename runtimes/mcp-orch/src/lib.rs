@@ -12,6 +12,7 @@ mod admin;
 mod command;
 mod instance;
 mod logging;
+mod memory;
 mod serve;
 mod signals;
 mod terminal;

@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::instance::{Instance, Settings, socket_path};
-use crate::{admin, logging, signals, terminal, welcome};
+use crate::{admin, logging, memory, signals, terminal, welcome};
 
 pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
     logging::start(args.log_level);
@@ -32,6 +32,7 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
             args.host
         );
     }
+    memory::give_back_large_blocks();
     let listeners = listen(args.host, args.port).await?;
     let bound = listeners.first().context("no listener")?.local_addr()?;
     let base_url = args.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
