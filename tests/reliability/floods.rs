@@ -39,14 +39,15 @@ pub(crate) async fn prove(scale: Scale) -> Figures {
     }
     let flooded = tokio::spawn({
         let door = door.clone();
-        async move { door.ask("stdout", &json!({ "bytes": bytes })).await.json() }
+        async move { door.ask("stdout", &json!({ "bytes": bytes })).await }
     });
     let mut line_of_other = other.connect().await;
     while !flooded.is_finished() {
         watch(&mut line_of_other, &other).await;
     }
-    let flooded = flooded.await.expect("an answer");
-    assert_eq!(flooded["result"]["content"][0]["text"], "still here", "{flooded}");
+    // On a stream, if that took longer than a client likes to wait.
+    let flooded = String::from_utf8(flooded.await.expect("an answer").body).expect("text");
+    assert!(flooded.contains("still here"), "{flooded}");
     figures.say(format!("{calls} calls answered beside it, 0 lost"));
     figures.time("the slowest", slowest.as_secs_f64() * 1000.0, PROMPT, " ms");
     figures.at_most("memory grown by KiB", most.saturating_sub(before), GROWN_KIB);

@@ -77,7 +77,12 @@ async fn read_slowly(door: Door, answered: Arc<AtomicUsize>) {
     let mut stream = socket.connect(door.address.parse().expect("an address")).await.expect("a connection");
     let call = door.call("echo", &json!({ "pad": LARGE }));
     tokio::io::AsyncWriteExt::write_all(&mut stream, &call).await.expect("it is sent");
-    stream.peek(&mut [0]).await.expect("an answer");
+    // The head may come long before what it is the head of.
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.expect("a head"));
+    }
+    let _cut_or_answered = stream.peek(&mut [0]).await;
     answered.fetch_add(1, Relaxed);
     while stream.read_u8().await.is_ok() {
         sleep(Duration::from_secs(1)).await;
