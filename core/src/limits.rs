@@ -37,6 +37,13 @@ pub struct Limits {
     pub link_queue_bytes: usize,
     /// Bytes of events that may wait for one slow client.
     pub stream_bytes: usize,
+    /// Bytes that the hub holds at the same time for others to take: answers and events for clients, requests, frames for
+    /// servers.
+    pub held_bytes: usize,
+    /// The same of the answers and events for the clients of one API key.
+    pub held_key_bytes: usize,
+    /// A message this short goes to a client that has taken all before it, whatever else is held.
+    pub held_small_bytes: usize,
     /// Streams that one session may hold open.
     pub session_streams: usize,
     /// Streams of one session that are kept for a client that comes back; more cannot be resumed.
@@ -231,6 +238,8 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// How long a client may let a write wait.
     pub write_stall: Duration,
+    /// Bytes of one connection that the system may hold unsent. The hub would not know of them.
+    pub unsent_bytes: u32,
     /// The pause between two comments on a stream that has nothing to say.
     pub sse_comment: Duration,
     /// The pause that a client is asked to make before it opens a lost stream again.
@@ -268,6 +277,9 @@ impl Default for Limits {
             link_in_flight_bytes: 64 * MIB,
             link_queue_bytes: 80 * MIB,
             stream_bytes: MIB,
+            held_bytes: 256 * MIB,
+            held_key_bytes: 16 * MIB,
+            held_small_bytes: 4 * KIB,
             session_streams: 4,
             replay_streams: 32,
             replay_events: 256,
@@ -363,6 +375,7 @@ impl Default for Limits {
             body_rate_after: s(10),
             keep_alive: s(75),
             write_stall: s(30),
+            unsent_bytes: 128 * 1024,
             sse_comment: s(15),
             sse_retry: s(1),
             connections: 10_000,

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on may panic anywhere")]
 
 mod far_end;
+mod held;
 mod link;
 mod logs;
 mod near_end;

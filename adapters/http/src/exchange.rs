@@ -6,9 +6,13 @@ use http::{HeaderMap, Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use orch_core::ports::gateway::{Gateway, Head, Reply, Verb};
-use orch_core::{Exceeded, Fault, Limit, Limits, Rejection};
+use orch_core::{Bug, Exceeded, Fault, Limit, Limits, Rejection};
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use crate::hosts::HostPolicy;
 use crate::pace::Pacer;
@@ -51,8 +55,25 @@ impl From<Rejection> for Refusal {
 }
 
 impl<G: Gateway + ?Sized> Face<G> {
-    /// Answers a request that came to the listener `bound`.
+    /// Answers a request that came to the listener `bound`; one that meets a bug of ours with 500, and no other notices.
     pub(crate) async fn answer(
+        &self,
+        bound: SocketAddr,
+        pacer: Arc<Pacer>,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
+        let mut answer = pin!(self.try_answer(bound, Arc::clone(&pacer), request));
+        poll_fn(|cx| {
+            catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))).unwrap_or_else(|_| {
+                tracing::error!("a panic while a request was answered: it is answered with 500");
+                let fault = Bug::Invariant("this request could not be answered").into();
+                Poll::Ready(reply::refuse(&fault, None, Exchange::new(Arc::clone(&pacer))))
+            })
+        })
+        .await
+    }
+
+    async fn try_answer(
         &self,
         bound: SocketAddr,
         pacer: Arc<Pacer>,

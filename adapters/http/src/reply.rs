@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::head::SESSION;
 use crate::pace::Pacer;
-use crate::sse::Events;
+use crate::sse::{Events, Piece, piece};
 
 /// Proxies that buffer (nginx) are told not to.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -58,23 +58,23 @@ enum Content {
 }
 
 impl http_body::Body for Body {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = Infallible;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let piece = match &mut self.content {
+    ) -> Poll<Option<Result<Frame<Piece>, Infallible>>> {
+        let next = match &mut self.content {
             Content::Nothing => Poll::Ready(None),
             Content::Whole(bytes) => {
                 let bytes = std::mem::take(bytes);
                 self.content = Content::Nothing;
-                Poll::Ready(Some(bytes))
+                Poll::Ready(Some(piece(bytes)))
             }
             Content::Events(events) => events.poll_piece(cx),
         };
-        piece.map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
+        next.map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -105,12 +105,12 @@ struct Connections<G: ?Sized> {
 impl<G: Gateway + ?Sized> Connections<G> {
     /// Serves whoever comes until `stop`; while the server drains, until nobody is there.
     async fn accept_from(&mut self, listeners: &[TcpListener], stop: &CancellationToken) {
-        let mut backoff = Backoff::default();
+        let (mut backoff, unsent) = (Backoff::default(), self.face.limits.unsent_bytes);
         while !(stop.is_cancelled() || self.draining && self.tasks.is_empty()) {
             tokio::select! {
                 () = stop.cancelled() => {}
                 Some(ended) = self.tasks.join_next() => note(ended),
-                accepted = accept(listeners) => match accepted {
+                accepted = accept(listeners, unsent) => match accepted {
                     Ok(accepted) => {
                         backoff.succeeded();
                         self.begin(accepted, stop);
@@ -163,8 +163,8 @@ struct Accepted {
     bound: SocketAddr,
 }
 
-/// The next connection of any listener.
-async fn accept(listeners: &[TcpListener]) -> io::Result<Accepted> {
+/// The next connection of any listener, for which the system holds at most so many bytes `unsent`.
+async fn accept(listeners: &[TcpListener], unsent: u32) -> io::Result<Accepted> {
     let (listener, (stream, peer)) = poll_fn(|cx| {
         listeners
             .iter()
@@ -177,6 +177,10 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<Accepted> {
     .await?;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "small writes may be delayed");
+    }
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(unsent) {
+        tracing::debug!(%peer, %error, "the system may hold more for it than the hub knows");
     }
     Ok(Accepted { stream, peer, bound: listener.local_addr()? })
 }

@@ -176,7 +176,7 @@ struct StdioLink {
 
 impl UpstreamLink for StdioLink {
     fn send(&self, frame: Bytes) -> Result<(), QueueFull> {
-        self.outbox.push(&frame)
+        self.outbox.push(frame)
     }
 
     fn close(&self, grace: Grace) {

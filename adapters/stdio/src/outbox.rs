@@ -1,16 +1,19 @@
-//! What waits to be written to a child: one buffer, bounded in bytes.
+//! What waits to be written to a child: whole messages, bounded in bytes.
 //!
-//! Senders append; the writer takes all of it at once, so batches form by themselves while it is busy. Neither
-//! ever waits for the other: a full buffer is the sender's error.
+//! Senders append; the writer takes all that waits at once and puts short messages together, so batches form by
+//! themselves while it is busy. Neither ever waits for the other: a full queue is the sender's error. A message is let go
+//! of when it is written, for somebody may count those that are not.
 
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use orch_core::ports::upstream::QueueFull;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
 
-/// An emptied buffer larger than this is given back.
-const KEEP: usize = 64 * 1024;
+/// So much is written at once, and longer messages are not copied for it.
+const BATCH: usize = 64 * 1024;
 
 /// The queue between the senders of one link and its writer.
 #[derive(Debug)]
@@ -22,7 +25,9 @@ pub(crate) struct Outbox {
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: Vec<u8>,
+    waiting: Vec<Bytes>,
+    /// The bytes of those that wait, line ends included.
+    bytes: usize,
     /// Bytes that the writer took and has not written yet.
     taken: usize,
     /// Nothing may be added any more.
@@ -35,18 +40,18 @@ impl Outbox {
         Self { limit, state: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Adds a message and its line end. A finished queue takes it and forgets it: the link's end is reported
-    /// on its own.
-    pub(crate) fn push(&self, frame: &[u8]) -> Result<(), QueueFull> {
+    /// Adds a message, which is written with a line end. A finished queue takes it and forgets it: the link's end is
+    /// reported on its own.
+    pub(crate) fn push(&self, frame: Bytes) -> Result<(), QueueFull> {
         let mut state = self.lock();
         if state.finished {
             return Ok(());
         }
-        if state.taken + state.waiting.len() + frame.len() >= self.limit {
+        if state.taken + state.bytes + frame.len() >= self.limit {
             return Err(QueueFull);
         }
-        state.waiting.extend_from_slice(frame);
-        state.waiting.push(b'\n');
+        state.bytes += frame.len() + 1;
+        state.waiting.push(frame);
         drop(state);
         self.changed.notify_one();
         Ok(())
@@ -60,9 +65,9 @@ impl Outbox {
 
     /// Writes what comes until the queue is finished or nobody reads any more, then closes `out`.
     pub(crate) async fn write_to(&self, mut out: impl AsyncWrite + Unpin) {
-        let mut batch = Vec::new();
-        while self.take(&mut batch).await {
-            if out.write_all(&batch).await.is_err() {
+        let (mut frames, mut batch) = (Vec::new(), Vec::new());
+        while self.take(&mut frames).await {
+            if write(&mut frames, &mut batch, &mut out).await.is_err() {
                 self.finish();
                 break;
             }
@@ -70,22 +75,19 @@ impl Outbox {
         drop(out);
         let mut state = self.lock();
         state.waiting = Vec::new();
-        state.taken = 0;
+        (state.bytes, state.taken) = (0, 0);
     }
 
-    /// Exchanges the written `batch` for what waits. `false` when nothing will come any more.
-    async fn take(&self, batch: &mut Vec<u8>) -> bool {
-        batch.clear();
-        if batch.capacity() > KEEP {
-            *batch = Vec::new();
-        }
+    /// Exchanges the written `frames` for those that wait. `false` when nothing will come any more.
+    async fn take(&self, frames: &mut Vec<Bytes>) -> bool {
+        frames.clear();
         loop {
             {
                 let mut state = self.lock();
-                std::mem::swap(batch, &mut state.waiting);
-                state.taken = batch.len();
-                if !batch.is_empty() || state.finished {
-                    return !batch.is_empty();
+                mem::swap(frames, &mut state.waiting);
+                state.taken = mem::take(&mut state.bytes);
+                if !frames.is_empty() || state.finished {
+                    return !frames.is_empty();
                 }
             }
             self.changed.notified().await;
@@ -97,6 +99,29 @@ impl Outbox {
     }
 }
 
+/// Writes these messages, short ones together and long ones as they are. `batch` is empty before and after.
+async fn write(
+    frames: &mut Vec<Bytes>,
+    batch: &mut Vec<u8>,
+    mut out: impl AsyncWrite + Unpin,
+) -> std::io::Result<()> {
+    for frame in frames.drain(..) {
+        if !batch.is_empty() && batch.len() + frame.len() >= BATCH {
+            out.write_all(batch).await?;
+            batch.clear();
+        }
+        if frame.len() < BATCH {
+            batch.extend_from_slice(&frame);
+        } else {
+            out.write_all(&frame).await?;
+        }
+        batch.push(b'\n');
+    }
+    out.write_all(batch).await?;
+    batch.clear();
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,7 +131,7 @@ mod tests {
     async fn messages_come_out_in_order_and_the_output_is_closed_at_the_end() {
         let (outbox, (near, mut far)) = (Outbox::new(100), tokio::io::duplex(4));
         for frame in ["a", "bc", "def"] {
-            outbox.push(frame.as_bytes()).unwrap();
+            outbox.push(frame.into()).unwrap();
         }
         outbox.finish();
         let mut read = String::new();
@@ -118,24 +143,38 @@ mod tests {
     #[tokio::test]
     async fn the_bound_counts_line_ends_and_what_is_being_written() {
         let outbox = Outbox::new(6);
-        assert_eq!(
-            [outbox.push(b"ab"), outbox.push(b"cd"), outbox.push(b"")],
-            [Ok(()), Ok(()), Err(QueueFull)]
-        );
-        let mut batch = Vec::new();
-        assert!(outbox.take(&mut batch).await);
-        assert_eq!(batch, b"ab\ncd\n");
-        assert_eq!(outbox.push(b""), Err(QueueFull));
+        assert_eq!(["ab", "cd", ""].map(|frame| outbox.push(frame.into())), [Ok(()), Ok(()), Err(QueueFull)]);
+        let mut frames = Vec::new();
+        assert!(outbox.take(&mut frames).await);
+        assert_eq!(frames, ["ab", "cd"]);
+        assert_eq!(outbox.push(Bytes::new()), Err(QueueFull));
         outbox.finish();
-        assert!(!outbox.take(&mut batch).await);
+        assert!(!outbox.take(&mut frames).await);
     }
 
     #[tokio::test]
     async fn a_reader_that_is_gone_ends_the_writer_and_later_messages_are_forgotten() {
         let (outbox, (near, far)) = (Outbox::new(6), tokio::io::duplex(1));
         drop(far);
-        outbox.push(b"ab").unwrap();
+        outbox.push("ab".into()).unwrap();
         outbox.write_to(near).await;
-        assert_eq!([outbox.push(b"abcd"), outbox.push(b"abcd")], [Ok(()), Ok(())]);
+        assert_eq!(["abcd", "abcd"].map(|frame| outbox.push(frame.into())), [Ok(()), Ok(())]);
+    }
+
+    #[tokio::test]
+    async fn short_and_long_messages_keep_their_order_and_are_let_go_of_when_they_are_written() {
+        let (outbox, (near, mut far)) = (Outbox::new(1 << 20), tokio::io::duplex(1 << 20));
+        let lengths = [0, 10, BATCH - 11, BATCH - 1, 3, BATCH, BATCH + 1, 0, 1, 2 * BATCH];
+        let frames: Vec<Bytes> = lengths.iter().map(|length| vec![b'x'; *length].into()).collect();
+        for frame in &frames {
+            outbox.push(frame.clone()).unwrap();
+        }
+        outbox.finish();
+        outbox.write_to(near).await;
+        let mut read = Vec::new();
+        far.read_to_end(&mut read).await.unwrap();
+        let lines: Vec<usize> = read.split(|byte| *byte == b'\n').map(<[u8]>::len).collect();
+        assert_eq!(lines[..lengths.len()], lengths);
+        assert!(frames.iter().all(|frame| frame.is_empty() || frame.is_unique()), "nobody else has them");
     }
 }

@@ -209,7 +209,7 @@ impl Exceeded {
             Limit::InputRounds | Limit::MessageBytes | Limit::SessionQuestions => (200, own::LIMIT, data),
             Limit::HeadBytes | Limit::HeaderFields => (431, own::LIMIT, data),
             Limit::UriBytes => (414, own::LIMIT, data),
-            Limit::Connections | Limit::StoreQueue => (503, own::LIMIT, data),
+            Limit::Connections | Limit::HeldBytes | Limit::StoreQueue => (503, own::LIMIT, data),
             Limit::BatchMembers
             | Limit::JsonDepth
             | Limit::JsonMembers
@@ -225,7 +225,8 @@ impl Exceeded {
             | Limit::PlanSteps
             | Limit::RunBytes
             | Limit::RunCalls => (400, own::LIMIT, data),
-            Limit::SessionInFlight
+            Limit::HeldKeyBytes
+            | Limit::SessionInFlight
             | Limit::ProjectInFlight
             | Limit::ProjectRuns
             | Limit::LinkInFlightBytes

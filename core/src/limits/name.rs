@@ -14,6 +14,10 @@ pub enum Limit {
     BodyBytes,
     /// [`Limits::message_bytes`].
     MessageBytes,
+    /// [`Limits::held_bytes`].
+    HeldBytes,
+    /// [`Limits::held_key_bytes`].
+    HeldKeyBytes,
     /// [`Limits::json_depth`].
     JsonDepth,
     /// [`Limits::json_members`].
@@ -85,6 +89,8 @@ impl Limit {
             Self::BatchMembers => "batch_members",
             Self::BodyBytes => "body_bytes",
             Self::MessageBytes => "message_bytes",
+            Self::HeldBytes => "held_bytes",
+            Self::HeldKeyBytes => "held_key_bytes",
             Self::JsonDepth => "json_depth",
             Self::JsonMembers => "json_members",
             Self::JsonNodes => "json_nodes",

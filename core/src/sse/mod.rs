@@ -5,4 +5,4 @@ mod parse;
 mod write;
 
 pub use parse::{Overlong, Parsed, Parser};
-pub use write::{COMMENT, write_event};
+pub use write::{COMMENT, Written, write_event, written};

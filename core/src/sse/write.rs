@@ -1,7 +1,7 @@
 //! The writer: no value can end its line, so no value can forge a field or an event.
 
 use alloc::format;
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::ports::gateway::Event;
 
@@ -34,6 +34,33 @@ pub fn write_event(out: &mut BytesMut, event: &Event) {
     out.put_u8(b'\n');
 }
 
+/// An event as bytes, in the order in which they are sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// What comes before the data; all of it, where the data had to be rewritten.
+    pub begin: Bytes,
+    /// The data as they were given: not copied, so whoever counts them counts what is sent.
+    pub data: Bytes,
+    /// What ends the event.
+    pub end: &'static [u8],
+}
+
+/// The same as [`write_event`], without a copy of the data of a message that stands on one line.
+pub fn written(event: Event) -> Written {
+    let mut begin = BytesMut::new();
+    match event {
+        Event::Message { id, data } if !data.iter().any(|byte| matches!(byte, b'\r' | b'\n')) => {
+            put_id(&mut begin, id.as_deref());
+            begin.put_slice(b"event: message\ndata: ");
+            Written { begin: begin.freeze(), data, end: b"\n\n" }
+        }
+        event @ (Event::Endpoint(_) | Event::Message { .. } | Event::Primed { .. }) => {
+            write_event(&mut begin, &event);
+            Written { begin: begin.freeze(), data: Bytes::new(), end: b"" }
+        }
+    }
+}
+
 fn put_id(out: &mut BytesMut, id: Option<&str>) {
     if let Some(id) = id.filter(|id| !id.contains(['\r', '\n', '\0'])) {
         out.put_slice(b"id: ");
@@ -55,13 +82,14 @@ fn put_line(out: &mut BytesMut, value: &[u8]) {
 mod tests {
     use super::*;
     use alloc::borrow::ToOwned;
-    use bytes::Bytes;
 
     #[track_caller]
     fn check(event: &Event, expected: &str) {
         let mut out = BytesMut::new();
         write_event(&mut out, event);
         assert_eq!(core::str::from_utf8(&out), Ok(expected));
+        let Written { begin, data, end } = written(event.clone());
+        assert_eq!([&begin[..], &data, end].concat(), out);
     }
 
     fn message(id: Option<&str>, data: &'static str) -> Event {

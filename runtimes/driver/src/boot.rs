@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::cell::{Cell, Records, World};
 use crate::clock::Clock;
+use crate::held::Account;
 use crate::registry::{Driver, Registry};
 
 /// What an instance is made of: the adapters behind its ports.
@@ -89,6 +90,7 @@ impl Driver {
         let mut entropy = Entropy::from_seed(seed()?);
         let pepper = Pepper::derive(&options.instance_key);
         let world = Arc::new(World {
+            held: Account::of_hub(&options.limits),
             store: parts.store,
             stdio: parts.stdio,
             remote: parts.remote,

@@ -6,18 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use orch_core::ports::gateway::Reply;
 use orch_core::ports::store::{Store, StoreError};
 use orch_core::ports::upstream::{UpstreamLink, Upstreams};
 use orch_core::ports::variables::Variables;
 use orch_core::record::{Definitions, Project, Server};
 use orch_core::shard::{Cx, Effects, Input, Shard};
 use orch_core::snapshot::{Draft, Instance, Snapshot, diff};
-use orch_core::{Entropy, ExchangeId, Limits, LinkId, ProjectId, Timestamp, Unstored};
-use tokio::sync::Notify;
+use orch_core::{Entropy, Exceeded, ExchangeId, KeyId, Limits, LinkId, ProjectId, Timestamp, Unstored};
+use tokio::sync::{Notify, oneshot};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::exchange::Sink;
+use crate::held::{Account, Accounts};
 use crate::interpret;
 use crate::ledger::{self, Ledger, Then};
 use crate::logs::Logs;
@@ -30,6 +32,8 @@ pub(crate) struct World {
     pub variables: Arc<dyn Variables>,
     pub instance: Arc<Instance>,
     pub clock: Clock,
+    /// What the instance holds for others to take.
+    pub held: Arc<Account>,
     pub tasks: TaskTracker,
 }
 
@@ -37,6 +41,15 @@ impl std::fmt::Debug for World {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("World(..)")
     }
+}
+
+/// Whoever begins an exchange.
+pub(crate) struct Client<'a> {
+    pub key: &'a KeyId,
+    /// Whether an answer is wanted.
+    pub asks: bool,
+    /// Where the answer goes.
+    pub waits: oneshot::Sender<Reply>,
 }
 
 /// One project.
@@ -69,6 +82,7 @@ pub(crate) struct Live {
     pub entropy: Entropy,
     pub effects: Effects,
     pub sinks: HashMap<ExchangeId, Sink>,
+    accounts: Accounts,
     pub links: HashMap<LinkId, Box<dyn UpstreamLink>>,
     /// Inputs that an effect has caused at once; taken before the lock is released.
     pub caused: Vec<Input>,
@@ -111,6 +125,7 @@ impl Cell {
             entropy,
             effects: Effects::new(),
             sinks: HashMap::new(),
+            accounts: Accounts::default(),
             links: HashMap::new(),
             caused: Vec::new(),
             armed: None,
@@ -171,11 +186,22 @@ impl Cell {
         self.feed_locked(&mut live, input);
     }
 
-    /// Opens an exchange and gives the shard its input in one step.
-    pub(crate) fn begin(self: &Arc<Self>, exchange: ExchangeId, sink: Sink, input: Input) {
+    /// Opens an exchange and gives the shard its input in one step. What asks for an answer (`asks`) is refused while
+    /// there is no room for any.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        exchange: ExchangeId,
+        client: Client<'_>,
+        input: Input,
+    ) -> Result<(), Exceeded> {
         let mut live = self.live();
-        live.sinks.insert(exchange, sink);
+        let account = live.accounts.of(client.key, self.limits(), &self.world.held);
+        if client.asks {
+            account.has_room()?;
+        }
+        live.sinks.insert(exchange, Sink::undecided(client.waits, account));
         self.feed_locked(&mut live, input);
+        Ok(())
     }
 
     /// The client of an exchange has gone.
@@ -206,11 +232,12 @@ impl Cell {
         let mut cx = Cx { now: self.world.clock.now(), snapshot, entropy, out: effects };
         // A panic is a bug of ours; it must cost this project's open work at most, never the process.
         let handled = catch_unwind(AssertUnwindSafe(|| shard.handle(&mut cx, input)));
-        if handled.is_err() {
+        let carried_out =
+            handled.and_then(|()| catch_unwind(AssertUnwindSafe(|| interpret::run(self, live))));
+        if carried_out.is_err() {
             tracing::error!(project = %self.id, "a shard panicked: its sessions, calls and servers end");
             live.reset();
         }
-        interpret::run(self, live);
     }
 
     /// Sleeps until the shard's next deadline, or until an earlier one is set.

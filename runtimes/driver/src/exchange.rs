@@ -7,27 +7,33 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use orch_core::ports::gateway::{Event, EventStream, Reply, ReplyBody};
 use orch_core::shard::Input;
-use orch_core::{ExchangeId, SessionId};
+use orch_core::{Exceeded, ExchangeId, Limit, SessionId};
 use tokio::sync::oneshot;
 
 use crate::cell::Cell;
+use crate::held::Account;
 
 /// Where the messages of an exchange go.
 #[derive(Debug)]
 pub(crate) enum Sink {
     /// Nothing was sent yet: the first message decides between JSON and a stream.
-    Undecided(oneshot::Sender<Reply>),
+    Undecided(oneshot::Sender<Reply>, Arc<Account>),
     /// It is a stream.
     Stream(Arc<Queue>),
 }
 
 impl Sink {
-    /// The whole answer, or the last message of a stream.
+    /// The sink of an exchange that begins, for a client of this account.
+    pub(crate) fn undecided(waits: oneshot::Sender<Reply>, account: Arc<Account>) -> Self {
+        Self::Undecided(waits, account)
+    }
+
+    /// The whole answer, or the last message of a stream. In the place of one that finds no room goes an error.
     pub(crate) fn answer(self, status: u16, session: Option<SessionId>, body: Option<Bytes>) {
         match self {
-            Self::Undecided(sender) => {
+            Self::Undecided(sender, account) => {
                 let session = session.map(|id| id.to_string());
-                let body = body.map_or(ReplyBody::Empty, ReplyBody::Json);
+                let body = body.map_or(ReplyBody::Empty, |body| ReplyBody::Json(account.held_or_told(&body)));
                 // A receiver that is gone has said so by its own drop.
                 drop(sender.send(Reply { status, session, body }));
             }
@@ -56,8 +62,8 @@ impl Sink {
     pub(crate) fn into_stream(self, cell: &Arc<Cell>, exchange: ExchangeId) -> Arc<Queue> {
         match self {
             Self::Stream(queue) => queue,
-            Self::Undecided(sender) => {
-                let queue = Arc::new(Queue::new(cell.limits().stream_bytes));
+            Self::Undecided(sender, account) => {
+                let queue = Arc::new(Queue::new(cell.limits().stream_bytes, account));
                 let reader = Reader { queue: Arc::clone(&queue), guard: Guard::new(cell, exchange) };
                 let reply = Reply { status: 200, session: None, body: ReplyBody::Events(Box::new(reader)) };
                 if let Err(Reply { body: ReplyBody::Events(reader), .. }) = sender.send(reply) {
@@ -83,6 +89,7 @@ fn reader_forget(reader: Box<dyn EventStream>) {
 pub(crate) struct Queue {
     state: Mutex<State>,
     bound: usize,
+    account: Arc<Account>,
 }
 
 #[derive(Debug, Default)]
@@ -94,8 +101,8 @@ struct State {
 }
 
 impl Queue {
-    fn new(bound: usize) -> Self {
-        Self { state: Mutex::default(), bound }
+    fn new(bound: usize, account: Arc<Account>) -> Self {
+        Self { state: Mutex::default(), bound, account }
     }
 
     /// Adds an event. A client that lets more than the bound wait loses its stream, never its neighbours' time;
@@ -105,18 +112,35 @@ impl Queue {
         if state.ended {
             return;
         }
-        let size = size(&event);
-        if !state.events.is_empty() && state.bytes.saturating_add(size) > self.bound {
-            state.ended = true;
-        } else {
-            state.bytes = state.bytes.saturating_add(size);
-            state.events.push_back(event);
+        match self.admit(&state, event) {
+            Ok(event) => {
+                state.bytes = state.bytes.saturating_add(size(&event));
+                state.events.push_back(event);
+            }
+            Err(exceeded) => {
+                tracing::info!(limit = %exceeded.limit, "the stream of a client that does not read is cut");
+                state.ended = true;
+            }
         }
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// Counts an event, if there is room for it.
+    fn admit(&self, state: &State, event: Event) -> Result<Event, Exceeded> {
+        let next = state.events.is_empty();
+        if !next && state.bytes.saturating_add(size(&event)) > self.bound {
+            let hint = "read faster, or resume the stream";
+            return Err(Exceeded { limit: Limit::StreamBytes, value: self.bound as u64, hint });
+        }
+        Ok(match event {
+            Event::Message { id, data } if next => Event::Message { id, data: self.account.take_next(data)? },
+            Event::Message { id, data } => Event::Message { id, data: self.account.take(data)? },
+            event @ (Event::Endpoint(_) | Event::Primed { .. }) => event,
+        })
     }
 
     /// Ends the stream after what is queued.

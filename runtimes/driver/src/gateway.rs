@@ -5,13 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use orch_core::ports::BoxFuture;
 use orch_core::ports::gateway::{Admission, Gateway, Head, Reply, Verb};
-use orch_core::rpc::{Body, asked_id};
+use orch_core::rpc::{Body, Message, asked_id};
 use orch_core::shard::{BatchPosted, Input, Opened, Posted};
 use orch_core::{Bug, ExchangeId, Fault, Rejection};
 use tokio::sync::oneshot;
 
-use crate::cell::Cell;
-use crate::exchange::{Guard, Sink};
+use crate::cell::{Cell, Client};
+use crate::exchange::Guard;
 use crate::registry::Driver;
 
 impl Gateway for Driver {
@@ -42,13 +42,23 @@ impl Driver {
         };
         let exchange = self.mint_exchange();
         let patience = cell.limits().first_message;
+        let body = match cell.world.held.take(body.clone()) {
+            Ok(counted) => counted,
+            Err(exceeded) => return refused(&exceeded.into(), &body),
+        };
+        let key = admission.key().clone();
         let input = match input(exchange, admission, head, &body, &cell) {
             Ok(input) => input,
             Err(reply) => return reply,
         };
-        let (sender, mut receiver) = oneshot::channel();
+        let (waits, mut receiver) = oneshot::channel();
+        let client = Client { key: &key, asks: asks(&input), waits };
         let mut guard = Guard::new(&cell, exchange);
-        cell.begin(exchange, Sink::Undecided(sender), input);
+        if let Err(exceeded) = cell.begin(exchange, client, input) {
+            guard.disarm();
+            return refused(&exceeded.into(), &body);
+        }
+        drop(body);
         let first = tokio::time::timeout(patience, &mut receiver).await;
         let first = if let Ok(first) = first {
             first
@@ -71,8 +81,7 @@ fn input(
 ) -> Result<Input, Reply> {
     Ok(match head.verb {
         Verb::Post | Verb::PostMessage => {
-            let refused = |fault: Fault| Reply::json(fault.wire().status, fault.frame(asked_id(body)).into());
-            match Body::parse(body.clone(), cell.limits()).map_err(refused)? {
+            match Body::parse(body.clone(), cell.limits()).map_err(|fault| refused(&fault, body))? {
                 Body::Batch(members) => {
                     Input::BatchPosted(BatchPosted { exchange, admission, head, members })
                 }
@@ -82,6 +91,17 @@ fn input(
         Verb::Listen | Verb::OpenSse => Input::StreamOpened(Opened { exchange, admission, head }),
         Verb::Delete => Input::SessionDeleted(Opened { exchange, admission, head }),
     })
+}
+
+/// Whether an input is a request that somebody waits for the answer to.
+fn asks(input: &Input) -> bool {
+    let single = |posted: &Posted| matches!(posted.body.message(), Message::Request { .. });
+    matches!(input, Input::BatchPosted(_)) || matches!(input, Input::Posted(posted) if single(posted))
+}
+
+/// The refusal of a message, under its id.
+fn refused(fault: &Fault, body: &[u8]) -> Reply {
+    Reply::json(fault.wire().status, fault.frame(asked_id(body)).into())
 }
 
 fn refusal(fault: &Fault) -> Reply {

@@ -41,8 +41,12 @@ pub(crate) fn run(cell: &Arc<Cell>, live: &mut Live) {
             Effect::Persist { token, changes } => persist(cell, live, token, changes),
             Effect::Publish { definitions } => publish(cell, *definitions),
             Effect::Report(it) => report(cell, it),
-            Effect::SendFrame { link, frame } => send_frame(live, link, |handle| handle.send(frame)),
+            Effect::SendFrame { link, frame } => {
+                let frame = cell.world.held.keep(frame);
+                send_frame(live, link, |handle| handle.send(frame));
+            }
             Effect::SendMirrored { link, frame, params } => {
+                let frame = cell.world.held.keep(frame);
                 send_frame(live, link, |handle| handle.send_mirrored(frame, params));
             }
         }

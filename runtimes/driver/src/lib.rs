@@ -10,6 +10,7 @@ mod cell;
 mod clock;
 mod exchange;
 mod gateway;
+mod held;
 mod interpret;
 mod ledger;
 mod logs;

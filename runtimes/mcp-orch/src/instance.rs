@@ -17,8 +17,12 @@ use orch_driver::{Driver, Options, Parts};
 use orch_stdio::{StdioUpstreams, shim};
 use orch_store_redb::RedbStore;
 use orch_upstream_http::{Allowed, HttpUpstreams};
+use rustix::process::{Resource, getrlimit};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
+
+/// Descriptors that the hub has without a connection or a server: the store, listeners, the runtime.
+const OWN_FILES: usize = 32;
 
 /// What an instance is opened with.
 pub(crate) struct Settings<'a> {
@@ -44,7 +48,7 @@ impl Instance {
     /// it open, and has not let go of it in time.
     pub(crate) async fn open(settings: Settings<'_>) -> anyhow::Result<Self> {
         let Settings { data_dir, base_url, config_file, mode, upstream, limits, patience } = settings;
-        let limits = Limits { starting: starting(), ..limits };
+        let limits = Limits { starting: starting(), connections: connections(limits.connections), ..limits };
         let remote = Arc::new(remote(upstream, limits.clone())?);
         make_dir(data_dir)?;
         let store = store(&data_dir.join("store.redb"), patience).await?;
@@ -107,6 +111,20 @@ async fn store(path: &Path, patience: Duration) -> Result<RedbStore, StoreError>
 /// How many servers may be starting at the same time: a start is work for a core, and mostly waiting.
 fn starting() -> usize {
     std::thread::available_parallelism().map_or(4, |cores| cores.get().saturating_mul(2).min(8))
+}
+
+/// How many connections there may be at the same time: as many as are allowed, and no more than leave descriptors for servers
+/// and for the store. What comes beyond that is told so; out of descriptors, it could not even be accepted.
+fn connections(allowed: usize) -> usize {
+    let files = getrlimit(Resource::Nofile).current.and_then(|files| usize::try_from(files).ok());
+    let most = files.map_or(allowed, |files| files.saturating_sub(OWN_FILES).saturating_mul(3) / 4);
+    if most < allowed {
+        tracing::info!(
+            connections = most,
+            "the limit on open files allows no more connections: see ulimit -n"
+        );
+    }
+    most.clamp(1, allowed.max(1))
 }
 
 /// The way to remote servers that the operator has opened.

@@ -14,6 +14,7 @@ mod handover;
 mod instance;
 mod listeners;
 mod logging;
+mod memory;
 mod serve;
 mod signals;
 mod terminal;

@@ -21,10 +21,11 @@ use tokio_util::sync::CancellationToken;
 use crate::handover::Estate;
 use crate::instance::{Instance, Settings, socket_path};
 use crate::listeners::Listeners;
-use crate::{admin, listeners, logging, signals, terminal, welcome};
+use crate::{admin, listeners, logging, memory, signals, terminal, welcome};
 
 pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
     logging::start(args.log_level);
+    memory::give_back_large_blocks();
     let Listeners { sockets, kept, patience } = listeners::listen(&args).await?;
     let bound = sockets.first().context("no listener")?.local_addr()?;
     let base_url = args.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));

@@ -3,4 +3,4 @@
 mod stream;
 
 pub use orch_core::sse::{COMMENT, Overlong, Parsed, Parser, write_event};
-pub(crate) use stream::Events;
+pub(crate) use stream::{Events, Piece, piece};

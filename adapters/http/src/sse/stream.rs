@@ -1,12 +1,22 @@
 //! A response body made of events.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use bytes::buf::{Buf as _, Chain};
 use orch_core::ports::gateway::{Event, EventStream};
-use orch_core::sse::{COMMENT, write_event};
+use orch_core::sse::{COMMENT, Written, written};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
+
+/// A piece of a body: what comes before the bytes of a message, these, and what comes after them. They are not copied, so
+/// whoever gave them knows when they are sent.
+pub(crate) type Piece = Chain<Bytes, Chain<Bytes, &'static [u8]>>;
+
+/// A piece of these bytes alone.
+pub(crate) fn piece(bytes: Bytes) -> Piece {
+    bytes.chain(Bytes::new().chain(&b""[..]))
+}
 
 /// Polls the gateway's stream directly. Each event is one piece of the body.
 pub(crate) struct Events {
@@ -32,9 +42,9 @@ impl Events {
     ///
     /// Between two events the body is pending once, so that the first is flushed before the second is taken:
     /// clients may lose a progress notification that shares a chunk with its response.
-    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
         if let Some(event) = self.held.take() {
-            return Poll::Ready(Some(self.piece(&event)));
+            return Poll::Ready(Some(self.said(event)));
         }
         match self.stream.poll_event(cx) {
             Poll::Ready(None) => Poll::Ready(None),
@@ -44,20 +54,19 @@ impl Events {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Poll::Ready(Some(event)) => Poll::Ready(Some(self.piece(&event))),
+            Poll::Ready(Some(event)) => Poll::Ready(Some(self.said(event))),
             Poll::Pending => {
                 self.unflushed = false;
-                self.poll_comment(cx).map(Some)
+                self.poll_comment(cx).map(|comment| Some(piece(comment)))
             }
         }
     }
 
-    fn piece(&mut self, event: &Event) -> Bytes {
+    fn said(&mut self, event: Event) -> Piece {
         self.unflushed = true;
         self.comment_at = Instant::now() + self.pause;
-        let mut out = BytesMut::new();
-        write_event(&mut out, event);
-        out.freeze()
+        let Written { begin, data, end } = written(event);
+        begin.chain(data.chain(end))
     }
 
     /// A comment, when nothing was said for the pause. The timer is set again only when it fires.
@@ -101,7 +110,7 @@ mod tests {
             polls.push(match poll {
                 Poll::Pending => "-".to_owned(),
                 Poll::Ready(None) => ".".to_owned(),
-                Poll::Ready(Some(piece)) => piece.len().to_string(),
+                Poll::Ready(Some(piece)) => piece.remaining().to_string(),
             });
         }
         polls.join(" ")
@@ -131,7 +140,7 @@ mod tests {
         let mut times = Vec::new();
         for _ in 0..3 {
             let piece = poll_fn(|cx| events.poll_piece(cx)).await.unwrap();
-            times.push((start.elapsed().as_secs(), piece == COMMENT));
+            times.push((start.elapsed().as_secs(), piece.chunk() == COMMENT));
         }
         assert_eq!(times, [(10, false), (25, true), (40, true)]);
     }

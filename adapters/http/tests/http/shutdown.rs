@@ -148,7 +148,7 @@ async fn what_outlasts_the_drain_time_is_cut_and_counted() {
 }
 
 #[tokio::test]
-async fn a_panic_ends_its_own_connection_only() {
+async fn a_panic_is_500_for_its_own_request_only() {
     let gateway = Scripted::new(|_, body: Bytes| async move {
         assert!(body != "boom", "as scripted");
         Reply::json(200, body)
@@ -156,8 +156,10 @@ async fn a_panic_ends_its_own_connection_only() {
     let hub = Hub::start(gateway, Limits::default()).await;
     let (mut fine, mut doomed) = (hub.connect().await, hub.connect().await);
     assert_eq!(fine.exchange(hub.post("{}")).await.status, 200);
-    doomed.send(hub.post("boom")).await;
-    assert!(doomed.closed().await);
+    let answer = doomed.exchange(hub.post("boom")).await;
+    assert_eq!(answer.status, 500);
+    assert!(answer.text().contains("-32603"), "{}", answer.text());
+    assert_eq!(doomed.exchange(hub.post("{}")).await.status, 200, "its connection goes on");
     assert_eq!(fine.exchange(hub.post("{}")).await.status, 200);
     assert_eq!(hub.connect().await.exchange(hub.post("{}")).await.status, 200);
 }

@@ -139,6 +139,28 @@ fn a_server_that_keeps_failing_is_left_alone_and_says_why_and_what_to_do() {
 }
 
 #[test]
+fn a_server_that_ends_at_once_is_started_twelve_times_at_most_in_ten_minutes() {
+    let mut world = World::running(&["a", "b"]);
+    let client = Client::new(Era::Modern, at("a"));
+    world.crash("a");
+    let starts = world.starts();
+    world.scripts.get_mut("a").unwrap().opens = false;
+    for _ in 0..600 {
+        // Somebody always wants it.
+        let before = world.starts();
+        world.call(&client, "1");
+        world.advance(Duration::from_secs(1));
+        if world.starts() > before {
+            let link = world.link("a");
+            world.close(link, CloseReason::Exited(1));
+        }
+    }
+    let started = world.starts() - starts;
+    assert!((3..=12).contains(&started), "{started} starts");
+    assert_eq!(state(&world).0, "crashed");
+}
+
+#[test]
 fn a_crashed_server_is_tried_once_an_hour_and_is_well_when_it_answers() {
     let mut world = World::running(&["a"]);
     let client = Client::new(Era::Modern, at("a"));
