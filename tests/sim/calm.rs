@@ -33,7 +33,8 @@ impl Hub {
         let waiting: Vec<_> = self.books.exchanges.iter().filter(|(_, it)| it.kind == Kind::Post).collect();
         assert!(waiting.is_empty(), "these never got an answer: {waiting:?}");
         assert_eq!(self.books.open_requests(), 0, "{:?}", self.books.asked);
-        assert_eq!((self.shard.gauges().in_flight, self.shard.gauges().waiting), (0, 0));
+        let gauges = self.shard.gauges();
+        assert_eq!([gauges.in_flight, gauges.waiting, gauges.runs, gauges.steps], [0; 4]);
         self.every_server_is_listed();
         self.every_server_answers();
         self.everybody_sees_what_serves_them();

@@ -30,14 +30,17 @@ impl Hub {
         assert_eq!(gauges.links, self.links.all.len(), "links that only one side knows of");
         // Requests whose clients may come back are open on one side alone.
         // An answer that its client has left may wait for the store.
-        let counted = (gauges.in_flight + gauges.waiting).saturating_sub(gauges.away);
+        let counted = (gauges.in_flight + gauges.waiting + gauges.runs).saturating_sub(gauges.away);
         let open = self.books.open_requests();
         // A stream of the 2026 era may wait for its server to be seen.
         let listens = self.books.exchanges.values().filter(|it| it.kind == Kind::Listen).count();
         assert!(counted <= open + listens, "{counted} requests are counted, {open} are open");
         let storing = gauges.storing.max(self.disk.len());
         assert!(open <= counted + storing, "{open} requests are open, {counted} are counted");
-        assert!(gauges.in_flight <= limits.project_in_flight, "too many calls are in flight");
+        assert!(
+            gauges.in_flight + gauges.steps <= limits.project_in_flight + gauges.waiting,
+            "too many calls are in flight"
+        );
         assert!(gauges.kept_bytes <= limits.replay_project_bytes, "too much is kept for who may come back");
         self.check_processes();
     }

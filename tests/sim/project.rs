@@ -44,6 +44,10 @@ pub(crate) fn limits() -> Limits {
         private_processes: 2,
         idle: Duration::from_secs(30),
         session_questions: 3,
+        run_deadline: Duration::from_secs(30),
+        run_kept: Duration::from_secs(40),
+        project_runs: 6,
+        project_run_calls: 4,
         crash_failures: 3,
         crash_probe: Duration::from_secs(40),
         ..Limits::default()

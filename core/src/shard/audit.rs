@@ -13,7 +13,7 @@ pub struct Gauges {
     pub away: usize,
     /// Exchanges that are connected and not answered, streams among them.
     pub exchanges: usize,
-    /// Clients' calls that are not answered.
+    /// Clients' calls that are not answered, those of runs not counted.
     pub in_flight: usize,
     /// Bytes that are kept for clients that come back.
     pub kept_bytes: usize,
@@ -21,10 +21,14 @@ pub struct Gauges {
     pub links: usize,
     /// Open streams of the 2026 era.
     pub listeners: usize,
+    /// Runs that clients wait for.
+    pub runs: usize,
     /// Sessions.
     pub sessions: usize,
     /// Servers on their way to running.
     pub starting: usize,
+    /// Calls of runs, on their way or waiting for servers to be seen.
+    pub steps: usize,
     /// Exchanges whose answers wait for the store.
     pub storing: usize,
     /// Requests that wait for servers to be seen.
@@ -35,19 +39,22 @@ impl Shard {
     /// Counts what there is.
     pub fn gauges(&self) -> Gauges {
         let away = self.streams.away().count();
+        let waiting_steps = self.waiters.iter().filter(|waiter| waiter.caller.step.is_some()).count();
         Gauges {
             away,
             exchanges: self.exchanges.len().saturating_sub(away),
-            in_flight: self.in_flight,
+            in_flight: self.in_flight.saturating_sub(self.step_calls.len()),
             kept_bytes: self.streams.bytes(),
             links: self.links.len(),
             listeners: self.listeners.len(),
+            runs: self.run_callers().count(),
             sessions: self.sessions.len(),
             starting: self.upstreams.values().filter(|upstream| upstream.process.is_starting()).count(),
+            steps: self.step_calls.len().saturating_add(waiting_steps),
             storing: [self.unstored.len(), self.deletions.len(), self.wishes.held.values().flatten().count()]
                 .into_iter()
                 .sum(),
-            waiting: self.waiters.len(),
+            waiting: self.waiters.len().saturating_sub(waiting_steps),
         }
     }
 

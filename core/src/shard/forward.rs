@@ -122,17 +122,22 @@ impl Shard {
     /// Counts a call that is about to be made for a client, and leads its exchange to it.
     pub(super) fn begin_call(&mut self, caller: &Caller, server: ServerId) -> CallId {
         let id = self.mint_call();
-        if caller.ends {
-            self.exchanges.insert(caller.exchange, Exchange::Call(server, id));
-        }
+        self.lead_to(caller, server, id);
         if let Some(session) = caller.session.and_then(|session| self.sessions.get_mut(session)) {
             session.in_flight = session.in_flight.saturating_add(1);
+        }
+        self.in_flight = self.in_flight.saturating_add(1);
+        id
+    }
+
+    /// From whoever waits for its answer, a call is found again.
+    pub(super) fn lead_to(&mut self, caller: &Caller, server: ServerId, id: CallId) {
+        if caller.ends {
+            self.exchanges.insert(caller.exchange, Exchange::Call(server, id));
         }
         if let Some(step) = caller.step {
             self.step_calls.insert(step, (server, id));
         }
-        self.in_flight = self.in_flight.saturating_add(1);
-        id
     }
 
     /// Whether one more call may be made to a server; asks for the server.

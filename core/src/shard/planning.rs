@@ -146,7 +146,7 @@ impl Shard {
                 self.told(cx, id)
             }
             PlanTool::Execute | PlanTool::Status => self.told(cx, id),
-            PlanTool::Read => match self.read(id, asked) {
+            PlanTool::Read => match self.read(cx, id, asked) {
                 Ok(parts) => hub::read_parts(parts),
                 Err(why) => hub::cannot(&why),
             },
@@ -164,7 +164,7 @@ impl Shard {
         own.filter_map(line).collect()
     }
 
-    fn read(&self, id: RunId, asked: &Asked) -> Result<Vec<Part>, String> {
+    fn read(&self, cx: &Cx<'_>, id: RunId, asked: &Asked) -> Result<Vec<Part>, String> {
         let path = asked.path.as_deref().unwrap_or_default();
         let pointer = Pointer::parse(path).ok_or_else(|| format!("{path:?} is no JSON Pointer"))?;
         let run = self.runs.get(id).ok_or("the run is gone")?;
@@ -173,7 +173,7 @@ impl Shard {
             Some(words) if words.is_empty() => return Err("search is empty".into()),
             Some(words) => Extract::of_search(&value, words, AROUND_BYTES, PLACES),
             None => {
-                let length = asked.length.unwrap_or(READ_BYTES);
+                let length = asked.length.unwrap_or(READ_BYTES).min(cx.limits().run_output_bytes);
                 Vec::from([Extract::of_range(&value, asked.offset.unwrap_or_default(), length)])
             }
         };

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use super::forward::{repeated, send, silence};
 use super::reverse::{Asked, Origin};
 use super::seal::state;
-use super::{Cx, Exchange, Shard};
+use super::{Cx, Shard};
 use crate::mcp::{Abilities, Asking, Revision};
 use crate::rpc::{Envelope, Field, Members, Message, Sender, write};
 use crate::upstream::{Call, Caller, Purpose, Round, say, with_members};
@@ -54,10 +54,10 @@ impl Shard {
         let Some(upstream) = self.upstream_of(link) else { return };
         upstream.calls.insert(id, call);
         upstream.calls.extend_fully(id);
-        let Some(session) = caller.session else { return };
         if questions.is_empty() {
             return self.end_round(cx, link, id);
         }
+        let Some(session) = caller.session else { return };
         for (name, question) in questions {
             let origin = Origin::Round(name);
             let asked = Asked { link, call: Some(id), origin, session, exchange: caller.exchange };
@@ -158,9 +158,7 @@ impl Shard {
         let body = (&*request.method, &request.body);
         let frame = say(id, revision, caller, body, request.edits.clone(), added);
         call.deadline = cx.now.after(silence(cx, server)).min(call.hard_deadline);
-        if caller.ends {
-            self.exchanges.insert(caller.exchange, Exchange::Call(server, id));
-        }
+        self.lead_to(caller, server, id);
         if let Some(upstream) = self.upstream_of(link) {
             upstream.calls.insert(id, call);
         }

@@ -69,7 +69,7 @@ fn values_flow_from_server_to_server_in_every_era() {
         world.says_structured(&second, r#"{"w":3}"#);
         let told = world.told(&client, exchange);
         assert!(told.contains(r#""output":{"two":{"w":3}},"status":"done""#), "{told}");
-        assert_eq!(world.shard.gauges().in_flight, 0);
+        assert_eq!((world.shard.gauges().in_flight, world.shard.gauges().steps), (0, 0));
     }
 }
 
@@ -148,7 +148,7 @@ fn a_cancelled_request_gives_up_what_is_under_way_and_begins_nothing_more() {
     assert!(world.seen(exchange).ended);
     world.says_structured(&first, r#"{"v":1}"#);
     assert!(world.requests("b").is_empty());
-    assert_eq!(world.shard.gauges().in_flight, 0);
+    assert_eq!((world.shard.gauges().in_flight, world.shard.gauges().steps), (0, 0));
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_session_that_ends_ends_its_runs_and_so_does_a_revoked_key() {
         }
         world.says_structured(&first, r#"{"v":1}"#);
         assert!(world.requests("b").is_empty());
-        assert_eq!(world.shard.gauges().in_flight, 0);
+        assert_eq!((world.shard.gauges().in_flight, world.shard.gauges().steps), (0, 0));
     }
 }
 
@@ -302,6 +302,21 @@ fn a_plan_waits_for_servers_that_were_never_seen() {
     let second = world.requested("b");
     world.says_structured(&second, "2");
     assert!(world.told(&client, exchange).contains(r#""status":"done""#));
+}
+
+#[test]
+fn references_lead_into_a_result_as_it_came() {
+    let scripts = [("a", Script::modern()), ("b", Script::default())];
+    let mut world = World::scripted(Limits::default(), scripts).surveyed();
+    let client = unified(&mut world, HTTP);
+    world.plan(&client, &CHAIN.replace("/v", "/0"));
+    let first = world.requested("a");
+    let structured = r#""content":[{"type":"text","text":"two numbers"}],"structuredContent":[5,6]"#;
+    world.reply(&first, &format!(r#"{{"resultType":"complete",{structured}}}"#));
+    assert!(
+        world.requested("b").params.contains(r#""arguments":{"y":5}"#),
+        "clients of 2025 see no such structure"
+    );
 }
 
 #[test]
