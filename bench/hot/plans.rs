@@ -41,10 +41,10 @@ fn text() -> String {
     format!(r#"{{"steps":[{},{}]}}"#, side.join(","), chain.join(","))
 }
 
-/// Two decisions: which call starts, with which arguments; and what follows from an answer. A run that has ended makes
+/// Ten thousand times two decisions: which call starts, with which arguments; and what follows from an answer. A run that has ended makes
 /// room for another.
 #[divan::bench]
-fn two_decisions_with_ten_thousand_runs_open(bencher: Bencher<'_, '_>) {
+fn decisions_with_ten_thousand_runs_open(bencher: Bencher<'_, '_>) {
     let limits = Limits::default();
     let plan = Arc::new(Plan::read(text().as_bytes(), &Anything, &limits).expect("a good plan"));
     let mut runs = Runs::default();
@@ -54,7 +54,7 @@ fn two_decisions_with_ten_thousand_runs_open(bencher: Bencher<'_, '_>) {
     let result = Bytes::from_static(br#"{"content":[],"structuredContent":{"v":[1,2,3]}}"#);
     let mut under_way: VecDeque<(RunId, Unit)> = VecDeque::new();
     let mut next = OPEN;
-    bencher.counter(ItemsCount::new(2_u8)).bench_local(|| {
+    let mut decide = || {
         if under_way.len() >= limits.project_run_calls
             && let Some((id, unit)) = under_way.pop_front()
         {
@@ -67,7 +67,10 @@ fn two_decisions_with_ten_thousand_runs_open(bencher: Bencher<'_, '_>) {
             next += 1;
             runs.expire(NOW, &limits);
         }
-    });
+    };
+    // Until all runs are somewhere in their middle.
+    (0..10 * OPEN).for_each(|_| decide());
+    bencher.counter(ItemsCount::new(2 * OPEN)).bench_local(|| (0..OPEN).for_each(|_| decide()));
 }
 
 /// Reading and checking the same plan.
