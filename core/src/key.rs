@@ -136,20 +136,23 @@ fn checksum(text: &str) -> [u8; CRC_LEN] {
 }
 
 /// The remainders of all bytes: a key is read in every request.
+#[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
 static CRC_OF_BYTE: [u32; 256] = {
     let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
+    let mut byte: u8 = 0;
+    loop {
         let mut crc = byte as u32;
         let mut bit = 0;
         while bit < 8 {
             crc = if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
             bit += 1;
         }
-        table[byte] = crc;
+        table[byte as usize] = crc;
+        if byte == u8::MAX {
+            break table;
+        }
         byte += 1;
     }
-    table
 };
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
 //! Seeds of the simulation: see the library `orch_sim`, which this plays.
-#![expect(clippy::expect_used, reason = "tests")]
 
 use orch_sim::{Case, number};
 

@@ -204,7 +204,6 @@ impl Exceeded {
     fn codes(self) -> (u16, i32, Option<String>) {
         let data = Some(format!("{{\"limit\":\"{}\",\"value\":{}}}", self.limit, self.value));
         match self.limit {
-            Limit::IdempotencyKeyBytes => (400, own::LIMIT, data),
             Limit::BodyBytes => (413, own::LIMIT, data),
             Limit::InputRounds | Limit::MessageBytes | Limit::SessionQuestions => (200, own::LIMIT, data),
             Limit::HeadBytes | Limit::HeaderFields => (431, own::LIMIT, data),
@@ -219,7 +218,8 @@ impl Exceeded {
             Limit::ReplayAge | Limit::ReplayBytes | Limit::ReplayEvents | Limit::ReplayProjectBytes => {
                 (400, own::LIMIT, data)
             }
-            Limit::PlanBytes
+            Limit::IdempotencyKeyBytes
+            | Limit::PlanBytes
             | Limit::PlanDepth
             | Limit::PlanParallel
             | Limit::PlanSteps

@@ -355,7 +355,7 @@ fn plain(rest: &[u8]) -> Option<usize> {
 const CHUNK: usize = 32;
 
 const fn is_plain(byte: u8) -> bool {
-    (byte != b'"') & (byte != b'\\') & (byte >= 0x20)
+    byte != b'"' && byte != b'\\' && byte >= 0x20
 }
 
 /// Objects are small: comparing all pairs beats sorting below this many keys.

@@ -49,6 +49,10 @@ pub(crate) struct Caller {
 
 /// Why a request was sent.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are of clients; a box would cost each an allocation"
+)]
 pub(crate) enum Purpose {
     /// A client asked.
     Client(Caller, Lifetime),

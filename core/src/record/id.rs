@@ -1,0 +1,104 @@
+//! What records are found by.
+
+use alloc::vec::Vec;
+
+#[cfg(doc)]
+use super::{Definitions, Key, Lease, LogEntry, Owed, Project, Server, Session, Wishes};
+use crate::{KeyId, LaunchId, LogId, ProjectId, ServerId, SessionId};
+
+/// The kinds of record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordKind {
+    /// [`Project`].
+    Project,
+    /// [`Server`].
+    Server,
+    /// [`Key`].
+    Key,
+    /// [`Definitions`].
+    Definitions,
+    /// [`Session`].
+    Session,
+    /// [`Wishes`].
+    Wishes,
+    /// [`Owed`].
+    Owed,
+    /// [`LogEntry`].
+    Log,
+    /// [`Lease`].
+    Lease,
+}
+
+impl RecordKind {
+    /// All kinds.
+    pub const ALL: [Self; 9] = [
+        Self::Project,
+        Self::Server,
+        Self::Key,
+        Self::Definitions,
+        Self::Session,
+        Self::Wishes,
+        Self::Owed,
+        Self::Log,
+        Self::Lease,
+    ];
+}
+
+/// The id of a record: its kind, its project, and its id within it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordId {
+    /// A project.
+    Project(ProjectId),
+    /// A server of a project.
+    Server(ProjectId, ServerId),
+    /// A key of a project.
+    Key(ProjectId, KeyId),
+    /// What a server of a project was last seen to offer.
+    Definitions(ProjectId, ServerId),
+    /// A session of a project.
+    Session(ProjectId, SessionId),
+    /// What a session of a project wants to be told.
+    Wishes(ProjectId, SessionId),
+    /// An answer that is owed to a session of a project, by the number of its stream.
+    Owed(ProjectId, SessionId, u64),
+    /// An entry of a project's log.
+    Log(ProjectId, LogId),
+    /// A launch of a server of a project.
+    Lease(ProjectId, LaunchId),
+}
+
+impl RecordId {
+    /// The kind of the record.
+    pub fn kind(&self) -> RecordKind {
+        match self {
+            Self::Project(_) => RecordKind::Project,
+            Self::Server(..) => RecordKind::Server,
+            Self::Key(..) => RecordKind::Key,
+            Self::Definitions(..) => RecordKind::Definitions,
+            Self::Session(..) => RecordKind::Session,
+            Self::Wishes(..) => RecordKind::Wishes,
+            Self::Owed(..) => RecordKind::Owed,
+            Self::Log(..) => RecordKind::Log,
+            Self::Lease(..) => RecordKind::Lease,
+        }
+    }
+
+    /// The bytes that stores sort by: the project's 16 bytes, then those of the id within it.
+    pub fn sort_key(&self) -> Vec<u8> {
+        let (project, own): (&ProjectId, &[u8]) = match self {
+            Self::Project(id) => (id, &[]),
+            Self::Server(project, id) | Self::Definitions(project, id) => (project, id.0.as_bytes()),
+            Self::Key(project, id) => (project, id.0.as_bytes()),
+            Self::Session(project, id) | Self::Wishes(project, id) | Self::Owed(project, id, _) => {
+                (project, &id.0)
+            }
+            Self::Log(project, id) => (project, id.0.as_bytes()),
+            Self::Lease(project, id) => (project, id.0.as_bytes()),
+        };
+        let mut key = [project.0.as_bytes(), own].concat();
+        if let Self::Owed(.., stream) = self {
+            key.extend_from_slice(&stream.to_be_bytes());
+        }
+        key
+    }
+}
