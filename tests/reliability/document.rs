@@ -42,6 +42,7 @@ fn machine() -> String {
         .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok());
     let gib = kib.unwrap_or(0_u64) >> 20;
     let kernel = said_by(Command::new("uname").arg("-sr"));
+    let kernel = kernel.split('-').next().unwrap_or_default();
     format!("{cores} cores, {gib} GiB of memory, {kernel}, with the release build.")
 }
 
