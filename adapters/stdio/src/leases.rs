@@ -46,9 +46,9 @@ pub(crate) fn end_all(leases: &[Lease]) -> usize {
             break;
         }
         for process in trees {
-            if kill(process) {
-                ended.insert(process.pid);
-            }
+            // Also those that end with another, before it is their turn.
+            ended.insert(process.pid);
+            kill(process);
         }
     }
     ended.len()
@@ -70,13 +70,14 @@ fn tree(root: Started, all: &BTreeMap<u32, Seen>) -> Vec<Started> {
     found
 }
 
-/// Kills a process, if it is still that one. Whether it was.
-fn kill(process: Started) -> bool {
+/// Kills a process, if it is still that one.
+fn kill(process: Started) {
     let number = i32::try_from(process.pid).ok().and_then(Pid::from_raw);
     let held = number.and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());
     // The number may have got another owner before it was held on to.
-    let Some(held) = held.filter(|_| started(process.pid) == Some(process)) else { return false };
-    rustix::process::pidfd_send_signal(held, Signal::KILL).is_ok()
+    if let Some(held) = held.filter(|_| started(process.pid) == Some(process)) {
+        let _already_gone = rustix::process::pidfd_send_signal(held, Signal::KILL);
+    }
 }
 
 fn all() -> BTreeMap<u32, Seen> {
