@@ -226,6 +226,8 @@ pub struct Limits {
     pub drain: Duration,
     /// From a connection's start to its first byte, and from the first byte of a head to its end.
     pub head: Duration,
+    /// What a connection that has brought nothing yet is given for its first request when the hub stops.
+    pub first_request: Duration,
     /// The longest pause within a body.
     pub body_idle: Duration,
     /// From the first to the last byte of a body.
@@ -369,6 +371,7 @@ impl Default for Limits {
             stop_term: s(3),
             drain: s(30),
             head: s(10),
+            first_request: Duration::from_millis(500),
             body_idle: s(20),
             body_total: s(60),
             body_rate: 1024,

@@ -15,9 +15,9 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::sync::Notify;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::exchange::Face;
@@ -32,9 +32,6 @@ const BUFFER_BYTES: usize = 64 * 1024;
 
 /// The least that hyper accepts for its buffer.
 const LEAST_BUFFER_BYTES: usize = 8 * 1024;
-
-/// What a connection that has brought no request yet is given for it when the server stops.
-const FIRST: Duration = Duration::from_millis(500);
 
 /// How connections are served under these limits. The bounds of a head are held before, by the [`Gate`]: what hyper
 /// refuses for them it refuses without words.
@@ -66,9 +63,11 @@ pub(crate) async fn serve<G: Gateway + ?Sized>(
     let pacer = Arc::new(Pacer::new(Instant::now()));
     let limits = Arc::clone(&face.limits);
     let refused = Arc::new(Refused::default());
-    let begun = AtomicBool::new(false);
+    let (begun, first) = (AtomicBool::new(false), Notify::new());
     let service = service_fn(|request| {
-        begun.store(true, Relaxed);
+        if !begun.swap(true, Relaxed) {
+            first.notify_one();
+        }
         let (face, pacer) = (Arc::clone(&face), Arc::clone(&pacer));
         let fault = refused.take(&request);
         async move {
@@ -88,7 +87,7 @@ pub(crate) async fn serve<G: Gateway + ?Sized>(
         stop.cancelled().await;
         // hyper closes a connection at once that has brought nothing, though its first request may be on its way.
         if !begun.load(Relaxed) {
-            sleep(FIRST).await;
+            let _none_came = timeout(limits.first_request, first.notified()).await;
         }
     });
     let mut timer = pin!(sleep_until(Instant::now() + limits.head));

@@ -12,7 +12,7 @@ use crate::hub::{Hub, ms};
 
 #[tokio::test]
 async fn idle_and_silent_connections_end_at_once() {
-    let mut hub = Hub::echo(Limits::default()).await;
+    let mut hub = Hub::echo(Limits { first_request: ms(0), ..Limits::default() }).await;
     let (mut idle, mut silent) = (hub.connect().await, hub.connect().await);
     assert_eq!(idle.exchange(hub.post("{}")).await.status, 200);
     hub.stop.cancel();
@@ -20,6 +20,19 @@ async fn idle_and_silent_connections_end_at_once() {
     assert!(silent.closed().await);
     assert_eq!(hub.ended().await, 0);
     assert!(TcpStream::connect(hub.address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_connection_whose_first_request_was_on_its_way_when_the_server_stopped_is_answered() {
+    let mut hub = Hub::echo(Limits { first_request: ms(5_000), ..Limits::default() }).await;
+    let (mut idle, mut fresh) = (hub.connect().await, hub.connect().await);
+    assert_eq!(idle.exchange(hub.post("{}")).await.status, 200);
+    hub.stop.cancel();
+    // When this one is closed the other has heard of the stop, too.
+    assert!(idle.closed().await);
+    assert_eq!(fresh.exchange(hub.post("{}")).await.status, 200);
+    assert!(fresh.closed().await);
+    assert_eq!(hub.ended().await, 0);
 }
 
 #[tokio::test]
