@@ -30,6 +30,7 @@ mod leash;
 mod life;
 mod outbox;
 mod overlong;
+mod pipe;
 mod probe;
 mod program;
 pub mod shim;

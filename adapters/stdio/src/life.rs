@@ -23,6 +23,7 @@ use crate::containers::Engine;
 use crate::framer::Framer;
 use crate::leash::{Leash, NotRunning};
 use crate::outbox::Outbox;
+use crate::pipe::Pipe;
 use crate::shim::order::{Step, Way};
 use crate::{Ground, complaints, containers, housing, program, spawn};
 
@@ -191,13 +192,13 @@ impl Life {
 
     fn write(&self, stdin: ChildStdin) -> JoinHandle<()> {
         let outbox = Arc::clone(&self.outbox);
-        self.tasks.spawn(async move { outbox.write_to(stdin).await })
+        self.tasks.spawn(async move { outbox.write_to(Pipe::new(stdin)).await })
     }
 
     fn read(&self, stdout: ChildStdout) -> JoinHandle<()> {
         let (sink, limit) = (Arc::clone(&self.sink), self.launch.message_bytes);
         let server = self.launch.server.clone();
-        self.tasks.spawn(async move { read_frames(stdout, &server, limit, &*sink).await })
+        self.tasks.spawn(async move { read_frames(Pipe::new(stdout), &server, limit, &*sink).await })
     }
 
     fn listen(&self, stderr: ChildStderr) -> JoinHandle<()> {
