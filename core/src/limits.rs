@@ -218,6 +218,12 @@ pub struct Limits {
     pub log_entries: usize,
     /// Bytes of the entries that are kept of one project; the oldest make room.
     pub log_bytes: usize,
+    /// Calls of one project that wait to be written; half of them are written at once, and more are dropped and counted.
+    pub call_buffer: usize,
+    /// How long what is known of a call is kept.
+    pub call_age: Duration,
+    /// Bytes of what is kept of the calls of one project; the oldest make room.
+    pub call_bytes: usize,
     /// From a closed stdin to SIGTERM.
     pub stop_stdin: Duration,
     /// From SIGTERM to SIGKILL.
@@ -367,6 +373,9 @@ impl Default for Limits {
             log_age: s(14 * 24 * 60 * 60),
             log_entries: 100_000,
             log_bytes: 64 * MIB,
+            call_buffer: 16_384,
+            call_age: s(14 * 24 * 60 * 60),
+            call_bytes: 64 * MIB,
             stop_stdin: s(2),
             stop_term: s(3),
             drain: s(30),

@@ -9,12 +9,12 @@ use orch_core::ports::store::{Change, Expect, Store as _, Versioned};
 use orch_core::record::{Record, decode, encode};
 use orch_store_redb::RedbStore;
 
-use crate::samples::{definitions, key, lease, log, owed, project, remote, server, session, wishes};
+use crate::samples::{calls, definitions, key, lease, log, owed, project, remote, server, session, wishes};
 
 /// The format that is written today.
 const CURRENT: u8 = 1;
 
-fn samples() -> [(&'static str, Record); 10] {
+fn samples() -> [(&'static str, Record); 11] {
     [
         ("project", project(1, "Default")),
         ("server-stdio", server(1, 2, "everything")),
@@ -26,6 +26,7 @@ fn samples() -> [(&'static str, Record); 10] {
         ("owed", owed(1, 0xC3)),
         ("log", log(1, 7)),
         ("lease", lease(1, 2)),
+        ("calls", calls(1, 2)),
     ]
 }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use orch_core::ports::gateway::Target;
 use orch_core::record::{
-    Definition, Definitions, Key, Lease, LogCategory, LogEntry, LogLevel, LogSource, Mode, Origin, Owed,
-    Project, Record, RecordId, RemoteKind, Server, ServerSpec, Serves, Session, Started, Subscription,
-    Transport, Wishes,
+    CallBlock, CallRecord, Calls, Definition, Definitions, Key, Lease, LogCategory, LogEntry, LogLevel,
+    LogSource, Mode, Origin, Outcome, Owed, Project, Record, RecordId, RemoteKind, Server, ServerSpec,
+    Serves, Session, Started, Subscription, Transport, Wishes,
 };
 use orch_core::{KeyId, LaunchId, LogId, ProjectId, ServerId, SessionId, Timestamp};
 use uuid::Uuid;
@@ -165,6 +165,26 @@ pub(crate) fn lease(project: u128, server: u128) -> Record {
         process: Some(Started { pid: 4713, ticks: 1_234_568 }),
         at: NOW,
     })
+}
+
+pub(crate) fn calls(project: u128, server: u128) -> Record {
+    let call = |outcome| CallRecord {
+        at: NOW,
+        server: server_id(server),
+        tool: "echo".into(),
+        key: Some(KeyId("0123456789ab".into())),
+        revision: "2025-11-25".into(),
+        ms: 12,
+        asked: 140,
+        answered: 4_000,
+        outcome,
+    };
+    let outcomes = [Outcome::Done, Outcome::Failed, Outcome::Error(-31003), Outcome::Cancelled];
+    let mut block = CallBlock::default();
+    for outcome in outcomes {
+        block.push(call(outcome), || "everything".into()).unwrap();
+    }
+    Record::Calls(Calls { id: LogId(Uuid::from_u128(9)), project: project_id(project), block })
 }
 
 pub(crate) fn log_id(project: u128, number: u128) -> RecordId {

@@ -1,20 +1,18 @@
 //! The logs of a driver: what is gathered, written, found and removed, whatever its store does.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use orch_core::ports::BoxFuture;
-use orch_core::ports::store::{Change, Scan, Store, StoreError, StoreErrorKind, Versioned};
+use orch_core::Limits;
 use orch_core::ports::upstream::{
     CloseReason, Grace, LaunchSpec, LinkSink, QueueFull, UpstreamLink, Upstreams,
 };
-use orch_core::record::{LogCategory, LogEntry, LogLevel, LogSource, RecordId, RecordKind};
-use orch_core::{Limits, ProjectId};
+use orch_core::record::{LogCategory, LogEntry, LogLevel, LogSource};
 use orch_driver::{Driver, LogQuery};
-use orch_store_memory::MemoryStore;
-use tokio::sync::Notify;
+
+use crate::moody::Moody;
 
 /// A server that says what the test wants.
 #[derive(Default)]
@@ -35,50 +33,6 @@ impl UpstreamLink for Deaf {
     }
 
     fn close(&self, _: Grace) {}
-}
-
-/// A store that counts its commits, and refuses them or keeps them waiting.
-#[derive(Default)]
-struct Moody {
-    inner: Arc<MemoryStore>,
-    commits: AtomicUsize,
-    refuses: Arc<AtomicBool>,
-    hangs: AtomicBool,
-    goes_on: Arc<Notify>,
-}
-
-impl Store for Moody {
-    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.commits.fetch_add(1, Ordering::Relaxed);
-        let hangs = self.hangs.load(Ordering::Relaxed);
-        let (inner, refuses) = (Arc::clone(&self.inner), Arc::clone(&self.refuses));
-        let goes_on = Arc::clone(&self.goes_on);
-        Box::pin(async move {
-            if hangs {
-                goes_on.notified().await;
-            }
-            if refuses.load(Ordering::Relaxed) {
-                return Err(StoreError::new(StoreErrorKind::Full, "no room"));
-            }
-            inner.commit(changes).await
-        })
-    }
-
-    fn read(&self, id: RecordId) -> BoxFuture<'_, Result<Option<Versioned>, StoreError>> {
-        self.inner.read(id)
-    }
-
-    fn list(
-        &self,
-        kind: RecordKind,
-        project: ProjectId,
-    ) -> BoxFuture<'_, Result<Vec<Versioned>, StoreError>> {
-        self.inner.list(kind, project)
-    }
-
-    fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Versioned>, StoreError>> {
-        self.inner.scan(scan)
-    }
 }
 
 /// A driver on a store, and the voice of its server.

@@ -2,10 +2,12 @@
 //! to a driver elsewhere. What a client sees is the same either way.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on may panic anywhere")]
 
+mod calls;
 mod far_end;
 mod held;
 mod link;
 mod logs;
+mod moody;
 mod near_end;
 mod scripted;
 

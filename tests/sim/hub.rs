@@ -257,7 +257,7 @@ impl Hub {
                 assert!(!self.publishing.iter().any(same), "two lists of one server could change places");
                 self.publishing.push_back(*definitions);
             }
-            Effect::Report(_) => {}
+            Effect::Record(_) | Effect::Report(_) => {}
             Effect::SendFrame { link, frame } | Effect::SendMirrored { link, frame, .. } => {
                 self.links.send(link, &frame, &self.books);
             }

@@ -53,6 +53,7 @@ impl Disk {
             Record::Definitions(_)
             | Record::Key(_)
             | Record::Lease(_)
+            | Record::Calls(_)
             | Record::Log(_)
             | Record::Owed(_)
             | Record::Project(_)

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 #[cfg(doc)]
-use super::{Definitions, Key, Lease, LogEntry, Owed, Project, Server, Session, Wishes};
+use super::{Calls, Definitions, Key, Lease, LogEntry, Owed, Project, Server, Session, Wishes};
 use crate::{KeyId, LaunchId, LogId, ProjectId, ServerId, SessionId};
 
 /// The kinds of record.
@@ -27,11 +27,13 @@ pub enum RecordKind {
     Log,
     /// [`Lease`].
     Lease,
+    /// [`Calls`].
+    Calls,
 }
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Project,
         Self::Server,
         Self::Key,
@@ -41,6 +43,7 @@ impl RecordKind {
         Self::Owed,
         Self::Log,
         Self::Lease,
+        Self::Calls,
     ];
 }
 
@@ -65,6 +68,8 @@ pub enum RecordId {
     Log(ProjectId, LogId),
     /// A launch of a server of a project.
     Lease(ProjectId, LaunchId),
+    /// Calls of a project that were written together.
+    Calls(ProjectId, LogId),
 }
 
 impl RecordId {
@@ -80,6 +85,7 @@ impl RecordId {
             Self::Owed(..) => RecordKind::Owed,
             Self::Log(..) => RecordKind::Log,
             Self::Lease(..) => RecordKind::Lease,
+            Self::Calls(..) => RecordKind::Calls,
         }
     }
 
@@ -92,7 +98,7 @@ impl RecordId {
             Self::Session(project, id) | Self::Wishes(project, id) | Self::Owed(project, id, _) => {
                 (project, &id.0)
             }
-            Self::Log(project, id) => (project, id.0.as_bytes()),
+            Self::Log(project, id) | Self::Calls(project, id) => (project, id.0.as_bytes()),
             Self::Lease(project, id) => (project, id.0.as_bytes()),
         };
         let mut key = [project.0.as_bytes(), own].concat();

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{KeyId, ProjectId, ServerId, Timestamp};
 
+mod call;
 mod codec;
 mod confinement;
 mod id;
@@ -18,6 +19,7 @@ mod lease;
 mod log;
 mod session;
 
+pub use call::{CallBlock, CallRecord, Calls, Outcome};
 pub use codec::{CodecError, decode, encode};
 pub use confinement::{Confinement, Isolation, Paths, Premises, ProcessLimits, Walls};
 pub use id::{RecordId, RecordKind};
@@ -47,6 +49,8 @@ pub enum Record {
     Log(LogEntry),
     /// See [`Lease`].
     Lease(Lease),
+    /// See [`Calls`].
+    Calls(Calls),
 }
 
 /// A project: servers, keys and policy under one slug.
@@ -306,6 +310,7 @@ impl Record {
             Self::Owed(it) => RecordId::Owed(it.project, it.session, it.stream),
             Self::Log(it) => RecordId::Log(it.project, it.id),
             Self::Lease(it) => RecordId::Lease(it.project, it.launch.clone()),
+            Self::Calls(it) => RecordId::Calls(it.project, it.id),
         }
     }
 }

@@ -8,9 +8,10 @@ use proptest::sample::select;
 use uuid::Uuid;
 
 use super::{
-    Confinement, Definition, Definitions, Isolation, Key, Lease, LogCategory, LogEntry, LogLevel, LogSource,
-    Mode, Origin, Owed, Paths, ProcessLimits, Project, Protocol, Record, RemoteKind, Server, ServerSpec,
-    Serves, Session, Sharing, Started, Subscription, Transport, Wishes, decode, encode,
+    CallBlock, CallRecord, Calls, Confinement, Definition, Definitions, Isolation, Key, Lease, LogCategory,
+    LogEntry, LogLevel, LogSource, Mode, Origin, Outcome, Owed, Paths, ProcessLimits, Project, Protocol,
+    Record, RemoteKind, Server, ServerSpec, Serves, Session, Sharing, Started, Subscription, Transport,
+    Wishes, decode, encode,
 };
 use crate::ports::gateway::Target;
 use crate::{KeyId, LaunchId, LogId, ProjectId, ServerId, SessionId, Timestamp};
@@ -208,8 +209,44 @@ fn lease() -> impl Strategy<Value = Record> {
     })
 }
 
+fn call() -> impl Strategy<Value = CallRecord> {
+    let outcome = prop_oneof![
+        Just(Outcome::Done),
+        Just(Outcome::Failed),
+        any::<i32>().prop_map(Outcome::Error),
+        Just(Outcome::Cancelled)
+    ];
+    let whose = (server_id(), text(), prop::option::of(text()), text());
+    (time(), whose, any::<[u32; 3]>(), outcome).prop_map(|(at, whose, [ms, asked, answered], outcome)| {
+        let (server, tool, key, revision) = whose;
+        let (tool, key, revision) = (tool.into(), key.map(KeyId), revision.into());
+        CallRecord { at, server, tool, key, revision, ms, asked, answered, outcome }
+    })
+}
+
+fn calls() -> impl Strategy<Value = Record> {
+    (any::<u128>(), project_id(), vec((call(), text()), 0..4)).prop_map(|(id, project, calls)| {
+        let mut block = CallBlock::default();
+        for (call, name) in calls {
+            block.push(call, || name).expect("there is room");
+        }
+        Record::Calls(Calls { id: LogId(Uuid::from_u128(id)), project, block })
+    })
+}
+
 fn record() -> impl Strategy<Value = Record> {
-    prop_oneof![project(), server(), key(), definitions(), session(), wishes(), owed(), log(), lease()]
+    prop_oneof![
+        project(),
+        server(),
+        key(),
+        definitions(),
+        session(),
+        wishes(),
+        owed(),
+        log(),
+        lease(),
+        calls()
+    ]
 }
 
 proptest! {

@@ -69,7 +69,7 @@ impl Shard {
         notice: impl Fn(CallId) -> Bytes,
     ) -> Option<Caller> {
         let upstream = self.holder(server, call)?;
-        let taken = upstream.calls.remove(call)?;
+        let mut taken = upstream.calls.remove(call)?;
         let link = upstream.process.ready_link();
         if let Some(link) = link.filter(|_| taken.is_under_way()) {
             cx.effect(Effect::SendFrame { link, frame: notice(call) });
@@ -78,6 +78,7 @@ impl Shard {
         if let Some(link) = link {
             self.end_if_drained(cx, link);
         }
+        self.record_cancelled(cx, server, &mut taken);
         let Purpose::Client(caller, _) = taken.purpose else { return None };
         self.settle(caller.session);
         Some(caller)

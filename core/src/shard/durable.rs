@@ -54,6 +54,7 @@ impl Shard {
                 Record::Definitions(_)
                 | Record::Key(_)
                 | Record::Lease(_)
+                | Record::Calls(_)
                 | Record::Log(_)
                 | Record::Project(_)
                 | Record::Server(_) => {}

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::ports::gateway::Event;
 use crate::ports::store::Change;
 use crate::ports::upstream::Grace;
-use crate::record::{Definitions, LogCategory, LogLevel, LogSource, Server};
+use crate::record::{CallRecord, Definitions, LogCategory, LogLevel, LogSource, Server};
 use crate::{ExchangeId, LinkId, SessionId};
 
 /// Ties a completion to the effect that it completes.
@@ -73,6 +73,8 @@ pub enum Effect {
         /// What was learnt.
         definitions: Box<Definitions>,
     },
+    /// Notes a call that has ended.
+    Record(CallRecord),
     /// Writes what a server says, or what is to be said of it, to the logs.
     Report(Report),
     /// Sends a message over a link, with arguments of it repeated in headers.

@@ -63,7 +63,7 @@ impl Shard {
         cx: &mut Cx<'_>,
         link: LinkId,
         server: ServerId,
-        (id, call): (CallId, Call),
+        (id, mut call): (CallId, Call),
         response: &Envelope,
     ) {
         if wants_input(&call, response) {
@@ -73,6 +73,7 @@ impl Shard {
             let name = self.name_of(link).unwrap_or_default();
             cx.report_answer(name, &call, response);
         }
+        self.record_answer(cx, server, &mut call, response);
         match call.purpose {
             Purpose::Client(caller, lifetime) => {
                 self.on_subscribed(link, &caller, call.subscribes, response);
@@ -188,7 +189,7 @@ impl Shard {
         let Some(upstream) = self.upstream_of(link) else { return };
         let last_output = upstream.take_last_output();
         let ran = matches!(upstream.process.state, State::Closing { .. } | State::Running { .. });
-        let server = upstream.name.clone();
+        let (id, server) = (upstream.id, upstream.name.clone());
         // A remote server is not started: that it cannot be reached is no reason not to try.
         let crashes = cx.snapshot.entry(upstream.id).is_none_or(|entry| !entry.is_remote());
         upstream.process.fail(failure.clone(), crashes, cx.now, limits, cx.entropy);
@@ -205,7 +206,7 @@ impl Shard {
         let words = format!("{what}: {}{}", failure.cause, said(last_output));
         cx.report(&server, level, LogCategory::Connection, words);
         cx.report_repeats(&server, &again);
-        self.answer_lost(cx, &server, failure, calls);
+        self.answer_lost(cx, (id, &server), failure, calls);
         self.retry_waiters(cx);
     }
 

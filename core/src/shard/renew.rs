@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use super::{Cx, Shard};
 use crate::record::{LogCategory, LogLevel};
 use crate::upstream::{Call, Failure, Purpose, State};
-use crate::{CallId, LinkId, UpstreamFault};
+use crate::{CallId, Fault, LinkId, ServerId, UpstreamFault};
 
 impl Shard {
     /// The calls with these raw ids count as not sent any more: nothing was done for them.
@@ -38,32 +38,46 @@ impl Shard {
                 limits.renewals
             ));
         }
-        let server = upstream.name.clone();
+        let (id, server) = (upstream.id, upstream.name.clone());
         let again = upstream.calls.take_back(cx.now);
         let lost = upstream.calls.keep_unsent();
         cx.report(&server, LogLevel::Info, LogCategory::StatusCheck, format!("{CAUSE}: it gets another"));
         cx.report_repeats(&server, &again);
-        self.answer_lost(cx, &server, &Failure::passing(CAUSE), lost);
+        self.answer_lost(cx, (id, &server), &Failure::passing(CAUSE), lost);
         Ok(())
     }
 
     /// Answers calls that their server will not answer: with what is known of them.
-    pub(super) fn answer_lost(&mut self, cx: &mut Cx<'_>, server: &str, failure: &Failure, lost: Vec<Call>) {
-        for call in lost {
-            let begun = call.is_begun();
+    pub(super) fn answer_lost(
+        &mut self,
+        cx: &mut Cx<'_>,
+        (id, server): (ServerId, &str),
+        failure: &Failure,
+        lost: Vec<Call>,
+    ) {
+        for mut call in lost {
             if let Some(stream) = call.purpose.task_stream() {
                 self.end_listener(cx, stream);
             }
-            let Purpose::Client(caller, _) = call.purpose else { continue };
-            self.settle(caller.session);
-            let fault = if begun {
+            if call.purpose.client().is_none() {
+                continue;
+            }
+            let fault = if call.is_begun() {
                 UpstreamFault::OutcomeUnknown { server: server.to_owned(), cause: failure.cause.clone() }
             } else {
                 failure.fault(server)
             };
             let fault = fault.into();
-            cx.report_fault(server, (call.tool.as_deref(), call.since), &fault);
-            self.fail(cx, &caller, &fault);
+            self.record_fault(cx, (id, server), &mut call, &fault);
+            self.answer_fault(cx, call, &fault);
+        }
+    }
+
+    /// Answers the client of a call that is not open any more.
+    pub(super) fn answer_fault(&mut self, cx: &mut Cx<'_>, call: Call, fault: &Fault) {
+        if let Purpose::Client(caller, _) = call.purpose {
+            self.settle(caller.session);
+            self.fail(cx, &caller, fault);
         }
     }
 }

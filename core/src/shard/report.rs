@@ -6,15 +6,71 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Cx, Effect, Report};
+use super::{Cx, Effect, Report, Shard};
 use crate::mcp::Method;
-use crate::record::{LogCategory, LogLevel, LogSource};
+use crate::record::{CallRecord, LogCategory, LogLevel, LogSource, Outcome};
 use crate::rpc::{Envelope, Field, Members, decode_string, write};
 use crate::upstream::{Call, Level, Request};
-use crate::{Fault, Timestamp};
+use crate::{Fault, ServerId, Timestamp};
 
 /// The longest name that is kept of a tool or a logger, in bytes.
 const NAME: usize = 128;
+
+impl Shard {
+    /// A call of a tool was answered by its server.
+    pub(super) fn record_answer(
+        &self,
+        cx: &mut Cx<'_>,
+        server: ServerId,
+        call: &mut Call,
+        response: &Envelope,
+    ) {
+        let outcome = match response.raw_str(Field::Code).filter(|_| response.has(Field::Error)) {
+            Some(code) => Outcome::Error(code.parse().unwrap_or_default()),
+            None if response.is_failure() => Outcome::Failed,
+            None => Outcome::Done,
+        };
+        self.record(cx, server, call, outcome, response.bytes().len());
+    }
+
+    /// A client has given up a call.
+    pub(super) fn record_cancelled(&self, cx: &mut Cx<'_>, server: ServerId, call: &mut Call) {
+        self.record(cx, server, call, Outcome::Cancelled, 0);
+    }
+
+    /// A call of a client was answered with a fault of the hub's.
+    pub(super) fn record_fault(
+        &self,
+        cx: &mut Cx<'_>,
+        (server, name): (ServerId, &str),
+        call: &mut Call,
+        fault: &Fault,
+    ) {
+        cx.report_fault(name, (call.tool.as_deref(), call.since), fault);
+        self.record(cx, server, call, Outcome::Error(fault.wire().code), 0);
+    }
+
+    fn record(&self, cx: &mut Cx<'_>, server: ServerId, call: &mut Call, outcome: Outcome, answered: usize) {
+        let Some(tool) = call.tool.take() else { return };
+        let caller = call.purpose.client();
+        let key = caller.and_then(|caller| self.key_of(caller)).cloned();
+        let revision = caller.map_or("", |caller| caller.revision.date());
+        let ms = u32::try_from(cx.now.since(call.since).as_millis()).unwrap_or(u32::MAX);
+        let [asked, answered] = [call.bytes, answered].map(|bytes| u32::try_from(bytes).unwrap_or(u32::MAX));
+        let (at, revision) = (cx.now, Cow::Borrowed(revision));
+        cx.effect(Effect::Record(CallRecord {
+            at,
+            server,
+            tool,
+            key,
+            revision,
+            ms,
+            asked,
+            answered,
+            outcome,
+        }));
+    }
+}
 
 impl Cx<'_> {
     /// The hub has something to say of a server.

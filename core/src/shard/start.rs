@@ -9,7 +9,7 @@ use super::session::{Session, Transport};
 use super::{Cx, Effect, Shard, grace};
 use crate::record::{LogCategory, LogLevel};
 use crate::snapshot::Changes;
-use crate::upstream::{Failure, Owner, Purpose, Seat, State, Upstream};
+use crate::upstream::{Failure, Owner, Seat, State, Upstream};
 use crate::{LinkId, ServerId, UpstreamFault};
 
 impl Shard {
@@ -105,20 +105,20 @@ impl Shard {
     /// Answers the calls that a server was not sent and will not be.
     fn refuse_unsent(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
         let Some(upstream) = self.upstreams.get_mut(seat) else { return };
-        let (server, unsent) = (upstream.name.clone(), upstream.calls.take_unsent_calls());
-        for call in unsent {
-            let begun = call.is_begun();
-            let Purpose::Client(caller, _) = call.purpose else { continue };
-            self.settle(caller.session);
+        let (id, server, unsent) = (upstream.id, upstream.name.clone(), upstream.calls.take_unsent_calls());
+        for mut call in unsent {
+            if call.purpose.client().is_none() {
+                continue;
+            }
             let name = server.clone();
-            let fault = if begun {
+            let fault = if call.is_begun() {
                 let cause = "it was removed or changed".into();
                 UpstreamFault::OutcomeUnknown { server: name, cause }.into()
             } else {
                 UpstreamFault::Removed { server: name }.into()
             };
-            cx.report_fault(&server, (call.tool.as_deref(), call.since), &fault);
-            self.fail(cx, &caller, &fault);
+            self.record_fault(cx, (id, &server), &mut call, &fault);
+            self.answer_fault(cx, call, &fault);
         }
     }
 
@@ -182,8 +182,8 @@ impl Shard {
         self.forget_questions(cx, link);
         if let Some(upstream) = self.upstream_of(link) {
             upstream.process.state = State::Closing { link };
-            let (server, calls) = (upstream.name.clone(), upstream.calls.drain());
-            self.answer_lost(cx, &server, &Failure::passing("the hub stops"), calls);
+            let (id, server, calls) = (upstream.id, upstream.name.clone(), upstream.calls.drain());
+            self.answer_lost(cx, (id, &server), &Failure::passing("the hub stops"), calls);
         }
         cx.effect(Effect::CloseLink { link, grace: grace(cx.limits()) });
     }

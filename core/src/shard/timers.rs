@@ -100,22 +100,21 @@ impl Shard {
     fn expire_calls(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         while let Some(id) = self.upstream_of(link).and_then(|upstream| upstream.calls.expired(cx.now)) {
             let Some(upstream) = self.upstream_of(link) else { return };
-            let Some(call) = upstream.calls.remove(id) else { return };
-            let (server, sent, unsent) = (upstream.name.clone(), call.is_begun(), upstream.unavailable());
+            let Some(mut call) = upstream.calls.remove(id) else { return };
+            let (server, own, unsent) = (upstream.name.clone(), upstream.id, upstream.unavailable());
             // Nothing of a handshake is cancelled (2025-11-25, cancellation).
             if call.is_under_way() && !matches!(call.purpose, Purpose::Handshake | Purpose::Probe) {
                 cx.effect(Effect::SendFrame { link, frame: cancellation(id, "timed out") });
             }
             let seconds = cx.now.since(call.since).as_secs();
             match call.purpose {
-                Purpose::Client(caller, _) => {
-                    self.settle(caller.session);
+                Purpose::Client(..) => {
                     self.end_questions(cx, id);
-                    let name = server.clone();
+                    let (name, sent) = (server.clone(), call.is_begun());
                     let fault =
                         if sent { UpstreamFault::TimedOut { server, seconds } } else { unsent }.into();
-                    cx.report_fault(&name, (call.tool.as_deref(), call.since), &fault);
-                    self.fail(cx, &caller, &fault);
+                    self.record_fault(cx, (own, &name), &mut call, &fault);
+                    self.answer_fault(cx, call, &fault);
                 }
                 Purpose::Learn(kind) => self.on_page(cx, link, kind, None),
                 Purpose::Listen => self.on_news_ended(cx, link, id, None),
@@ -133,15 +132,15 @@ impl Shard {
         loop {
             let Some(upstream) = self.upstreams.get_mut(seat) else { return };
             let Some(id) = upstream.calls.expired(cx.now) else { return };
-            let (name, unsent) = (upstream.name.clone(), upstream.unavailable());
-            let Some(call) = upstream.calls.remove(id) else { continue };
+            let (own, name, unsent) = (upstream.id, upstream.name.clone(), upstream.unavailable());
+            let Some(mut call) = upstream.calls.remove(id) else { continue };
             let (server, seconds) = (name.clone(), cx.now.since(call.since).as_secs());
             let fault =
                 if call.is_begun() { UpstreamFault::TimedOut { server, seconds } } else { unsent }.into();
-            let Purpose::Client(caller, _) = call.purpose else { continue };
-            self.settle(caller.session);
-            cx.report_fault(&name, (call.tool.as_deref(), call.since), &fault);
-            self.fail(cx, &caller, &fault);
+            if call.purpose.client().is_some() {
+                self.record_fault(cx, (own, &name), &mut call, &fault);
+            }
+            self.answer_fault(cx, call, &fault);
         }
     }
 

@@ -158,6 +158,7 @@ impl Driver {
         }
         for cell in self.cells().values() {
             cell.logs.written(true).await;
+            cell.calls.written().await;
         }
     }
 }

@@ -17,6 +17,7 @@ use orch_core::{Entropy, Exceeded, ExchangeId, KeyId, Limits, LinkId, ProjectId,
 use tokio::sync::{Notify, oneshot};
 use tokio_util::task::TaskTracker;
 
+use crate::calls::CallLog;
 use crate::clock::Clock;
 use crate::exchange::Sink;
 use crate::held::{Account, Accounts};
@@ -66,6 +67,8 @@ pub(crate) struct Cell {
     pub ledger: Ledger,
     /// What is kept of the life of its servers.
     pub logs: Logs,
+    /// What is kept of calls.
+    pub calls: CallLog,
 }
 
 /// The records of a project.
@@ -119,6 +122,8 @@ impl Cell {
     ) -> Arc<Self> {
         let own = (world.clock, entropy.fork());
         let logs = Logs::start(records.project.id, &world.store, &world.instance, own, &world.tasks);
+        let own = (world.clock, entropy.fork());
+        let calls = CallLog::start(records.project.id, &world.store, &world.instance, own, &world.tasks);
         let snapshot = Snapshot::build(draft(&records, &world.instance), None);
         let live = Live {
             shard,
@@ -140,6 +145,7 @@ impl Cell {
             alarm: Notify::new(),
             ledger,
             logs,
+            calls,
         });
         let keeper = Arc::downgrade(&cell);
         world.tasks.spawn(ledger::follow(entries, move |then, outcome| {

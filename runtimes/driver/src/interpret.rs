@@ -7,7 +7,7 @@ use orch_core::ports::store::{Change, Expect};
 use orch_core::ports::upstream::{CloseReason, LaunchSpec, QueueFull, UpstreamLink};
 use orch_core::record::{Definitions, LogCategory, LogLevel, LogSource, Record, Server, Transport, resolve};
 use orch_core::shard::{Effect, Input, Report, Token};
-use orch_core::{ExchangeId, LinkId};
+use orch_core::{ExchangeId, LinkId, ServerId};
 
 use crate::cell::{Cell, Live};
 use crate::exchange::Sink;
@@ -40,6 +40,10 @@ pub(crate) fn run(cell: &Arc<Cell>, live: &mut Live) {
             Effect::OpenStream { exchange } => emit(cell, live, exchange, None),
             Effect::Persist { token, changes } => persist(cell, live, token, changes),
             Effect::Publish { definitions } => publish(cell, *definitions),
+            Effect::Record(call) => {
+                let id = call.server;
+                cell.calls.gather(call, || name_of(cell, id));
+            }
             Effect::Report(it) => report(cell, it),
             Effect::SendFrame { link, frame } => {
                 let frame = cell.world.held.keep(frame);
@@ -121,6 +125,11 @@ fn publish(cell: &Arc<Cell>, definitions: Definitions) {
         let tasks = cell.world.tasks.clone();
         tasks.spawn(async move { cell.serve(*definitions) });
     }
+}
+
+/// The name of a server; empty when it is not configured any more.
+fn name_of(cell: &Cell, id: ServerId) -> String {
+    cell.snapshot().entry(id).map(|entry| entry.name.clone()).unwrap_or_default()
 }
 
 fn report(cell: &Cell, report: Report) {

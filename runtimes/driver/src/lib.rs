@@ -6,6 +6,7 @@
 
 mod admin;
 mod boot;
+mod calls;
 mod cell;
 mod clock;
 mod exchange;
@@ -20,5 +21,6 @@ mod sink;
 
 pub use admin::{AdminError, KeyView, NewKey};
 pub use boot::{BootError, Options, Parts};
+pub use calls::{BOUNDS, CallLine, CallQuery, CallSummary, Meter};
 pub use logs::{LogQuery, LogSummary};
 pub use registry::Driver;

@@ -54,6 +54,7 @@ pub(crate) fn numbered(stored: &Versioned) -> u128 {
         Record::Definitions(_)
         | Record::Key(_)
         | Record::Lease(_)
+        | Record::Calls(_)
         | Record::Log(_)
         | Record::Owed(_)
         | Record::Server(_)

@@ -315,6 +315,7 @@ fn definitions_say_when_they_were_learnt() {
         Record::Definitions(known) => Some(known.fetched_at),
         Record::Key(_)
         | Record::Lease(_)
+        | Record::Calls(_)
         | Record::Log(_)
         | Record::Owed(_)
         | Record::Project(_)

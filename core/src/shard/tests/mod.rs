@@ -23,6 +23,7 @@ mod news;
 mod parking;
 mod plans;
 mod private;
+mod records;
 mod renewals;
 mod replay;
 mod reports;

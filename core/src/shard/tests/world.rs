@@ -246,7 +246,7 @@ impl World {
                 }
                 self.unpublished.push((**definitions).clone());
             }
-            Effect::Report(_) => {}
+            Effect::Record(_) | Effect::Report(_) => {}
             Effect::SendFrame { link, frame } | Effect::SendMirrored { link, frame, .. } => {
                 return self.send(*link, &text(frame));
             }

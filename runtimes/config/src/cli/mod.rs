@@ -10,6 +10,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::client_config::DEFAULT_PROJECT;
 
+mod calls;
 mod logs;
 mod query;
 mod serve;
@@ -19,6 +20,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use calls::{Calls, Metrics};
 pub use logs::Logs;
 pub use query::{Call, Check, ClientConfigArgs, Completions, Doctor, KeyCommand, Keys, KeysCreate};
 pub use query::{KeysList, KeysRevoke, ListServers, ListTools, Order};
@@ -47,6 +49,8 @@ pub struct Cli {
 pub enum Command {
     /// Call a tool and print its result
     Call(Call),
+    /// Show which tools were called, by whom, and how it went
+    Calls(Calls),
     /// Check a configuration file without starting anything
     Check(Check),
     /// Print the text that connects a client to the hub
@@ -63,6 +67,8 @@ pub enum Command {
     ListTools(ListTools),
     /// Show what servers said, and what has happened to them
     Logs(Logs),
+    /// Print what the running hub has counted, for Prometheus
+    Metrics(Metrics),
     /// End the processes of a server and start it
     Restart(Order),
     /// Serve MCP endpoints until told to stop

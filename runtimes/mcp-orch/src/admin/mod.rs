@@ -9,7 +9,9 @@ use std::time::Duration;
 use orch_core::hub::{ServerView, ToolLine};
 use orch_core::record::LogEntry;
 use orch_core::shard::Order;
-use orch_driver::{AdminError, Driver, KeyView, LogQuery, LogSummary};
+use orch_driver::{
+    AdminError, CallLine, CallQuery, CallSummary, Driver, KeyView, LogQuery, LogSummary, Meter,
+};
 use serde::{Deserialize, Serialize};
 
 mod client;
@@ -22,11 +24,14 @@ pub(crate) use server::serve;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
     Call { project: String, tool: String, arguments: String, timeout_s: u32 },
+    Calls { project: String, query: CallQuery },
+    CallSummary { project: String, query: CallQuery },
     CleanLogs { project: String, older_than: Duration },
     CreateKey { project: String, name: String, days: Option<u16> },
     Keys { project: String },
     Logs { project: String, query: LogQuery },
     LogSummary { project: String, server: Option<String> },
+    Meters { project: String },
     Order { project: String, server: String, order: Order },
     RevokeKey { id: String },
     Servers { project: String },
@@ -39,6 +44,8 @@ pub(crate) enum Request {
 pub(crate) enum Answer {
     /// The raw JSON-RPC response.
     Called(String),
+    Calls(Vec<CallLine>),
+    CallSummary(Vec<CallSummary>),
     Done,
     Failed(String),
     /// The listening sockets come with it.
@@ -54,6 +61,7 @@ pub(crate) enum Answer {
     Logs(Vec<LogEntry>),
     LogsCleaned(usize),
     LogSummary(Box<LogSummary>),
+    Meters(Vec<(String, Meter)>),
     Server(Box<ServerView>),
     Servers(Vec<ServerView>),
     Status(Status),
@@ -89,6 +97,10 @@ async fn carry_out(driver: &Driver, request: Request) -> Result<Answer, AdminErr
                 }
             }
         }
+        Request::Calls { project, query } => Answer::Calls(driver.calls(&project, &query).await?),
+        Request::CallSummary { project, query } => {
+            Answer::CallSummary(driver.call_summary(&project, &query).await?)
+        }
         Request::CleanLogs { project, older_than } => {
             Answer::LogsCleaned(driver.clean_logs(&project, older_than).await?)
         }
@@ -106,6 +118,7 @@ async fn carry_out(driver: &Driver, request: Request) -> Result<Answer, AdminErr
         Request::LogSummary { project, server } => {
             Answer::LogSummary(Box::new(driver.log_summary(&project, server.as_deref()).await?))
         }
+        Request::Meters { project } => Answer::Meters(driver.meters(&project)?),
         Request::Order { project, server, order } => {
             Answer::Server(Box::new(driver.order(&project, &server, order).await?))
         }

@@ -1,6 +1,7 @@
 //! The commands beside `serve`, each in a file.
 
 pub(crate) mod call;
+pub(crate) mod calls;
 pub(crate) mod check;
 pub(crate) mod client_config;
 pub(crate) mod completions;
@@ -8,4 +9,5 @@ pub(crate) mod doctor;
 pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod logs;
+pub(crate) mod metrics;
 pub(crate) mod order;

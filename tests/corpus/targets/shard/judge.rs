@@ -114,7 +114,7 @@ impl Judge {
             Effect::OpenLink { link, server } => self.see_start(*link, server),
             Effect::Persist { token, .. } => self.tokens.extend(*token),
             Effect::Publish { definitions } => self.published.push((**definitions).clone()),
-            Effect::Report(_) => {}
+            Effect::Record(_) | Effect::Report(_) => {}
             Effect::SendFrame { link, frame } | Effect::SendMirrored { link, frame, .. } => {
                 self.see_frame(*link, frame);
             }
