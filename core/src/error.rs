@@ -243,7 +243,8 @@ pub enum UpstreamFault {
     },
     /// Its call was parked until its client comes back, and waits no longer; why.
     #[error(
-        "the call that this requestState is of waits no longer: {0}; nothing was sent, and its outcome is unknown"
+        "the call that this requestState is of waits no longer: {0}; this try was not sent, and the outcome of the \
+         call is unknown"
     )]
     NotParked(&'static str),
     /// It did not answer in time. It was told to stop; nobody knows whether it did.
