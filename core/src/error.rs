@@ -42,6 +42,9 @@ pub enum Rejection {
     /// JSON, but not a JSON-RPC 2.0 message.
     #[error("not a JSON-RPC 2.0 message: {0}")]
     NotRpc(&'static str),
+    /// A member of the message itself that JSON-RPC does not have; its name, or the beginning of a long one.
+    #[error("not a JSON-RPC 2.0 message: unknown member {0:?}; names are matched exactly")]
+    UnknownMember(String),
     /// An array of messages, where the revision has none.
     #[error("JSON-RPC batches are of sessions of 2025-03-26 alone: send one message a request")]
     Batch,
@@ -63,7 +66,7 @@ pub enum Rejection {
     /// A cursor that this hub did not make, or whose list is gone.
     #[error("invalid cursor: ask for the list again without a cursor")]
     InvalidCursor,
-    /// A `requestState` that was altered, is too old, is another's, or names a call that has ended.
+    /// A `requestState` that was altered, is another's, or is too old.
     #[error(
         "requestState is not valid (any more): it is of this key and this endpoint alone, and as long as limit parked says; \
          send the request again without it"
@@ -238,6 +241,12 @@ pub enum UpstreamFault {
         /// What is wrong with the answer.
         cause: String,
     },
+    /// Its call was parked until its client comes back, and waits no longer; why.
+    #[error(
+        "the call that this requestState is of waits no longer: {0}; this try was not sent, and the outcome of the \
+         call is unknown"
+    )]
+    NotParked(&'static str),
     /// It did not answer in time. It was told to stop; nobody knows whether it did.
     #[error("server {server} did not answer within {seconds} s; the outcome is unknown")]
     TimedOut {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
-use orch_core::rpc::{Envelope, Members, Message as Rpc, Sender, number_of, write};
+use orch_core::rpc::{Envelope, Members, Message as Rpc, Sender, number_of, replied_id, write};
 use tokio::time::timeout;
 
 use crate::client::Unanswered;
@@ -115,7 +115,8 @@ async fn on_json(wires: &Wires, request: &Request, body: Incoming) -> Ending {
 pub(crate) fn hand_on(wires: &Wires, request: &Request, messages: Vec<Bytes>) -> bool {
     let answers = |message: &Bytes| {
         let Ok(read) = Envelope::parse(message.clone(), Sender::Upstream, &wires.outlet.limits) else {
-            return false;
+            // What cannot be read is told by whoever reads it; nothing better follows.
+            return replied_id(message).is_some_and(|id| same_id(id, &request.id));
         };
         let is_it = matches!(read.message(), Rpc::Response { id, .. } if same_id(id, &request.id));
         if is_it && request.opens {

@@ -65,9 +65,12 @@ impl Rejection {
     fn codes(&self) -> (u16, i32, Option<String>) {
         match self {
             Self::NotJson(_) => (400, -32_700, None),
-            Self::NotRpc(_) | Self::Batch | Self::OutOfOrder(_) | Self::Malformed(_) | Self::UnknownEvent => {
-                (400, -32_600, None)
-            }
+            Self::NotRpc(_)
+            | Self::UnknownMember(_)
+            | Self::Batch
+            | Self::OutOfOrder(_)
+            | Self::Malformed(_)
+            | Self::UnknownEvent => (400, -32_600, None),
             Self::UnknownMethod(_) => (404, -32_601, None),
             Self::InvalidParams(_) => (400, -32_602, None),
             Self::BadRequestState
@@ -183,7 +186,7 @@ impl UpstreamFault {
             Self::NeedsClient { what, .. } => (200, own::NEEDS_INPUT, Some(required(*what))),
             Self::InputRefused { .. } => (200, own::NEEDS_INPUT, None),
             Self::TimedOut { .. } => (200, own::TIMED_OUT, retryable(false)),
-            Self::OutcomeUnknown { .. } | Self::Unreadable { .. } => {
+            Self::NotParked(_) | Self::OutcomeUnknown { .. } | Self::Unreadable { .. } => {
                 (200, own::OUTCOME_UNKNOWN, retryable(false))
             }
         }

@@ -161,6 +161,19 @@ impl Abilities {
         }
     }
 
+    /// Whether a client of a revision cannot answer this, and can answer requests of the same name in another mode or with
+    /// fewer parts.
+    pub fn lacks_part(self, asking: Asking, revision: Revision) -> bool {
+        let row = TABLE.iter().find(|(known, ..)| *known == asking);
+        let has = |(other, name, since, until): &(Asking, &str, Revision, Revision)| {
+            row.is_some_and(|(_, own, ..)| own == name)
+                && *since <= revision
+                && revision <= *until
+                && self.can(*other)
+        };
+        !self.can(asking) && TABLE.iter().any(has)
+    }
+
     /// The same, and able to answer this.
     #[must_use]
     pub fn with(self, asking: Asking) -> Self {
@@ -221,6 +234,22 @@ mod tests {
         assert!(bare.can(Asking::Form) && !bare.can(Asking::Url) && bare.can(Asking::SamplingTools));
         let url = Abilities::parse(r#"{"elicitation":{"url":{}}}"#);
         assert!(url.can(Asking::Url) && !url.can(Asking::Form));
+    }
+
+    #[test]
+    fn a_client_lacks_a_part_of_what_it_can_answer_in_another_way() {
+        for (json, asking, revision, lacks) in [
+            (r#"{"elicitation":{}}"#, Asking::Url, V2025_06_18, true),
+            (r#"{"elicitation":{}}"#, Asking::Url, Revision::V2025_03_26, false),
+            (r#"{"elicitation":{}}"#, Asking::Form, LAST, false),
+            (r#"{"elicitation":{"url":{}}}"#, Asking::Form, V2025_11_25, true),
+            (r#"{"sampling":{}}"#, Asking::SamplingTools, FIRST, true),
+            (r#"{"sampling":{}}"#, Asking::Url, LAST, false),
+            ("{}", Asking::Roots, LAST, false),
+        ] {
+            let able = Abilities::parse(json);
+            assert_eq!(able.lacks_part(asking, revision), lacks, "{json} {asking} {revision}");
+        }
     }
 
     #[test]

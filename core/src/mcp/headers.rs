@@ -1,6 +1,6 @@
 //! Headers that must say what the body says (2026-07-28, Streamable HTTP, "Request Headers").
 
-use alloc::borrow::Cow;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
 use alloc::string::String;
 use base64::Engine as _;
@@ -45,7 +45,11 @@ pub fn header_name<'a>(method: &str, body: &'a Envelope) -> Option<Cow<'a, str>>
 /// Checks the headers of a 2026-07-28 request against its body: a peer that decides by the headers alone must
 /// decide as one that reads the body. Then the version, and what every request must say of its client.
 pub fn check_headers(method: &str, body: &Envelope, headers: &ProtocolHeaders) -> Result<(), Rejection> {
-    let version = body.text(Field::MetaVersion).ok_or_else(|| missing_meta("protocolVersion"))?;
+    if body.raw(Field::Meta).is_some_and(|raw| !raw.starts_with(b"{")) {
+        return Err(Rejection::InvalidParams("_meta must be an object".into()));
+    }
+    let version = body.text(Field::MetaVersion);
+    let version = version.ok_or_else(|| bad_meta(body, Field::MetaVersion, "protocolVersion", "a string"))?;
     same("MCP-Protocol-Version", headers.version.as_deref(), &version)?;
     same("Mcp-Method", headers.method.as_deref(), method)?;
     if let Some(named) = header_name(method, body) {
@@ -55,7 +59,7 @@ pub fn check_headers(method: &str, body: &Envelope, headers: &ProtocolHeaders) -
         return Err(Rejection::UnsupportedVersion(version.into_owned()));
     }
     if body.raw(Field::MetaCapabilities).is_none_or(|raw| !raw.starts_with(b"{")) {
-        return Err(missing_meta("clientCapabilities"));
+        return Err(bad_meta(body, Field::MetaCapabilities, "clientCapabilities", "an object"));
     }
     Ok(())
 }
@@ -69,8 +73,10 @@ pub fn is_envelope_key(key: &str) -> bool {
     )
 }
 
-fn missing_meta(key: &str) -> Rejection {
-    Rejection::InvalidParams(format!("_meta[\"io.modelcontextprotocol/{key}\"] is required"))
+/// A member of `_meta` that has to be there, and is not, or is of another type.
+fn bad_meta(body: &Envelope, field: Field, key: &str, kind: &str) -> Rejection {
+    let wrong = if body.has(field) { format!("must be {kind}") } else { "is required".to_owned() };
+    Rejection::InvalidParams(format!("_meta[\"io.modelcontextprotocol/{key}\"] {wrong}"))
 }
 
 fn same(header: &str, value: Option<&str>, body: &str) -> Result<(), Rejection> {
@@ -88,7 +94,6 @@ fn same(header: &str, value: Option<&str>, body: &str) -> Result<(), Rejection> 
 mod tests {
     use super::*;
     use crate::{Fault, Limits, rpc::Sender};
-    use alloc::borrow::ToOwned;
     use bytes::Bytes;
 
     fn check(
@@ -146,9 +151,26 @@ mod tests {
     }
 
     #[test]
-    fn missing_meta_is_an_invalid_parameter() {
-        let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"é"}}"#;
-        let fault = Fault::from(check(Some("2026-07-28"), Some("tools/call"), Some("é"), body).unwrap_err());
-        assert_eq!((fault.wire().status, fault.wire().code), (400, -32_602));
+    fn what_is_missing_in_meta_and_what_is_of_another_type_is_named_with_what_is_wrong() {
+        let (version, abilities) = ("protocolVersion", "clientCapabilities");
+        let key = |name: &str, value: &str| format!(r#""io.modelcontextprotocol/{name}":{value}"#);
+        let both = |said: &str, able: &str| format!("{{{},{}}}", key(version, said), key(abilities, able));
+        let (good, only) = ("\"2026-07-28\"", format!("{{{}}}", key(version, "\"2026-07-28\"")));
+        for (meta, words) in [
+            ("{}", r#"protocolVersion"] is required"#),
+            ("[]", "_meta must be an object"),
+            (&*only, r#"clientCapabilities"] is required"#),
+            (&*both("7", "{}"), r#"protocolVersion"] must be a string"#),
+            (&*both(good, "[]"), r#"clientCapabilities"] must be an object"#),
+            (&*both(good, "null"), r#"clientCapabilities"] must be an object"#),
+        ] {
+            let body = format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"é","_meta":{meta}}}}}"#
+            );
+            let fault = check(Some("2026-07-28"), Some("tools/call"), Some("é"), &body).unwrap_err();
+            let wire = Fault::from(fault).wire();
+            assert_eq!((wire.status, wire.code), (400, -32_602));
+            assert!(wire.message.contains(words), "{meta}: {}", wire.message);
+        }
     }
 }

@@ -1,19 +1,36 @@
 //! What a client posts: one message, or in 2025-03-26 an array of them.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::envelope::first_byte;
 use super::scan::scan_elements;
-use super::{Envelope, JsonLimits, Sender};
+use super::{Envelope, JsonLimits, Sender, asked_id};
 use crate::{Exceeded, Fault, Limit, Limits};
+
+/// An element of an array that is no message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// What is wrong with it.
+    pub fault: Fault,
+    /// Raw JSON of the id of the request that it was meant for, where that can be read.
+    pub id: Option<Box<str>>,
+}
+
+impl Unread {
+    /// Its own answer: an error under its id, or under `null`.
+    pub fn frame(&self) -> Vec<u8> {
+        self.fault.frame(self.id.as_deref())
+    }
+}
 
 /// A body that was read.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, and most are messages")]
 pub enum Body {
     /// An array: what is no message in it is the fault that its own answer tells of (JSON-RPC 2.0, section 6).
-    Batch(Vec<Result<Envelope, Fault>>),
+    Batch(Vec<Result<Envelope, Unread>>),
     /// An object.
     Message(Envelope),
 }
@@ -31,7 +48,8 @@ impl Body {
         }
         let read = |span: &super::Span| {
             let element = bytes.slice_ref(span.of(&bytes));
-            Envelope::parse(element, Sender::Client, limits)
+            let unread = |fault| Unread { fault, id: asked_id(span.of(&bytes)).map(Into::into) };
+            Envelope::parse(element, Sender::Client, limits).map_err(unread)
         };
         Ok(Self::Batch(elements.iter().map(read).collect()))
     }
@@ -61,7 +79,7 @@ mod tests {
         Body::parse(Bytes::from(text.to_owned()), &Limits::default())
     }
 
-    fn members(text: &str) -> Vec<Result<Envelope, Fault>> {
+    fn members(text: &str) -> Vec<Result<Envelope, Unread>> {
         match parse(text) {
             Ok(Body::Batch(members)) => members,
             other => panic!("{other:?} is no batch"),

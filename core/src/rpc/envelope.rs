@@ -4,7 +4,6 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use super::number::whole;
 use super::{Field, Fields, JsonLimits, decode_string, scan};
 use crate::{Fault, Limits, Rejection};
 
@@ -20,8 +19,8 @@ pub struct Envelope {
 pub enum Sender {
     /// A client: strict, bounded by the `json_*` limits.
     Client,
-    /// An upstream: unknown members of the message are dropped, results may be large, and an id may be spelt as a number
-    /// with a fraction if its value is whole.
+    /// An upstream: unknown members of the message are dropped, results may be large, and an id may be any number. One of the
+    /// hub's own is known by its value, one of the upstream's comes back as it was written.
     Upstream,
 }
 
@@ -75,7 +74,7 @@ impl Envelope {
         }
         if let Some(id) = self.raw(Field::Id)
             && !is_id(id)
-            && (strict || !is_whole(id))
+            && (strict || !is_number(id))
             && !(id == b"null" && self.has(Field::Error))
         {
             return refuse("\"id\" must be a string or an integer");
@@ -177,8 +176,8 @@ fn is_id(raw: &[u8]) -> bool {
     }
 }
 
-fn is_whole(raw: &[u8]) -> bool {
-    core::str::from_utf8(raw).is_ok_and(|raw| whole(raw).is_some())
+fn is_number(raw: &[u8]) -> bool {
+    matches!(raw.first(), Some(b'-' | b'0'..=b'9'))
 }
 
 #[cfg(test)]
@@ -213,13 +212,23 @@ mod tests {
     }
 
     #[test]
-    fn ids_of_upstreams_may_be_spelt_as_numbers_with_a_fraction_that_have_none() {
-        let read = |id: &str| {
-            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#);
-            Envelope::parse(text.into(), Sender::Upstream, &Limits::default()).is_ok()
+    fn ids_of_upstreams_may_be_any_numbers() {
+        let read = |id: &str, rest: &str, sender| {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},{rest}}}"#);
+            Envelope::parse(text.into(), sender, &Limits::default())
         };
-        assert!(read("7.0") && read("70e-1") && read("-7"));
-        assert!(!read("7.5") && !read("true") && !read("[7]"));
+        for (rest, ok) in [(r#""method":"ping""#, None), (r#""result":{}"#, Some(true))] {
+            for id in ["7.0", "70e-1", "-7", "7.5", "-0.1", "1e400"] {
+                let envelope = read(id, rest, Sender::Upstream).unwrap();
+                let expected = match ok {
+                    None => Message::Request { id, method: "ping" },
+                    Some(ok) => Message::Response { id, ok },
+                };
+                assert_eq!(envelope.message(), expected);
+                assert_eq!(read(id, rest, Sender::Client).is_ok(), id == "-7", "{id}");
+            }
+            assert!(["true", "null", "[7]", "{}"].iter().all(|id| read(id, rest, Sender::Upstream).is_err()));
+        }
     }
 
     #[test]

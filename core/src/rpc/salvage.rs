@@ -12,18 +12,18 @@ use super::{JsonLimits, scan};
 const LONGEST: usize = 256;
 
 /// The raw id of the request that a response answers, of which only the `beginning` and the `end` are there. `None`
-/// too for what may be a request or a notification: an upstream's own ids are not those of the requests to it.
+/// too for what may be a request or a notification: an upstream's own ids are not those of the requests to it. What holds a
+/// `result` or an `error` is meant for a response, also where it has a `method` beside it.
 pub fn answered_id<'t>(beginning: &'t [u8], end: &'t [u8]) -> Option<&'t str> {
     let first = Glance::at(beginning);
-    let answers = first.answers && !first.asks;
-    if answers { first.id.or_else(|| id_in_end(end)) } else { None }
+    if first.answers { first.id.or_else(|| id_in_end(end)) } else { None }
 }
 
 /// The raw id of the request that a response answers whose text, all of it, was refused. What holds no `method` is meant
-/// for a response, also where it has neither a `result` nor an `error`.
+/// for a response, also where it has neither a `result` nor an `error`; so is what holds one of these beside a `method`.
 pub fn replied_id(text: &[u8]) -> Option<&str> {
     let all = Glance::at(text);
-    let answers = !all.asks && (all.answers || all.whole);
+    let answers = all.answers || (all.whole && !all.asks);
     if answers { all.id.or_else(|| id_in_end(text)) } else { None }
 }
 
@@ -236,13 +236,25 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":7,"params":{"content":[]}}"#, Some("7")),
             (r#"{"jsonrpc":"2.0","result":{},"error":{},"id":7}"#, Some("7")),
             (r#"{"jsonrpc":"2.0","id":7,"method":"m"}"#, None),
-            (r#"{"jsonrpc":"2.0","id":7,"method":"m","result":{}}"#, None),
+            (r#"{"jsonrpc":"2.0","id":7,"method":"m","params":{}}"#, None),
             (r#"{"jsonrpc":"2.0","id":7,"#, None),
             (r#"{"jsonrpc":"2.0","id":7}}"#, None),
             (r#"{"jsonrpc":"2.0"}"#, None),
             (r#"{"jsonrpc":"2.0","id":null}"#, None),
         ] {
             assert_eq!(replied_id(text.as_bytes()), id, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_holds_an_answer_was_meant_for_one_whatever_else_it_holds() {
+        for text in [
+            r#"{"jsonrpc":"2.0","id":7,"method":"m","result":{}}"#,
+            r#"{"result":{},"method":"m","jsonrpc":"2.0","id":7}"#,
+            r#"{"jsonrpc":"2.0","method":"m","params":{},"error":{},"id":7}"#,
+        ] {
+            assert_eq!(replied_id(text.as_bytes()), Some("7"), "{text}");
+            assert_eq!(answered_id(text.as_bytes(), text.as_bytes()), Some("7"), "{text}");
         }
     }
 

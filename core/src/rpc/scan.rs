@@ -225,7 +225,7 @@ impl<'a> Scanner<'a> {
         if let Some(frame) = self.stack.last_mut() {
             frame.pending = Field::find(frame.section, &key);
             if self.strict && frame.section == Section::Message && frame.pending.is_none() {
-                return Err(Rejection::NotRpc("unknown member; names are matched exactly").into());
+                return Err(unknown(&key));
             }
         }
         self.keys.push(key);
@@ -382,6 +382,12 @@ fn has_duplicates(keys: &mut [Cow<'_, [u8]>]) -> bool {
     }
     keys.sort_unstable();
     keys.windows(2).any(|pair| pair.first() == pair.last())
+}
+
+/// The refusal of a member that a message does not have. Enough of its name is shown to find it by.
+fn unknown(key: &[u8]) -> Fault {
+    let name = core::str::from_utf8(key).unwrap_or_default();
+    Rejection::UnknownMember(name.chars().take(40).collect()).into()
 }
 
 fn bad(why: &'static str) -> Fault {

@@ -9,7 +9,7 @@ use super::session::Transport;
 use super::wait::Patience;
 use super::{BatchPosted, Cx, Exchange, Shard};
 use crate::mcp::{Revision, Row};
-use crate::rpc::{Envelope, Message};
+use crate::rpc::{Envelope, Message, Unread};
 use crate::{CallId, Exceeded, ExchangeId, Fault, Limit, Rejection, ServerId, SessionId};
 
 /// A batch that is not answered yet.
@@ -77,13 +77,11 @@ impl Shard {
         exchange: ExchangeId,
         session: SessionId,
         revision: Revision,
-        member: Result<Envelope, Fault>,
+        member: Result<Envelope, Unread>,
     ) {
         let body = match member {
             Ok(body) => body,
-            Err(fault) => {
-                return self.hand_over(cx, exchange, fault.frame(None).into());
-            }
+            Err(unread) => return self.hand_over(cx, exchange, unread.frame().into()),
         };
         match body.message() {
             Message::Request { id, .. } => {
@@ -149,7 +147,7 @@ impl Shard {
 }
 
 /// How many answers a batch has. One that means nothing, or opens a session, is refused whole.
-fn expected(members: &[Result<Envelope, Fault>]) -> Result<usize, Rejection> {
+fn expected(members: &[Result<Envelope, Unread>]) -> Result<usize, Rejection> {
     if members.is_empty() {
         return Err(Rejection::NotRpc("a batch has at least one message"));
     }

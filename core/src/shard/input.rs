@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::{Order, Token};
 use crate::ports::gateway::{Admission, Head};
 use crate::ports::upstream::{CloseReason, Launched};
-use crate::rpc::Envelope;
+use crate::rpc::{Envelope, Unread};
 use crate::snapshot::Changes;
 use crate::{CallId, ExchangeId, Fault, KeyId, LinkId, ServerId};
 
@@ -117,7 +117,7 @@ pub struct BatchPosted {
     /// The head of the exchange.
     pub head: Head,
     /// The messages in their order; what is none is the fault.
-    pub members: Vec<Result<Envelope, Fault>>,
+    pub members: Vec<Result<Envelope, Unread>>,
 }
 
 /// An exchange without a message.

@@ -220,8 +220,9 @@ impl Shard {
 /// Why a message without a session is refused.
 fn required(verb: Verb) -> Rejection {
     match verb {
+        Verb::Post => Rejection::SessionRequired,
         Verb::PostMessage => Rejection::StreamRequired,
-        Verb::Delete | Verb::Listen | Verb::OpenSse | Verb::Post => Rejection::SessionRequired,
+        Verb::Delete | Verb::Listen | Verb::OpenSse => Rejection::VerbNotAllowed,
     }
 }
 

@@ -4,17 +4,20 @@
 //! A server may ask several things at once, each in a request of its own: they are gathered for a moment, so that the
 //! client is shown all of them in one answer.
 
+use super::keyed::Known;
 use super::state::{Names, State, difference};
 use super::{Cx, Effect, Exchange, Shard};
 use crate::mcp::{Abilities, Asking, Lifetime, Revision};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, Message, write};
-use crate::upstream::{Caller, Purpose};
-use crate::{CallId, Exceeded, KeyId, Limit, LinkId, Rejection, ServerId, Timestamp};
+use crate::upstream::{Caller, Purpose, Request};
+use crate::{CallId, Exceeded, KeyId, Limit, LinkId, Rejection, ServerId, Timestamp, UpstreamFault};
+use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use bytes::Bytes;
 
 /// What a server wants to know.
 #[derive(Debug)]
@@ -32,8 +35,8 @@ pub(super) struct Question {
 pub(super) struct Gathering {
     link: LinkId,
     questions: Vec<Question>,
-    /// Raw JSON of the ids of requests that the client cannot answer.
-    lacking: Vec<Box<str>>,
+    /// The refusals of requests that the client cannot answer.
+    lacking: Vec<Bytes>,
     /// When they are shown.
     at: Timestamp,
 }
@@ -52,25 +55,26 @@ pub(super) struct Parked {
     abilities: Abilities,
     /// What the server was not told yet.
     questions: Vec<Question>,
-    /// Raw JSON of the ids of requests that the client cannot answer; refused when all else is answered.
-    lacking: Vec<Box<str>>,
+    /// The refusals of requests that the client cannot answer; said when all else is answered.
+    lacking: Vec<Bytes>,
     until: Timestamp,
     /// The answer, if the server gave it without waiting for the client.
     answer: Option<Envelope>,
 }
 
-/// Why a request is refused that a client did not say it can answer.
-const NOBODY: &str = "the client that calls cannot do this";
-
 /// Why a request is refused when a client has too much to answer already.
 pub(super) const TOO_MANY: &str = "too many questions to this client wait for an answer (limit session_questions): ask again \
                                    when some are answered";
 
+/// Why a call does not wait for its client any more. Which of these it was, nobody remembers.
+const GONE: &str = "an earlier try has taken it up, or its server or the hub has ended since";
+
+/// The same when the state is too old.
+const LATE: &str = "its client did not come back in time (limit parked)";
+
 impl Gathering {
-    fn refuse(&self, cx: &mut Cx<'_>, why: &str) {
-        for id in self.questions.iter().map(|question| &question.id).chain(&self.lacking) {
-            refuse(cx, self.link, id, why);
-        }
+    fn refuse(self, cx: &mut Cx<'_>, why: &str) {
+        refuse_all(cx, self.link, &self.questions, self.lacking, why);
     }
 
     /// Where the questions came from.
@@ -100,15 +104,17 @@ impl Shard {
         link: LinkId,
         call: CallId,
         asking: Asking,
-        id: &str,
+        frame: &Envelope,
     ) {
+        let Message::Request { id, method } = frame.message() else { return };
         let at = cx.now.after(cx.limits().gather);
         let most = cx.limits().session_questions;
+        let refusal = self.refusal(link, Some(call), (id, method), frame);
         let gathering = self.gathering(link, call, at);
         if gathering.lacking.len() >= most {
             return refuse(cx, link, id, TOO_MANY);
         }
-        gathering.lacking.push(id.into());
+        gathering.lacking.push(refusal);
         if let Some(call) = self.upstream_of(link).and_then(|upstream| upstream.calls.get_mut(call)) {
             call.lacks = call.lacks.with(asking);
         }
@@ -120,10 +126,10 @@ impl Shard {
     }
 
     /// Adds a question of a server that has asked before, of the call on whose stream it came or the only one that it
-    /// can be of. Whether there is such a call, and its client can answer.
+    /// can be of. Whether there is such a call, and its client can answer; if that has enough to answer, the server is told.
     pub(super) fn gather_more(
         &mut self,
-        cx: &Cx<'_>,
+        cx: &mut Cx<'_>,
         link: LinkId,
         within: Option<CallId>,
         frame: &Envelope,
@@ -131,16 +137,21 @@ impl Shard {
         let only = || self.upstream_at(link).and_then(|upstream| upstream.calls.only_parked());
         let call = within.or_else(only);
         let question = self.question(frame);
-        let Message::Request { method, .. } = frame.message() else { return false };
+        let Message::Request { id, method } = frame.message() else { return false };
         let asking = Asking::of(method, frame, Revision::V2026_07_28);
         let mut parked = self.parked.values_mut().filter(|parked| parked.link == link);
         let Some(parked) = call.and_then(|call| parked.find(|parked| parked.call == call)) else {
             return false;
         };
-        let room = parked.questions.len() < cx.limits().session_questions;
-        let able = room && asking.is_some_and(|asking| parked.abilities.can(asking));
-        parked.questions.extend(question.filter(|_| able));
-        able
+        if !asking.is_some_and(|asking| parked.abilities.can(asking)) {
+            return false;
+        }
+        if parked.questions.len() < cx.limits().session_questions {
+            parked.questions.extend(question);
+        } else {
+            refuse(cx, link, id, TOO_MANY);
+        }
+        true
     }
 
     /// Whether the client of a parked call said that it can answer.
@@ -148,6 +159,13 @@ impl Shard {
         let asking = Asking::of(method, frame, Revision::V2026_07_28);
         let mut parked = self.parked.values().filter(|parked| parked.link == link);
         asking.is_some_and(|asking| parked.any(|parked| parked.abilities.can(asking)))
+    }
+
+    /// Whether the client of such a call lacks only a part of what is asked for.
+    pub(super) fn parked_lacks_part(&self, link: LinkId, within: Option<CallId>, asking: Asking) -> bool {
+        let meant = |parked: &&Parked| parked.link == link && within.is_none_or(|call| call == parked.call);
+        let mut meant = self.parked.values().filter(meant);
+        meant.any(|parked| parked.abilities.lacks_part(asking, Revision::V2026_07_28))
     }
 
     fn question(&mut self, frame: &Envelope) -> Option<Question> {
@@ -166,7 +184,9 @@ impl Shard {
         let due: Vec<CallId> = self.gathering.iter().filter(due).map(|(call, _)| *call).collect();
         for call in due {
             match self.gathering.remove(&call) {
-                Some(gathering) if gathering.questions.is_empty() => gathering.refuse(cx, NOBODY),
+                Some(gathering) if gathering.questions.is_empty() => {
+                    say_all(cx, gathering.link, gathering.lacking);
+                }
                 Some(gathering) => self.park(cx, call, gathering),
                 None => {}
             }
@@ -243,7 +263,7 @@ impl Shard {
         // Numbers begin again with every life of the hub; an expiry is that of one parked call.
         let same = |parked: &Parked| parked.until == until && until > cx.now;
         let Some(parked) = self.parked.get(&number).filter(|parked| same(parked)) else {
-            return self.fail(cx, &caller, &Rejection::BadRequestState.into());
+            return self.miss(cx, &caller, body, if until > cx.now { GONE } else { LATE });
         };
         if let Some(what) = difference(&parked.request, body) {
             return self.fail(cx, &caller, &Rejection::OtherRequest(what).into());
@@ -256,7 +276,7 @@ impl Shard {
         }
         let upstream = self.upstream_of(parked.link);
         if !upstream.is_some_and(|upstream| upstream.calls.contains(parked.call)) {
-            return self.fail(cx, &caller, &Rejection::BadRequestState.into());
+            return self.fail(cx, &caller, &UpstreamFault::NotParked(GONE).into());
         }
         let told = take_told(body, &mut parked.questions);
         if let Err(exceeded) = self.admit_again(cx, &parked) {
@@ -273,13 +293,25 @@ impl Shard {
             self.parked.insert(number, parked);
             return;
         }
-        for id in &parked.lacking {
-            refuse(cx, parked.link, id, NOBODY);
-        }
+        say_all(cx, parked.link, parked.lacking);
         self.exchanges.insert(caller.exchange, Exchange::Call(parked.server, parked.call));
         self.in_flight = self.in_flight.saturating_add(1);
         if let Some(upstream) = self.upstream_of(parked.link) {
             upstream.calls.replace(parked.call, Purpose::Client(caller, parked.lifetime));
+        }
+    }
+
+    /// A client has come back with a good state, so there was a call that its server was sent, and it is not parked. What is
+    /// known of it is an answer that is kept under its key, if anything.
+    fn miss(&mut self, cx: &mut Cx<'_>, caller: &Caller, body: &Envelope, why: &'static str) {
+        let Message::Request { method, .. } = body.message() else { return };
+        let request = Request::new(method.to_owned().into(), body.clone(), Vec::new());
+        match self.known(cx, caller, &request) {
+            Ok(Known::Answered(server, answer)) => self.answer_again(cx, caller, server, &answer),
+            Ok(Known::New(_) | Known::Running) => {
+                self.fail(cx, caller, &UpstreamFault::NotParked(why).into());
+            }
+            Err(fault) => self.fail(cx, caller, &fault),
         }
     }
 
@@ -314,9 +346,8 @@ impl Shard {
         for number in numbers {
             let Some(parked) = self.parked.remove(&number) else { continue };
             if parked.answer.is_none() && lost.is_none() {
-                for id in parked.questions.iter().map(|question| &question.id).chain(&parked.lacking) {
-                    refuse(cx, parked.link, id, "the client did not come back");
-                }
+                let Parked { link, questions, lacking, .. } = parked;
+                refuse_all(cx, link, &questions, lacking, "the client did not come back");
             }
         }
     }
@@ -337,6 +368,20 @@ fn take_told(body: &Envelope, questions: &mut Vec<Question>) -> Vec<(Question, V
         Some((question, value))
     };
     answered.into_iter().filter_map(with_input).collect()
+}
+
+/// Tells a server that none of this will be answered: what its client could have, and what it could not.
+fn refuse_all(cx: &mut Cx<'_>, link: LinkId, questions: &[Question], lacking: Vec<Bytes>, why: &str) {
+    for question in questions {
+        refuse(cx, link, &question.id, why);
+    }
+    say_all(cx, link, lacking);
+}
+
+fn say_all(cx: &mut Cx<'_>, link: LinkId, frames: Vec<Bytes>) {
+    for frame in frames {
+        cx.effect(Effect::SendFrame { link, frame });
+    }
 }
 
 /// Tells a server that a question will not be answered.

@@ -9,7 +9,9 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use bytes::Bytes;
 
+use super::session::Session;
 use super::{Cx, Effect, Shard, park};
 use crate::mcp::{Asking, Revision};
 use crate::rpc::{Envelope, Field, Message, write};
@@ -79,10 +81,16 @@ impl Shard {
             Meant::Call(call, None, _) => return self.gather(cx, link, call, frame),
             Meant::Call(call, Some(session), exchange) => (Some(call), session, exchange),
             Meant::Session(session, exchange) => (None, session, exchange),
-            Meant::Unable(call, asking) => return self.gather_lack(cx, link, call, asking, id),
+            Meant::Unable(call, asking) => return self.gather_lack(cx, link, call, asking, frame),
             Meant::Nobody if self.gather_more(cx, link, within, frame) => return,
-            Meant::Unclear => return refuse_request(cx, link, id, UNCLEAR),
-            Meant::Nobody => return refuse_request(cx, link, id, &nobody(method, frame)),
+            Meant::Unclear => {
+                let frame = write::error(Some(id), -32_601, UNCLEAR, None).into();
+                return cx.effect(Effect::SendFrame { link, frame });
+            }
+            Meant::Nobody => {
+                let frame = self.refusal(link, within, (id, method), frame);
+                return cx.effect(Effect::SendFrame { link, frame });
+            }
         };
         if self.questions_of(session) >= most {
             return park::refuse(cx, link, id, park::TOO_MANY);
@@ -90,6 +98,36 @@ impl Shard {
         let progress = frame.raw_str(Field::MetaProgressToken).map(Into::into);
         let origin = Origin::Request { id: id.into(), progress };
         self.put_to_client(cx, Asked { link, call, origin, session, exchange }, frame);
+    }
+
+    /// What a server is told whose request nobody who calls can answer, with what the client lacks: the method, or if it answers
+    /// that in another mode or with fewer parts, what stands in `params` (2025-11-25, elicitation, error handling).
+    pub(super) fn refusal(
+        &self,
+        link: LinkId,
+        within: Option<CallId>,
+        (id, method): (&str, &str),
+        frame: &Envelope,
+    ) -> Bytes {
+        let asking = Asking::of(method, frame, Revision::V2026_07_28);
+        let part = asking.is_some_and(|asking| self.lacks_part(link, within, asking));
+        let needs = asking.map_or_else(String::new, |it| format!(": it needs the capability {it}"));
+        let words = format!("no client that can do this is calling{needs}");
+        write::error(Some(id), if part { -32_602 } else { -32_601 }, &words, None).into()
+    }
+
+    /// Whether a client that a request can be for lacks only a part of what is asked for.
+    fn lacks_part(&self, link: LinkId, within: Option<CallId>, asking: Asking) -> bool {
+        let upstream = self.upstream_at(link).filter(|upstream| !upstream.revision.is_modern());
+        let Some(upstream) = upstream else { return false };
+        let mut callers = upstream.calls.clients().filter(|(id, _)| within.is_none_or(|call| call == *id));
+        let session = self.only_served(upstream).filter(|_| within.is_none());
+        let in_session = |session: &Session| {
+            session.revision.is_some_and(|revision| session.abilities.lacks_part(asking, revision))
+        };
+        callers.any(|(_, caller)| caller.abilities.lacks_part(asking, caller.revision))
+            || session.is_some_and(in_session)
+            || self.parked_lacks_part(link, within, asking)
     }
 
     /// Sends a question to a client, under an id and a progress token of ours.
@@ -241,20 +279,6 @@ impl Shard {
             self.asked.iter().filter(|(_, asked)| which(asked)).map(|(number, _)| *number).collect();
         numbers.into_iter().filter_map(|number| Some((number, self.asked.remove(&number)?))).collect()
     }
-}
-
-/// Why a request is refused that nobody can answer.
-fn nobody(method: &str, frame: &Envelope) -> String {
-    match Asking::of(method, frame, Revision::V2026_07_28) {
-        Some(asking) => format!("no client that can do this is calling: it needs the capability {asking}"),
-        None => "no client that can do this is calling".to_owned(),
-    }
-}
-
-/// Tells a server that its request goes nowhere.
-fn refuse_request(cx: &mut Cx<'_>, link: LinkId, id: &str, why: &str) {
-    let refusal = write::error(Some(id), -32_601, why, None);
-    cx.effect(Effect::SendFrame { link, frame: refusal.into() });
 }
 
 /// Tells a server that waits for an answer that there will be none.

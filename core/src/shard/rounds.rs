@@ -29,6 +29,18 @@ pub(super) fn demands_input(response: &Envelope) -> bool {
     response.text(Field::ResultType).as_deref() == Some("input_required")
 }
 
+/// Whether a demand for more input names neither a question nor a state to come back with, of which it needs one. Its client
+/// would come back as it was, and be answered the same again.
+pub(super) fn demands_nothing(response: &Envelope) -> bool {
+    let asks =
+        response.raw(Field::InputRequests).and_then(Members::read).is_some_and(|all| !all.0.is_empty());
+    !asks && state(response).is_none()
+}
+
+/// What is wrong with such a demand.
+pub(super) const DEMANDS_NOTHING: &str =
+    "it asks for more input and says neither for which nor with which state to come back";
+
 impl Shard {
     /// Puts a server's questions to the client of a call.
     pub(super) fn begin_round(
@@ -86,10 +98,8 @@ impl Shard {
         let questions = questions(response, limits).ok_or_else(|| {
             unreadable("it asks for input in a form that the protocol does not have".into())
         })?;
-        if questions.is_empty() && state(response).is_none() {
-            // With a state and no questions it wants to be asked later. With neither it would be asked the same again.
-            let cause = "it asks for more input and says neither for which nor with which state to come back";
-            return Err(unreadable(cause.into()).into());
+        if demands_nothing(response) {
+            return Err(unreadable(DEMANDS_NOTHING.into()).into());
         }
         if let Some(method) = foreign(&questions) {
             let cause = format!("it asks its client for {method}, which the protocol does not have");

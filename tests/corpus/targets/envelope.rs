@@ -11,10 +11,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use orch_core::Limits;
 use orch_core::rpc::{
-    Body, Envelope, Field, Members, Message, Sender, answered_id, asked_id, replied_id, write,
+    Body, Envelope, Field, Members, Message, Sender, Unread, answered_id, asked_id, replied_id, write,
 };
-use orch_core::{Fault, Limits};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -60,7 +60,7 @@ pub fn check(input: &[u8]) {
 }
 
 /// A batch is the elements that another reader finds, each read as if it had come alone.
-fn splits(input: &[u8], members: &[Result<Envelope, Fault>], limits: &Limits) {
+fn splits(input: &[u8], members: &[Result<Envelope, Unread>], limits: &Limits) {
     assert!(members.len() <= limits.batch_members);
     assert!(is_json(input) && depth(input) <= limits.json_depth);
     let theirs: Vec<&RawValue> = serde_json::from_slice(input).expect("it is an array");
@@ -72,7 +72,10 @@ fn splits(input: &[u8], members: &[Result<Envelope, Fault>], limits: &Limits) {
                 assert_eq!(*member.bytes(), alone);
                 accepted(member, limits);
             }
-            (Err(fault), Err(other)) => assert_eq!(*fault, other),
+            (Err(unread), Err(fault)) => {
+                let id = asked_id(&alone).map(Into::into);
+                assert_eq!(*unread, Unread { fault, id });
+            }
             (member, alone) => panic!("{member:?} in a batch is {alone:?} by itself"),
         }
     }

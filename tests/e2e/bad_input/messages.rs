@@ -145,8 +145,8 @@ pub(crate) fn no_rpc() -> Vec<Bad> {
         (r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":[1]}"#, "params", "7"),
         (r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":1}"#, "params", "7"),
         (r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":null}"#, "params", "7"),
-        (r#"{"jsonrpc":"2.0","id":7,"method":"ping","extra":1}"#, "unknown member", "7"),
-        (r#"{"jsonrpc":"2.0","id":7,"Method":"ping","method":"ping"}"#, "unknown member", "7"),
+        (r#"{"jsonrpc":"2.0","id":7,"method":"ping","extra":1}"#, "unknown member \\\"extra\\\"", "7"),
+        (r#"{"jsonrpc":"2.0","id":7,"Method":"ping","method":"ping"}"#, "unknown member \\\"Method\\\"", "7"),
         (r#"{"jsonrpc":"2.0","id":7,"result":{},"params":{}}"#, "params", "null"),
     ];
     texts.into_iter().map(|(text, says, id)| (text.as_bytes().to_vec(), -32600, says, id)).collect()

@@ -115,12 +115,12 @@ fn meta(stage: &Stage) -> Vec<Row> {
     let mut rows = vec![
         ("no _meta", bare, -32602, "protocolVersion\\\"] is required"),
         ("an empty _meta", list("{}", REVISION), -32602, "protocolVersion\\\"] is required"),
-        ("_meta that is no object", list("[]", REVISION), -32602, "protocolVersion\\\"] is required"),
+        ("_meta that is no object", list("[]", REVISION), -32602, "_meta must be an object"),
         (
             "a version that is no text",
             list(&with("1", "{}"), REVISION),
             -32602,
-            "protocolVersion\\\"] is required",
+            "protocolVersion\\\"] must be a string",
         ),
         (
             "no capabilities",
@@ -132,7 +132,7 @@ fn meta(stage: &Stage) -> Vec<Row> {
             "capabilities that are no object",
             list(&with("\"2026-07-28\"", "[]"), REVISION),
             -32602,
-            "clientCapabilities\\\"] is required",
+            "clientCapabilities\\\"] must be an object",
         ),
     ];
     for version in ["2099-01-01", "2025-11-25", "draft", "2026-07-28 "] {

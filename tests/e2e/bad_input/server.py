@@ -52,6 +52,9 @@ def call(id, params):
     elif behaviour == "both result and error":
         say(json.dumps({"jsonrpc": "2.0", "id": id, "result": echo, "error": {"code": 1, "message": "x"}}))
         return
+    elif behaviour == "both method and result":
+        say(json.dumps({"jsonrpc": "2.0", "id": id, "method": "ping", "result": echo}))
+        return
     elif behaviour == "neither result nor error":
         say(json.dumps({"jsonrpc": "2.0", "id": id, "content": echo}))
         return

@@ -23,7 +23,7 @@ const SOON: Duration = Duration::from_secs(4);
 const PATIENCE_S: u64 = 5;
 const LATE: Duration = Duration::from_secs(12);
 
-const ROWS: [Row; 19] = [
+const ROWS: [Row; 20] = [
     ("good", None, "well", SOON),
     ("noise", None, "well", SOON),
     ("unknown ids", None, "well", SOON),
@@ -32,6 +32,7 @@ const ROWS: [Row; 19] = [
     ("duplicate keys", Some(-31003), "the same key twice", SOON),
     ("invalid utf-8", Some(-31003), "not UTF-8", SOON),
     ("both result and error", Some(-31003), "more than one of", SOON),
+    ("both method and result", Some(-31003), "more than one of", SOON),
     ("neither result nor error", Some(-31003), "neither a \\\"result\\\" nor an", SOON),
     ("gigabyte", Some(-31004), "\"limit\":\"message_bytes\"", LATE),
     ("gigabyte without an id", None, "well", LATE),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::server::{Reply, Server, Step, plain, text, wait};
+use crate::server::{Reply, Server, Step, event, plain, text, wait};
 use crate::stage::{Stage, launch, request};
 
 #[test]
@@ -42,6 +42,35 @@ fn a_request_that_is_not_answered_has_an_unknown_outcome_however_that_comes() {
         let (code, message, data) = link.error(id);
         assert_eq!((code, data), (-31_003, json!({ "retryable": false, "outcome": "unknown" })), "{method}");
         assert!(message.contains(words) && !message.contains("s3cret"), "{method}: {message}");
+    }
+    link.send(&request(100, "ping", json!({})));
+    assert_eq!(link.message()["id"], 100, "the link goes on");
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_is_one_and_nothing_else_is_said_or_asked_for() {
+    let stage = Stage::new();
+    let server = Server::start(stage.runtime.handle(), |seen| {
+        let bad = json!({ "jsonrpc": "2.0", "id": seen.json()["id"], "method": "m", "result": {} });
+        match seen.method().as_str() {
+            "json" => Reply::json(200, &bad),
+            "events" => Reply::events([text("id: 1\n"), event(&bad)]),
+            _ => plain(seen),
+        }
+    });
+    let mut link = stage.open(&launch(&server.url("/mcp")));
+    for (id, method) in [(1, "json"), (2, "events")] {
+        link.send(&request(id, method, json!({})));
+        assert_eq!(link.message()["result"], json!({}), "{method}: it is handed on as it is");
+        assert_eq!(server.posted(method).json()["id"], id);
+        assert!(
+            link.event_within(Duration::from_millis(100)).is_none(),
+            "{method}: there is no other answer"
+        );
+        assert!(
+            server.seen_within(Duration::from_millis(100)).is_none(),
+            "{method}: the rest is not asked for"
+        );
     }
     link.send(&request(100, "ping", json!({})));
     assert_eq!(link.message()["id"], 100, "the link goes on");

@@ -160,13 +160,23 @@ fn every_request_of_a_batch_may_wait_for_its_server() {
 }
 
 #[test]
-fn what_is_no_message_has_an_error_of_its_own() {
-    let mut world = World::running(&["a"]);
-    let client = world.client(BATCHES, at("a"));
-    let batch = world.post_batch(&client, &["1", PING]);
-    let texts = world.texts(batch);
-    assert!(texts[0].starts_with(r#"[{"jsonrpc":"2.0","id":null,"error":{"code":-32600"#), "{texts:?}");
-    assert!(texts[0].ends_with(&format!("{}]", answer("\"ping\""))), "{texts:?}");
+fn what_is_no_message_has_an_error_of_its_own_under_its_id_where_that_can_be_read() {
+    for (bad, id) in [
+        ("1", "null"),
+        (r#"{"jsonrpc":"2.0","method":"ping","id":{}}"#, "null"),
+        (r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":7}"#, "7"),
+        (r#"{"jsonrpc":"2.0","id":"x","method":"ping","q":1}"#, "\"x\""),
+        (r#"{"jsonrpc":"1.0","method":"ping","id":7}"#, "7"),
+        (r#"{"jsonrpc":"2.0","id":7,"method":"ping","result":7}"#, "7"),
+    ] {
+        let mut world = World::running(&["a"]);
+        let client = world.client(BATCHES, at("a"));
+        let batch = world.post_batch(&client, &[bad, PING]);
+        let texts = world.texts(batch);
+        let error = format!(r#"[{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32600"#);
+        assert!(texts[0].starts_with(&error), "{bad}: {texts:?}");
+        assert!(texts[0].ends_with(&format!("{}]", answer("\"ping\""))), "{texts:?}");
+    }
 }
 
 #[test]

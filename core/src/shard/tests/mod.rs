@@ -7,6 +7,7 @@ mod world;
 mod batches;
 mod binding;
 mod calls;
+mod comebacks;
 mod configuration;
 mod delivery;
 mod durable;

@@ -9,7 +9,7 @@ use super::clients::{Client, Era, HTTP, at};
 use super::world::{World, read};
 use crate::mcp::Revision;
 use crate::rpc::{Field, Message};
-use crate::{ExchangeId, LinkId};
+use crate::{ExchangeId, Limits, LinkId};
 
 const ABLE: &str = r#"{"sampling":{},"elicitation":{},"roots":{}}"#;
 const ERAS: [Era; 2] = [Era::Sse, HTTP];
@@ -81,6 +81,53 @@ fn a_client_is_asked_only_what_it_can_answer_in_a_revision_that_has_it() {
             "{method}"
         );
         assert!(world.take(&client, call).is_empty());
+    }
+}
+
+#[test]
+fn a_server_is_told_which_part_its_client_lacks_and_by_the_code_whether_it_has_the_others() {
+    let (sampling, elicitation) = ("sampling/createMessage", "elicitation/create");
+    let older = Era::Http(Revision::V2025_06_18);
+    for (capabilities, method, params, code, part) in [
+        ("{}", "roots/list", "{}", -32_601, "roots"),
+        ("{}", sampling, "{}", -32_601, "sampling"),
+        (r#"{"sampling":{}}"#, sampling, r#"{"tools":[]}"#, -32_602, "sampling.tools"),
+        ("{}", elicitation, "{}", -32_601, "elicitation.form"),
+        ("{}", elicitation, r#"{"mode":"url"}"#, -32_601, "elicitation.url"),
+        (r#"{"elicitation":{}}"#, elicitation, r#"{"mode":"url"}"#, -32_602, "elicitation.url"),
+        (r#"{"elicitation":{"url":{}}}"#, elicitation, r#"{"mode":"form"}"#, -32_602, "elicitation.form"),
+    ] {
+        for era in [Era::Sse, HTTP, Era::Modern, older] {
+            if era == older && capabilities.contains("url") {
+                continue;
+            }
+            let mut world = World::running(&["a"]);
+            let client = world.able_client(era, at("a"), capabilities);
+            world.call(&client, "1");
+            world.frames("a");
+            let link = world.link("a");
+            world.says(link, &format!(r#"{{"jsonrpc":"2.0","id":7,"method":"{method}","params":{params}}}"#));
+            world.advance(Limits::default().gather);
+            let words = format!("no client that can do this is calling: it needs the capability {part}");
+            let error = format!(r#"{{"code":{code},"message":"{words}"}}"#);
+            let refusal = format!(r#"{{"jsonrpc":"2.0","id":7,"error":{error}}}"#);
+            assert_eq!(told(&mut world), refusal, "{era:?} {capabilities}");
+        }
+    }
+}
+
+#[test]
+fn a_server_s_request_is_answered_under_its_id_whatever_number_that_is() {
+    let mut world = World::running(&["a"]);
+    let client = world.able_client(HTTP, at("a"), "{}");
+    world.call(&client, "1");
+    world.frames("a");
+    let link = world.link("a");
+    for id in ["7.5", "-70e-2", "7.0"] {
+        world.says(link, &format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#));
+        assert_eq!(told(&mut world), format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
+        world.says(link, &format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"roots/list"}}"#));
+        assert!(told(&mut world).starts_with(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error""#)));
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::clients::{Client, Era, HTTP, Sent, at};
+use super::clients::{Client, ERAS, Era, HTTP, Sent, at};
 use super::script::Script;
 use super::world::{World, read};
 use crate::ExchangeId;
@@ -152,14 +152,17 @@ fn a_client_that_lacks_something_is_told_all_of_it_in_the_words_of_its_capabilit
 }
 
 #[test]
-fn a_demand_for_nothing_without_a_state_ends_the_call_at_once() {
-    for demand in ["", r#","inputRequests":{}"#, r#","inputRequests":{},"requestState":null"#] {
-        let (mut world, client, call, sent) = called(HTTP, ABLE);
-        world.reply(&sent, &format!(r#"{{"resultType":"input_required"{demand}}}"#));
-        assert!(world.requests("a").is_empty(), "it would say the same again");
-        let answer = world.answer(&client, call);
-        let words = answer.text(Field::ErrorMessage).unwrap();
-        assert!(words.contains("says neither for which nor with which state"), "{words}");
+fn a_demand_for_nothing_without_a_state_ends_the_call_at_once_in_every_era() {
+    for era in ERAS {
+        for demand in ["", r#","inputRequests":{}"#, r#","inputRequests":{},"requestState":null"#] {
+            let (mut world, client, call, sent) = called(era, ABLE);
+            world.reply(&sent, &format!(r#"{{"resultType":"input_required"{demand}}}"#));
+            assert!(world.requests("a").is_empty(), "it would say the same again");
+            let answer = world.answer(&client, call);
+            assert_eq!(answer.raw_str(Field::Code), Some("-31003"), "{era:?}");
+            let words = answer.text(Field::ErrorMessage).unwrap();
+            assert!(words.contains("says neither for which nor with which state"), "{words}");
+        }
     }
 }
 

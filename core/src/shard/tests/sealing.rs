@@ -213,7 +213,8 @@ fn what_has_no_state_passes_as_it_is() {
     for state in ["", r#","requestState":null"#] {
         let call = world.call(&client, "1");
         let sent = world.requested("a");
-        let result = format!(r#"{{"resultType":"input_required","inputRequests":{{}}{state},"_meta":{{}}}}"#);
+        let asked = r#""inputRequests":{"q":{"method":"elicitation/create"}}"#;
+        let result = format!(r#"{{"resultType":"input_required",{asked}{state},"_meta":{{}}}}"#);
         world.reply(&sent, &result);
         let answer = world.answer(&client, call);
         assert!(answer.raw_str(Field::Result).unwrap().starts_with(result.trim_end_matches("}}")));
