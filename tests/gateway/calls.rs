@@ -116,7 +116,7 @@ async fn a_store_that_refuses_keeps_no_call_waiting_and_costs_no_more_than_the_b
 #[tokio::test]
 async fn the_oldest_calls_make_room_and_what_is_too_old_goes() {
     let store = Arc::new(Moody::default());
-    let limits = Limits { call_bytes: 1_000, ..Limits::default() };
+    let limits = Limits { call_bytes: 600, ..Limits::default() };
     let stage = Stage::on(Arc::clone(&store), limits.clone()).await;
     for tool in ["first", "second", "third"] {
         stage.calls(std::iter::repeat_n(tool, 6)).await;

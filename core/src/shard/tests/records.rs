@@ -41,7 +41,8 @@ fn a_call_is_recorded_once_with_who_made_it_and_what_it_took_and_never_with_what
             let [record] = records(&mut world).try_into().unwrap();
             let key = client.admission(&world).key().clone();
             let revision = match era {
-                Era::Sse => Revision::V2024_11_05,
+                // What it has asked for: the transport is the older one.
+                Era::Sse => Revision::V2025_11_25,
                 Era::Http(revision) => revision,
                 Era::Modern => Revision::V2026_07_28,
             };
