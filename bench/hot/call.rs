@@ -1,111 +1,12 @@
 //! One whole call of a tool in a session of the 2025 eras, through the shard: the client's message is read, a frame
 //! goes to the server, its answer is read, the client gets its own.
 
-use bytes::Bytes;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use orch_core::ports::gateway::{Admission, Head};
-use orch_core::record::{Record, Session};
-use orch_core::rpc::{Envelope, Message, Sender, write};
-use orch_core::shard::{Cx, Effect, Effects, Input, Posted, Shard};
-use orch_core::snapshot::Snapshot;
-use orch_core::{Entropy, ExchangeId, LinkId, SessionId};
+use orch_core::shard::Effect;
 
-use crate::envelope::call;
-use crate::stage::{NOW, Stage};
-
-const SERVER: &str = "server0";
-
-/// A shard with a session, and with its server running.
-struct Hub {
-    shard: Shard,
-    snapshot: Snapshot,
-    entropy: Entropy,
-    effects: Effects,
-    admission: Admission,
-    head: Head,
-    exchange: u64,
-    link: LinkId,
-}
-
-impl Hub {
-    fn running() -> Self {
-        let mut stage = Stage::new();
-        let snapshot = stage.snapshot(1, 10);
-        let id = SessionId([7; 32]);
-        let head = stage.head(SERVER, Some(id.to_string()));
-        let admission = stage.directory.admit(&head, NOW).expect("the key is good");
-        let session = Session {
-            id,
-            project: stage.project.id,
-            target: head.target.clone(),
-            key: admission.key().clone(),
-            revision: "2025-11-25".to_owned(),
-            client_info: "{}".to_owned(),
-            capabilities: "{}".to_owned(),
-            created_at: NOW,
-        };
-        let mut hub = Self {
-            shard: Shard::restore([Record::Session(session)], NOW),
-            snapshot,
-            entropy: Entropy::from_seed([2; 32]),
-            effects: Effects::new(),
-            admission,
-            head,
-            exchange: 0,
-            link: LinkId(0),
-        };
-        hub.start();
-        hub
-    }
-
-    /// The first call starts the server: the handshake, its list, and the answer to the call.
-    fn start(&mut self) {
-        self.post(&call(0));
-        let opened = self.effects.iter().find_map(|effect| {
-            let Effect::OpenLink { link, .. } = effect else { return None };
-            Some(*link)
-        });
-        self.link = opened.expect("the server is started");
-        self.feed(Input::LinkOpened { link: self.link, pid: None });
-        for result in [r#"{"protocolVersion":"2025-11-25","capabilities":{}}"#, r#"{"content":[]}"#] {
-            let id = self.asked().expect("the server is asked");
-            self.answer(&id, result.as_bytes());
-        }
-    }
-
-    fn feed(&mut self, input: Input) {
-        self.effects.clear();
-        let Self { snapshot, entropy, effects: out, .. } = self;
-        self.shard.handle(&mut Cx { now: NOW, snapshot, entropy, out }, input);
-    }
-
-    fn post(&mut self, text: &Bytes) {
-        self.exchange += 1;
-        let body =
-            Envelope::parse(text.clone(), Sender::Client, self.snapshot.limits()).expect("a valid call");
-        let (admission, head) = (self.admission.clone(), self.head.clone());
-        self.feed(Input::Posted(Posted { exchange: ExchangeId(self.exchange), admission, head, body }));
-    }
-
-    /// The id of the request that was just sent to the server.
-    fn asked(&self) -> Option<String> {
-        self.effects.iter().find_map(|effect| {
-            let Effect::SendFrame { frame, .. } = effect else { return None };
-            let frame = Envelope::parse(frame.clone(), Sender::Upstream, self.snapshot.limits()).ok()?;
-            match frame.message() {
-                Message::Request { id, .. } => Some(id.to_owned()),
-                Message::Notification { .. } | Message::Response { .. } => None,
-            }
-        })
-    }
-
-    fn answer(&mut self, id: &str, result: &[u8]) {
-        let answer = write::result(id, result).into();
-        let frames = vec![Envelope::parse(answer, Sender::Upstream, self.snapshot.limits())];
-        self.feed(Input::FramesReceived { link: self.link, within: None, frames });
-    }
-}
+use crate::hub::Hub;
+use crate::messages::call;
 
 /// Beside the shard's own work this counts that of a server: its answer is built anew each time.
 #[divan::bench(args = [64, 64 * 1024])]
@@ -119,6 +20,6 @@ fn whole_call_of_a_tool(bencher: Bencher<'_, '_>, size: usize) {
         // Ids are counted, so that the frame need not be read for it.
         id = if id == 0 { hub.asked().and_then(|id| id.parse().ok()).unwrap_or(0) } else { id + 1 };
         hub.answer(&id.to_string(), result.as_bytes());
-        assert!(matches!(hub.effects.as_slice(), [Effect::Answer { status: 200, .. }]), "{:?}", hub.effects);
+        assert!(matches!(hub.effects.last(), Some(Effect::Answer { status: 200, .. })), "{:?}", hub.effects);
     });
 }

@@ -9,26 +9,10 @@ use orch_core::Limits;
 use orch_core::mcp::{Lifetime, complete};
 use orch_core::rpc::{Envelope, Field, Sender};
 
+use crate::messages::{call, dense_call};
+
 const KIB: usize = 1024;
 const SIZES: [usize; 4] = [64, KIB, 64 * KIB, KIB * KIB];
-
-/// A call with a text of so many bytes: arguments as most tools have them.
-pub(crate) fn call(size: usize) -> Bytes {
-    let text = "x".repeat(size);
-    let call = format!(
-        r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"echo","arguments":{{"text":"{text}"}},"_meta":{{"progressToken":7}}}}}}"#
-    );
-    call.into()
-}
-
-/// A call with as many bytes of small values: the work that a scanner does for each is what counts here.
-fn dense_call(size: usize) -> Bytes {
-    let rows = vec![r#"{"id":1,"ok":true,"tags":["a","b"],"score":1.5}"#; size / 48 + 1].join(",");
-    let call = format!(
-        r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"echo","arguments":{{"rows":[{rows}]}}}}}}"#
-    );
-    call.into()
-}
 
 fn read(text: &Bytes) -> Envelope {
     Envelope::parse(text.clone(), Sender::Upstream, &Limits::default()).expect("the message is valid")

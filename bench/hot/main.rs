@@ -6,7 +6,9 @@
 mod call;
 mod catalogue;
 mod envelope;
+mod hub;
 mod keys;
+mod messages;
 mod plans;
 mod stage;
 

@@ -9,6 +9,8 @@ use clap::Args;
 use crate::cases::{CASES, Case};
 use crate::cores::{self, Cores};
 use crate::load::{self, Outcome};
+use crate::report::{self, Line};
+use crate::single;
 use crate::table::{self, Row};
 use crate::target::peer::Peer;
 use crate::target::{Target, hub};
@@ -34,6 +36,9 @@ pub(crate) struct Compare {
     /// How a peer is started in each round: `NAME=COMMAND LINE`; without this, it runs already
     #[arg(long = "start", value_name = "NAME=COMMAND")]
     starts: Vec<String>,
+    /// Measures memory, starts and growth of the hub too, and writes all of it between the marks of this file
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
 }
 
 /// What the rounds of one case against one target came to.
@@ -61,7 +66,21 @@ impl Compare {
                 self.visit(target, index, &cases, cores, &mut results)?;
             }
         }
-        Ok(report(&targets, &cases, &results))
+        let rows: Vec<(usize, usize, Row)> =
+            results.iter().map(|((case, target), outcomes)| (*case, *target, Row::of(outcomes))).collect();
+        let lines = lines(&targets, &cases, &rows);
+        if let Some(file) = &self.write {
+            let figures = single::all(&self.program()?, cores, self.quick)?;
+            report::write(file, self.rounds.max(1), &lines, &figures)?;
+            for single::Figure { what, found, .. } in figures {
+                println!("{what}: {found}");
+            }
+        }
+        Ok(show(&lines))
+    }
+
+    fn program(&self) -> Result<PathBuf, String> {
+        self.hub.clone().map_or_else(hub::beside_this_program, Ok)
     }
 
     fn visit(
@@ -97,11 +116,7 @@ impl Compare {
     }
 
     fn targets(&self) -> Result<Vec<Target>, String> {
-        let program = match &self.hub {
-            Some(program) => program.clone(),
-            None => hub::beside_this_program()?,
-        };
-        let mut targets = vec![Target::Floor, Target::Hub(program)];
+        let mut targets = vec![Target::Floor, Target::Hub(self.program()?)];
         let mut peers = self.peers.clone();
         for start in &self.starts {
             let (name, command) = start.split_once('=').ok_or("--start wants NAME=COMMAND")?;
@@ -117,18 +132,22 @@ impl Compare {
     }
 }
 
+/// A line for each case and target; the floor is the first target.
+fn lines<'a>(targets: &'a [Target], cases: &'a [&Case], rows: &'a [(usize, usize, Row)]) -> Vec<Line<'a>> {
+    let floor_of = |case: usize| rows.iter().find(|row| (row.0, row.1) == (case, 0)).map(|(.., row)| row);
+    let line = |(case, target, row): &'a (usize, usize, Row)| {
+        let floor = floor_of(*case).filter(|_| *target != 0);
+        let (case, target) = (cases.get(*case)?, targets.get(*target)?.name());
+        Some(Line { case: case.name, shape: &case.shape, target, row, floor })
+    };
+    rows.iter().filter_map(line).collect()
+}
+
 /// Prints the table; false if an answer of hub or floor was wrong or missing.
-fn report(targets: &[Target], cases: &[&Case], results: &Results) -> bool {
+fn show(lines: &[Line<'_>]) -> bool {
     table::head();
-    let mut clean = true;
-    for (number, case) in cases.iter().enumerate() {
-        let floor = results.get(&(number, 0)).map(|outcomes| Row::of(outcomes));
-        for (index, target) in targets.iter().enumerate() {
-            let Some(outcomes) = results.get(&(number, index)) else { continue };
-            let row = Row::of(outcomes);
-            table::row((case.name, &case.shape), target.name(), &row, floor.as_ref().filter(|_| index != 0));
-            clean &= row.is_clean() || matches!(target, Target::Peer(_));
-        }
+    for Line { case, shape, target, row, floor } in lines {
+        table::row((case, shape), target, row, *floor);
     }
-    clean
+    lines.iter().all(|line| line.row.is_clean() || !matches!(line.target, "hub" | "floor"))
 }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 const CHUNK: usize = 256 * 1024;
 
-const TOOLS: &str = r#"{"tools":[{"name":"echo","description":"Gives its text back","inputSchema":{"type":"object","properties":{"text":{"type":"string"},"pad":{"type":"integer"}},"required":["text"]}}]}"#;
+const ECHO: &str = r#"{"name":"echo","description":"Gives its text back","inputSchema":{"type":"object","properties":{"text":{"type":"string"},"pad":{"type":"integer"}},"required":["text"]}}"#;
 
 #[derive(Deserialize)]
 struct Request<'a> {
@@ -43,8 +43,20 @@ struct Hello<'a> {
     revision: Cow<'a, str>,
 }
 
-/// Serves until its input ends.
-pub(crate) fn serve() -> io::Result<()> {
+/// What it offers: `echo`, and so many tools of about 400 bytes that do nothing.
+fn list(idle_tools: usize) -> String {
+    let words = "words that tell a model what the tool does ".repeat(5);
+    let idle = (0..idle_tools).map(|number| {
+        format!(
+            r#",{{"name":"tool{number}","description":"{words}","inputSchema":{{"type":"object","properties":{{"path":{{"type":"string"}},"limit":{{"type":"integer"}}}}}}}}"#
+        )
+    });
+    format!(r#"{{"tools":[{ECHO}{}]}}"#, idle.collect::<String>())
+}
+
+/// Serves until its input ends, with `echo` and so many tools that do nothing.
+pub(crate) fn serve(idle_tools: usize) -> io::Result<()> {
+    let tools = list(idle_tools);
     let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
     let (mut chunk, mut pending, mut answers) = (vec![0; CHUNK], Vec::new(), Vec::new());
     loop {
@@ -57,7 +69,7 @@ pub(crate) fn serve() -> io::Result<()> {
         let Some(last) = memchr::memrchr(b'\n', pending.get(unseen..).unwrap_or_default()) else { continue };
         let rest = pending.split_off(unseen + last + 1);
         for line in pending.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            answer(line, &mut answers);
+            answer(line, &tools, &mut answers);
         }
         pending = rest;
         output.write_all(&answers)?;
@@ -67,7 +79,7 @@ pub(crate) fn serve() -> io::Result<()> {
 }
 
 /// Appends the answer to a message, if it wants one.
-fn answer(line: &[u8], out: &mut Vec<u8>) {
+fn answer(line: &[u8], tools: &str, out: &mut Vec<u8>) {
     let Ok(Request { id: Some(id), method: Some(method), params }) = serde_json::from_slice(line) else {
         return;
     };
@@ -79,7 +91,7 @@ fn answer(line: &[u8], out: &mut Vec<u8>) {
         "ping" => out.extend_from_slice(b",\"result\":{}"),
         "tools/list" => {
             out.extend_from_slice(b",\"result\":");
-            out.extend_from_slice(TOOLS.as_bytes());
+            out.extend_from_slice(tools.as_bytes());
         }
         "tools/call" => echo(params, out),
         _ => out.extend_from_slice(br#","error":{"code":-32601,"message":"no such method"}"#),
@@ -115,7 +127,7 @@ mod tests {
 
     fn check(line: &str, expected: &str) {
         let mut out = Vec::new();
-        answer(line.as_bytes(), &mut out);
+        answer(line.as_bytes(), "{}", &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 

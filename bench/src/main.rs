@@ -16,6 +16,8 @@ mod echo;
 mod floor;
 mod load;
 mod proc;
+mod report;
+mod single;
 mod table;
 mod target;
 
@@ -39,7 +41,11 @@ struct Options {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// A stdio MCP server that answers at once: what the load of a run goes to
-    EchoServer,
+    EchoServer {
+        /// Tools beside `echo`, which do nothing
+        #[arg(long, default_value_t = 0)]
+        tools: usize,
+    },
     /// The least that can stand between HTTP and a stdio server: the yardstick
     Floor,
     /// Loads an endpoint that is there already
@@ -49,7 +55,9 @@ enum Command {
 fn main() -> ExitCode {
     let options = Options::parse();
     let done = match options.command {
-        Some(Command::EchoServer) => echo::serve().map(|()| true).map_err(|error| error.to_string()),
+        Some(Command::EchoServer { tools }) => {
+            echo::serve(tools).map(|()| true).map_err(|error| error.to_string())
+        }
         Some(Command::Floor) => floor::serve().map(|()| true).map_err(|error| error.to_string()),
         Some(Command::Load(plan)) => load::run_one(&plan),
         None => options.compare.run(),

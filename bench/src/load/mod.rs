@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::proc::Usage;
 use crate::table::{self, Row};
-use session::Session;
+pub(crate) use session::Session;
 pub(crate) use tally::Tally;
 use worker::{PATIENCE, Shared, work};
 
@@ -142,7 +142,7 @@ async fn carry_out(plan: &Plan, pid: Option<u32>) -> Result<Outcome, String> {
 }
 
 /// Opens all sessions, so many at a time.
-async fn open(plan: &Plan) -> Result<Vec<Rc<Session>>, String> {
+pub(crate) async fn open(plan: &Plan) -> Result<Vec<Rc<Session>>, String> {
     let gate = Rc::new(Semaphore::new(OPENING));
     let plan = Rc::new(plan.clone());
     let mut opening = JoinSet::new();

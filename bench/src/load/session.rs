@@ -93,6 +93,21 @@ impl Session {
         Call::new(self.number, id, self.plan.shape.text_bytes, self.plan.shape.pad_bytes)
     }
 
+    /// Makes one call, on a connection that it has already.
+    pub(crate) async fn call_once(&self) -> Result<(), String> {
+        let spare = self.spare.take();
+        let mut connection = match spare {
+            Some(connection) => connection,
+            None => Connection::open(self.plan.address).await?,
+        };
+        let verdict = self.call(&mut connection, &self.next_call()).await;
+        self.spare.replace(Some(connection));
+        match verdict {
+            Verdict::Right => Ok(()),
+            Verdict::Missing(why) | Verdict::Wrong(why) => Err(why),
+        }
+    }
+
     /// Makes a call and judges its answer.
     pub(crate) async fn call(&self, connection: &mut Connection, call: &Call) -> Verdict {
         match self.ask(connection, call).await {
@@ -116,6 +131,44 @@ impl Session {
             None if status == 200 => Ok(direct),
             Some(_) | None => Err(format!("{status}: {}", String::from_utf8_lossy(&direct))),
         }
+    }
+
+    /// The first page of what is offered.
+    pub(crate) async fn list(&self) -> Result<Bytes, String> {
+        const LIST: &[u8] = br#"{"jsonrpc":"2.0","id":"l","method":"tools/list"}"#;
+        let spare = self.spare.take();
+        let mut connection = match spare {
+            Some(connection) => connection,
+            None => Connection::open(self.plan.address).await?,
+        };
+        let response =
+            connection.send(Method::POST, &self.path, &self.headers, Bytes::from_static(LIST)).await?;
+        let status = response.status();
+        let page = body(response).await?;
+        self.spare.replace(Some(connection));
+        if status == 200 {
+            Ok(page)
+        } else {
+            Err(format!("tools/list: {status} {}", String::from_utf8_lossy(&page)))
+        }
+    }
+
+    /// Opens the stream that its server speaks on unasked. It stays open as long as what is returned.
+    pub(crate) async fn listen(&self) -> Result<impl Sized + use<>, String> {
+        let mut connection = Connection::open(self.plan.address).await?;
+        let mut headers = self.headers.clone();
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        let response = connection.send(Method::GET, &self.path, &headers, Bytes::new()).await?;
+        if response.status() == 200 {
+            Ok((connection, response))
+        } else {
+            Err(format!("GET: {}", response.status()))
+        }
+    }
+
+    /// Lets its connection go; the session stays.
+    pub(crate) fn rest(&self) {
+        drop(self.spare.take());
     }
 
     /// Ends the session, where there is one.

@@ -1,0 +1,105 @@
+//! A shard with a session, and with its server running.
+
+use bytes::Bytes;
+use orch_core::ports::gateway::{Admission, Head};
+use orch_core::record::{Record, Session};
+use orch_core::rpc::{Envelope, Message, Sender, write};
+use orch_core::shard::{Cx, Effect, Effects, Input, Posted, Shard};
+use orch_core::snapshot::Snapshot;
+use orch_core::{Entropy, ExchangeId, LinkId, SessionId};
+
+use crate::messages::call;
+use crate::stage::{NOW, Stage};
+
+const SERVER: &str = "server0";
+
+/// See the file.
+pub(crate) struct Hub {
+    shard: Shard,
+    snapshot: Snapshot,
+    entropy: Entropy,
+    pub(crate) effects: Effects,
+    admission: Admission,
+    head: Head,
+    exchange: u64,
+    link: LinkId,
+}
+
+impl Hub {
+    pub(crate) fn running() -> Self {
+        let mut stage = Stage::new();
+        let snapshot = stage.snapshot(1, 10);
+        let id = SessionId([7; 32]);
+        let head = stage.head(SERVER, Some(id.to_string()));
+        let admission = stage.directory.admit(&head, NOW).expect("the key is good");
+        let session = Session {
+            id,
+            project: stage.project.id,
+            target: head.target.clone(),
+            key: admission.key().clone(),
+            revision: "2025-11-25".to_owned(),
+            client_info: "{}".to_owned(),
+            capabilities: "{}".to_owned(),
+            created_at: NOW,
+        };
+        let mut hub = Self {
+            shard: Shard::restore([Record::Session(session)], NOW),
+            snapshot,
+            entropy: Entropy::from_seed([2; 32]),
+            effects: Effects::new(),
+            admission,
+            head,
+            exchange: 0,
+            link: LinkId(0),
+        };
+        hub.start();
+        hub
+    }
+
+    /// The first call starts the server: the handshake, its list, and the answer to the call.
+    fn start(&mut self) {
+        self.post(&call(0));
+        let opened = self.effects.iter().find_map(|effect| {
+            let Effect::OpenLink { link, .. } = effect else { return None };
+            Some(*link)
+        });
+        self.link = opened.expect("the server is started");
+        self.feed(Input::LinkOpened { link: self.link, pid: None });
+        for result in [r#"{"protocolVersion":"2025-11-25","capabilities":{}}"#, r#"{"content":[]}"#] {
+            let id = self.asked().expect("the server is asked");
+            self.answer(&id, result.as_bytes());
+        }
+    }
+
+    fn feed(&mut self, input: Input) {
+        self.effects.clear();
+        let Self { snapshot, entropy, effects: out, .. } = self;
+        self.shard.handle(&mut Cx { now: NOW, snapshot, entropy, out }, input);
+    }
+
+    pub(crate) fn post(&mut self, text: &Bytes) {
+        self.exchange += 1;
+        let body =
+            Envelope::parse(text.clone(), Sender::Client, self.snapshot.limits()).expect("a valid call");
+        let (admission, head) = (self.admission.clone(), self.head.clone());
+        self.feed(Input::Posted(Posted { exchange: ExchangeId(self.exchange), admission, head, body }));
+    }
+
+    /// The id of the request that was just sent to the server.
+    pub(crate) fn asked(&self) -> Option<String> {
+        self.effects.iter().find_map(|effect| {
+            let Effect::SendFrame { frame, .. } = effect else { return None };
+            let frame = Envelope::parse(frame.clone(), Sender::Upstream, self.snapshot.limits()).ok()?;
+            match frame.message() {
+                Message::Request { id, .. } => Some(id.to_owned()),
+                Message::Notification { .. } | Message::Response { .. } => None,
+            }
+        })
+    }
+
+    pub(crate) fn answer(&mut self, id: &str, result: &[u8]) {
+        let answer = write::result(id, result).into();
+        let frames = vec![Envelope::parse(answer, Sender::Upstream, self.snapshot.limits())];
+        self.feed(Input::FramesReceived { link: self.link, within: None, frames });
+    }
+}

@@ -1,0 +1,59 @@
+//! What is measured of the hub alone: memory, starts, whole lives of sessions, and whether its cost depends on how much there is.
+
+mod growth;
+mod life;
+mod memory;
+mod start;
+
+use std::path::Path;
+
+use tokio::task::LocalSet;
+
+use crate::cores::Cores;
+use crate::load::{Era, Plan, Shape};
+use crate::target::Running;
+
+/// One figure, for people.
+#[derive(Debug)]
+pub(crate) struct Figure {
+    pub(crate) what: String,
+    pub(crate) found: String,
+    /// What is wanted.
+    pub(crate) bar: &'static str,
+}
+
+impl Figure {
+    fn new(what: impl Into<String>, found: impl Into<String>, bar: &'static str) -> Self {
+        Self { what: what.into(), found: found.into(), bar }
+    }
+}
+
+/// All of them. `quick`: small numbers, which show that it works and measure nothing.
+pub(crate) fn all(hub: &Path, cores: Option<Cores>, quick: bool) -> Result<Vec<Figure>, String> {
+    let mut figures = Vec::new();
+    for measure in [memory::measure, life::measure, start::measure, growth::measure] {
+        figures.extend(measure(hub, cores, quick)?);
+    }
+    Ok(figures)
+}
+
+/// Sessions of 2025-11-25 at a hub.
+fn plan(running: &Running, sessions: usize, in_flight: usize) -> Plan {
+    let shape = Shape { era: Era::Session, sessions, in_flight, text_bytes: 64, pad_bytes: 0 };
+    Plan {
+        address: running.address,
+        key: running.key.clone(),
+        endpoint: running.mcp.clone(),
+        tool: running.tool.clone(),
+        shape,
+        warm_up_ms: 500,
+        measured_ms: 2_000,
+    }
+}
+
+/// Runs one client's work to its end.
+fn block_on<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    LocalSet::new().block_on(&runtime, work)
+}
