@@ -158,5 +158,7 @@ fn table(kind: RecordKind) -> TableDefinition<'static, &'static [u8], &'static [
         RecordKind::Owed => "owed",
         RecordKind::Log => "logs",
         RecordKind::Lease => "leases",
+        RecordKind::Run => "runs",
+        RecordKind::RunCall => "run_calls",
     })
 }

@@ -3,8 +3,9 @@
 use alloc::vec::Vec;
 
 #[cfg(doc)]
-use super::{Definitions, Key, Lease, LogEntry, Owed, Project, Server, Session, Wishes};
-use crate::{KeyId, LaunchId, LogId, ProjectId, ServerId, SessionId};
+use super::{Definitions, Key, Lease, LogEntry, Owed, Project, Run, RunCall, Server, Session, Wishes};
+use crate::run::Unit;
+use crate::{KeyId, LaunchId, LogId, ProjectId, RunId, ServerId, SessionId};
 
 /// The kinds of record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,11 +28,15 @@ pub enum RecordKind {
     Log,
     /// [`Lease`].
     Lease,
+    /// [`Run`].
+    Run,
+    /// [`RunCall`].
+    RunCall,
 }
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Project,
         Self::Server,
         Self::Key,
@@ -41,6 +46,8 @@ impl RecordKind {
         Self::Owed,
         Self::Log,
         Self::Lease,
+        Self::Run,
+        Self::RunCall,
     ];
 }
 
@@ -65,6 +72,10 @@ pub enum RecordId {
     Log(ProjectId, LogId),
     /// A launch of a server of a project.
     Lease(ProjectId, LaunchId),
+    /// A run of a project.
+    Run(ProjectId, RunId),
+    /// A call of a run of a project.
+    RunCall(ProjectId, RunId, Unit),
 }
 
 impl RecordId {
@@ -80,11 +91,14 @@ impl RecordId {
             Self::Owed(..) => RecordKind::Owed,
             Self::Log(..) => RecordKind::Log,
             Self::Lease(..) => RecordKind::Lease,
+            Self::Run(..) => RecordKind::Run,
+            Self::RunCall(..) => RecordKind::RunCall,
         }
     }
 
     /// The bytes that stores sort by: the project's 16 bytes, then those of the id within it.
     pub fn sort_key(&self) -> Vec<u8> {
+        let run;
         let (project, own): (&ProjectId, &[u8]) = match self {
             Self::Project(id) => (id, &[]),
             Self::Server(project, id) | Self::Definitions(project, id) => (project, id.0.as_bytes()),
@@ -94,10 +108,17 @@ impl RecordId {
             }
             Self::Log(project, id) => (project, id.0.as_bytes()),
             Self::Lease(project, id) => (project, id.0.as_bytes()),
+            Self::Run(project, id) | Self::RunCall(project, id, _) => {
+                run = id.0.to_be_bytes();
+                (project, &run)
+            }
         };
         let mut key = [project.0.as_bytes(), own].concat();
         if let Self::Owed(.., stream) = self {
             key.extend_from_slice(&stream.to_be_bytes());
+        }
+        if let Self::RunCall(.., Unit { step, element }) = self {
+            key.extend([step, element].into_iter().flat_map(|number| (*number as u64).to_be_bytes()));
         }
         key
     }

@@ -1,23 +1,24 @@
 //! The tools for plans: a plan is checked and begun, and what runs have kept is told.
 
-use alloc::borrow::Cow;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::Deserialize;
 
+use super::outliving::{self, Stored};
 use super::running::Running;
 use super::{Cx, Exchange, Shard};
 use crate::hub::{self, Part, PlanTool, RunLine};
-use crate::mcp::{Abilities, ListKind, Revision};
+use crate::mcp::{Abilities, ListKind};
 use crate::plan::{Plan, Pointer, Tools};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field};
 use crate::run::{Extract, Run};
 use crate::snapshot::Snapshot;
 use crate::upstream::Caller;
-use crate::{Bug, Exceeded, ExchangeId, Limit, RunId};
+use crate::{Bug, Exceeded, ExchangeId, Limit, RunId, UpstreamFault};
 
 /// Where nobody listens.
 pub(super) const NOWHERE: ExchangeId = ExchangeId(u64::MAX);
@@ -86,11 +87,16 @@ impl Shard {
             Err(_) if self.is_missing(cx, &caller.target) => self.wait(cx, caller.clone(), body.clone()),
             Err(faults) => self.answer_as_hub(cx, caller, &hub::refused(&faults)),
             Ok(plan) if plan.dry_run => self.answer_as_hub(cx, caller, &hub::outlined(&plan.outline())),
-            Ok(plan) => self.begin_run(cx, caller, plan),
+            Ok(plan) => self.begin_run(cx, caller, plan, arguments),
         }
     }
 
-    fn begin_run(&mut self, cx: &mut Cx<'_>, caller: &Caller, plan: Plan) {
+    /// Begins a run of a plan, which `text` is.
+    fn begin_run(&mut self, cx: &mut Cx<'_>, caller: &Caller, plan: Plan, text: &[u8]) {
+        if self.stopping {
+            let (server, cause) = (hub::NAME.to_owned(), "the hub stops".to_owned());
+            return self.fail(cx, caller, &UpstreamFault::Unavailable { server, cause }.into());
+        }
         let most = cx.limits().project_runs;
         if self.runs.open() >= most {
             let hint = "try again when runs have ended; batch_cancel ends one";
@@ -101,31 +107,31 @@ impl Shard {
             return self.fail(cx, caller, &Bug::Invariant("a run of nobody").into());
         };
         let (id, background) = (RunId::mint(cx.entropy), plan.background);
-        let mut template = Caller {
-            ends: false,
-            id: "\"step\"".into(),
-            revision: Revision::LAST_WITH_HANDSHAKE,
-            progress: None,
-            // A key is of the whole.
-            idempotency: None,
-            // In the era without sessions a question is an answer, which a run cannot give before its end.
-            abilities: caller.session.map_or_else(Abilities::default, |_| caller.abilities),
-            key: caller.session.is_none().then(|| key.clone()),
-            ..caller.clone()
-        };
-        if background {
-            template.key = Some(key.clone());
-            (template.session, template.exchange) = (None, NOWHERE);
-            (template.abilities, template.log_level) = (Abilities::default(), None);
-        } else if caller.ends {
-            self.exchanges.insert(caller.exchange, Exchange::Run(id));
+        let mut template = outliving::nobody(key.clone());
+        if !background {
+            template = Caller {
+                exchange: caller.exchange,
+                session: caller.session,
+                log_level: caller.log_level,
+                // In the era without sessions a question is an answer, which a run cannot give before its end.
+                abilities: caller.session.map_or_else(Abilities::default, |_| caller.abilities),
+                extensions: caller.extensions.clone(),
+                key: caller.session.is_none().then(|| key.clone()),
+                ..template
+            };
+            if caller.ends {
+                self.exchanges.insert(caller.exchange, Exchange::Run(id));
+            }
         }
         let waiting = (!background).then(|| caller.clone());
-        self.running.insert(id, Running { caller: waiting, template, key, said: 0 });
+        let stored = Stored::new(core::str::from_utf8(text).unwrap_or_default(), None);
+        self.running.insert(id, Running { caller: waiting, template, key, said: 0, stored });
         self.runs.insert(id, Run::new(Arc::new(plan), cx.now, cx.limits()));
         if background {
             let told = self.told(cx, id);
+            self.wishes.holds = Some(caller.exchange);
             self.answer_as_hub(cx, caller, &told);
+            self.wishes.holds = None;
         }
     }
 

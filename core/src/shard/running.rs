@@ -7,8 +7,8 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::cancel::cancellation;
+use super::outliving::Stored;
 use super::planning::NOWHERE;
-use super::wait::Patience;
 use super::{Cx, Shard, audit};
 use crate::hub::{self, Kept, Told};
 use crate::mcp::{Abilities, Method};
@@ -28,6 +28,8 @@ pub(super) struct Running {
     pub key: KeyId,
     /// How many ended steps its caller was told of.
     pub said: usize,
+    /// What the store has of it.
+    pub stored: Stored,
 }
 
 /// How much of a long output its caller sees.
@@ -36,11 +38,6 @@ const PREVIEW_BYTES: usize = 1024;
 impl Shard {
     /// Starts what may start, and answers those whose runs have ended.
     pub(super) fn carry_out_runs(&mut self, cx: &mut Cx<'_>) {
-        if self.stopping && self.runs.open() > 0 {
-            for id in self.running.keys().copied().collect::<Vec<_>>() {
-                self.stop_run(cx, id);
-            }
-        }
         loop {
             while let Some((id, start)) = self.runs.next(cx.now, cx.snapshot.limits()) {
                 self.start_step(cx, id, &start);
@@ -57,8 +54,6 @@ impl Shard {
     }
 
     fn start_step(&mut self, cx: &mut Cx<'_>, id: RunId, start: &Start) {
-        let Some(running) = self.running.get(&id) else { return };
-        let caller = Caller { step: Some((id, start.unit)), ..running.template.clone() };
         let mut params = Vec::from(b"{\"name\":");
         write::string(&mut params, &start.tool);
         params.extend_from_slice(b",\"arguments\":");
@@ -66,7 +61,8 @@ impl Shard {
         params.push(b'}');
         let text = write::request(Some(0), Method::ToolsCall.name(), Some(&params));
         match Envelope::parse(text.into(), Sender::Client, cx.limits()) {
-            Ok(body) => self.dispatch(cx, caller, body, Patience::Waits),
+            Ok(body) if start.repeatable => self.make_call(cx, id, start.unit, body),
+            Ok(body) => self.outliving.intend(id, start.unit, body),
             Err(fault) => {
                 let failure = Failure { words: format!("{fault}"), happened: Happened::Nothing };
                 self.tell_run(cx, id, Event::StepFailed(start.unit, failure));
@@ -94,12 +90,15 @@ impl Shard {
         self.tell_progress(cx, id);
     }
 
-    fn tell_run(&mut self, cx: &mut Cx<'_>, id: RunId, event: Event) {
+    pub(super) fn tell_run(&mut self, cx: &mut Cx<'_>, id: RunId, event: Event) {
         for unit in self.runs.handle(id, cx.now, event) {
             let why = |call| cancellation(call, "the run has given it up");
             match self.step_calls.remove(&(id, unit)) {
                 Some((server, call)) => drop(self.abandon(cx, server, call, why)),
-                None => self.waiters.retain(|waiter| waiter.caller.step != Some((id, unit))),
+                None => {
+                    self.waiters.retain(|waiter| waiter.caller.step != Some((id, unit)));
+                    self.outliving.drop_intent(id, unit);
+                }
             }
         }
     }
@@ -212,7 +211,9 @@ impl Shard {
     /// Forgets what is kept no longer.
     pub(super) fn forget_runs(&mut self, cx: &Cx<'_>) {
         for id in self.runs.expire(cx.now, cx.limits()) {
-            self.running.remove(&id);
+            if let Some(running) = self.running.remove(&id) {
+                self.outliving.forget(cx.snapshot.project.id, id, &running.stored);
+            }
         }
     }
 
@@ -260,7 +261,8 @@ impl Shard {
     /// Whether each call of a run is known to both, and each run has an owner.
     pub(super) fn audit_runs(&self) -> Result<(), Bug> {
         let waiting = self.waiters.iter().filter(|waiter| waiter.caller.step.is_some()).count();
-        let under_way = self.step_calls.len().saturating_add(waiting);
+        let under_way: usize =
+            [self.step_calls.len(), waiting, self.outliving.intents().count()].into_iter().sum();
         audit::hold(self.runs.usage().in_flight == under_way, "a run waits for what nobody works on")?;
         let mut steps = 0_usize;
         for (server, call, caller) in self.client_calls() {

@@ -56,6 +56,8 @@ pub(crate) fn numbered(stored: &Versioned) -> u128 {
         | Record::Lease(_)
         | Record::Log(_)
         | Record::Owed(_)
+        | Record::Run(_)
+        | Record::RunCall(_)
         | Record::Server(_)
         | Record::Session(_)
         | Record::Wishes(_) => u128::MAX,

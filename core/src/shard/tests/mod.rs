@@ -20,6 +20,7 @@ mod lists;
 mod meant;
 mod modern;
 mod news;
+mod outliving;
 mod parking;
 mod plans;
 mod private;
