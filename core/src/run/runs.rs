@@ -54,6 +54,11 @@ impl Runs {
         self.insert(id, run);
     }
 
+    /// Whether something has happened with a run since it was asked last with which something has.
+    pub fn has_changed(&self, id: RunId) -> bool {
+        self.changed.contains(&id)
+    }
+
     /// Those with which something has happened since this was asked last, and what has become of their calls.
     pub fn take_changed(&mut self) -> Vec<(RunId, Vec<Mark>)> {
         let changed = core::mem::take(&mut self.changed);

@@ -65,6 +65,7 @@ mod timers;
 mod urls;
 mod view;
 mod wait;
+mod watching;
 
 pub use audit::Gauges;
 pub use cursor::Cursor;
@@ -90,6 +91,7 @@ use subscribe::{Subscriber, Subscriptions};
 use survey::Publication;
 use task_news::Opening;
 use wait::Waiter;
+use watching::Watcher;
 
 /// The live state of one project.
 #[derive(Debug, Default)]
@@ -136,6 +138,8 @@ pub struct Shard {
     running: BTreeMap<RunId, Running>,
     /// What of them is on its way into the store, and out of it.
     outliving: Outliving,
+    /// Who waits for the end of a run without owning it.
+    watchers: Vec<Watcher>,
     /// The calls of runs that are on their way to a server.
     step_calls: BTreeMap<(RunId, Unit), (ServerId, CallId)>,
     /// Clients' calls that are not answered yet.

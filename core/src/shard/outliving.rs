@@ -63,8 +63,9 @@ pub(super) struct Outliving {
 
 impl Stored {
     /// Nothing, yet.
-    pub(super) fn new(plan: &str, idempotency: Option<Box<str>>) -> Self {
-        Self { plan: plan.into(), idempotency, life: None, calls: BTreeSet::new(), bytes: 0 }
+    pub(super) fn new(plan: &[u8], idempotency: Option<Box<str>>) -> Self {
+        let plan = core::str::from_utf8(plan).unwrap_or_default().into();
+        Self { plan, idempotency, life: None, calls: BTreeSet::new(), bytes: 0 }
     }
 
     /// What is stored of a result, while there is room.
@@ -141,6 +142,19 @@ impl Outliving {
         self.removed.extend(stored.calls.iter().map(|unit| RecordId::RunCall(project, id, *unit)));
     }
 
+    /// A run is begun once more: the store forgets what is not done of it. `bytes` are those of what is.
+    pub(super) fn forget_calls(
+        &mut self,
+        project: ProjectId,
+        id: RunId,
+        (stored, done): (&mut Stored, &BTreeSet<Unit>),
+        bytes: usize,
+    ) {
+        let undone = stored.calls.extract_if(.., |unit| !done.contains(unit));
+        self.removed.extend(undone.map(|unit| RecordId::RunCall(project, id, unit)));
+        stored.bytes = bytes;
+    }
+
     /// Calls are about to be made that wait for the changes of this input.
     pub(super) fn hold(&mut self, token: Token) {
         let said = core::mem::take(&mut self.said);
@@ -160,7 +174,7 @@ impl Shard {
     /// Takes up the runs of an earlier life of the hub.
     pub(super) fn resume_runs(&mut self, cx: &mut Cx<'_>) {
         for (run, calls) in core::mem::take(&mut self.outliving.left) {
-            let mut stored = Stored::new(&run.plan, run.idempotency.map(String::into_boxed_str));
+            let mut stored = Stored::new(run.plan.as_bytes(), run.idempotency.map(String::into_boxed_str));
             stored.life = Some(run.life);
             let marks = calls.into_iter().map(|call| {
                 stored.calls.insert(call.unit);
@@ -252,6 +266,7 @@ impl Shard {
                 self.answer_as_hub(cx, &caller, &told);
             }
         }
+        self.tell_watchers(cx);
         self.running.clear();
         self.step_calls.clear();
         self.waiters.retain(|waiter| waiter.caller.step.is_none());

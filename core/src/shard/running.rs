@@ -44,7 +44,7 @@ impl Shard {
             }
             let ended = self.runs.take_ended();
             if ended.is_empty() {
-                return;
+                return self.tell_watchers(cx);
             }
             for id in ended {
                 self.on_run_ended(cx, id);
@@ -126,6 +126,7 @@ impl Shard {
 
     /// Ends runs whose callers want no answer.
     pub(super) fn cancel_runs(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Caller) -> bool) {
+        self.drop_watchers(cx, &which);
         let meant = |running: &Running| running.caller.as_ref().is_some_and(&which);
         let ids: Vec<RunId> = self.running.iter().filter(|(_, it)| meant(it)).map(|(id, _)| *id).collect();
         for id in ids {
@@ -162,6 +163,7 @@ impl Shard {
 
     /// Nobody reads any more what is said on an exchange.
     pub(super) fn detach_runs(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId) {
+        self.watchers.retain(|watcher| watcher.caller.exchange != exchange);
         let on = |running: &Running| running.caller.as_ref().is_some_and(|it| it.exchange == exchange);
         let ids: Vec<RunId> = self.running.iter().filter(|(_, it)| on(it)).map(|(id, _)| *id).collect();
         for id in ids {
@@ -227,7 +229,9 @@ impl Shard {
 
     /// The result that says how a run stands.
     pub(super) fn told(&self, cx: &Cx<'_>, id: RunId) -> Vec<u8> {
-        let Some(run) = self.runs.get(id) else { return hub::cannot("the run is gone") };
+        let Some(run) = self.runs.get(id) else {
+            return hub::cannot(hub::Cannot::Unknown, "the run is gone");
+        };
         let limits = cx.limits();
         let output = if run.status() == Status::Running { Bytes::new() } else { run.output() };
         let whole = !output.is_empty() && output.len() <= limits.run_output_bytes;
@@ -250,12 +254,14 @@ impl Shard {
 
     /// Those who wait for runs.
     pub(super) fn run_callers(&self) -> impl Iterator<Item = &Caller> + Clone {
-        self.running.values().filter_map(|running| running.caller.as_ref())
+        let owners = self.running.values().filter_map(|running| running.caller.as_ref());
+        owners.chain(self.watchers.iter().map(|watcher| &watcher.caller))
     }
 
-    /// Who waits for a run.
-    pub(super) fn run_caller(&self, id: RunId) -> Option<&Caller> {
-        self.running.get(&id)?.caller.as_ref()
+    /// Who waits for a run on an exchange.
+    pub(super) fn run_caller(&self, id: RunId, exchange: ExchangeId) -> Option<&Caller> {
+        let owner = self.running.get(&id)?.caller.as_ref().filter(|caller| caller.exchange == exchange);
+        owner.or_else(|| self.run_callers().find(|caller| caller.ends && caller.exchange == exchange))
     }
 
     /// Whether each call of a run is known to both, and each run has an owner.

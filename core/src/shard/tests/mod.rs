@@ -2,6 +2,7 @@
 
 mod clients;
 mod script;
+mod watching;
 mod world;
 
 mod batches;
