@@ -10,6 +10,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::client_config::DEFAULT_PROJECT;
 
+mod batch;
 mod logs;
 mod query;
 mod serve;
@@ -19,6 +20,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use batch::{Batch, BatchCommand, BatchList, BatchRef, BatchRun, HubArgs};
 pub use logs::Logs;
 pub use query::{Call, Check, ClientConfigArgs, Completions, Doctor, KeyCommand, Keys, KeysCreate};
 pub use query::{KeysList, KeysRevoke, ListServers, ListTools, Order};
@@ -45,6 +47,8 @@ pub struct Cli {
 /// What `mcp-orch` can be told to do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Run plans, graphs of tool calls, and look after their runs
+    Batch(Batch),
     /// Call a tool and print its result
     Call(Call),
     /// Check a configuration file without starting anything

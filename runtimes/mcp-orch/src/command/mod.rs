@@ -1,5 +1,6 @@
 //! The commands beside `serve`, each in a file.
 
+pub(crate) mod batch;
 pub(crate) mod call;
 pub(crate) mod check;
 pub(crate) mod client_config;
