@@ -80,9 +80,7 @@ impl Token {
         let mac = self.mac(pepper);
         let stored = record.map_or([0; 32], |key| key.mac);
         let same: bool = mac.ct_eq(&stored).into();
-        same && record.is_some_and(|key| {
-            key.revoked_at.is_none() && key.expires_at.is_none_or(|expires_at| now < expires_at)
-        })
+        same && record.is_some_and(|key| key.opens_at(now))
     }
 }
 

@@ -116,6 +116,9 @@ pub struct Limits {
     pub run_calls: usize,
     /// Bytes of the results that one run keeps.
     pub run_bytes: usize,
+    /// Bytes of those results that are stored, so that the run can go on when the hub is started again; results beyond are
+    /// kept only while the hub runs.
+    pub run_stored_bytes: usize,
     /// How long a run may take.
     pub run_deadline: Duration,
     /// How long the results of a run can be read after its end.
@@ -323,6 +326,7 @@ impl Default for Limits {
             step_backoff: s(60),
             run_calls: 1_000,
             run_bytes: 32 * MIB,
+            run_stored_bytes: 8 * MIB,
             run_deadline: s(15 * 60),
             run_kept: s(60 * 60),
             run_output_bytes: 32 * KIB,

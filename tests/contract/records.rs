@@ -9,12 +9,14 @@ use orch_core::ports::store::{Change, Expect, Store as _, Versioned};
 use orch_core::record::{Record, decode, encode};
 use orch_store_redb::RedbStore;
 
-use crate::samples::{calls, definitions, key, lease, log, owed, project, remote, server, session, wishes};
+use crate::samples::{
+    calls, definitions, key, lease, log, owed, project, remote, run, run_call, server, session, wishes,
+};
 
 /// The format that is written today.
 const CURRENT: u8 = 1;
 
-fn samples() -> [(&'static str, Record); 11] {
+fn samples() -> [(&'static str, Record); 13] {
     [
         ("project", project(1, "Default")),
         ("server-stdio", server(1, 2, "everything")),
@@ -27,6 +29,8 @@ fn samples() -> [(&'static str, Record); 11] {
         ("log", log(1, 7)),
         ("lease", lease(1, 2)),
         ("calls", calls(1, 2)),
+        ("run", run(1, 5)),
+        ("run-call", run_call(1, 5)),
     ]
 }
 

@@ -1,14 +1,16 @@
 //! One record of each kind, the same in every run.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use orch_core::ports::gateway::Target;
 use orch_core::record::{
-    CallBlock, CallRecord, Calls, Definition, Definitions, Key, Lease, LogCategory, LogEntry, LogLevel,
-    LogSource, Mode, Origin, Outcome, Owed, Project, Record, RecordId, RemoteKind, Server, ServerSpec,
-    Serves, Session, Started, Subscription, Transport, Wishes,
+    CallBlock, CallOutcome, CallRecord, Calls, Definition, Definitions, Key, Lease, LogCategory, LogEntry,
+    LogLevel, LogSource, Mode, Origin, Outcome, Owed, Project, Record, RecordId, RemoteKind, Run, RunCall,
+    Server, ServerSpec, Serves, Session, Started, Subscription, Transport, Wishes,
 };
-use orch_core::{KeyId, LaunchId, LogId, ProjectId, ServerId, SessionId, Timestamp};
+use orch_core::run::{Happened, Life, Status, Unit};
+use orch_core::{KeyId, LaunchId, LogId, ProjectId, RunId, ServerId, SessionId, Timestamp};
 use uuid::Uuid;
 
 const NOW: Timestamp = Timestamp(1_763_700_000_123);
@@ -179,12 +181,42 @@ pub(crate) fn calls(project: u128, server: u128) -> Record {
         answered: 4_000,
         outcome,
     };
-    let outcomes = [Outcome::Done, Outcome::Failed, Outcome::Error(-31003), Outcome::Cancelled];
+    let outcomes =
+        [CallOutcome::Done, CallOutcome::Failed, CallOutcome::Error(-31003), CallOutcome::Cancelled];
     let mut block = CallBlock::default();
     for outcome in outcomes {
         block.push(call(outcome), || "everything".into()).unwrap();
     }
     Record::Calls(Calls { id: LogId(Uuid::from_u128(9)), project: project_id(project), block })
+}
+
+pub(crate) fn run(project: u128, id: u64) -> Record {
+    Record::Run(Run {
+        id: RunId(id),
+        project: project_id(project),
+        key: KeyId("0123456789ab".into()),
+        idempotency: Some("8e03978e-40d5-43dd-bc93-6894a57f9324".into()),
+        plan: r#"{"steps":[{"id":"one","tool":"everything.echo"}]}"#.into(),
+        repeatable: vec![false],
+        life: Life {
+            began: NOW,
+            until: NOW.after(Duration::from_mins(15)),
+            stopped: Some(Status::Failed),
+            ended: Some(NOW),
+        },
+    })
+}
+
+pub(crate) fn run_call(project: u128, run: u64) -> Record {
+    Record::RunCall(RunCall {
+        run: RunId(run),
+        project: project_id(project),
+        unit: Unit { step: 0, element: 2 },
+        tries: 1,
+        since: NOW,
+        at: NOW,
+        outcome: Outcome::Failed(r#"{"content":[],"isError":true}"#.into(), Happened::Unknown),
+    })
 }
 
 pub(crate) fn log_id(project: u128, number: u128) -> RecordId {

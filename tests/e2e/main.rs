@@ -15,6 +15,7 @@ mod peer;
 mod agent;
 mod asking;
 mod bad_input;
+mod batches;
 mod bridge;
 mod crossing;
 mod doorway;

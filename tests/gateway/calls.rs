@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use orch_core::Limits;
 use orch_core::ports::gateway::Verb;
-use orch_core::record::Outcome;
+use orch_core::record::CallOutcome;
 use orch_driver::{CallLine, CallQuery, Driver};
 
 use crate::moody::Moody;
@@ -62,7 +62,7 @@ async fn calls_are_found_by_what_they_are_and_the_newest_come_last() {
     let tools: Vec<&str> = seen.iter().map(|call| &*call.tool).collect();
     assert_eq!(tools, ["echo", "quiet", "echo"]);
     for call in &seen {
-        assert_eq!((&*call.server, call.outcome, &*call.revision), ("echo", Outcome::Done, "2025-11-25"));
+        assert_eq!((&*call.server, call.outcome, &*call.revision), ("echo", CallOutcome::Done, "2025-11-25"));
         assert_eq!(call.key.as_ref(), Some(&stage.key_id));
     }
     let count = async |query: CallQuery| stage.found(query).await.len();

@@ -57,6 +57,8 @@ impl Disk {
             | Record::Log(_)
             | Record::Owed(_)
             | Record::Project(_)
+            | Record::Run(_)
+            | Record::RunCall(_)
             | Record::Server(_)
             | Record::Wishes(_) => None,
         })

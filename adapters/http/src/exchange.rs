@@ -86,6 +86,13 @@ impl<G: Gateway + ?Sized> Face<G> {
         let outcome = match route {
             Ok(Route::Alive) => return reply::probe(&parts.method, true, exchange),
             Ok(Route::Ready) => return reply::probe(&parts.method, (self.ready)(), exchange),
+            Ok(Route::Api(place)) => return self.answer_api(bound, exchange, place, (&parts, body)).await,
+            Ok(Route::Description) => {
+                return match self.check_target(bound, &parts) {
+                    Ok(()) => reply::describe(&parts.method, exchange),
+                    Err(fault) => reply::refuse(&fault, None, exchange),
+                };
+            }
             Ok(Route::Mcp(_)) | Err(_) => match self.judge(bound, &parts, route) {
                 Ok(judged) => self.carry(exchange.pacer(), judged, parts.headers, body).await,
                 Err(refusal) => Err(refusal),
@@ -97,6 +104,18 @@ impl<G: Gateway + ?Sized> Face<G> {
         }
     }
 
+    /// Judges the length of the target, Host and Origin.
+    pub(crate) fn check_target(&self, bound: SocketAddr, parts: &Parts) -> Result<(), Fault> {
+        let target_bytes = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+        if target_bytes > self.limits.uri_bytes {
+            let value = u64::try_from(self.limits.uri_bytes).unwrap_or(u64::MAX);
+            let hint = "no endpoint has a longer URL";
+            return Err(Exceeded { limit: Limit::UriBytes, value, hint }.into());
+        }
+        self.hosts.check(bound, &parts.uri, &parts.headers)?;
+        Ok(())
+    }
+
     /// What can be said of the head alone: who is meant, who asks, what for.
     fn judge(
         &self,
@@ -104,13 +123,7 @@ impl<G: Gateway + ?Sized> Face<G> {
         parts: &Parts,
         route: Result<Route<'_>, Fault>,
     ) -> Result<Judged, Refusal> {
-        let target_bytes = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
-        if target_bytes > self.limits.uri_bytes {
-            let value = u64::try_from(self.limits.uri_bytes).unwrap_or(u64::MAX);
-            let hint = "no endpoint has a longer URL";
-            return Err(Fault::from(Exceeded { limit: Limit::UriBytes, value, hint }).into());
-        }
-        self.hosts.check(bound, &parts.uri, &parts.headers)?;
+        self.check_target(bound, parts)?;
         let Route::Mcp(endpoint) = route? else { return Err(Rejection::NoSuchPath.into()) };
         // Who has no key learns nothing of an endpoint, not even its methods: they are refused after admission.
         let (verb, allow) = match head::verb(endpoint.door, &parts.method) {

@@ -46,7 +46,7 @@ pub(crate) fn read(
         verb,
         project: endpoint.project.map(str::to_owned),
         target: endpoint.target(),
-        bearer: single(headers, &AUTHORIZATION)?.and_then(bearer),
+        bearer: bearer_of(headers)?,
         session,
         headers: ProtocolHeaders {
             version: owned(headers, &VERSION)?,
@@ -54,7 +54,7 @@ pub(crate) fn read(
             name: owned(headers, &NAME)?,
             params: params(headers)?,
             last_event_id: owned(headers, &LAST_EVENT)?,
-            idempotency_key: owned(headers, &IDEMPOTENCY)?,
+            idempotency_key: idempotency_of(headers)?,
         },
         messages_path: if verb == Verb::OpenSse { endpoint.messages_path() } else { String::new() },
     })
@@ -70,6 +70,16 @@ pub(crate) fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Op
         (Some(_), Some(_)) => Err(Rejection::Malformed("a header that may be sent once was sent twice")),
         (Some(Err(_)), None) => Err(Rejection::Malformed("a header value is not visible ASCII")),
     }
+}
+
+/// The key that a request brings.
+pub(crate) fn bearer_of(headers: &HeaderMap) -> Result<Option<Bearer>, Rejection> {
+    Ok(single(headers, &AUTHORIZATION)?.and_then(bearer))
+}
+
+/// The key under which a request is known when it comes again.
+pub(crate) fn idempotency_of(headers: &HeaderMap) -> Result<Option<String>, Rejection> {
+    owned(headers, &IDEMPOTENCY)
 }
 
 fn owned(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Rejection> {

@@ -1,7 +1,8 @@
 //! The HTTP face: accept loop, deadlines, Host and Origin rules, routes, SSE.
 //!
 //! It speaks to the hub through [`orch_core::ports::gateway::Gateway`] and knows of MCP only what HTTP needs:
-//! paths, headers, status codes and framing. No message is parsed here.
+//! paths, headers, status codes and framing. No message of a client is parsed here, but for the plans of the REST interface
+//! (`api`), which become calls of the hub's own tools.
 //!
 //! A connection is accepted ([`Server`]), its bytes are judged before anything reads them ([`Gate`]), it is served by
 //! hyper's HTTP/1 machine under our own deadlines (`connection`, `pace`, `guarded`), and each of its requests is judged in one fixed order (`exchange`): target length, Host and
@@ -9,6 +10,7 @@
 //! and only then the body (`body`). What comes back is written by `reply` and [`sse`].
 
 mod accept;
+mod api;
 mod body;
 mod connection;
 mod exchange;

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, REFERRER_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, LOCATION, REFERRER_POLICY, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body::{Frame, SizeHint};
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::api::DESCRIPTION;
 use crate::head::SESSION;
 use crate::pace::Pacer;
 use crate::sse::{Events, Piece, piece};
@@ -134,6 +136,40 @@ pub(crate) fn refuse(fault: &Fault, allow: Option<&'static str>, exchange: Excha
     }
     let status = StatusCode::from_u16(fault.wire().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     build(status, headers, Content::Whole(Bytes::from(fault.frame(None))), exchange)
+}
+
+/// A response of the REST interface. `location` is that of what was begun, `allow` is for 405.
+pub(crate) fn tell(
+    status: u16,
+    is_problem: bool,
+    (location, allow): (Option<&str>, &'static str),
+    body: String,
+    exchange: Exchange,
+) -> Response<Body> {
+    let mut headers = common(10);
+    let media = if is_problem { "application/problem+json" } else { "application/json" };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    if let Some(Ok(location)) = location.map(HeaderValue::try_from) {
+        headers.insert(LOCATION, location);
+    }
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    build(status, headers, Content::Whole(Bytes::from(body)), exchange)
+}
+
+/// The description of the REST interface.
+pub(crate) fn describe(method: &Method, exchange: Exchange) -> Response<Body> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return refuse(&Rejection::VerbNotAllowed.into(), Some("GET, HEAD"), exchange);
+    }
+    let mut headers = common(8);
+    json(&mut headers);
+    build(StatusCode::OK, headers, Content::Whole(Bytes::from_static(DESCRIPTION)), exchange)
 }
 
 /// Whether a fault is one of the head, or of how the body is framed.

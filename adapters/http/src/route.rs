@@ -3,6 +3,7 @@
 //! A path is matched as sent: there is one spelling of each, so nothing is decoded, and what another reader
 //! could decode to a different path (`%2f`, `..`, `//`) is refused. A slash at the end is allowed.
 
+use crate::api::Place;
 use orch_core::ports::gateway::Target;
 use orch_core::{Fault, Rejection};
 
@@ -16,6 +17,10 @@ pub(crate) enum Route<'p> {
     Alive,
     /// Does it serve?
     Ready,
+    /// The description of the REST interface.
+    Description,
+    /// A place of the REST interface.
+    Api(Place<'p>),
     /// An MCP endpoint.
     Mcp(Endpoint<'p>),
 }
@@ -51,13 +56,18 @@ impl<'p> Route<'p> {
     fn find(path: &'p str) -> Option<Self> {
         let path = path.strip_prefix('/')?;
         let mut segments = path.strip_suffix('/').unwrap_or(path).split('/');
-        let segments: [Option<&str>; 6] = std::array::from_fn(|_| segments.next());
+        let segments: [Option<&str>; 8] = std::array::from_fn(|_| segments.next());
         let (project, server, door) = match segments {
             [Some("healthz"), None, ..] => return Some(Self::Alive),
             [Some("readyz"), None, ..] => return Some(Self::Ready),
+            [Some("api"), Some("openapi.json"), None, ..] => return Some(Self::Description),
+            [Some("api"), Some("projects"), rest @ .., None] => {
+                let place = Place::find(rest)?;
+                return place.names().into_iter().flatten().all(is_name).then_some(Self::Api(place));
+            }
             [Some("sse"), Some(server), None, ..] => (None, Some(server), Door::Sse),
             [Some("servers"), Some(server), Some(door), None, ..] => (None, Some(server), Door::parse(door)?),
-            [Some("projects"), Some(project), Some("servers"), Some(server), Some(door), None] => {
+            [Some("projects"), Some(project), Some("servers"), Some(server), Some(door), None, ..] => {
                 (Some(project), Some(server), Door::parse(door)?)
             }
             [Some("projects"), Some(project), Some("unified"), Some(door), None, ..]

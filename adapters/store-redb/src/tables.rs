@@ -159,5 +159,7 @@ fn table(kind: RecordKind) -> TableDefinition<'static, &'static [u8], &'static [
         RecordKind::Log => "logs",
         RecordKind::Lease => "leases",
         RecordKind::Calls => "calls",
+        RecordKind::Run => "runs",
+        RecordKind::RunCall => "run_calls",
     })
 }

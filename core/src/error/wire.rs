@@ -227,6 +227,7 @@ impl Exceeded {
             | Limit::PlanParallel
             | Limit::PlanSteps
             | Limit::RunBytes
+            | Limit::RunStoredBytes
             | Limit::RunCalls => (400, own::LIMIT, data),
             Limit::HeldKeyBytes
             | Limit::SessionInFlight

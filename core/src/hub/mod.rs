@@ -17,8 +17,8 @@ mod guide;
 mod plans;
 
 pub(crate) use plans::{
-    Kept, Part, PlanTool, RunLine, Told, cannot, definitions as plan_tools, outlined, read as read_parts,
-    refused, run_list, run_told,
+    Cannot, Kept, Part, PlanTool, RunLine, Told, cannot, definitions as plan_tools, outlined,
+    read as read_parts, refused, run_list, run_news, run_told,
 };
 
 /// The name of the built-in server. Reserved: no configured server may have it.

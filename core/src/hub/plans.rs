@@ -8,10 +8,10 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{content, failed};
+use super::content;
 use crate::plan::{INPUT_SCHEMA, Outline, PlanFault};
 use crate::record::Definition;
-use crate::run::{Report, Status};
+use crate::run::{Report, Status, StepReport};
 
 /// A tool for plans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +19,14 @@ pub(crate) enum PlanTool {
     Cancel,
     Execute,
     Read,
+    Retry,
     Status,
 }
 
 const RUN: &str = r#""run":{"type":"string","description":"The run, as batch_execute names it."}"#;
 
 impl PlanTool {
-    const ALL: [Self; 4] = [Self::Execute, Self::Status, Self::Cancel, Self::Read];
+    const ALL: [Self; 5] = [Self::Execute, Self::Status, Self::Cancel, Self::Retry, Self::Read];
 
     /// Its name.
     pub(crate) fn name(self) -> &'static str {
@@ -33,6 +34,7 @@ impl PlanTool {
             Self::Cancel => "batch_cancel",
             Self::Execute => "batch_execute",
             Self::Read => "read_result",
+            Self::Retry => "batch_retry",
             Self::Status => "batch_status",
         }
     }
@@ -66,10 +68,20 @@ impl PlanTool {
                 ),
                 true,
             ),
+            Self::Retry => (
+                "Begin a run once more",
+                "Begins once more what has failed of a run of batch_execute that has ended, is unknown or was skipped. What was done stays done. Use it only when its effects may happen: a step that is unknown may have had them already.",
+                format!(
+                    r#"{{"type":"object","properties":{{{RUN},"background":{{"type":"boolean","description":"Do not wait for its end."}}}},"required":["run"],"additionalProperties":false}}"#
+                ),
+                false,
+            ),
             Self::Status => (
                 "Status of a run",
                 "How the steps of a run of batch_execute stand, and its output when it has ended; all runs of this key without `run`.",
-                format!(r#"{{"type":"object","properties":{{{RUN}}},"additionalProperties":false}}"#),
+                format!(
+                    r#"{{"type":"object","properties":{{{RUN},"wait":{{"type":"boolean","description":"Answer when it has ended."}},"limit":{{"type":"integer","minimum":1,"description":"Runs in one answer."}},"cursor":{{"type":"string","description":"next_cursor of the answer before."}}}},"additionalProperties":false}}"#
+                ),
                 true,
             ),
         };
@@ -83,7 +95,7 @@ impl PlanTool {
 }
 
 /// The tools, in the order in which they are listed.
-pub(crate) fn definitions() -> [Definition; 4] {
+pub(crate) fn definitions() -> [Definition; 5] {
     PlanTool::ALL.map(PlanTool::definition)
 }
 
@@ -150,6 +162,7 @@ pub(crate) fn run_told(run: &Told<'_>, status: Status) -> Vec<u8> {
 pub(crate) struct RunLine {
     pub run: String,
     pub status: &'static str,
+    pub began_at: u64,
     pub steps_ended: usize,
     pub steps: usize,
 }
@@ -157,11 +170,39 @@ pub(crate) struct RunLine {
 #[derive(Serialize)]
 struct RunList {
     runs: Vec<RunLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }
 
-/// All runs of a key.
-pub(crate) fn run_list(runs: Vec<RunLine>) -> Vec<u8> {
-    told(&RunList { runs }, false)
+/// Runs of a key, and where the next ones begin.
+pub(crate) fn run_list(runs: Vec<RunLine>, next_cursor: Option<String>) -> Vec<u8> {
+    told(&RunList { runs, next_cursor }, false)
+}
+
+/// The `params` of a progress notification that says which steps have changed.
+pub(crate) fn run_news(token: &str, (ended, all): (usize, usize), steps: &[&StepReport]) -> Vec<u8> {
+    let steps = serde_json::to_string(steps).unwrap_or_default();
+    format!(
+        r#"{{"progressToken":{token},"progress":{ended},"total":{all},"_meta":{{"mcp-orch/steps":{steps}}}}}"#
+    )
+    .into_bytes()
+}
+
+/// Why a tool for plans cannot do what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cannot {
+    /// The arguments make no sense.
+    Arguments,
+    /// Not while the run goes on.
+    Now,
+    /// There is no such run, or nothing at that place of it.
+    Unknown,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    problem: &'static str,
+    message: &'a str,
 }
 
 /// A part of what is kept, or the places where it holds what is looked for.
@@ -183,8 +224,13 @@ pub(crate) fn read(parts: Vec<Part>) -> Vec<u8> {
 }
 
 /// A tool for plans cannot do what it was asked.
-pub(crate) fn cannot(why: &str) -> Vec<u8> {
-    failed(why)
+pub(crate) fn cannot(cannot: Cannot, message: &str) -> Vec<u8> {
+    let problem = match cannot {
+        Cannot::Arguments => "arguments",
+        Cannot::Now => "conflict",
+        Cannot::Unknown => "unknown",
+    };
+    told(&Problem { problem, message }, true)
 }
 
 fn told(value: &impl Serialize, is_error: bool) -> Vec<u8> {

@@ -76,6 +76,8 @@ pub enum Limit {
     RunCalls,
     /// [`Limits::run_bytes`].
     RunBytes,
+    /// [`Limits::run_stored_bytes`].
+    RunStoredBytes,
     /// [`Limits::project_runs`].
     ProjectRuns,
     /// [`Limits::connections`] or [`Limits::connections_per_address`].
@@ -120,6 +122,7 @@ impl Limit {
             Self::PlanParallel => "plan_parallel",
             Self::RunCalls => "run_calls",
             Self::RunBytes => "run_bytes",
+            Self::RunStoredBytes => "run_stored_bytes",
             Self::ProjectRuns => "project_runs",
             Self::Connections => "connections",
         }

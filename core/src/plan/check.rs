@@ -12,6 +12,7 @@ use super::fault::Faults;
 use super::nearest::unknown;
 use super::raw::{Kind, Raw};
 use super::{Plan, PlanFault, Pointer, Step, fits, graph, schema, step};
+use crate::rpc::{JsonLimits, scan};
 use crate::{Limit, Limits};
 
 /// The tools that whoever wrote a plan may call.
@@ -56,6 +57,18 @@ impl Plan {
             check_tool(step, written, &at, (tools, &mut unknown), &mut faults);
         }
         if faults.0.is_empty() { Ok(plan) } else { Err(faults.0) }
+    }
+}
+
+impl Plan {
+    /// Reads a plan that was found to be good in an earlier life of the hub, with what its tools said then.
+    pub fn recall(text: &str, repeatable: &[bool], limits: &Limits) -> Option<Self> {
+        scan(text.as_bytes(), JsonLimits::of_clients(limits), false).ok()?;
+        let mut plan = step::read(Raw::of(text.as_bytes()), limits, &mut Faults::default())?;
+        for (step, repeatable) in plan.steps.iter_mut().zip(repeatable) {
+            step.repeatable = *repeatable;
+        }
+        Some(plan)
     }
 }
 

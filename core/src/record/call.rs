@@ -29,13 +29,13 @@ pub struct CallRecord {
     /// The server's answer, in bytes; 0 where there was none.
     pub answered: u32,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: CallOutcome,
 }
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum CallOutcome {
     /// With a result.
     Done,
     /// With a result that says that it is an error (`isError`).
@@ -46,14 +46,14 @@ pub enum Outcome {
     Cancelled,
 }
 
-impl Outcome {
+impl CallOutcome {
     /// Whether it did what its client wanted, as far as the hub can tell.
     pub fn is_good(self) -> bool {
         self == Self::Done
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for CallOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Done => f.pad("done"),
@@ -109,7 +109,7 @@ struct Entry {
     ms: u32,
     asked: u32,
     answered: u32,
-    outcome: Outcome,
+    outcome: CallOutcome,
 }
 
 impl CallBlock {
@@ -192,7 +192,7 @@ mod tests {
             ms: 12,
             asked: 140,
             answered: 4_000,
-            outcome: Outcome::Done,
+            outcome: CallOutcome::Done,
         }
     }
 

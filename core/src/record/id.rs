@@ -3,8 +3,9 @@
 use alloc::vec::Vec;
 
 #[cfg(doc)]
-use super::{Calls, Definitions, Key, Lease, LogEntry, Owed, Project, Server, Session, Wishes};
-use crate::{KeyId, LaunchId, LogId, ProjectId, ServerId, SessionId};
+use super::{Calls, Definitions, Key, Lease, LogEntry, Owed, Project, Run, RunCall, Server, Session, Wishes};
+use crate::run::Unit;
+use crate::{KeyId, LaunchId, LogId, ProjectId, RunId, ServerId, SessionId};
 
 /// The kinds of record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,11 +30,15 @@ pub enum RecordKind {
     Lease,
     /// [`Calls`].
     Calls,
+    /// [`Run`].
+    Run,
+    /// [`RunCall`].
+    RunCall,
 }
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Project,
         Self::Server,
         Self::Key,
@@ -44,6 +49,8 @@ impl RecordKind {
         Self::Log,
         Self::Lease,
         Self::Calls,
+        Self::Run,
+        Self::RunCall,
     ];
 }
 
@@ -70,6 +77,10 @@ pub enum RecordId {
     Lease(ProjectId, LaunchId),
     /// Calls of a project that were written together.
     Calls(ProjectId, LogId),
+    /// A run of a project.
+    Run(ProjectId, RunId),
+    /// A call of a run of a project.
+    RunCall(ProjectId, RunId, Unit),
 }
 
 impl RecordId {
@@ -86,11 +97,14 @@ impl RecordId {
             Self::Log(..) => RecordKind::Log,
             Self::Lease(..) => RecordKind::Lease,
             Self::Calls(..) => RecordKind::Calls,
+            Self::Run(..) => RecordKind::Run,
+            Self::RunCall(..) => RecordKind::RunCall,
         }
     }
 
     /// The bytes that stores sort by: the project's 16 bytes, then those of the id within it.
     pub fn sort_key(&self) -> Vec<u8> {
+        let run;
         let (project, own): (&ProjectId, &[u8]) = match self {
             Self::Project(id) => (id, &[]),
             Self::Server(project, id) | Self::Definitions(project, id) => (project, id.0.as_bytes()),
@@ -100,10 +114,17 @@ impl RecordId {
             }
             Self::Log(project, id) | Self::Calls(project, id) => (project, id.0.as_bytes()),
             Self::Lease(project, id) => (project, id.0.as_bytes()),
+            Self::Run(project, id) | Self::RunCall(project, id, _) => {
+                run = id.0.to_be_bytes();
+                (project, &run)
+            }
         };
         let mut key = [project.0.as_bytes(), own].concat();
         if let Self::Owed(.., stream) = self {
             key.extend_from_slice(&stream.to_be_bytes());
+        }
+        if let Self::RunCall(.., Unit { step, element }) = self {
+            key.extend([step, element].into_iter().flat_map(|number| (*number as u64).to_be_bytes()));
         }
         key
     }

@@ -17,15 +17,17 @@ mod id;
 mod interpolate;
 mod lease;
 mod log;
+mod run;
 mod session;
 
-pub use call::{CallBlock, CallRecord, Calls, Outcome};
+pub use call::{CallBlock, CallOutcome, CallRecord, Calls};
 pub use codec::{CodecError, decode, encode};
 pub use confinement::{Confinement, Isolation, Paths, Premises, ProcessLimits, Walls};
 pub use id::{RecordId, RecordKind};
 pub use interpolate::{MissingVariable, interpolate, resolve};
 pub use lease::{Lease, Started};
 pub use log::{LogCategory, LogEntry, LogLevel, LogSource};
+pub use run::{Outcome, Run, RunCall};
 pub use session::{Owed, Serves, Session, Subscription, Wishes};
 
 /// A record of any kind.
@@ -51,6 +53,10 @@ pub enum Record {
     Lease(Lease),
     /// See [`Calls`].
     Calls(Calls),
+    /// See [`Run`].
+    Run(Run),
+    /// See [`RunCall`].
+    RunCall(RunCall),
 }
 
 /// A project: servers, keys and policy under one slug.
@@ -257,6 +263,13 @@ pub struct Key {
     pub revoked_at: Option<Timestamp>,
 }
 
+impl Key {
+    /// Whether it opens its project.
+    pub fn opens_at(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|expires_at| now < expires_at)
+    }
+}
+
 /// What a server was last seen to offer. Served while the server itself is not running.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Definitions {
@@ -311,6 +324,8 @@ impl Record {
             Self::Log(it) => RecordId::Log(it.project, it.id),
             Self::Lease(it) => RecordId::Lease(it.project, it.launch.clone()),
             Self::Calls(it) => RecordId::Calls(it.project, it.id),
+            Self::Run(it) => RecordId::Run(it.project, it.id),
+            Self::RunCall(it) => RecordId::RunCall(it.project, it.run, it.unit),
         }
     }
 }

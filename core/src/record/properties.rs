@@ -8,13 +8,14 @@ use proptest::sample::select;
 use uuid::Uuid;
 
 use super::{
-    CallBlock, CallRecord, Calls, Confinement, Definition, Definitions, Isolation, Key, Lease, LogCategory,
-    LogEntry, LogLevel, LogSource, Mode, Origin, Outcome, Owed, Paths, ProcessLimits, Project, Protocol,
-    Record, RemoteKind, Server, ServerSpec, Serves, Session, Sharing, Started, Subscription, Transport,
-    Wishes, decode, encode,
+    CallBlock, CallOutcome, CallRecord, Calls, Confinement, Definition, Definitions, Isolation, Key, Lease,
+    LogCategory, LogEntry, LogLevel, LogSource, Mode, Origin, Outcome, Owed, Paths, ProcessLimits, Project,
+    Protocol, Record, RemoteKind, Run, RunCall, Server, ServerSpec, Serves, Session, Sharing, Started,
+    Subscription, Transport, Wishes, decode, encode,
 };
 use crate::ports::gateway::Target;
-use crate::{KeyId, LaunchId, LogId, ProjectId, ServerId, SessionId, Timestamp};
+use crate::run::{Happened, Life, Status, Unit};
+use crate::{KeyId, LaunchId, LogId, ProjectId, RunId, ServerId, SessionId, Timestamp};
 
 fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z_]{0,8}", any::<String>()]
@@ -211,10 +212,10 @@ fn lease() -> impl Strategy<Value = Record> {
 
 fn call() -> impl Strategy<Value = CallRecord> {
     let outcome = prop_oneof![
-        Just(Outcome::Done),
-        Just(Outcome::Failed),
-        any::<i32>().prop_map(Outcome::Error),
-        Just(Outcome::Cancelled)
+        Just(CallOutcome::Done),
+        Just(CallOutcome::Failed),
+        any::<i32>().prop_map(CallOutcome::Error),
+        Just(CallOutcome::Cancelled)
     ];
     let whose = (server_id(), text(), prop::option::of(text()), text());
     (time(), whose, any::<[u32; 3]>(), outcome).prop_map(|(at, whose, [ms, asked, answered], outcome)| {
@@ -234,19 +235,38 @@ fn calls() -> impl Strategy<Value = Record> {
     })
 }
 
+fn run() -> impl Strategy<Value = Record> {
+    let status = select(&[Status::Cancelled, Status::Failed, Status::TimedOut]);
+    let life = (time(), time(), prop::option::of(status), prop::option::of(time()))
+        .prop_map(|(began, until, stopped, ended)| Life { began, until, stopped, ended });
+    let ids = (any::<u64>(), project_id(), text(), prop::option::of(text()));
+    (ids, text(), vec(any::<bool>(), 0..4), life).prop_map(|(ids, plan, repeatable, life)| {
+        let (id, project, key, idempotency) = ids;
+        Record::Run(Run { id: RunId(id), project, key: KeyId(key), idempotency, plan, repeatable, life })
+    })
+}
+
+fn run_call() -> impl Strategy<Value = Record> {
+    let happened = select(&[Happened::Failed, Happened::Nothing, Happened::Unknown]);
+    let outcome = prop_oneof![
+        text().prop_map(Outcome::Answered),
+        Just(Outcome::Begun),
+        Just(Outcome::Overlong),
+        Just(Outcome::LeftOut),
+        (text(), happened).prop_map(|(result, happened)| Outcome::Failed(result, happened)),
+    ];
+    let ids = (any::<u64>(), project_id(), any::<u32>(), any::<u32>());
+    (ids, any::<u32>(), time(), time(), outcome).prop_map(|(ids, tries, since, at, outcome)| {
+        let (run, project, step, element) = ids;
+        let unit = Unit { step: step as usize, element: element as usize };
+        Record::RunCall(RunCall { run: RunId(run), project, unit, tries, since, at, outcome })
+    })
+}
+
 fn record() -> impl Strategy<Value = Record> {
-    prop_oneof![
-        project(),
-        server(),
-        key(),
-        definitions(),
-        session(),
-        wishes(),
-        owed(),
-        log(),
-        lease(),
-        calls()
-    ]
+    let settings = prop_oneof![project(), server(), key(), definitions()];
+    let lives = prop_oneof![session(), wishes(), owed(), log(), lease(), calls(), run(), run_call()];
+    prop_oneof![settings, lives]
 }
 
 proptest! {

@@ -13,7 +13,7 @@ impl Run {
     /// Begins the steps that wait for nothing any more. One that comes to nothing at once may free others.
     pub(super) fn begin_all(&mut self, now: Timestamp) {
         while let Some(step) = self.to_begin.pop_front() {
-            match self.begin(step) {
+            match self.begin(now, step) {
                 Ok(()) => self.requeue(step),
                 Err(Unbegun::Ended(ended)) => self.end_step(now, step, ended),
                 Err(Unbegun::Failed(words)) => self.fail_step(now, step, words),
@@ -21,7 +21,7 @@ impl Run {
         }
     }
 
-    fn begin(&mut self, index: usize) -> Result<(), Unbegun> {
+    pub(super) fn begin(&mut self, now: Timestamp, index: usize) -> Result<(), Unbegun> {
         let plan = alloc::sync::Arc::clone(&self.plan);
         let Some(step) = plan.steps.get(index) else { return Ok(()) };
         if let Some(status) = self.stopped {
@@ -60,17 +60,22 @@ impl Run {
         let Some(state) = self.steps.get_mut(index) else { return Ok(()) };
         state.elements.resize_with(elements, Element::default);
         (state.left, state.begun) = (elements, true);
-        if elements == 0 { Err(Unbegun::Ended(Ended::Done)) } else { Ok(()) }
+        if elements > 0 {
+            return Ok(());
+        }
+        self.mark(now, Unit { step: index, element: 0 });
+        Err(Unbegun::Ended(Ended::Done))
     }
 
     /// A step fails before any call is made of it.
-    fn fail_step(&mut self, now: Timestamp, step: usize, words: String) {
+    pub(super) fn fail_step(&mut self, now: Timestamp, step: usize, words: String) {
         let on_error = self.on_error(step);
         if let Some(state) = self.steps.get_mut(step) {
             state.items.clear();
-            state.elements = Vec::from([Element::Failed(Answer::of_failure(&words))]);
+            state.elements = Vec::from([Element::Failed(Answer::of_failure(&words), Happened::Nothing)]);
             state.failure = Some((words, Happened::Nothing));
         }
+        self.mark(now, Unit { step, element: 0 });
         let ended = if on_error == OnError::Continue { Ended::FailedButGoesOn } else { Ended::Failed };
         self.end_step(now, step, ended);
         if on_error == OnError::Fail {
@@ -85,13 +90,15 @@ impl Run {
     /// An element has ended.
     pub(super) fn settle(&mut self, now: Timestamp, unit: Unit, element: Element) {
         let Some(state) = self.steps.get_mut(unit.step) else { return };
+        let tried = state.tried(unit.element);
         state.set(unit.element, element);
         state.left = state.left.saturating_sub(1);
+        self.mark_as_tried(now, unit, tried);
         self.end_if_over(now, unit.step);
     }
 
     /// Ends a step of which nothing is under way and nothing will be.
-    fn end_if_over(&mut self, now: Timestamp, step: usize) {
+    pub(super) fn end_if_over(&mut self, now: Timestamp, step: usize) {
         let (stopped, on_error) = (self.stopped, self.on_error(step));
         let is_many = self.plan.steps.get(step).is_some_and(|step| step.for_each.is_some());
         let Some(state) = self.steps.get(step).filter(|state| state.ended.is_none() && state.begun) else {
@@ -155,7 +162,8 @@ impl Run {
                 state.failure.get_or_insert_with(|| (words.clone(), Happened::Unknown));
                 state.failed = state.failed.saturating_add(1);
             }
-            self.settle(now, *unit, Element::Failed(Answer::of_failure(&words)));
+            let failed = Element::Failed(Answer::of_failure(&words), Happened::Unknown);
+            self.settle(now, *unit, failed);
         }
         self.stop(now, status);
         running
@@ -191,7 +199,13 @@ impl Run {
                         self.requeue(unit.step);
                     }
                 }
-                Some(Element::Answered(_) | Element::Failed(_) | Element::Skipped | Element::Waiting)
+                Some(
+                    Element::Answered(_)
+                    | Element::Failed(..)
+                    | Element::Lost
+                    | Element::Skipped
+                    | Element::Waiting,
+                )
                 | None => {}
             }
         }
@@ -203,7 +217,7 @@ impl Run {
 }
 
 /// Why a step is not begun.
-enum Unbegun {
+pub(super) enum Unbegun {
     /// There is nothing to do.
     Ended(Ended),
     /// It cannot be done.

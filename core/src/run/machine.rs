@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use super::resolve::Local;
 use super::step::{Element, Ended, Missing, StepState, width};
-use super::{Answer, Event, Failure, Happened, Start, Status, Unit};
+use super::{Answer, Event, Failure, Happened, Mark, Start, Status, Unit};
 use crate::plan::{OnError, Plan, Reference, Source};
 use crate::rpc::JsonLimits;
 use crate::{Limit, Limits, Timestamp};
@@ -36,18 +36,27 @@ pub struct Run {
     pub(super) left: usize,
     /// Calls that it makes, as far as that is known.
     pub(super) calls: usize,
-    bytes: usize,
+    pub(super) bytes: usize,
     pub(super) until: Timestamp,
     pub(super) began: Timestamp,
     pub(super) ended: Option<Timestamp>,
     pub(super) most_calls: usize,
     most_bytes: usize,
     most_argument_bytes: usize,
+    /// What has become of calls since it was asked last.
+    pub(super) marks: Vec<Mark>,
 }
 
 impl Run {
     /// A run of a plan that begins now.
     pub fn new(plan: Arc<Plan>, now: Timestamp, limits: &Limits) -> Self {
+        let mut run = Self::blank(plan, now, limits);
+        run.begin_all(now);
+        run
+    }
+
+    /// A run of a plan of which nothing has begun.
+    pub(super) fn blank(plan: Arc<Plan>, now: Timestamp, limits: &Limits) -> Self {
         let mut dependents: Vec<Vec<usize>> = plan.steps.iter().map(|_| Vec::new()).collect();
         for (index, step) in plan.steps.iter().enumerate() {
             for before in &step.after {
@@ -73,11 +82,11 @@ impl Run {
             most_calls: limits.run_calls,
             most_bytes: limits.run_bytes,
             most_argument_bytes: limits.body_bytes,
+            marks: Vec::new(),
             plan,
         };
         let free = run.steps.iter().enumerate().filter(|(_, state)| state.open == 0);
         run.to_begin = free.map(|(step, _)| step).collect();
-        run.begin_all(now);
         run
     }
 
@@ -150,8 +159,9 @@ impl Run {
                 Ok(arguments) => {
                     self.on_started(now, unit, tries);
                     self.requeue(step);
-                    let tool = self.plan.steps.get(step)?.tool.clone();
-                    return Some(Start { unit, tool, arguments });
+                    let plan = self.plan.steps.get(step)?;
+                    let (tool, repeatable) = (plan.tool.clone(), plan.repeatable);
+                    return Some(Start { unit, tool, arguments, repeatable });
                 }
                 Err(Unprepared::LeftOut) => self.settle(now, unit, Element::Skipped),
                 Err(Unprepared::Missing(Missing::Nothing(words))) => {
@@ -176,6 +186,7 @@ impl Run {
         state.span.get_or_insert((now, now));
         self.in_flight = self.in_flight.saturating_add(1);
         self.timers.extend(timeout.map(|timeout| (now.after(timeout), unit)));
+        self.mark_once(now, unit);
     }
 
     /// A step of which something may start waits for its turn among the others.
@@ -255,7 +266,7 @@ impl Run {
         self.requeue(unit.step);
     }
 
-    fn keep(&mut self, unit: Unit, bytes: usize) {
+    pub(super) fn keep(&mut self, unit: Unit, bytes: usize) {
         self.bytes = self.bytes.saturating_add(bytes);
         if let Some(state) = self.steps.get_mut(unit.step) {
             state.bytes = state.bytes.saturating_add(bytes);
@@ -267,7 +278,7 @@ impl Run {
         let state = self.steps.get_mut(unit.step)?;
         let Some(Element::Running { tries, since }) = state.elements.get(unit.element) else { return None };
         let (tries, since) = (*tries, *since);
-        state.set(unit.element, Element::Pausing { tries });
+        state.set(unit.element, Element::Pausing { tries, since });
         state.in_flight = state.in_flight.saturating_sub(1);
         state.spent = state.spent.saturating_add(now.since(since));
         state.span = state.span.map(|(first, _)| (first, now));
@@ -296,6 +307,7 @@ impl Run {
             if let Some(state) = self.steps.get_mut(unit.step) {
                 state.setback = Some((failure.words, failure.happened));
             }
+            self.mark_once(now, unit);
             return self.requeue(unit.step);
         }
         self.give_up(now, unit, failure, answer);
@@ -311,7 +323,7 @@ impl Run {
             state.failed = state.failed.saturating_add(1);
             state.halted = on_error != OnError::Continue;
         }
-        self.settle(now, unit, Element::Failed(answer));
+        self.settle(now, unit, Element::Failed(answer, failure.happened));
         if on_error == OnError::Fail {
             self.stop(now, Status::Failed);
         }

@@ -2,28 +2,35 @@
 //!
 //! A [`Run`] is the machine of one plan: it is told what has happened ([`Event`]), says which call may start next
 //! ([`Run::next`]) and what is to be given up. [`Runs`] are all of a project, which take turns. Nothing here knows how a call
-//! is made: to the machine it is a [`Unit`] that is answered, or fails.
+//! is made: to the machine it is a [`Unit`] that is answered, or fails. What is to outlive the process is told as [`Mark`]s, and
+//! a run goes on from them ([`Run::restore`]).
 
 use alloc::string::String;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
 
 mod answer;
 mod ending;
 mod machine;
+mod mark;
 mod output;
 mod report;
 mod resolve;
+mod restore;
 mod runs;
 mod step;
 
 pub use answer::Answer;
 pub use machine::Run;
+pub use mark::{Became, Mark};
 pub use output::Extract;
 pub use report::{KeptOut, Report, StepReport, Timing};
 pub use runs::{Runs, Usage};
 
 /// One call of a run: a step, and which of its elements (0 without `for_each`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Unit {
     /// The step, by its place in the plan.
     pub step: usize,
@@ -53,8 +60,8 @@ pub struct Failure {
     pub happened: Happened,
 }
 
-/// What is known of what a call that came to nothing has done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is known of what a call that came to nothing has done. It is stored: the order of the variants is for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Happened {
     /// Its server has said that it failed.
     Failed,
@@ -73,10 +80,25 @@ pub struct Start {
     pub tool: String,
     /// Raw JSON of an object.
     pub arguments: Bytes,
+    /// Whether it may be made twice. One that may not has left a mark that is to be durable before it is made.
+    pub repeatable: bool,
 }
 
-/// How a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// When a run began and ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Life {
+    /// When it began.
+    pub began: Timestamp,
+    /// When it is given up.
+    pub until: Timestamp,
+    /// Why nothing new of it begins.
+    pub stopped: Option<Status>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+}
+
+/// How a run stands. It is stored: the order of the variants is for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
     /// Its caller has given it up.
     Cancelled,

@@ -112,7 +112,7 @@ impl StepState {
         let (status, why) = match &self.ended {
             None if self.calls > 0 => ("running", words()),
             None => ("waiting", None),
-            Some(Ended::Done) => ("done", words()),
+            Some(Ended::Done) => ("done", words().or_else(|| self.loss())),
             Some(Ended::Failed | Ended::FailedButGoesOn) => (failed(), words()),
             Some(Ended::Skipped(why) | Ended::SkippedWithRest(why)) => ("skipped", Some(why.clone())),
         };

@@ -94,8 +94,8 @@ fn said(value: &Bytes) -> Bytes {
 impl Element {
     fn at(&self, root: Root, pointer: &Pointer, limits: JsonLimits) -> Option<Bytes> {
         match self {
-            Self::Answered(answer) | Self::Failed(answer) => answer.at(root, pointer, limits),
-            Self::Pausing { .. } | Self::Running { .. } | Self::Skipped | Self::Waiting => None,
+            Self::Answered(answer) | Self::Failed(answer, _) => answer.at(root, pointer, limits),
+            Self::Lost | Self::Pausing { .. } | Self::Running { .. } | Self::Skipped | Self::Waiting => None,
         }
     }
 }

@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use hashbrown::HashMap;
 
-use super::{Event, Run, Start, Status, Unit};
+use super::{Event, Mark, Run, Start, Status, Unit};
 use crate::ids::RunId;
 use crate::{Limits, Timestamp};
 
@@ -23,6 +23,8 @@ pub struct Runs {
     ended_at: BTreeMap<RunId, Timestamp>,
     /// Those that have ended since it was asked last.
     just_ended: Vec<RunId>,
+    /// Those with which something has happened since it was asked last.
+    changed: BTreeSet<RunId>,
     usage: Usage,
 }
 
@@ -40,7 +42,32 @@ impl Runs {
     pub fn insert(&mut self, id: RunId, run: Run) {
         self.usage.bytes = self.usage.bytes.saturating_add(run.bytes());
         self.open.insert(id, run);
+        self.changed.insert(id);
         self.follow(id);
+    }
+
+    /// Puts a run that goes on in the place of itself as it had ended.
+    pub fn reopen(&mut self, id: RunId, run: Run) {
+        if let Some(ended) = self.ended_at.remove(&id).and_then(|at| self.ended.remove(&(at, id))) {
+            self.usage.bytes = self.usage.bytes.saturating_sub(ended.bytes());
+        }
+        self.insert(id, run);
+    }
+
+    /// Whether something has happened with a run since it was asked last with which something has.
+    pub fn has_changed(&self, id: RunId) -> bool {
+        self.changed.contains(&id)
+    }
+
+    /// Those with which something has happened since this was asked last, and what has become of their calls.
+    pub fn take_changed(&mut self) -> Vec<(RunId, Vec<Mark>)> {
+        let changed = core::mem::take(&mut self.changed);
+        let marks = |id: RunId| {
+            let ended = self.ended_at.get(&id).map(|at| (*at, id));
+            let run = ended.and_then(|key| self.ended.get_mut(&key)).or_else(|| self.open.get_mut(&id))?;
+            Some((id, run.take_marks()))
+        };
+        changed.into_iter().filter_map(marks).collect()
     }
 
     /// Those that have ended since this was asked last.
@@ -112,6 +139,7 @@ impl Runs {
                 self.usage.bytes = self.usage.bytes.saturating_sub(run.bytes());
             }
             self.ended_at.remove(&id);
+            self.changed.remove(&id);
             forgotten.push(id);
         }
         forgotten
@@ -121,6 +149,7 @@ impl Runs {
     fn change<T>(&mut self, id: RunId, change: impl FnOnce(&mut Run) -> T) -> Option<T> {
         let run = self.open.get_mut(&id)?;
         let (in_flight, bytes) = (run.in_flight(), run.bytes());
+        self.changed.insert(id);
         let changed = change(run);
         let Usage { in_flight: all, bytes: kept } = &mut self.usage;
         *all = all.saturating_add(run.in_flight()).saturating_sub(in_flight);

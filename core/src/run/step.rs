@@ -58,10 +58,12 @@ pub(super) struct StepState {
 pub(super) enum Element {
     /// It has an answer, also one that says that its tool has failed.
     Answered(Answer),
-    /// It came to nothing.
-    Failed(Answer),
+    /// It came to nothing; the answer stands for its result.
+    Failed(Answer, Happened),
+    /// It has an answer that was not kept when the hub was started again.
+    Lost,
     /// It is tried again in a while.
-    Pausing { tries: u32 },
+    Pausing { tries: u32, since: Timestamp },
     /// It is under way.
     Running { tries: u32, since: Timestamp },
     /// It was left out.
@@ -105,12 +107,15 @@ impl StepState {
     /// The next element to be begun, and how often it was tried.
     pub(super) fn take(&mut self) -> Option<(usize, u32)> {
         if let Some(element) = self.again.pop_front() {
-            let Some(Element::Pausing { tries }) = self.elements.get(element) else { return None };
+            let Some(Element::Pausing { tries, .. }) = self.elements.get(element) else { return None };
             return Some((element, *tries));
         }
-        let element = self.next;
-        self.next = self.next.saturating_add(1);
-        (element < self.elements.len()).then_some((element, 0))
+        // Some may have ended in an earlier life of the hub.
+        let waiting = |element: &Element| matches!(element, Element::Waiting);
+        let ahead = self.elements.get(self.next..)?.iter().position(waiting);
+        let element = self.next.saturating_add(ahead?);
+        self.next = element.saturating_add(1);
+        Some((element, 0))
     }
 
     pub(super) fn set(&mut self, element: usize, to: Element) {

@@ -39,6 +39,7 @@ impl Shard {
     /// Counts what there is.
     pub fn gauges(&self) -> Gauges {
         let away = self.streams.away().count();
+        let intents = self.outliving.intents().count();
         let waiting_steps = self.waiters.iter().filter(|waiter| waiter.caller.step.is_some()).count();
         Gauges {
             away,
@@ -50,7 +51,7 @@ impl Shard {
             runs: self.run_callers().count(),
             sessions: self.sessions.len(),
             starting: self.upstreams.values().filter(|upstream| upstream.process.is_starting()).count(),
-            steps: self.step_calls.len().saturating_add(waiting_steps),
+            steps: self.step_calls.len().saturating_add(waiting_steps).saturating_add(intents),
             storing: [self.unstored.len(), self.deletions.len(), self.wishes.held.values().flatten().count()]
                 .into_iter()
                 .sum(),

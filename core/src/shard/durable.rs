@@ -1,7 +1,7 @@
 //! What outlives the hub beside sessions: what they want to be told, and the answers that clients may come back for.
 //!
 //! Whatever changes it marks it as changed; at the end of an input all of that goes to the store at once. Only the yes to
-//! a wish waits for it.
+//! a wish waits for it, and the name of a run that nobody waits for.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -27,6 +27,8 @@ pub(super) struct Wishes {
     /// Answers that say yes to what is not durable yet, and those among them that are already on its way.
     said: Vec<Promise>,
     pub held: BTreeMap<Token, Vec<Promise>>,
+    /// The exchange that is being answered with what this input has begun.
+    pub holds: Option<ExchangeId>,
 }
 
 /// An answer that waits until what it says is durable.
@@ -41,16 +43,18 @@ pub(super) struct Promise {
 }
 
 impl Shard {
-    /// A shard with what an earlier life of the hub has stored: sessions, their wishes, and what they are owed. Records
+    /// A shard with what an earlier life of the hub has stored: sessions, their wishes, what they are owed, and runs. Records
     /// of other kinds mean nothing here.
     pub fn restore(records: impl IntoIterator<Item = Record>, now: Timestamp) -> Self {
         let mut shard = Self::default();
-        let (mut wishes, mut owed) = (Vec::new(), Vec::new());
+        let (mut wishes, mut owed, mut runs, mut calls) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for record in records {
             match record {
                 Record::Session(session) => shard.sessions.insert(Session::restore(session, now)),
                 Record::Wishes(it) => wishes.push(it),
                 Record::Owed(it) => owed.push(it),
+                Record::Run(it) => runs.push(it),
+                Record::RunCall(it) => calls.push(it),
                 Record::Definitions(_)
                 | Record::Key(_)
                 | Record::Lease(_)
@@ -60,6 +64,7 @@ impl Shard {
                 | Record::Server(_) => {}
             }
         }
+        shard.outliving.restore(runs, calls);
         for wishes in &wishes {
             shard.restore_wishes(wishes);
         }
@@ -97,7 +102,7 @@ impl Shard {
         caller.session.is_some_and(|id| {
             let wants = self.wishes.changed.contains(&id) || self.subscriptions.changed.contains(&id);
             wants && self.sessions.get(id).is_some_and(stored)
-        })
+        }) || self.wishes.holds == Some(caller.exchange)
     }
 
     /// Lets an answer wait.
@@ -147,10 +152,13 @@ impl Shard {
                 None => {}
             }
         }
+        changes.extend(self.run_changes(cx));
         let said = core::mem::take(&mut self.wishes.said);
-        let token = (!said.is_empty()).then(|| self.mint_token());
+        let awaited = !said.is_empty() || self.outliving.is_holding();
+        let token = awaited.then(|| self.mint_token());
         if let Some(token) = token {
             self.wishes.held.insert(token, said);
+            self.outliving.hold(token);
         }
         if token.is_some() || !changes.is_empty() {
             cx.effect(Effect::Persist { token, changes });

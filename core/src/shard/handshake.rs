@@ -114,6 +114,7 @@ impl Shard {
             }
         }
         self.release_held(cx, token);
+        self.release_intents(cx, token, &outcome);
         let Some((caller, session)) = self.unstored.remove(&token) else { return };
         let waits = self.exchanges.remove(&caller.exchange).is_some();
         match self.face(cx, &caller) {

@@ -181,7 +181,7 @@ impl Shard {
 
 /// The key of a request: `_meta["mcp-orch/idempotency-key"]`, or the header `Idempotency-Key`, whose value may stand in
 /// quotes.
-fn key_of(caller: &Caller, body: &Envelope, limits: &Limits) -> Result<Box<str>, Fault> {
+pub(super) fn key_of(caller: &Caller, body: &Envelope, limits: &Limits) -> Result<Box<str>, Fault> {
     let invalid = |words: &str| Fault::from(Rejection::InvalidParams(words.to_owned()));
     let header = caller.idempotency.as_deref();
     let header = header.map(|it| it.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or(it));

@@ -36,6 +36,7 @@ mod misshapen;
 mod modern;
 mod news;
 mod notify;
+mod outliving;
 mod own;
 mod park;
 mod passing;
@@ -64,6 +65,7 @@ mod timers;
 mod urls;
 mod view;
 mod wait;
+mod watching;
 
 pub use audit::Gauges;
 pub use cursor::Cursor;
@@ -76,6 +78,7 @@ use batch::Batch;
 use durable::Wishes;
 use keyed::Keyed;
 use listen::Listener;
+use outliving::Outliving;
 use park::{Gathering, Parked};
 use private::Private;
 use reverse::Asked;
@@ -88,6 +91,7 @@ use subscribe::{Subscriber, Subscriptions};
 use survey::Publication;
 use task_news::Opening;
 use wait::Waiter;
+use watching::Watcher;
 
 /// The live state of one project.
 #[derive(Debug, Default)]
@@ -132,6 +136,10 @@ pub struct Shard {
     runs: Runs,
     /// Whose they are.
     running: BTreeMap<RunId, Running>,
+    /// What of them is on its way into the store, and out of it.
+    outliving: Outliving,
+    /// Who waits for the end of a run without owning it.
+    watchers: Vec<Watcher>,
     /// The calls of runs that are on their way to a server.
     step_calls: BTreeMap<(RunId, Unit), (ServerId, CallId)>,
     /// Clients' calls that are not answered yet.
@@ -170,6 +178,7 @@ enum Exchange {
 impl Shard {
     /// Takes one input. All that follows from it is in `cx.out` afterwards.
     pub fn handle(&mut self, cx: &mut Cx<'_>, input: Input) {
+        self.resume_runs(cx);
         match input {
             Input::AnswerDelayed(exchange) => self.on_answer_delayed(cx, exchange),
             Input::BatchPosted(posted) => self.on_batch_posted(cx, posted),

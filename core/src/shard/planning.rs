@@ -1,23 +1,24 @@
 //! The tools for plans: a plan is checked and begun, and what runs have kept is told.
 
-use alloc::borrow::Cow;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::Deserialize;
 
+use super::outliving::{self, Stored};
 use super::running::Running;
 use super::{Cx, Exchange, Shard};
-use crate::hub::{self, Part, PlanTool, RunLine};
-use crate::mcp::{Abilities, ListKind, Revision};
+use crate::hub::{self, Cannot, Part, PlanTool, RunLine};
+use crate::mcp::{Abilities, ListKind};
 use crate::plan::{Plan, Pointer, Tools};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field};
-use crate::run::{Extract, Run};
+use crate::run::{Extract, Run, Status};
 use crate::snapshot::Snapshot;
 use crate::upstream::Caller;
-use crate::{Bug, Exceeded, ExchangeId, Limit, RunId};
+use crate::{Bug, Exceeded, ExchangeId, Limit, RunId, UpstreamFault};
 
 /// Where nobody listens.
 pub(super) const NOWHERE: ExchangeId = ExchangeId(u64::MAX);
@@ -36,6 +37,12 @@ struct Asked {
     offset: Option<usize>,
     length: Option<usize>,
     search: Option<String>,
+    #[serde(default)]
+    wait: bool,
+    #[serde(default)]
+    background: bool,
+    limit: Option<usize>,
+    cursor: Option<String>,
 }
 
 /// The tools of the unified endpoint, as a caller sees it.
@@ -74,9 +81,14 @@ impl Shard {
         let arguments = body.raw(Field::Arguments).unwrap_or(b"{}");
         let result = match serde_json::from_slice::<Asked>(arguments) {
             Ok(asked) => self.tell(cx, caller, tool, &asked),
-            Err(_) => hub::cannot("the arguments do not fit the input schema of the tool"),
+            Err(_) => {
+                let why = "the arguments do not fit the input schema of the tool";
+                Some(hub::cannot(Cannot::Arguments, why))
+            }
         };
-        self.answer_as_hub(cx, caller, &result);
+        if let Some(result) = result {
+            self.answer_as_hub(cx, caller, &result);
+        }
     }
 
     fn execute(&mut self, cx: &mut Cx<'_>, caller: &Caller, body: &Envelope) {
@@ -86,11 +98,31 @@ impl Shard {
             Err(_) if self.is_missing(cx, &caller.target) => self.wait(cx, caller.clone(), body.clone()),
             Err(faults) => self.answer_as_hub(cx, caller, &hub::refused(&faults)),
             Ok(plan) if plan.dry_run => self.answer_as_hub(cx, caller, &hub::outlined(&plan.outline())),
-            Ok(plan) => self.begin_run(cx, caller, plan),
+            Ok(plan) => {
+                let key = Self::run_key(cx, caller, body);
+                let known = key.and_then(|key| Ok((self.run_under(caller, key.as_deref(), arguments)?, key)));
+                match known {
+                    Ok((None, key)) => self.begin_run(cx, caller, plan, Stored::new(arguments, key)),
+                    Ok((Some(id), _)) if plan.background || !self.is_open(id) => {
+                        let told = self.told(cx, id);
+                        self.answer_as_hub(cx, caller, &told);
+                    }
+                    Ok((Some(id), _)) => self.watch(caller, id),
+                    Err(fault) => self.fail(cx, caller, &fault),
+                }
+            }
         }
     }
 
-    fn begin_run(&mut self, cx: &mut Cx<'_>, caller: &Caller, plan: Plan) {
+    fn is_open(&self, id: RunId) -> bool {
+        self.runs.get(id).is_some_and(|run| run.status() == Status::Running)
+    }
+
+    fn begin_run(&mut self, cx: &mut Cx<'_>, caller: &Caller, plan: Plan, stored: Stored) {
+        if self.stopping {
+            let (server, cause) = (hub::NAME.to_owned(), "the hub stops".to_owned());
+            return self.fail(cx, caller, &UpstreamFault::Unavailable { server, cause }.into());
+        }
         let most = cx.limits().project_runs;
         if self.runs.open() >= most {
             let hint = "try again when runs have ended; batch_cancel ends one";
@@ -101,67 +133,84 @@ impl Shard {
             return self.fail(cx, caller, &Bug::Invariant("a run of nobody").into());
         };
         let (id, background) = (RunId::mint(cx.entropy), plan.background);
-        let mut template = Caller {
-            ends: false,
-            id: "\"step\"".into(),
-            revision: Revision::LAST_WITH_HANDSHAKE,
-            progress: None,
-            // A key is of the whole.
-            idempotency: None,
-            // In the era without sessions a question is an answer, which a run cannot give before its end.
-            abilities: caller.session.map_or_else(Abilities::default, |_| caller.abilities),
-            key: caller.session.is_none().then(|| key.clone()),
-            ..caller.clone()
-        };
-        if background {
-            template.key = Some(key.clone());
-            (template.session, template.exchange) = (None, NOWHERE);
-            (template.abilities, template.log_level) = (Abilities::default(), None);
-        } else if caller.ends {
-            self.exchanges.insert(caller.exchange, Exchange::Run(id));
+        let mut template = outliving::nobody(key.clone());
+        if !background {
+            template = Caller {
+                exchange: caller.exchange,
+                session: caller.session,
+                log_level: caller.log_level,
+                // In the era without sessions a question is an answer, which a run cannot give before its end.
+                abilities: caller.session.map_or_else(Abilities::default, |_| caller.abilities),
+                extensions: caller.extensions.clone(),
+                key: caller.session.is_none().then(|| key.clone()),
+                ..template
+            };
+            if caller.ends {
+                self.exchanges.insert(caller.exchange, Exchange::Run(id));
+            }
         }
         let waiting = (!background).then(|| caller.clone());
-        self.running.insert(id, Running { caller: waiting, template, key, said: 0 });
+        self.running.insert(id, Running { caller: waiting, template, key, said: 0, stored });
         self.runs.insert(id, Run::new(Arc::new(plan), cx.now, cx.limits()));
         if background {
             let told = self.told(cx, id);
+            self.wishes.holds = Some(caller.exchange);
             self.answer_as_hub(cx, caller, &told);
+            self.wishes.holds = None;
         }
     }
 
-    fn tell(&mut self, cx: &mut Cx<'_>, caller: &Caller, tool: PlanTool, asked: &Asked) -> Vec<u8> {
-        let Some(text) = &asked.run else { return hub::run_list(self.runs_of(caller)) };
+    /// What a tool answers; nothing if its caller waits.
+    fn tell(&mut self, cx: &mut Cx<'_>, caller: &Caller, tool: PlanTool, asked: &Asked) -> Option<Vec<u8>> {
+        let Some(text) = &asked.run else { return Some(self.runs_of(cx, caller, asked)) };
         let own = |id: &RunId| {
             let key = self.running.get(id).map(|running| &running.key);
             key.is_some() && key == self.key_of(caller)
         };
         let Some(id) = RunId::parse(text).filter(own) else {
-            return hub::cannot(&format!(
-                "there is no run {text:?}: it is unknown, another's, or ended too long ago (limit run_kept)"
-            ));
+            let why = "it is unknown, another's, or ended too long ago (limit run_kept)";
+            return Some(hub::cannot(Cannot::Unknown, &format!("there is no run {text:?}: {why}")));
         };
-        match tool {
+        Some(match tool {
             PlanTool::Cancel => {
                 self.stop_run(cx, id);
                 self.told(cx, id)
             }
+            PlanTool::Status if asked.wait && self.is_open(id) => {
+                self.watch(caller, id);
+                return None;
+            }
+            PlanTool::Retry => return self.retry_run(cx, caller, id, asked.background),
             PlanTool::Execute | PlanTool::Status => self.told(cx, id),
             PlanTool::Read => match self.read(cx, id, asked) {
                 Ok(parts) => hub::read_parts(parts),
-                Err(why) => hub::cannot(&why),
+                Err(why) => hub::cannot(Cannot::Unknown, &why),
             },
-        }
+        })
     }
 
-    /// The runs of a caller's key.
-    fn runs_of(&self, caller: &Caller) -> Vec<RunLine> {
+    /// The runs of a caller's key, the newest first, from where its cursor stands.
+    fn runs_of(&self, cx: &Cx<'_>, caller: &Caller, asked: &Asked) -> Vec<u8> {
         let own = self.running.iter().filter(|(_, running)| Some(&running.key) == self.key_of(caller));
-        let line = |(id, _): (&RunId, &Running)| {
-            let run = self.runs.get(*id)?;
+        let mut runs: Vec<(u64, RunId, &Run)> = own
+            .filter_map(|(id, _)| {
+                self.runs.get(*id).map(|run| (u64::MAX.abs_diff(run.life().began.0), *id, run))
+            })
+            .collect();
+        runs.sort_unstable_by_key(|(age, id, _)| (*age, *id));
+        let place = |(age, id, _): &(u64, RunId, &Run)| format!("{age:016x}{id}");
+        if let Some(cursor) = &asked.cursor {
+            runs.retain(|run| place(run) > *cursor);
+        }
+        let most = cx.limits().page_entries;
+        let most = asked.limit.unwrap_or(most).clamp(1, most);
+        let next = runs.get(most).and_then(|_| runs.get(most.saturating_sub(1))).map(place);
+        let line = |(_, id, run): (u64, RunId, &Run)| {
             let (steps_ended, steps) = run.progress();
-            Some(RunLine { run: format!("{id}"), status: run.status().name(), steps_ended, steps })
+            let (status, began_at) = (run.status().name(), run.life().began.0);
+            RunLine { run: format!("{id}"), status, began_at, steps_ended, steps }
         };
-        own.filter_map(line).collect()
+        hub::run_list(runs.into_iter().take(most).map(line).collect(), next)
     }
 
     fn read(&self, cx: &Cx<'_>, id: RunId, asked: &Asked) -> Result<Vec<Part>, String> {

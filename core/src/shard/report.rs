@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::{Cx, Effect, Report, Shard};
 use crate::mcp::Method;
-use crate::record::{CallRecord, LogCategory, LogLevel, LogSource, Outcome};
+use crate::record::{CallOutcome, CallRecord, LogCategory, LogLevel, LogSource};
 use crate::rpc::{Envelope, Field, Members, decode_string, write};
 use crate::upstream::{Call, Level, Request};
 use crate::{Fault, ServerId, Timestamp};
@@ -26,16 +26,16 @@ impl Shard {
         response: &Envelope,
     ) {
         let outcome = match response.raw_str(Field::Code).filter(|_| response.has(Field::Error)) {
-            Some(code) => Outcome::Error(code.parse().unwrap_or_default()),
-            None if response.is_failure() => Outcome::Failed,
-            None => Outcome::Done,
+            Some(code) => CallOutcome::Error(code.parse().unwrap_or_default()),
+            None if response.is_failure() => CallOutcome::Failed,
+            None => CallOutcome::Done,
         };
         self.record(cx, server, call, outcome, response.bytes().len());
     }
 
     /// A client has given up a call.
     pub(super) fn record_cancelled(&self, cx: &mut Cx<'_>, server: ServerId, call: &mut Call) {
-        self.record(cx, server, call, Outcome::Cancelled, 0);
+        self.record(cx, server, call, CallOutcome::Cancelled, 0);
     }
 
     /// A call of a client was answered with a fault of the hub's.
@@ -47,10 +47,17 @@ impl Shard {
         fault: &Fault,
     ) {
         cx.report_fault(name, (call.tool.as_deref(), call.since), fault);
-        self.record(cx, server, call, Outcome::Error(fault.wire().code), 0);
+        self.record(cx, server, call, CallOutcome::Error(fault.wire().code), 0);
     }
 
-    fn record(&self, cx: &mut Cx<'_>, server: ServerId, call: &mut Call, outcome: Outcome, answered: usize) {
+    fn record(
+        &self,
+        cx: &mut Cx<'_>,
+        server: ServerId,
+        call: &mut Call,
+        outcome: CallOutcome,
+        answered: usize,
+    ) {
         let Some(tool) = call.tool.take() else { return };
         let caller = call.purpose.client();
         let key = caller.and_then(|caller| self.key_of(caller)).cloned();

@@ -115,7 +115,7 @@ impl Shard {
             Exchange::Call(server, call) => {
                 (self.holder(server, call)?.calls.caller(call)?.session?, Kind::Answer)
             }
-            Exchange::Run(run) => (self.run_caller(run)?.session?, Kind::Answer),
+            Exchange::Run(run) => (self.run_caller(run, exchange)?.session?, Kind::Answer),
             Exchange::Stream(session) => (session, Kind::Listen),
             Exchange::Waiter => {
                 let mut waiters = self.waiters.iter();

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::cancel::cancellation;
+use super::outliving::Stored;
 use super::planning::NOWHERE;
-use super::wait::Patience;
 use super::{Cx, Shard, audit};
 use crate::hub::{self, Kept, Told};
 use crate::mcp::{Abilities, Method};
@@ -28,6 +28,8 @@ pub(super) struct Running {
     pub key: KeyId,
     /// How many ended steps its caller was told of.
     pub said: usize,
+    /// What the store has of it.
+    pub stored: Stored,
 }
 
 /// How much of a long output its caller sees.
@@ -36,18 +38,13 @@ const PREVIEW_BYTES: usize = 1024;
 impl Shard {
     /// Starts what may start, and answers those whose runs have ended.
     pub(super) fn carry_out_runs(&mut self, cx: &mut Cx<'_>) {
-        if self.stopping && self.runs.open() > 0 {
-            for id in self.running.keys().copied().collect::<Vec<_>>() {
-                self.stop_run(cx, id);
-            }
-        }
         loop {
             while let Some((id, start)) = self.runs.next(cx.now, cx.snapshot.limits()) {
                 self.start_step(cx, id, &start);
             }
             let ended = self.runs.take_ended();
             if ended.is_empty() {
-                return;
+                return self.tell_watchers(cx);
             }
             for id in ended {
                 self.on_run_ended(cx, id);
@@ -57,8 +54,6 @@ impl Shard {
     }
 
     fn start_step(&mut self, cx: &mut Cx<'_>, id: RunId, start: &Start) {
-        let Some(running) = self.running.get(&id) else { return };
-        let caller = Caller { step: Some((id, start.unit)), ..running.template.clone() };
         let mut params = Vec::from(b"{\"name\":");
         write::string(&mut params, &start.tool);
         params.extend_from_slice(b",\"arguments\":");
@@ -66,7 +61,8 @@ impl Shard {
         params.push(b'}');
         let text = write::request(Some(0), Method::ToolsCall.name(), Some(&params));
         match Envelope::parse(text.into(), Sender::Client, cx.limits()) {
-            Ok(body) => self.dispatch(cx, caller, body, Patience::Waits),
+            Ok(body) if start.repeatable => self.make_call(cx, id, start.unit, body),
+            Ok(body) => self.outliving.intend(id, start.unit, body),
             Err(fault) => {
                 let failure = Failure { words: format!("{fault}"), happened: Happened::Nothing };
                 self.tell_run(cx, id, Event::StepFailed(start.unit, failure));
@@ -94,12 +90,15 @@ impl Shard {
         self.tell_progress(cx, id);
     }
 
-    fn tell_run(&mut self, cx: &mut Cx<'_>, id: RunId, event: Event) {
+    pub(super) fn tell_run(&mut self, cx: &mut Cx<'_>, id: RunId, event: Event) {
         for unit in self.runs.handle(id, cx.now, event) {
             let why = |call| cancellation(call, "the run has given it up");
             match self.step_calls.remove(&(id, unit)) {
                 Some((server, call)) => drop(self.abandon(cx, server, call, why)),
-                None => self.waiters.retain(|waiter| waiter.caller.step != Some((id, unit))),
+                None => {
+                    self.waiters.retain(|waiter| waiter.caller.step != Some((id, unit)));
+                    self.outliving.drop_intent(id, unit);
+                }
             }
         }
     }
@@ -127,6 +126,7 @@ impl Shard {
 
     /// Ends runs whose callers want no answer.
     pub(super) fn cancel_runs(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Caller) -> bool) {
+        self.drop_watchers(cx, &which);
         let meant = |running: &Running| running.caller.as_ref().is_some_and(&which);
         let ids: Vec<RunId> = self.running.iter().filter(|(_, it)| meant(it)).map(|(id, _)| *id).collect();
         for id in ids {
@@ -163,6 +163,7 @@ impl Shard {
 
     /// Nobody reads any more what is said on an exchange.
     pub(super) fn detach_runs(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId) {
+        self.watchers.retain(|watcher| watcher.caller.exchange != exchange);
         let on = |running: &Running| running.caller.as_ref().is_some_and(|it| it.exchange == exchange);
         let ids: Vec<RunId> = self.running.iter().filter(|(_, it)| on(it)).map(|(id, _)| *id).collect();
         for id in ids {
@@ -212,7 +213,9 @@ impl Shard {
     /// Forgets what is kept no longer.
     pub(super) fn forget_runs(&mut self, cx: &Cx<'_>) {
         for id in self.runs.expire(cx.now, cx.limits()) {
-            self.running.remove(&id);
+            if let Some(running) = self.running.remove(&id) {
+                self.outliving.forget(cx.snapshot.project.id, id, &running.stored);
+            }
         }
     }
 
@@ -226,7 +229,9 @@ impl Shard {
 
     /// The result that says how a run stands.
     pub(super) fn told(&self, cx: &Cx<'_>, id: RunId) -> Vec<u8> {
-        let Some(run) = self.runs.get(id) else { return hub::cannot("the run is gone") };
+        let Some(run) = self.runs.get(id) else {
+            return hub::cannot(hub::Cannot::Unknown, "the run is gone");
+        };
         let limits = cx.limits();
         let output = if run.status() == Status::Running { Bytes::new() } else { run.output() };
         let whole = !output.is_empty() && output.len() <= limits.run_output_bytes;
@@ -249,18 +254,21 @@ impl Shard {
 
     /// Those who wait for runs.
     pub(super) fn run_callers(&self) -> impl Iterator<Item = &Caller> + Clone {
-        self.running.values().filter_map(|running| running.caller.as_ref())
+        let owners = self.running.values().filter_map(|running| running.caller.as_ref());
+        owners.chain(self.watchers.iter().map(|watcher| &watcher.caller))
     }
 
-    /// Who waits for a run.
-    pub(super) fn run_caller(&self, id: RunId) -> Option<&Caller> {
-        self.running.get(&id)?.caller.as_ref()
+    /// Who waits for a run on an exchange.
+    pub(super) fn run_caller(&self, id: RunId, exchange: ExchangeId) -> Option<&Caller> {
+        let owner = self.running.get(&id)?.caller.as_ref().filter(|caller| caller.exchange == exchange);
+        owner.or_else(|| self.run_callers().find(|caller| caller.ends && caller.exchange == exchange))
     }
 
     /// Whether each call of a run is known to both, and each run has an owner.
     pub(super) fn audit_runs(&self) -> Result<(), Bug> {
         let waiting = self.waiters.iter().filter(|waiter| waiter.caller.step.is_some()).count();
-        let under_way = self.step_calls.len().saturating_add(waiting);
+        let under_way: usize =
+            [self.step_calls.len(), waiting, self.outliving.intents().count()].into_iter().sum();
         audit::hold(self.runs.usage().in_flight == under_way, "a run waits for what nobody works on")?;
         let mut steps = 0_usize;
         for (server, call, caller) in self.client_calls() {

@@ -162,6 +162,7 @@ impl Shard {
     /// The hub stops: what waits is answered, links close, and streams end.
     pub(super) fn on_stopping(&mut self, cx: &mut Cx<'_>) {
         (self.draining, self.leaving, self.stopping) = (true, true, true);
+        self.put_runs_aside(cx);
         let links: Vec<LinkId> = self.links.keys().copied().collect();
         for link in links {
             self.give_up(cx, link);

@@ -8,7 +8,7 @@ use super::refusal::unanswered;
 use super::streams::Departure;
 use super::{Cx, Effect, Exchange, Shard};
 use crate::upstream::{Owner, Purpose, Seat, State, Upstream};
-use crate::{CallId, Deadline, ExchangeId, LinkId, ServerId, SessionId, UpstreamFault};
+use crate::{CallId, Deadline, ExchangeId, LinkId, ServerId, SessionId, Timestamp, UpstreamFault};
 
 /// Idle sessions are looked for this often; one may live this much longer than its time.
 pub(super) const SWEEP: Duration = Duration::from_secs(30);
@@ -30,6 +30,7 @@ impl Shard {
             (waiters, "a waiting request"),
             (self.parked_deadline(), "a parked call"),
             (self.runs.deadline(), "a run"),
+            (self.outliving.is_waiting().then_some(Timestamp(0)), "runs of an earlier life"),
             (sweep, "idle sessions and servers"),
         ]
         .into_iter()
@@ -161,6 +162,7 @@ impl Shard {
             Some(Exchange::Listener) => {
                 self.drop_listener(cx, exchange);
             }
+            Some(Exchange::Run(_)) if self.on_watcher_gone(exchange) => {}
             Some(Exchange::Run(run)) => self.on_run_caller_gone(cx, run),
             Some(Exchange::Stream(session)) => self.on_stream_gone(cx, session, exchange),
             Some(Exchange::Waiter) => self.on_waiter_gone(exchange),

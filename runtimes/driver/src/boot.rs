@@ -117,7 +117,12 @@ impl Driver {
         reclaim(&world, registry.projects.keys().copied()).await?;
         let mut cells = Vec::new();
         for project in registry.projects.values() {
-            cells.push(load_cell(&world, project.clone()).await?);
+            let cell = load_cell(&world, project.clone()).await?;
+            let now = world.clock.now();
+            // A run goes on with the rights of its key, as they are now.
+            let dead = registry.keys.values().filter(|key| key.project == cell.id && !key.opens_at(now));
+            dead.for_each(|key| cell.feed(Input::KeyRevoked(key.id.clone())));
+            cells.push(cell);
         }
         Ok(Self::assemble(world, pepper, registry, cells, entropy))
     }
@@ -230,7 +235,9 @@ async fn load_cell(world: &Arc<World>, project: Project) -> Result<Arc<Cell>, Bo
         }
     }
     let mut records = Vec::new();
-    for kind in [RecordKind::Session, RecordKind::Wishes, RecordKind::Owed] {
+    let lives =
+        [RecordKind::Session, RecordKind::Wishes, RecordKind::Owed, RecordKind::Run, RecordKind::RunCall];
+    for kind in lives {
         records.extend(list(world, kind, id).await?);
     }
     let shard = Shard::restore(records, world.clock.now());

@@ -23,6 +23,7 @@ mod welcome;
 /// Does what the command line says. 0 when it worked, 1 when it failed.
 pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
+        Command::Batch(args) => in_runtime(command::batch::run(args)),
         Command::Check(args) => Ok(command::check::run(&args)),
         Command::Completions(args) => Ok(command::completions::run(&args)),
         Command::Call(args) => in_runtime(command::call::run(args)),

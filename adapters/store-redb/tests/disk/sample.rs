@@ -57,6 +57,8 @@ pub(crate) fn numbered(stored: &Versioned) -> u128 {
         | Record::Calls(_)
         | Record::Log(_)
         | Record::Owed(_)
+        | Record::Run(_)
+        | Record::RunCall(_)
         | Record::Server(_)
         | Record::Session(_)
         | Record::Wishes(_) => u128::MAX,

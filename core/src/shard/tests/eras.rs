@@ -319,6 +319,8 @@ fn definitions_say_when_they_were_learnt() {
         | Record::Log(_)
         | Record::Owed(_)
         | Record::Project(_)
+        | Record::Run(_)
+        | Record::RunCall(_)
         | Record::Server(_)
         | Record::Session(_)
         | Record::Wishes(_) => None,

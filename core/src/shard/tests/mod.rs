@@ -2,6 +2,7 @@
 
 mod clients;
 mod script;
+mod watching;
 mod world;
 
 mod batches;
@@ -21,6 +22,7 @@ mod lists;
 mod meant;
 mod modern;
 mod news;
+mod outliving;
 mod parking;
 mod plans;
 mod private;

@@ -289,7 +289,7 @@ fn too_many_runs_are_refused_by_name_and_a_stopping_hub_answers_all() {
     assert!(answer.text(Field::ErrorMessage).unwrap().contains("limit project_runs"));
     world.feed(Input::Stopping);
     let told = world.told(&client, first);
-    assert!(told.contains(r#""status":"failed""#) || told.contains(r#""status":"cancelled""#), "{told}");
+    assert!(told.contains(r#""status":"running""#), "it goes on in the next life of the hub: {told}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::clients::{Client, ERAS, Era, HTTP, at};
 use super::world::World;
 use crate::mcp::Revision;
 use crate::ports::gateway::Target;
-use crate::record::{CallRecord, Outcome};
+use crate::record::{CallOutcome, CallRecord};
 use crate::shard::Effect;
 use crate::{Limits, Timestamp};
 
@@ -18,7 +18,7 @@ fn records(world: &mut World) -> Vec<CallRecord> {
     effects.filter_map(|it| if let Effect::Record(call) = it { Some(call) } else { None }).collect()
 }
 
-fn outcomes(world: &mut World) -> Vec<Outcome> {
+fn outcomes(world: &mut World) -> Vec<CallOutcome> {
     records(world).into_iter().map(|call| call.outcome).collect()
 }
 
@@ -48,7 +48,7 @@ fn a_call_is_recorded_once_with_who_made_it_and_what_it_took_and_never_with_what
             };
             assert_eq!((record.server, &*record.tool), (world.servers[0].id, "echo"));
             assert_eq!((record.key.as_ref(), &*record.revision), (Some(&key), revision.date()), "{era:?}");
-            assert_eq!((record.ms, record.outcome), (250, Outcome::Done));
+            assert_eq!((record.ms, record.outcome), (250, CallOutcome::Done));
             assert!(record.asked > 60 && record.answered > 60 && record.at > Timestamp(0), "{record:?}");
             assert!(!format!("{record:?}").contains("hunter2"));
         }
@@ -63,28 +63,28 @@ fn how_a_call_ends_is_recorded_whoever_ends_it() {
     call(&mut world, &client);
     let sent = world.requested("a");
     world.reply(&sent, r#"{"content":[],"isError":true}"#);
-    assert_eq!(outcomes(&mut world), [Outcome::Failed]);
+    assert_eq!(outcomes(&mut world), [CallOutcome::Failed]);
 
     call(&mut world, &client);
     let sent = world.requested("a");
     let error = format!(r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-7,"message":"no"}}}}"#, sent.id);
     world.says(sent.link, &error);
-    assert_eq!(outcomes(&mut world), [Outcome::Error(-7)]);
+    assert_eq!(outcomes(&mut world), [CallOutcome::Error(-7)]);
 
     call(&mut world, &client);
     let cancelled = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}"#;
     world.post(&client, cancelled);
-    assert_eq!(outcomes(&mut world), [Outcome::Cancelled]);
+    assert_eq!(outcomes(&mut world), [CallOutcome::Cancelled]);
 
     let exchange = call(&mut world, &client);
     world.advance(Limits::default().call);
     let code: i32 = world.code(&client, exchange).parse().unwrap();
-    assert_eq!(outcomes(&mut world), [Outcome::Error(code)]);
+    assert_eq!(outcomes(&mut world), [CallOutcome::Error(code)]);
 
     let exchange = call(&mut world, &client);
     world.crash("a");
     let code: i32 = world.code(&client, exchange).parse().unwrap();
-    assert_eq!(outcomes(&mut world), [Outcome::Error(code)]);
+    assert_eq!(outcomes(&mut world), [CallOutcome::Error(code)]);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_call_that_its_client_has_left_is_recorded_as_given_up_or_with_the_answer_th
     records(&mut world);
     let exchange = call(&mut world, &client);
     world.leave(exchange);
-    assert_eq!(outcomes(&mut world), [Outcome::Cancelled]);
+    assert_eq!(outcomes(&mut world), [CallOutcome::Cancelled]);
 }
 
 #[test]

@@ -5,7 +5,6 @@
 
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, VecDeque};
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -16,8 +15,7 @@ use crate::ports::gateway::Event;
 use crate::ports::store::Change;
 use crate::ports::upstream::CloseReason;
 use crate::record::{
-    Definitions, LogCategory, LogLevel, LogSource, Mode, Origin, Premises, Project, Record, RecordId, Server,
-    ServerSpec, Transport,
+    Definitions, Mode, Origin, Premises, Project, Record, RecordId, Server, ServerSpec, Transport,
 };
 use crate::rpc::{Envelope, Sender};
 use crate::shard::{Cx, Effect, Effects, Input, Shard, Token};
@@ -30,6 +28,8 @@ pub(super) enum Store {
     Commits,
     Holds,
     IsFull,
+    /// It has them when it is told to.
+    Queues,
     Refuses,
 }
 
@@ -65,6 +65,7 @@ pub(super) struct World {
     pub store: Store,
     pub publishes: bool,
     pub held: Vec<Token>,
+    pub queue: VecDeque<(Option<Token>, Vec<Change>)>,
     pub unpublished: Vec<Definitions>,
     pub records: BTreeMap<RecordId, Record>,
     pub exchanges: BTreeMap<ExchangeId, Seen>,
@@ -128,6 +129,7 @@ impl World {
             store: Store::Commits,
             publishes: true,
             held: Vec::new(),
+            queue: VecDeque::new(),
             unpublished: Vec::new(),
             records: BTreeMap::new(),
             exchanges: BTreeMap::new(),
@@ -266,18 +268,29 @@ impl World {
             self.held.extend(token);
             return None;
         }
+        if self.store == Store::Queues {
+            self.queue.push_back((token, changes.to_vec()));
+            return None;
+        }
         let outcome = match self.store {
             Store::Commits => Ok(()),
             Store::IsFull => Err(Unstored::Full.into()),
-            Store::Holds | Store::Refuses => Err(Unstored::Failed.into()),
+            Store::Holds | Store::Queues | Store::Refuses => Err(Unstored::Failed.into()),
         };
-        for change in changes.iter().filter(|_| outcome.is_ok()) {
+        if outcome.is_ok() {
+            self.apply(changes);
+        }
+        token.map(|token| Input::Stored { token, outcome })
+    }
+
+    /// The store has these changes.
+    pub(super) fn apply(&mut self, changes: &[Change]) {
+        for change in changes {
             match change {
                 Change::Put(record, _) => drop(self.records.insert(record.id(), record.clone())),
                 Change::Remove(id) => drop(self.records.remove(id)),
             }
         }
-        token.map(|token| Input::Stored { token, outcome })
     }
 
     /// Makes what was learnt part of the snapshot.
@@ -347,21 +360,6 @@ impl World {
 
     pub(super) fn close(&mut self, link: LinkId, reason: CloseReason) {
         self.feed(Input::LinkClosed { link, reason });
-    }
-
-    /// How many processes were started.
-    pub(super) fn starts(&self) -> usize {
-        self.log.iter().filter(|effect| matches!(effect, Effect::OpenLink { .. })).count()
-    }
-
-    pub(super) fn warnings(&self) -> Vec<String> {
-        let warning = |effect: &Effect| {
-            let Effect::Report(report) = effect else { return None };
-            let by_hub = report.source == LogSource::Hub && report.category != LogCategory::ToolExecution;
-            let serious = by_hub && report.level >= LogLevel::Warning;
-            serious.then(|| format!("{}: {}", report.server, report.message))
-        };
-        self.log.iter().filter_map(warning).collect()
     }
 }
 

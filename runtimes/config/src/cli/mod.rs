@@ -10,6 +10,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::client_config::DEFAULT_PROJECT;
 
+mod batch;
 mod calls;
 mod logs;
 mod query;
@@ -20,6 +21,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use batch::{Batch, BatchCommand, BatchList, BatchRef, BatchRun, HubArgs};
 pub use calls::{Calls, Metrics};
 pub use logs::Logs;
 pub use query::{Call, Check, ClientConfigArgs, Completions, Doctor, KeyCommand, Keys, KeysCreate};
@@ -47,6 +49,8 @@ pub struct Cli {
 /// What `mcp-orch` can be told to do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Run plans, graphs of tool calls, and look after their runs
+    Batch(Batch),
     /// Call a tool and print its result
     Call(Call),
     /// Show which tools were called, by whom, and how it went

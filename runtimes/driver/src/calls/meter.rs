@@ -1,6 +1,6 @@
 //! Counts of the calls of one server since the hub has started.
 
-use orch_core::record::{CallRecord, Outcome};
+use orch_core::record::{CallOutcome, CallRecord};
 use serde::{Deserialize, Serialize};
 
 /// The upper ends of the spans that calls are sorted into, in milliseconds; the last span has none.
@@ -30,10 +30,10 @@ pub struct Meter {
 impl Meter {
     pub(super) fn count(&mut self, call: &CallRecord) {
         let outcome = match call.outcome {
-            Outcome::Done => &mut self.done,
-            Outcome::Failed => &mut self.failed,
-            Outcome::Error(_) => &mut self.errors,
-            Outcome::Cancelled => &mut self.cancelled,
+            CallOutcome::Done => &mut self.done,
+            CallOutcome::Failed => &mut self.failed,
+            CallOutcome::Error(_) => &mut self.errors,
+            CallOutcome::Cancelled => &mut self.cancelled,
         };
         *outcome += 1;
         let span = BOUNDS.iter().position(|bound| call.ms <= *bound).unwrap_or(BOUNDS.len());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use orch_core::ports::store::{ScanOrder, StoreError};
-use orch_core::record::{CallRecord, Calls, Outcome};
+use orch_core::record::{CallOutcome, CallRecord, Calls};
 use orch_core::{LogId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +51,7 @@ pub struct CallLine {
     /// The server's answer, in bytes.
     pub answered: u32,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: CallOutcome,
 }
 
 /// What the calls of one tool were like.

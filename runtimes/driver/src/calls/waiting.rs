@@ -78,9 +78,9 @@ impl Waiting {
 mod tests {
     use super::*;
     use orch_core::Timestamp;
-    use orch_core::record::Outcome;
+    use orch_core::record::CallOutcome;
 
-    fn call(ms: u32, outcome: Outcome) -> CallRecord {
+    fn call(ms: u32, outcome: CallOutcome) -> CallRecord {
         let server = ServerId::parse("00000000-0000-0000-0000-000000000001").unwrap();
         let (at, tool, revision) = (Timestamp(5), "echo".into(), "2025-11-25".into());
         CallRecord { at, server, tool, key: None, revision, ms, asked: 10, answered: 20, outcome }
@@ -94,7 +94,8 @@ mod tests {
     #[test]
     fn what_has_no_room_is_counted_all_the_same() {
         let mut waiting = Waiting::default();
-        let outcomes = [Outcome::Done, Outcome::Failed, Outcome::Error(-32000), Outcome::Cancelled];
+        let outcomes =
+            [CallOutcome::Done, CallOutcome::Failed, CallOutcome::Error(-32000), CallOutcome::Cancelled];
         for (ms, outcome) in [0, 1, 2, 120_001].into_iter().zip(outcomes) {
             waiting.put(call(ms, outcome), || "a".into(), 3);
         }
@@ -110,11 +111,11 @@ mod tests {
     fn blocks_are_of_one_size_and_of_few_names() {
         let mut waiting = Waiting::default();
         for _ in 0..BLOCK + 1 {
-            waiting.put(call(1, Outcome::Done), || "a".into(), usize::MAX);
+            waiting.put(call(1, CallOutcome::Done), || "a".into(), usize::MAX);
         }
         assert_eq!(sizes(&mut waiting), (vec![BLOCK, 1], 0));
         for number in 0..300 {
-            let call = CallRecord { tool: format!("tool{number}").into(), ..call(1, Outcome::Done) };
+            let call = CallRecord { tool: format!("tool{number}").into(), ..call(1, CallOutcome::Done) };
             waiting.put(call, || "a".into(), usize::MAX);
         }
         assert_eq!(sizes(&mut waiting), (vec![256, 44], 0));

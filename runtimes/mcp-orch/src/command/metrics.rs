@@ -27,8 +27,10 @@ pub(crate) async fn run(args: Metrics) -> anyhow::Result<ExitCode> {
 
 fn text(project: &str, meters: &[(String, Meter)]) -> String {
     let mut out = String::new();
-    // Writing to a string does not fail.
-    let mut say = |line: std::fmt::Arguments<'_>| drop(writeln!(out, "{line}"));
+    let mut say = |line: std::fmt::Arguments<'_>| {
+        // Writing to a string does not fail.
+        let _written = writeln!(out, "{line}");
+    };
     say(format_args!("# HELP mcp_orch_calls_total Calls of tools that have ended."));
     say(format_args!("# TYPE mcp_orch_calls_total counter"));
     for (server, it) in meters {

@@ -1,5 +1,6 @@
 //! The commands beside `serve`, each in a file.
 
+pub(crate) mod batch;
 pub(crate) mod call;
 pub(crate) mod calls;
 pub(crate) mod check;

@@ -1,0 +1,185 @@
+//! The REST interface to runs of plans (`/api`). Each request is a call of a tool of the hub, with the caller's key: there is one
+//! dispatcher, and nothing here decides anything.
+
+mod ask;
+mod route;
+mod tell;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Response};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use orch_core::Fault;
+use orch_core::ports::gateway::{
+    Admission, Event, EventStream, Gateway, Head, Reply, ReplyBody, Target, Verb,
+};
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::task::{Context, Poll, ready};
+
+use crate::exchange::Face;
+use crate::reply::{self, Body, Exchange};
+use crate::{body, head, media};
+use ask::Ask;
+pub(crate) use route::Place;
+use route::What;
+use tell::Told;
+
+/// The description of the interface, in the form of `OpenAPI` 3.1.
+pub(crate) const DESCRIPTION: &[u8] = include_bytes!("openapi.json");
+
+/// What goes back.
+enum Outcome {
+    Told(Told),
+    /// A run was begun; the path that it has.
+    Begun(Told, String),
+    Stream(Box<dyn EventStream>),
+}
+
+impl From<Fault> for Outcome {
+    fn from(fault: Fault) -> Self {
+        Self::Told(Told::of_fault(&fault))
+    }
+}
+
+impl<G: Gateway + ?Sized> Face<G> {
+    /// Answers a request at a place of the interface.
+    pub(crate) async fn answer_api(
+        &self,
+        bound: SocketAddr,
+        exchange: Exchange,
+        place: Place<'_>,
+        request: (&Parts, Incoming),
+    ) -> Response<Body> {
+        let allow = place.what.allow();
+        let outcome = match self.check_target(bound, request.0) {
+            Ok(()) => self.serve_api(&exchange, place, request).await,
+            Err(fault) => Err(fault),
+        };
+        match outcome.unwrap_or_else(Outcome::from) {
+            Outcome::Told(told) => {
+                reply::tell(told.status, told.is_problem, (None, allow), told.body, exchange)
+            }
+            Outcome::Begun(told, path) => reply::tell(202, false, (Some(&path), allow), told.body, exchange),
+            Outcome::Stream(stream) => {
+                let reply = Reply { status: 200, session: None, body: ReplyBody::Events(stream) };
+                reply::respond(reply, exchange, self.limits.sse_comment)
+            }
+        }
+    }
+
+    async fn serve_api(
+        &self,
+        exchange: &Exchange,
+        place: Place<'_>,
+        (parts, body): (&Parts, Incoming),
+    ) -> Result<Outcome, Fault> {
+        let ask = Ask::of(place.what, &parts.method, parts.uri.query().unwrap_or_default())?;
+        let head = Head {
+            verb: Verb::Post,
+            project: Some(place.project.to_owned()),
+            target: Target::Unified,
+            bearer: head::bearer_of(&parts.headers)?,
+            session: None,
+            headers: Ask::headers(ask.tool, head::idempotency_of(&parts.headers)?),
+            messages_path: String::new(),
+        };
+        let admission = match self.gateway.admit(&head).await {
+            Ok(admission) => admission,
+            Err(reply) => return Ok(Outcome::Told(Told::bare(reply.status))),
+        };
+        if !place.what.has(&parts.method) {
+            return Ok(Outcome::Told(tell::no_method()));
+        }
+        if place.what == What::Batches && parts.method == Method::POST {
+            media::sends_json(&parts.headers)?;
+            let plan = body::read(body, &self.limits, exchange.pacer()).await?;
+            return self.execute(place, admission, head, &plan).await;
+        }
+        if !body.is_end_stream() {
+            // What it may say means nothing here.
+            body::read(body, &self.limits, exchange.pacer()).await?;
+        }
+        let reply = self.gateway.submit(admission, head, ask.message().into()).await;
+        Ok(match (place.what, reply) {
+            (What::Events(_), Reply { body: ReplyBody::Events(stream), .. }) => {
+                Outcome::Stream(Box::new(News(stream, false)))
+            }
+            (What::Events(_), Reply { status, body: ReplyBody::Json(answer), .. }) => {
+                let told = Told::of(status, &answer);
+                if told.is_problem {
+                    Outcome::Told(told)
+                } else {
+                    Outcome::Stream(Box::new(Once(Some(answer))))
+                }
+            }
+            (_, reply) => Outcome::Told(whole(reply).await),
+        })
+    }
+
+    /// Begins a run. It goes on whatever becomes of the request; who does not want it in the background waits for its end.
+    async fn execute(
+        &self,
+        place: Place<'_>,
+        admission: Admission,
+        head: Head,
+        plan: &[u8],
+    ) -> Result<Outcome, Fault> {
+        let (ask, manner) = Ask::execute(plan)?;
+        let reply = self.gateway.submit(admission.clone(), head.clone(), ask.message().into()).await;
+        let begun = whole(reply).await;
+        let Some(run) = begun.run().filter(|_| !manner.dry_run) else { return Ok(Outcome::Told(begun)) };
+        if manner.background {
+            let path = format!("/api/projects/{}/batches/{run}", place.project);
+            return Ok(Outcome::Begun(begun, path));
+        }
+        let ask = Ask::end_of(&run);
+        let head = Head { headers: Ask::headers(ask.tool, None), ..head };
+        Ok(Outcome::Told(whole(self.gateway.submit(admission, head, ask.message().into()).await).await))
+    }
+}
+
+/// What a reply says in the end.
+async fn whole(reply: Reply) -> Told {
+    match reply.body {
+        ReplyBody::Empty => Told::bare(reply.status),
+        ReplyBody::Json(answer) => Told::of(reply.status, &answer),
+        ReplyBody::Events(mut stream) => {
+            let mut last = Bytes::new();
+            while let Some(event) = poll_fn(|cx| stream.poll_event(cx)).await {
+                if let Event::Message { data, .. } = event {
+                    last = data;
+                }
+            }
+            Told::of(reply.status, &last)
+        }
+    }
+}
+
+/// The messages about a run, as its followers see them. True when the last one was said.
+struct News(Box<dyn EventStream>, bool);
+
+impl EventStream for News {
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        while !self.1 {
+            let Some(event) = ready!(self.0.poll_event(cx)) else { break };
+            let Event::Message { data, .. } = event else { continue };
+            if let Some((text, ends)) = tell::news(&data) {
+                self.1 = ends;
+                return Poll::Ready(Some(Event::Message { id: None, data: text.into() }));
+            }
+        }
+        Poll::Ready(None)
+    }
+}
+
+/// The one message about a run that has ended.
+struct Once(Option<Bytes>);
+
+impl EventStream for Once {
+    fn poll_event(&mut self, _: &mut Context<'_>) -> Poll<Option<Event>> {
+        let news = self.0.take().and_then(|answer| tell::news(&answer));
+        Poll::Ready(news.map(|(text, _)| Event::Message { id: None, data: text.into() }))
+    }
+}

@@ -1,0 +1,106 @@
+//! What is to be remembered of a run, in the order in which it happens.
+//!
+//! A call that ends leaves a mark. One whose tool may not be called twice leaves one before it is made, too: whoever makes the
+//! call waits until that mark is durable, so that what has no mark was never made.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use super::step::{Element, StepState};
+use super::{Happened, Life, Run, Unit};
+use crate::Timestamp;
+
+/// What has become of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Which.
+    pub unit: Unit,
+    /// How often it was tried.
+    pub tries: u32,
+    /// When its last try began.
+    pub since: Timestamp,
+    /// When that ended.
+    pub at: Timestamp,
+    /// What.
+    pub became: Became,
+}
+
+/// What a call has become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Became {
+    /// It was answered with this result.
+    Answered(Bytes),
+    /// It is about to be made, and may be made only once.
+    Begun,
+    /// It came to nothing; this stands for its result.
+    Failed(Bytes, Happened),
+    /// It is not to be made; or its step has ended without any call.
+    LeftOut,
+    /// It was answered, and the result is not there any more.
+    Lost,
+    /// It was not made after all, and is going to be.
+    Undone,
+}
+
+impl Run {
+    /// What has become of its calls since this was asked last.
+    pub fn take_marks(&mut self) -> Vec<Mark> {
+        core::mem::take(&mut self.marks)
+    }
+
+    /// When it began and ended.
+    pub fn life(&self) -> Life {
+        Life { began: self.began, until: self.until, stopped: self.stopped, ended: self.ended }
+    }
+
+    /// Marks a call that may not be made twice: it begins, or it has not begun after all.
+    pub(super) fn mark_once(&mut self, now: Timestamp, unit: Unit) {
+        if !self.plan.steps.get(unit.step).is_some_and(|step| step.repeatable) {
+            self.mark(now, unit);
+        }
+    }
+
+    pub(super) fn mark(&mut self, now: Timestamp, unit: Unit) {
+        let tried = self.steps.get(unit.step).and_then(|state| state.tried(unit.element));
+        self.mark_as_tried(now, unit, tried);
+    }
+
+    /// Marks what has become of a call, with what was known of its tries.
+    pub(super) fn mark_as_tried(&mut self, now: Timestamp, unit: Unit, before: Option<(u32, Timestamp)>) {
+        let Some(state) = self.steps.get(unit.step) else { return };
+        let became = match state.elements.get(unit.element) {
+            Some(Element::Answered(answer)) => Became::Answered(answer.result().clone()),
+            Some(Element::Failed(answer, happened)) => Became::Failed(answer.result().clone(), *happened),
+            Some(Element::Lost) => Became::Lost,
+            Some(Element::Pausing { .. } | Element::Waiting) => Became::Undone,
+            Some(Element::Running { .. }) => Became::Begun,
+            Some(Element::Skipped) | None => Became::LeftOut,
+        };
+        let (tries, since) = before.unwrap_or((0, now));
+        self.marks.push(Mark { unit, tries, since, at: now, became });
+    }
+}
+
+impl StepState {
+    /// How often an element was tried, and since when the last time.
+    pub(super) fn tried(&self, element: usize) -> Option<(u32, Timestamp)> {
+        match self.elements.get(element)? {
+            Element::Pausing { tries, since } | Element::Running { tries, since } => Some((*tries, *since)),
+            Element::Answered(_)
+            | Element::Failed(..)
+            | Element::Lost
+            | Element::Skipped
+            | Element::Waiting => None,
+        }
+    }
+
+    /// Says so if a result is not there any more.
+    pub(super) fn loss(&self) -> Option<String> {
+        let lost = self.elements.iter().any(|element| matches!(element, Element::Lost));
+        lost.then(|| {
+            "it was done, but its result was not stored (limit run_stored_bytes), and the hub was started again"
+                .into()
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! A run in another life: what is known of its calls is put in its place, and it goes on from there.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::ending::Unbegun;
+use super::step::Element;
+use super::{Answer, Became, Event, Failure, Happened, Life, Mark, Run, Status, Unit};
+use crate::plan::{OnError, Plan};
+use crate::{Limits, Timestamp};
+
+impl Run {
+    /// A run that goes on in another life of the hub. Calls without a mark begin; what nobody knows of a call that was begun and
+    /// may not be made twice is its failure.
+    pub fn restore(
+        plan: Arc<Plan>,
+        life: Life,
+        mut marks: Vec<Mark>,
+        now: Timestamp,
+        limits: &Limits,
+    ) -> Self {
+        let mut run = Self::blank(plan, life.began, limits);
+        run.until = life.until;
+        let mut by_step: BTreeMap<usize, Vec<Mark>> = BTreeMap::new();
+        marks.sort_by_key(|mark| (mark.at, mark.unit));
+        for mark in marks {
+            by_step.entry(mark.unit.step).or_default().push(mark);
+        }
+        while let Some(step) = run.to_begin.pop_front() {
+            let marks = by_step.remove(&step).unwrap_or_default();
+            // What had begun before the run was stopped begins, whatever became of it; nothing else does.
+            run.stopped = life.stopped.filter(|_| marks.is_empty());
+            match run.begin(now, step) {
+                Ok(()) => run.recall(now, step, marks, life),
+                Err(Unbegun::Ended(ended)) => run.end_step(now, step, ended),
+                Err(Unbegun::Failed(words)) => run.fail_step(now, step, words),
+            }
+        }
+        run.stopped = life.stopped.or(run.stopped);
+        // What was begun and has no answer will have none.
+        for unit in run.running().collect::<Vec<_>>() {
+            let words = "the hub ended before it was answered; the outcome is unknown".into();
+            run.handle(now, Event::StepFailed(unit, Failure { words, happened: Happened::Unknown }));
+        }
+        if life.ended.is_some() && run.ended.is_none() {
+            // It was ended by rules that are others today.
+            run.stop_all(now, life.stopped.unwrap_or(Status::Cancelled));
+        }
+        run.begin_all(now);
+        run.ended = run.ended.map(|now| life.ended.unwrap_or(now));
+        run
+    }
+
+    /// The same run, once more: what was done stays, and all else begins anew. `None` while it goes on.
+    pub fn again(&self, now: Timestamp, limits: &Limits) -> Option<Self> {
+        self.ended?;
+        let mut marks = Vec::new();
+        for (step, (plan, state)) in self.plan.steps.iter().zip(&self.steps).enumerate() {
+            for (element, it) in state.elements.iter().enumerate() {
+                let became = match it {
+                    Element::Answered(answer) => Became::Answered(answer.result().clone()),
+                    Element::Lost if !plan.repeatable => Became::Lost,
+                    Element::Failed(..)
+                    | Element::Lost
+                    | Element::Pausing { .. }
+                    | Element::Running { .. }
+                    | Element::Skipped
+                    | Element::Waiting => continue,
+                };
+                let unit = Unit { step, element };
+                marks.push(Mark { unit, tries: 1, since: now, at: now, became });
+            }
+        }
+        let until = now.after(self.plan.deadline);
+        let life = Life { began: self.began, until, stopped: None, ended: None };
+        let mut run = Self::restore(Arc::clone(&self.plan), life, marks, now, limits);
+        for (new, old) in run.steps.iter_mut().zip(&self.steps) {
+            if new.ended.is_some() {
+                (new.calls, new.spent, new.span) = (old.calls, old.spent, old.span);
+            }
+        }
+        Some(run)
+    }
+
+    /// The calls that are not to be made once more: they were answered.
+    pub fn done(&self) -> impl Iterator<Item = Unit> {
+        self.steps.iter().enumerate().flat_map(|(step, state)| {
+            let done = |it: &Element| matches!(it, Element::Answered(_) | Element::Lost);
+            let done = state.elements.iter().enumerate().filter(move |(_, it)| done(it));
+            done.map(move |(element, _)| Unit { step, element })
+        })
+    }
+
+    /// Puts what is known of a step's elements in its place.
+    fn recall(&mut self, now: Timestamp, step: usize, marks: Vec<Mark>, life: Life) {
+        let Some(plan) = self.plan.steps.get(step) else { return };
+        let (repeatable, timeout, on_error) = (plan.repeatable, plan.timeout, plan.on_error);
+        for Mark { unit, tries, since, at, became } in marks {
+            let Some(state) = self.steps.get_mut(step).filter(|it| unit.element < it.elements.len()) else {
+                continue;
+            };
+            if became == Became::Undone || (became == Became::Lost && repeatable && life.ended.is_none()) {
+                continue;
+            }
+            if tries > 0 {
+                state.calls = state.calls.saturating_add(tries as usize);
+                let (first, last) = state.span.unwrap_or((since, at));
+                state.span = Some((first.min(since), last.max(at)));
+                state.spent = state.spent.saturating_add(at.since(since));
+            }
+            let mut kept = 0;
+            let element = match became {
+                Became::Answered(result) => {
+                    kept = result.len();
+                    Element::Answered(Answer::read(result))
+                }
+                Became::Begun => {
+                    state.in_flight = state.in_flight.saturating_add(1);
+                    self.in_flight = self.in_flight.saturating_add(1);
+                    self.timers.extend(timeout.map(|timeout| (since.after(timeout), unit)));
+                    state.set(unit.element, Element::Running { tries, since });
+                    continue;
+                }
+                Became::Failed(result, happened) => {
+                    kept = result.len();
+                    let answer = Answer::read(result);
+                    state.failure.get_or_insert_with(|| (answer.words(), happened));
+                    state.failed = state.failed.saturating_add(1);
+                    state.halted = on_error != OnError::Continue;
+                    Element::Failed(answer, happened)
+                }
+                Became::Lost => Element::Lost,
+                Became::LeftOut | Became::Undone => Element::Skipped,
+            };
+            state.set(unit.element, element);
+            state.left = state.left.saturating_sub(1);
+            self.keep(unit, kept);
+        }
+        self.stopped = life.stopped;
+        self.end_if_over(now, step);
+        self.requeue(step);
+    }
+}

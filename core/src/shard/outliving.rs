@@ -1,0 +1,306 @@
+//! Runs outlive the hub: what has become of them goes to the store at the end of each input, and another life of the hub goes
+//! on from there.
+//!
+//! A call that may not be made twice waits until the store has it that it begins.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use alloc::{borrow::ToOwned, format};
+use bytes::Bytes;
+
+use super::planning::NOWHERE;
+use super::running::Running;
+use super::wait::Patience;
+use super::{Cx, Shard, Token};
+use crate::mcp::{Abilities, Extensions, Revision};
+use crate::plan::Plan;
+use crate::ports::gateway::Target;
+use crate::ports::store::{Change, Expect};
+use crate::record::{self, Outcome, Record, RecordId};
+use crate::rpc::Envelope;
+use crate::run::{Answer, Became, Event, Failure, Happened, Life, Mark, Run, Unit};
+use crate::upstream::Caller;
+use crate::{Fault, KeyId, Limit, Limits, ProjectId, RunId};
+
+/// How many characters are stored of the words of a failure that is too long.
+const WORDS: usize = 1024;
+
+/// What the store has of a run.
+#[derive(Debug)]
+pub(super) struct Stored {
+    /// The plan, as it was written.
+    pub plan: Box<str>,
+    /// The key under which its request is known when it comes again.
+    pub idempotency: Option<Box<str>>,
+    life: Option<Life>,
+    calls: BTreeSet<Unit>,
+    /// Bytes of the results.
+    bytes: usize,
+}
+
+/// A call that is made as soon as the store has it that it begins.
+#[derive(Debug)]
+pub(super) struct Intent {
+    pub run: RunId,
+    pub unit: Unit,
+    body: Envelope,
+}
+
+/// Runs on their way into the store, and out of it.
+#[derive(Debug, Default)]
+pub(super) struct Outliving {
+    /// What an earlier life of the hub has left.
+    left: Vec<(record::Run, Vec<record::RunCall>)>,
+    /// What is to be removed.
+    removed: Vec<RecordId>,
+    /// Calls that wait for a place in the store, and those whose place is on its way there.
+    said: Vec<Intent>,
+    held: BTreeMap<Token, Vec<Intent>>,
+}
+
+impl Stored {
+    /// Nothing, yet.
+    pub(super) fn new(plan: &[u8], idempotency: Option<Box<str>>) -> Self {
+        let plan = core::str::from_utf8(plan).unwrap_or_default().into();
+        Self { plan, idempotency, life: None, calls: BTreeSet::new(), bytes: 0 }
+    }
+
+    /// What is stored of a result, while there is room.
+    fn take(&mut self, result: &[u8], limits: &Limits) -> Option<String> {
+        let bytes = self.bytes.saturating_add(result.len());
+        let text = core::str::from_utf8(result).ok().filter(|_| bytes <= limits.run_stored_bytes)?;
+        self.bytes = bytes;
+        Some(text.to_owned())
+    }
+
+    fn outcome(&mut self, became: Became, limits: &Limits) -> Option<Outcome> {
+        Some(match became {
+            Became::Answered(result) => {
+                self.take(&result, limits).map_or(Outcome::Overlong, Outcome::Answered)
+            }
+            Became::Begun => Outcome::Begun,
+            Became::Failed(result, happened) => {
+                let stored = self.take(&result, limits).unwrap_or_else(|| cut(result, limits));
+                Outcome::Failed(stored, happened)
+            }
+            Became::LeftOut => Outcome::LeftOut,
+            Became::Lost => Outcome::Overlong,
+            Became::Undone => return None,
+        })
+    }
+}
+
+/// What stands for a failure that is too long to be stored.
+fn cut(result: Bytes, limits: &Limits) -> String {
+    let words = Answer::read(result).words();
+    let words: String = words.chars().take(WORDS).collect();
+    let words = format!("{words} (limit {} reached: {})", Limit::RunStoredBytes, limits.run_stored_bytes);
+    core::str::from_utf8(Answer::of_failure(&words).result()).unwrap_or_default().to_owned()
+}
+
+impl Outliving {
+    /// Takes what an earlier life of the hub has left. Calls of runs that are gone go, too.
+    pub(super) fn restore(&mut self, runs: Vec<record::Run>, calls: Vec<record::RunCall>) {
+        let mut by_run: BTreeMap<RunId, Vec<record::RunCall>> = BTreeMap::new();
+        for call in calls {
+            by_run.entry(call.run).or_default().push(call);
+        }
+        self.left = runs
+            .into_iter()
+            .map(|run| {
+                let calls = by_run.remove(&run.id).unwrap_or_default();
+                (run, calls)
+            })
+            .collect();
+        let orphans = by_run.into_values().flatten();
+        self.removed.extend(orphans.map(|call| RecordId::RunCall(call.project, call.run, call.unit)));
+    }
+
+    /// Whether there is something to go on with.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.left.is_empty() || !self.removed.is_empty()
+    }
+
+    /// Calls that are not made yet.
+    pub(super) fn intents(&self) -> impl Iterator<Item = &Intent> {
+        self.said.iter().chain(self.held.values().flatten())
+    }
+
+    /// A call is not to be made any more.
+    pub(super) fn drop_intent(&mut self, run: RunId, unit: Unit) {
+        let other = |intent: &Intent| (intent.run, intent.unit) != (run, unit);
+        self.said.retain(other);
+        self.held.values_mut().for_each(|held| held.retain(other));
+    }
+
+    /// A run is gone, and the store is to forget it.
+    pub(super) fn forget(&mut self, project: ProjectId, id: RunId, stored: &Stored) {
+        self.removed.push(RecordId::Run(project, id));
+        self.removed.extend(stored.calls.iter().map(|unit| RecordId::RunCall(project, id, *unit)));
+    }
+
+    /// A run is begun once more: the store forgets what is not done of it. `bytes` are those of what is.
+    pub(super) fn forget_calls(
+        &mut self,
+        project: ProjectId,
+        id: RunId,
+        (stored, done): (&mut Stored, &BTreeSet<Unit>),
+        bytes: usize,
+    ) {
+        let undone = stored.calls.extract_if(.., |unit| !done.contains(unit));
+        self.removed.extend(undone.map(|unit| RecordId::RunCall(project, id, unit)));
+        stored.bytes = bytes;
+    }
+
+    /// Calls are about to be made that wait for the changes of this input.
+    pub(super) fn hold(&mut self, token: Token) {
+        let said = core::mem::take(&mut self.said);
+        self.held.insert(token, said);
+    }
+
+    pub(super) fn is_holding(&self) -> bool {
+        !self.said.is_empty()
+    }
+
+    pub(super) fn intend(&mut self, run: RunId, unit: Unit, body: Envelope) {
+        self.said.push(Intent { run, unit, body });
+    }
+}
+
+impl Shard {
+    /// Takes up the runs of an earlier life of the hub.
+    pub(super) fn resume_runs(&mut self, cx: &mut Cx<'_>) {
+        for (run, calls) in core::mem::take(&mut self.outliving.left) {
+            let mut stored = Stored::new(run.plan.as_bytes(), run.idempotency.map(String::into_boxed_str));
+            stored.life = Some(run.life);
+            let marks = calls.into_iter().map(|call| {
+                stored.calls.insert(call.unit);
+                let mark = mark(call);
+                stored.bytes = stored.bytes.saturating_add(match &mark.became {
+                    Became::Answered(result) | Became::Failed(result, _) => result.len(),
+                    Became::Begun | Became::LeftOut | Became::Lost | Became::Undone => 0,
+                });
+                mark
+            });
+            let marks: Vec<Mark> = marks.collect();
+            let Some(plan) = Plan::recall(&run.plan, &run.repeatable, cx.limits()) else {
+                // Bounds have become narrower than the plan.
+                self.outliving.forget(run.project, run.id, &stored);
+                continue;
+            };
+            let machine = Run::restore(Arc::new(plan), run.life, marks, cx.now, cx.limits());
+            let template = nobody(run.key.clone());
+            let running = Running { caller: None, template, key: run.key, said: 0, stored };
+            self.running.insert(run.id, running);
+            self.runs.insert(run.id, machine);
+        }
+    }
+
+    /// What has changed of runs, for the store.
+    pub(super) fn run_changes(&mut self, cx: &Cx<'_>) -> Vec<Change> {
+        let project = cx.snapshot.project.id;
+        let removed = core::mem::take(&mut self.outliving.removed);
+        let mut changes: Vec<Change> = removed.into_iter().map(Change::Remove).collect();
+        for (id, marks) in self.runs.take_changed() {
+            let (Some(run), Some(running)) = (self.runs.get(id), self.running.get_mut(&id)) else { continue };
+            let stored = &mut running.stored;
+            let life = run.life();
+            if stored.life.replace(life) != Some(life) {
+                let record = record::Run {
+                    id,
+                    project,
+                    key: running.key.clone(),
+                    idempotency: stored.idempotency.as_deref().map(ToOwned::to_owned),
+                    plan: stored.plan.to_string(),
+                    repeatable: run.plan().steps.iter().map(|step| step.repeatable).collect(),
+                    life,
+                };
+                changes.push(Change::Put(Record::Run(record), Expect::Anything));
+            }
+            for Mark { unit, tries, since, at, became } in marks {
+                match stored.outcome(became, cx.limits()) {
+                    Some(outcome) => {
+                        stored.calls.insert(unit);
+                        let call = record::RunCall { run: id, project, unit, tries, since, at, outcome };
+                        changes.push(Change::Put(Record::RunCall(call), Expect::Anything));
+                    }
+                    None if stored.calls.remove(&unit) => {
+                        changes.push(Change::Remove(RecordId::RunCall(project, id, unit)));
+                    }
+                    None => {}
+                }
+            }
+        }
+        changes
+    }
+
+    /// The store has it that calls begin, so they do; or it has not, and they do not.
+    pub(super) fn release_intents(&mut self, cx: &mut Cx<'_>, token: Token, outcome: &Result<(), Fault>) {
+        for Intent { run, unit, body } in self.outliving.held.remove(&token).into_iter().flatten() {
+            match outcome {
+                Ok(()) => self.make_call(cx, run, unit, body),
+                Err(fault) => {
+                    let words = format!("that it begins could not be stored: {fault}");
+                    let failure = Failure { words, happened: Happened::Nothing };
+                    self.tell_run(cx, run, Event::StepFailed(unit, failure));
+                }
+            }
+        }
+    }
+
+    pub(super) fn make_call(&mut self, cx: &mut Cx<'_>, run: RunId, unit: Unit, body: Envelope) {
+        let Some(running) = self.running.get(&run) else { return };
+        let caller = Caller { step: Some((run, unit)), ..running.template.clone() };
+        self.dispatch(cx, caller, body, Patience::Waits);
+    }
+
+    /// The hub ends: runs are put aside for its next life. Those who wait for them are told how far they are.
+    pub(super) fn put_runs_aside(&mut self, cx: &mut Cx<'_>) {
+        for id in self.running.keys().copied().collect::<Vec<_>>() {
+            let caller = self.running.get_mut(&id).and_then(|running| running.caller.take());
+            if let Some(caller) = caller {
+                let told = self.told(cx, id);
+                self.answer_as_hub(cx, &caller, &told);
+            }
+        }
+        self.tell_watchers(cx);
+        self.running.clear();
+        self.step_calls.clear();
+        self.waiters.retain(|waiter| waiter.caller.step.is_none());
+        (self.runs, self.outliving) = Default::default();
+    }
+}
+
+/// In whose name a run calls tools that nobody waits for.
+pub(super) fn nobody(key: KeyId) -> Caller {
+    Caller {
+        exchange: NOWHERE,
+        ends: false,
+        id: "\"step\"".into(),
+        revision: Revision::LAST_WITH_HANDSHAKE,
+        session: None,
+        target: Target::Unified,
+        progress: None,
+        log_level: None,
+        abilities: Abilities::default(),
+        extensions: Extensions::default(),
+        key: Some(key),
+        // A key is of the whole.
+        idempotency: None,
+        step: None,
+    }
+}
+
+fn mark(call: record::RunCall) -> Mark {
+    let became = match call.outcome {
+        Outcome::Answered(result) => Became::Answered(result.into()),
+        Outcome::Begun => Became::Begun,
+        Outcome::Failed(result, happened) => Became::Failed(result.into(), happened),
+        Outcome::LeftOut => Became::LeftOut,
+        Outcome::Overlong => Became::Lost,
+    };
+    Mark { unit: call.unit, tries: call.tries, since: call.since, at: call.at, became }
+}

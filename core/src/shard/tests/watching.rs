@@ -1,0 +1,181 @@
+//! Runs that others than their owners wait for, that come again, and that are begun once more.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::clients::{Client, Era, HTTP};
+use super::world::World;
+use crate::ports::gateway::Target;
+use crate::rpc::Field;
+use crate::shard::Input;
+use crate::{ExchangeId, Limits};
+
+const TWO: &str = r#""steps":[{"id":"x","tool":"a.echo"},{"id":"y","tool":"b.echo","depends_on":["x"]}]"#;
+
+struct Stage {
+    world: World,
+    client: Client,
+}
+
+impl Stage {
+    fn new(era: Era) -> Self {
+        let mut world = World::running(&["a", "b"]);
+        let client = world.client(era, Target::Unified);
+        Self { world, client }
+    }
+
+    fn ask(&mut self, tool: &str, arguments: &str, meta: &str) -> ExchangeId {
+        let members = format!(r#""name":"{tool}","arguments":{{{arguments}}}"#);
+        self.world.post(&self.client, &self.client.write("5", "tools/call", &members, meta))
+    }
+
+    fn answer(&mut self, exchange: ExchangeId) -> String {
+        let answer = self.world.answer(&self.client.clone(), exchange);
+        answer.raw_str(Field::Result).or_else(|| answer.raw_str(Field::Error)).unwrap().to_owned()
+    }
+
+    fn says(&mut self, server: &str, value: &str) {
+        let sent = self.world.requested(server);
+        self.world.reply(&sent, &format!(r#"{{"content":[],"structuredContent":{value}}}"#));
+    }
+
+    /// Begins a run in the background. Returns its name.
+    fn begin(&mut self, plan: &str) -> String {
+        let exchange = self.ask("batch_execute", &format!(r#"{plan},"background":true"#), "");
+        name(&self.answer(exchange))
+    }
+}
+
+fn name(told: &str) -> String {
+    let (_, rest) = told.split_once(r#""run":""#).unwrap();
+    rest.get(..12).unwrap().to_owned()
+}
+
+#[test]
+fn whoever_waits_for_a_run_hears_of_each_step_and_of_its_end() {
+    for era in [HTTP, Era::Modern] {
+        let mut stage = Stage::new(era);
+        let run = stage.begin(TWO);
+        let waits =
+            stage.ask("batch_status", &format!(r#""run":"{run}","wait":true"#), r#""progressToken":1"#);
+        let client = stage.client.clone();
+        let all = stage.world.take(&client, waits);
+        assert!(
+            all[0].contains(r#""id":"x","status":"running""#) && all[0].contains(r#""id":"y""#),
+            "{all:?}"
+        );
+        stage.says("a", "1");
+        let changed = stage.world.take(&client, waits);
+        assert!(changed.iter().any(|news| news.contains(r#""id":"x","status":"done""#)), "{changed:?}");
+        let silent = stage.ask("batch_status", &format!(r#""run":"{run}","wait":true"#), "");
+        stage.says("b", "2");
+        assert!(stage.answer(silent).contains(r#""output":{"y":2}"#));
+        let last = stage.world.take(&client, waits).pop().unwrap();
+        assert!(last.contains(r#""output":{"y":2}"#), "{last}");
+        assert!(stage.world.seen(waits).ended);
+    }
+}
+
+#[test]
+fn whoever_only_waits_for_a_run_does_not_cancel_it() {
+    let mut stage = Stage::new(Era::Modern);
+    let run = stage.begin(TWO);
+    let waits = stage.ask("batch_status", &format!(r#""run":"{run}","wait":true"#), "");
+    stage.world.leave(waits);
+    stage.says("a", "1");
+    stage.says("b", "2");
+    let mut stage = Stage::new(HTTP);
+    let run = stage.begin(TWO);
+    let waits = stage.ask("batch_status", &format!(r#""run":"{run}","wait":true"#), "");
+    let client = stage.client.clone();
+    stage
+        .world
+        .post(&client, r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":5}}"#);
+    assert!(stage.world.seen(waits).ended);
+    stage.says("a", "1");
+    stage.says("b", "2");
+}
+
+#[test]
+fn who_waits_for_a_run_is_answered_when_the_hub_stops() {
+    let mut stage = Stage::new(Era::Modern);
+    let run = stage.begin(TWO);
+    let waits = stage.ask("batch_status", &format!(r#""run":"{run}","wait":true"#), "");
+    stage.world.feed(Input::Stopping);
+    assert!(stage.answer(waits).contains(r#""status":"running""#));
+}
+
+#[test]
+fn what_has_failed_of_a_run_is_begun_once_more_and_what_was_done_is_not() {
+    let mut stage = Stage::new(HTTP);
+    let run = stage.begin(TWO);
+    let refused = stage.ask("batch_retry", &format!(r#""run":"{run}""#), "");
+    assert!(stage.answer(refused).contains("the run goes on"));
+    stage.says("a", "1");
+    stage.world.requested("b");
+    stage.world.crash("b");
+    let exchange = stage.ask("batch_status", &format!(r#""run":"{run}""#), "");
+    assert!(stage.answer(exchange).contains(r#""id":"y","status":"unknown""#));
+    stage.world.advance(Duration::from_secs(5));
+    let again = stage.ask("batch_retry", &format!(r#""run":"{run}""#), "");
+    assert!(stage.world.requests("a").is_empty(), "that was done");
+    stage.says("b", "2");
+    let told = stage.answer(again);
+    assert!(told.contains(r#""output":{"y":2}"#) && told.contains(r#""status":"done""#), "{told}");
+    // The next life of the hub knows that.
+    stage.world = stage.world.restarted();
+    stage.world.advance(Duration::from_millis(1));
+    let client = stage.world.client(Era::Modern, Target::Unified);
+    stage.client = client;
+    let exchange = stage.ask("batch_status", &format!(r#""run":"{run}""#), "");
+    assert!(stage.answer(exchange).contains(r#""output":{"y":2}"#));
+}
+
+#[test]
+fn a_plan_that_comes_again_under_its_key_is_one_run_in_every_life() {
+    let key = r#""mcp-orch/idempotency-key":"k""#;
+    let mut stage = Stage::new(Era::Modern);
+    let first = stage.ask("batch_execute", TWO, key);
+    let second = stage.ask(
+        "batch_execute",
+        &TWO.replace(r#"{"id":"x","tool":"a.echo"}"#, r#"{"tool":"a.echo","id":"x"}"#),
+        key,
+    );
+    let other = stage.ask("batch_execute", &TWO.replace("b.echo", "a.echo"), key);
+    assert!(stage.answer(other).contains("the plan"));
+    stage.says("a", "1");
+    stage.says("b", "2");
+    let (first, second) = (stage.answer(first), stage.answer(second));
+    assert_eq!(name(&first), name(&second));
+    stage.world = stage.world.restarted();
+    stage.world.advance(Duration::from_millis(1));
+    let third = stage.ask("batch_execute", TWO, key);
+    assert_eq!(name(&stage.answer(third)), name(&first));
+    assert!(stage.world.requests("a").is_empty());
+}
+
+#[test]
+fn runs_are_listed_page_by_page_the_newest_first() {
+    let mut stage = Stage::new(HTTP);
+    let mut runs: Vec<String> = Vec::new();
+    for _ in 0..3 {
+        runs.push(stage.begin(TWO));
+        stage.world.advance(Duration::from_secs(1));
+    }
+    let exchange = stage.ask("batch_status", r#""limit":2"#, "");
+    let page = stage.answer(exchange);
+    let structured = page.split_once(r#""structuredContent":"#).unwrap().1;
+    assert!(
+        structured.find(&*runs[2]) < structured.find(&*runs[1]) && !structured.contains(&runs[0]),
+        "{page}"
+    );
+    let (_, cursor) = structured.split_once(r#""next_cursor":""#).unwrap();
+    let cursor = cursor.split('"').next().unwrap();
+    let exchange = stage.ask("batch_status", &format!(r#""limit":2,"cursor":"{cursor}""#), "");
+    let page = stage.answer(exchange);
+    assert!(page.contains(&*runs[0]) && !page.contains(&*runs[1]) && !page.contains("next_cursor"), "{page}");
+    assert!(Limits::default().page_entries > 2);
+}

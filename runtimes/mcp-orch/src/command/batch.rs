@@ -1,0 +1,144 @@
+//! `mcp-orch batch`: plans and their runs, through the hub's REST interface.
+
+mod http;
+mod view;
+
+use std::io::Read;
+use std::path::Path;
+use std::process::ExitCode;
+
+use ::http::Method;
+use anyhow::{Context, bail};
+use http_body_util::BodyExt;
+use orch_config::cli::{Batch, BatchCommand, BatchList, BatchRef, BatchRun};
+use orch_core::Limits;
+use orch_core::sse::Parser;
+use serde_json::Value;
+
+use crate::terminal;
+use http::Hub;
+use view::View;
+
+pub(crate) async fn run(args: Batch) -> anyhow::Result<ExitCode> {
+    match args.command {
+        BatchCommand::Cancel(args) => order(&args, "/cancel").await,
+        BatchCommand::List(args) => list(&args).await,
+        BatchCommand::Retry(args) => {
+            let hub = Hub::of(&args.hub)?;
+            hub.ask(Method::POST, &format!("/{}/retry", args.run), None).await?;
+            follow(&hub, &args.run, args.hub.json).await
+        }
+        BatchCommand::Run(args) => execute(&args).await,
+        BatchCommand::Status(args) => {
+            let hub = Hub::of(&args.hub)?;
+            let run = hub.ask(Method::GET, &format!("/{}", args.run), None).await?;
+            Ok(show(&run, args.hub.json))
+        }
+    }
+}
+
+async fn execute(args: &BatchRun) -> anyhow::Result<ExitCode> {
+    let hub = Hub::of(&args.hub)?;
+    let text = read(&args.plan).with_context(|| format!("reading {}", args.plan.display()))?;
+    let mut plan: Value = serde_json::from_str(&text).context("the plan is not JSON")?;
+    let Some(fields) = plan.as_object_mut() else { bail!("a plan is a JSON object with steps") };
+    let flag = if args.dry_run { "dry_run" } else { "background" };
+    fields.insert(flag.to_owned(), Value::Bool(true));
+    let begun = hub.ask(Method::POST, "", Some(plan.to_string())).await?;
+    let run = begun.get("run").and_then(Value::as_str);
+    let Some(run) = run.filter(|_| !args.dry_run) else {
+        terminal::line(&serde_json::to_string_pretty(&begun)?);
+        return Ok(ExitCode::SUCCESS);
+    };
+    if !args.hub.json {
+        terminal::note(&format!("run {run}"));
+    }
+    follow(&hub, run, args.hub.json).await
+}
+
+/// Shows a run until it has ended. Ctrl-C gives it up.
+async fn follow(hub: &Hub, run: &str, json: bool) -> anyhow::Result<ExitCode> {
+    let mut view = View::new(json);
+    let mut events = hub.follow(run).await?;
+    let mut parser = Parser::new(Limits::default().message_bytes);
+    let mut cancelled = false;
+    loop {
+        let frame = tokio::select! {
+            frame = events.frame() => frame,
+            _ = tokio::signal::ctrl_c(), if !cancelled => {
+                cancelled = true;
+                hub.ask(Method::POST, &format!("/{run}/cancel"), None).await?;
+                continue;
+            }
+        };
+        let Some(frame) = frame else {
+            bail!("the hub has ended; the run goes on with it: mcp-orch batch status {run}")
+        };
+        let Ok(bytes) = frame.context("the stream of the run breaks off")?.into_data() else { continue };
+        parser.push(&bytes);
+        while let Some(event) = parser.pop()? {
+            let news: Value = serde_json::from_slice(&event.data).context("an event is not JSON")?;
+            match news.get("event").and_then(Value::as_str) {
+                Some("steps") => {
+                    view.show(news.get("steps").and_then(Value::as_array).map_or(&[], Vec::as_slice));
+                }
+                Some("end") => return Ok(show(news.get("run").unwrap_or(&Value::Null), json)),
+                _ => bail!("the run cannot be followed: {news}"),
+            }
+        }
+    }
+}
+
+async fn order(args: &BatchRef, path: &str) -> anyhow::Result<ExitCode> {
+    let hub = Hub::of(&args.hub)?;
+    let run = hub.ask(Method::POST, &format!("/{}{path}", args.run), None).await?;
+    show(&run, args.hub.json);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(args: &BatchList) -> anyhow::Result<ExitCode> {
+    let hub = Hub::of(&args.hub)?;
+    let page = hub.ask(Method::GET, &format!("?limit={}", args.limit), None).await?;
+    if args.hub.json {
+        terminal::line(&serde_json::to_string_pretty(&page)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let runs = page.get("runs").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let mut rows = vec![["RUN", "STATUS", "STEPS"].map(str::to_owned).to_vec()];
+    for run in runs {
+        let text = |name| run.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let count = |name| run.get(name).and_then(Value::as_u64).unwrap_or_default();
+        rows.push(vec![text("run"), text("status"), format!("{}/{}", count("steps_ended"), count("steps"))]);
+    }
+    terminal::table(&rows);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says how a run stands. The exit status that goes with it.
+fn show(run: &Value, json: bool) -> ExitCode {
+    let status = run.get("status").and_then(Value::as_str).unwrap_or("unknown");
+    if json {
+        terminal::line(&serde_json::to_string_pretty(run).unwrap_or_default());
+    } else {
+        View::new(false).show(run.get("steps").and_then(Value::as_array).map_or(&[], Vec::as_slice));
+        terminal::note(&format!("{status} {}", run.get("run").and_then(Value::as_str).unwrap_or_default()));
+        if let Some(output) = run.get("output").or_else(|| run.get("output_kept")) {
+            terminal::line(&serde_json::to_string_pretty(output).unwrap_or_default());
+        }
+    }
+    match status {
+        "done" | "running" => ExitCode::SUCCESS,
+        "cancelled" => ExitCode::from(3),
+        "timed_out" => ExitCode::from(4),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+fn read(plan: &Path) -> std::io::Result<String> {
+    if plan != Path::new("-") {
+        return std::fs::read_to_string(plan);
+    }
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text)?;
+    Ok(text)
+}

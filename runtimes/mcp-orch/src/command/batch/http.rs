@@ -1,0 +1,112 @@
+//! The REST interface of a hub, from its client's side.
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::{HeaderValue, Method, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use orch_config::cli::HubArgs;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_util::task::TaskTracker;
+
+/// A hub, and the key for it.
+pub(crate) struct Hub {
+    /// Host and port.
+    address: String,
+    key: HeaderValue,
+    /// The path of its runs.
+    runs: String,
+    connections: TaskTracker,
+}
+
+impl Hub {
+    pub(crate) fn of(args: &HubArgs) -> anyhow::Result<Self> {
+        let Some(address) = args.url.strip_prefix("http://") else {
+            bail!("--url is http://HOST:PORT (a hub behind TLS is reached through its own port)");
+        };
+        let address = address.trim_end_matches('/');
+        let address = if address.contains(':') { address.to_owned() } else { format!("{address}:80") };
+        let key = match &args.key_file {
+            Some(file) => {
+                let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+                text.trim().lines().next_back().unwrap_or_default().trim().to_owned()
+            }
+            None => orch_config::environment::lookup("MCP_ORCH_KEY").filter(|key| !key.is_empty()).context(
+                "a key is needed: export MCP_ORCH_KEY=$(mcp-orch keys create --name batch | tail -n 1), or --key-file",
+            )?,
+        };
+        let mut key = HeaderValue::try_from(format!("Bearer {key}"))
+            .context("the key has characters that no key has")?;
+        key.set_sensitive(true);
+        Ok(Self {
+            address,
+            key,
+            runs: format!("/api/projects/{}/batches", args.project),
+            connections: TaskTracker::new(),
+        })
+    }
+
+    /// Asks for something below the runs, and reads the answer. What went wrong is an error in the hub's words.
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> anyhow::Result<Value> {
+        let response = self.send(method, path, body).await?;
+        read(response).await
+    }
+
+    /// Opens the stream of a run.
+    pub(crate) async fn follow(&self, run: &str) -> anyhow::Result<Incoming> {
+        let response = self.send(Method::GET, &format!("/{run}/events"), None).await?;
+        if response.status().is_success() {
+            return Ok(response.into_body());
+        }
+        read(response).await?;
+        bail!("the hub does not tell of the run")
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> anyhow::Result<Response<Incoming>> {
+        let stream = TcpStream::connect(&self.address).await.with_context(|| {
+            format!("no hub answers at http://{} (mcp-orch serve starts one)", self.address)
+        })?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        self.connections.spawn(connection);
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.runs))
+            .header(HOST, &self.address)
+            .header(AUTHORIZATION, &self.key)
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body.unwrap_or_default())))?;
+        sender.send_request(request).await.context("the hub has ended the connection")
+    }
+}
+
+async fn read(response: Response<Incoming>) -> anyhow::Result<Value> {
+    let status = response.status();
+    let bytes = response.into_body().collect().await.context("the answer breaks off")?.to_bytes();
+    let answer: Value =
+        serde_json::from_slice(&bytes).with_context(|| format!("the answer ({status}) is not JSON"))?;
+    if status.is_success() {
+        return Ok(answer);
+    }
+    let detail = answer.get("detail").and_then(Value::as_str).unwrap_or("the hub refuses that");
+    let fault = |fault: &Value| {
+        let text = |name| fault.get(name).and_then(Value::as_str).unwrap_or_default();
+        format!("\n  {}: {}", text("at"), text("problem"))
+    };
+    let faults: String =
+        answer.get("faults").and_then(Value::as_array).into_iter().flatten().map(fault).collect();
+    bail!("{detail}{faults}")
+}

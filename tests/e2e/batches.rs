@@ -1,0 +1,242 @@
+//! Runs of plans from outside: the REST interface, the command line, and hubs that are killed in the midst of runs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::binary;
+use crate::home::Home;
+use crate::hub::Hub;
+use crate::peers::Server;
+use crate::process::{self, eventually_told, found, text};
+
+const PROGRAM: &str = include_str!("batches.py");
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often the hub is killed; `ORCH_KILLS` says otherwise.
+const KILLS: u32 = 30;
+
+struct Stage {
+    hub: Hub,
+    key: String,
+}
+
+fn home() -> Arc<Home> {
+    let home = Home::new();
+    let server = Server::program(found("python3")).arg("-c").arg(PROGRAM);
+    let server = server.env("LEDGER", ledger(&home).display().to_string());
+    home.configure(&[("t", server)]);
+    home
+}
+
+fn ledger(home: &Home) -> PathBuf {
+    home.path().join("ledger")
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let hub = Hub::start(&home()).await;
+        let key = hub.create_key().await;
+        Self { hub, key }
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
+        let url = self.hub.at(&format!("/api/projects/default/batches{path}"));
+        let mut request =
+            reqwest::Client::new().request(method, url).bearer_auth(&self.key).timeout(PATIENCE);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.expect("an answer");
+        let status = response.status().as_u16();
+        (status, response.json().await.expect("JSON"))
+    }
+
+    async fn begin(&self, steps: Value) -> String {
+        let (status, begun) = self.ask("POST", "", Some(json!({ "steps": steps, "background": true }))).await;
+        assert_eq!(status, 202, "{begun}");
+        begun["run"].as_str().expect("its name").to_owned()
+    }
+
+    /// The events of a run, to its end.
+    async fn follow(&self, run: &str) -> Vec<Value> {
+        let url = self.hub.at(&format!("/api/projects/default/batches/{run}/events"));
+        let request = reqwest::Client::new().get(url).bearer_auth(&self.key).timeout(PATIENCE);
+        let events = request.send().await.expect("an answer").text().await.expect("a stream that ends");
+        let data = events.lines().filter_map(|line| line.strip_prefix("data: "));
+        data.map(|data| serde_json::from_str(data).expect("JSON")).collect()
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = process::command(binary::hub());
+        self.hub.home.mark(&mut command);
+        command
+            .args(words)
+            .env("MCP_ORCH_KEY", &self.key)
+            .env("MCP_ORCH_URL", &self.hub.url)
+            .stdin(Stdio::null());
+        command
+    }
+}
+
+#[tokio::test]
+async fn plans_are_run_over_rest() {
+    let stage = Stage::new().await;
+    let steps = json!([
+        { "id": "one", "tool": "t.once", "arguments": { "n": 1 } },
+        { "id": "two", "tool": "t.safe", "arguments": { "got": { "$from": "one", "path": "/said/n" } } },
+    ]);
+    let (status, run) = stage.ask("POST", "", Some(json!({ "steps": steps }))).await;
+    assert_eq!(
+        (status, &run["status"], &run["output"]["two"]["said"]["got"]),
+        (200, &json!("done"), &json!(1)),
+        "{run}"
+    );
+    let name = run["run"].as_str().expect("its name");
+    let (status, part) = stage.ask("GET", &format!("/{name}/results/one?path=/said&length=4"), None).await;
+    assert_eq!((status, &part["parts"][0]["text"]), (200, &json!("{\"n\"")), "{part}");
+    let (status, outline) = stage.ask("POST", "", Some(json!({ "steps": steps, "dry_run": true }))).await;
+    assert_eq!((status, &outline["critical_path"]), (200, &json!(["one", "two"])), "{outline}");
+    let (status, list) = stage.ask("GET", "?limit=1", None).await;
+    assert_eq!((status, &list["runs"][0]["run"]), (200, &json!(name)), "{list}");
+
+    let bad = json!({ "steps": [{ "id": "x", "tool": "t.onec" }] });
+    let (status, problem) = stage.ask("POST", "", Some(bad)).await;
+    assert_eq!(
+        (status, &problem["status"], &problem["faults"][0]["at"]),
+        (422, &json!(422), &json!("/steps/0/tool")),
+        "{problem}"
+    );
+    assert_eq!(stage.ask("GET", "/0123456789ab", None).await.0, 404);
+    assert_eq!(stage.ask("GET", "/0123456789ab/events", None).await.0, 404);
+    assert_eq!(stage.ask("DELETE", &format!("/{name}"), None).await.0, 405);
+    let none = stage.hub.at("/api/projects/none/batches");
+    let (unknown, stranger) = (
+        reqwest::Client::new().get(&none).bearer_auth(&stage.key).send().await.expect("an answer"),
+        reqwest::Client::new()
+            .get(stage.hub.at("/api/projects/default/batches"))
+            .send()
+            .await
+            .expect("an answer"),
+    );
+    assert_eq!((unknown.status().as_u16(), stranger.status().as_u16()), (404, 401));
+    assert_eq!(unknown.headers()["content-type"], "application/problem+json");
+    let description: Value =
+        reqwest::get(stage.hub.at("/api/openapi.json")).await.expect("an answer").json().await.expect("JSON");
+    assert_eq!(description["openapi"], "3.1.0");
+}
+
+#[tokio::test]
+async fn runs_are_followed_cancelled_and_begun_once_more_over_rest() {
+    let stage = Stage::new().await;
+    let run = stage
+        .begin(json!([
+            { "id": "bad", "tool": "t.once", "arguments": { "fail": true } },
+            { "id": "after", "tool": "t.safe", "depends_on": ["bad"] },
+        ]))
+        .await;
+    let events = stage.follow(&run).await;
+    assert_eq!(events.last().expect("an end")["run"]["status"], "failed", "{events:?}");
+    std::fs::write(ledger(&stage.hub.home).with_extension("well"), "").expect("a file");
+    let (status, again) = stage.ask("POST", &format!("/{run}/retry"), None).await;
+    assert_eq!(status, 200, "{again}");
+    let events = stage.follow(&run).await;
+    assert_eq!(events.last().expect("an end")["run"]["status"], "done", "{events:?}");
+
+    let run = stage.begin(json!([{ "id": "slow", "tool": "t.slow" }])).await;
+    assert_eq!(stage.ask("POST", &format!("/{run}/retry"), None).await.0, 409, "it goes on");
+    let (events, cancelled) =
+        tokio::join!(stage.follow(&run), async { stage.ask("POST", &format!("/{run}/cancel"), None).await });
+    assert_eq!((cancelled.0, &cancelled.1["status"]), (200, &json!("cancelled")));
+    assert_eq!(events.last().expect("an end")["run"]["status"], "cancelled", "{events:?}");
+}
+
+#[tokio::test]
+async fn plans_are_run_from_the_command_line() {
+    let stage = Stage::new().await;
+    let plan = stage.hub.home.path().join("plan.json");
+    let path = plan.display().to_string();
+    std::fs::write(&plan, r#"{"steps":[{"id":"one","tool":"t.once","arguments":{"n":5}}]}"#).expect("a file");
+    let checked = stage.command(&["batch", "run", &path, "--dry-run"]).output().expect("an end");
+    assert!(checked.status.success() && text(&checked.stdout).contains("critical_path"), "{checked:?}");
+    let done = stage.command(&["batch", "run", &path]).output().expect("an end");
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    let shown = text(&done.stderr);
+    assert!(shown.contains("one") && shown.contains("done"), "{shown}");
+    let output: Value = serde_json::from_slice(&done.stdout).expect("the output, and nothing else");
+    assert_eq!(output["one"]["said"]["n"], 5);
+    let list = stage.command(&["batch", "list"]).output().expect("an end");
+    assert!(text(&list.stdout).contains("done"), "{list:?}");
+
+    std::fs::write(&plan, r#"{"steps":[{"id":"slow","tool":"t.slow"}]}"#).expect("a file");
+    let child =
+        stage.command(&["batch", "run", &path, "--json"]).stdout(Stdio::piped()).spawn().expect("it starts");
+    eventually_told("it runs", PATIENCE, async || {
+        let (_, list) = stage.ask("GET", "", None).await;
+        list["runs"].as_array().is_some_and(|runs| runs.iter().any(|run| run["status"] == "running"))
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    kill_process(Pid::from_child(&child), Signal::INT).expect("a signal");
+    let ended = child.wait_with_output().expect("an end");
+    assert_eq!(ended.status.code(), Some(3), "{ended:?}");
+    let nobody = stage.command(&["batch", "list"]).env_remove("MCP_ORCH_KEY").output().expect("an end");
+    assert!(!nobody.status.success() && text(&nobody.stderr).contains("MCP_ORCH_KEY"), "{nobody:?}");
+}
+
+/// How often each call of `once` was made.
+fn calls(ledger: &Path) -> BTreeMap<String, usize> {
+    let mut calls = BTreeMap::new();
+    for line in std::fs::read_to_string(ledger).unwrap_or_default().lines() {
+        *calls.entry(line.to_owned()).or_default() += 1;
+    }
+    calls
+}
+
+#[tokio::test]
+async fn runs_go_on_when_the_hub_is_killed_at_any_moment_and_nothing_is_done_twice() {
+    let kills = std::env::var("ORCH_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(KILLS);
+    let mut stage = Stage::new().await;
+    let mut runs = Vec::new();
+    let mut unknown = 0;
+    for kill in 0..kills {
+        runs.push(
+            stage
+                .begin(json!([
+                    { "id": "first", "tool": "t.once", "arguments": { "kill": kill, "n": 0 } },
+                    { "id": "each", "tool": "t.once", "for_each": { "in": [1, 2, 3, 4], "width": 2 }, "depends_on": ["first"],
+                      "on_error": "continue", "arguments": { "kill": kill, "n": { "$item": "" } } },
+                    { "id": "sum", "tool": "t.safe", "arguments": { "all": { "$from": "each" } } },
+                ]))
+                .await,
+        );
+        // Anywhere between the start of the server and the end of the run, and a little beyond.
+        let moment = u64::from(kill.wrapping_mul(2_654_435_761) % 400);
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        let key = stage.key;
+        let home = stage.hub.kill();
+        stage = Stage { hub: Hub::start(&home).await, key };
+    }
+    for (kill, run) in runs.iter().enumerate() {
+        let events = stage.follow(run).await;
+        let end = &events.last().expect("an end")["run"];
+        let text = end.to_string();
+        assert_ne!(end["status"], "running", "{text}");
+        unknown += usize::from(text.contains("the outcome is unknown"));
+        if !text.contains("the outcome is unknown") {
+            assert_eq!(end["status"], "done", "{text}");
+            let all = &end["output"]["sum"]["said"]["all"];
+            let expected: Vec<Value> = (1..=4).map(|n| json!({ "said": { "kill": kill, "n": n } })).collect();
+            assert_eq!(all, &Value::from(expected), "{text}");
+        }
+    }
+    let twice: Vec<(String, usize)> =
+        calls(&ledger(&stage.hub.home)).into_iter().filter(|(_, times)| *times > 1).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+    println!("{kills} kills, {unknown} runs with calls of which nobody knows");
+}
