@@ -218,14 +218,17 @@ impl Exceeded {
             Limit::ReplayAge | Limit::ReplayBytes | Limit::ReplayEvents | Limit::ReplayProjectBytes => {
                 (400, own::LIMIT, data)
             }
-            Limit::IdempotencyKeyBytes
+            Limit::GoalBytes
+            | Limit::IdempotencyKeyBytes
             | Limit::PlanBytes
             | Limit::PlanDepth
             | Limit::PlanParallel
             | Limit::PlanSteps
             | Limit::RunBytes
             | Limit::RunCalls => (400, own::LIMIT, data),
-            Limit::HeldKeyBytes
+            Limit::Goals
+            | Limit::HeldKeyBytes
+            | Limit::PlannerQuestions
             | Limit::SessionInFlight
             | Limit::ProjectInFlight
             | Limit::ProjectRuns

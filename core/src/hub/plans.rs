@@ -187,7 +187,7 @@ pub(crate) fn cannot(why: &str) -> Vec<u8> {
     failed(why)
 }
 
-fn told(value: &impl Serialize, is_error: bool) -> Vec<u8> {
+pub(super) fn told(value: &impl Serialize, is_error: bool) -> Vec<u8> {
     let json = serde_json::to_string(value).unwrap_or_default();
     let error = if is_error { ",\"isError\":true" } else { "" };
     format!("{{\"content\":[{}],\"structuredContent\":{json}{error}}}", content(&json)).into_bytes()

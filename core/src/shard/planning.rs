@@ -12,6 +12,7 @@ use super::{Cx, Exchange, Shard};
 use crate::hub::{self, Part, PlanTool, RunLine};
 use crate::mcp::{Abilities, ListKind, Revision};
 use crate::plan::{Plan, Pointer, Tools};
+use crate::planner::Goal;
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field};
 use crate::run::{Extract, Run};
@@ -39,7 +40,7 @@ struct Asked {
 }
 
 /// The tools of the unified endpoint, as a caller sees it.
-struct Offered<'a>(&'a Snapshot);
+pub(super) struct Offered<'a>(pub &'a Snapshot);
 
 impl Tools for Offered<'_> {
     fn definition(&self, name: &str) -> Option<Cow<'_, str>> {
@@ -81,6 +82,9 @@ impl Shard {
 
     fn execute(&mut self, cx: &mut Cx<'_>, caller: &Caller, body: &Envelope) {
         let arguments = body.raw(Field::Arguments).unwrap_or(b"{}");
+        if Goal::is_in(arguments) {
+            return self.plan_goal(cx, caller, body);
+        }
         match Plan::read(arguments, &Offered(cx.snapshot), cx.limits()) {
             // A tool may be of a server that was never seen: a plan waits for that as a call does.
             Err(_) if self.is_missing(cx, &caller.target) => self.wait(cx, caller.clone(), body.clone()),
@@ -90,7 +94,7 @@ impl Shard {
         }
     }
 
-    fn begin_run(&mut self, cx: &mut Cx<'_>, caller: &Caller, plan: Plan) {
+    pub(super) fn begin_run(&mut self, cx: &mut Cx<'_>, caller: &Caller, plan: Plan) {
         let most = cx.limits().project_runs;
         if self.runs.open() >= most {
             let hint = "try again when runs have ended; batch_cancel ends one";
