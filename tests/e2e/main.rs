@@ -27,6 +27,7 @@ mod kills;
 mod logs;
 mod matrix;
 mod peers;
+mod planner;
 mod process;
 mod reload;
 mod remote;

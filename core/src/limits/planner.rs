@@ -44,7 +44,7 @@ impl Default for PlannerLimits {
             goal_bytes: 8 * 1024,
             small_goal_bytes: 120,
             goals: 16,
-            tools: 40,
+            tools: 64,
             tool_bytes: 4 * 1024,
             prompt_bytes: 64 * 1024,
             answer_tokens: 8 * 1024,

@@ -6,6 +6,7 @@
 
 use serde::Serialize;
 
+mod answer;
 mod extract;
 mod goal;
 mod kept;
@@ -14,6 +15,7 @@ mod search;
 mod spec;
 mod words;
 
+pub use answer::Answer;
 pub use extract::{Extract, extract};
 pub use goal::Goal;
 pub(crate) use goal::sampled_text;

@@ -38,6 +38,13 @@ const DEPTH: usize = 6;
 /// The fixed point: parts of one.
 const ONE: u64 = 1 << 8;
 
+/// Words of a goal that are in every description and tell nothing.
+const SAYING_NOTHING: [&str; 32] = [
+    "a", "all", "an", "and", "are", "as", "at", "be", "by", "can", "do", "for", "from", "in", "into", "is",
+    "it", "of", "on", "or", "that", "the", "then", "there", "this", "to", "what", "which", "who", "will",
+    "with", "you",
+];
+
 /// The words of one tool with their weights.
 struct Document {
     weights: BTreeMap<String, u64>,
@@ -68,9 +75,11 @@ impl<'a> Catalogue<'a> {
     }
 
     /// The tools that a text is about, the best ones first and at most so many. Where there is room, those that share no
-    /// word with it follow: a catalogue that is small is shown whole.
+    /// word with it follow, of each server in turn: a goal may speak of what a tool does in words that the tool has not, and
+    /// a catalogue that is small is shown whole.
     pub fn search(&self, text: &str, most: usize) -> Vec<Tool<'a>> {
-        let wanted: BTreeSet<String> = words(text).into_iter().collect();
+        let told = words(text).into_iter().filter(|word| !SAYING_NOTHING.contains(&&**word));
+        let wanted: BTreeSet<String> = told.collect();
         let documents: Vec<Document> = self.tools.iter().map(Document::of).collect();
         let count = documents.len() as u64;
         let length: u64 = documents.iter().map(|it| it.length).sum();
@@ -84,10 +93,26 @@ impl<'a> Catalogue<'a> {
                 *score = score.saturating_add(rarity.saturating_mul(document.share(weight, average)));
             }
         }
-        let mut ranked: Vec<(u64, &Tool<'a>)> = scores.into_iter().zip(&self.tools).collect();
+        let mut ranked: Vec<(u64, Tool<'a>)> = scores.into_iter().zip(self.tools.iter().copied()).collect();
         ranked.sort_by_key(|(score, tool)| (Reverse(*score), tool.name));
-        ranked.into_iter().take(most).map(|(_, tool)| *tool).collect()
+        let found = ranked.partition_point(|(score, _)| *score > 0);
+        let others = ranked.split_off(found).into_iter().map(|(_, tool)| tool);
+        ranked.into_iter().map(|(_, tool)| tool).chain(in_turns(others)).take(most).collect()
     }
+}
+
+/// Tools in the order of their names, rearranged so that each server has its turn.
+fn in_turns<'a>(tools: impl Iterator<Item = Tool<'a>>) -> impl Iterator<Item = Tool<'a>> {
+    let mut turns: BTreeMap<&str, usize> = BTreeMap::new();
+    let with_turn = |tool: Tool<'a>| {
+        let server = tool.name.split_once('.').map_or(tool.name, |(server, _)| server);
+        let turn = turns.entry(server).or_default();
+        *turn = turn.saturating_add(1);
+        (*turn, tool)
+    };
+    let mut all: Vec<(usize, Tool<'a>)> = tools.map(with_turn).collect();
+    all.sort_by_key(|(turn, _)| *turn);
+    all.into_iter().map(|(_, tool)| tool)
 }
 
 impl Document {
@@ -233,6 +258,16 @@ mod tests {
         for expected in ["files.read", "github.create_issue"] {
             assert!(found.contains(&expected.to_owned()), "{found:?}");
         }
+    }
+
+    #[test]
+    fn where_words_do_not_help_every_server_has_its_turn() {
+        let mut names: Vec<String> = (0..50).map(|n| format!("aaa.tool_{n:02}")).collect();
+        names.extend((0..3).map(|n| format!("zzz.tool_{n}")));
+        let tools =
+            names.iter().map(|name| Tool { name, definition: r#"{"description":"of the kind that is"}"# });
+        let found = named(&Catalogue::new(tools.collect()).search("what is the meaning of it", 5));
+        assert_eq!(found, ["aaa.tool_00", "zzz.tool_0", "aaa.tool_01", "zzz.tool_1", "aaa.tool_02"]);
     }
 
     #[test]

@@ -14,13 +14,11 @@ use super::{Cx, Effect, Exchange, Shard, Token};
 use crate::hub;
 use crate::mcp::Asking;
 use crate::mcp::ListKind;
-use crate::plan::{Plan, PlanFault, Pointer};
-use crate::planner::{
-    Catalogue, Extract, Goal, Kept, Name, PlannerSpec, Prompt, Provider, Spent, Tool, extract, name,
-};
+use crate::plan::{Plan, PlanFault};
+use crate::planner::{Answer, Catalogue, Goal, Kept, Name, PlannerSpec, Prompt, Provider, Spent, Tool, name};
 use crate::ports::gateway::Target;
 use crate::ports::planner::{PlannerFault, Question, Written};
-use crate::rpc::{Envelope, Field, JsonLimits, scan};
+use crate::rpc::{Envelope, Field};
 use crate::snapshot::Snapshot;
 use crate::upstream::Caller;
 use crate::{Bug, Denied, Exceeded, ExchangeId, KeyId, Limit, Timestamp};
@@ -220,34 +218,27 @@ impl Shard {
         let limits = cx.limits();
         let body = wish.body.clone();
         let Ok(goal) = Goal::read(arguments(&body), limits) else { return };
-        let found = match extract(&written.text, limits) {
-            Extract::Plan(object) => Some(Goal::kept(object)),
-            Extract::Nothing => None,
-            Extract::Impossible(why) => {
-                let words = format!("the planner says that the tools cannot do it: {why}");
-                return self.answer_as_hub(cx, &wish.caller, &hub::cannot(&words));
-            }
-        };
-        let plan =
-            found.as_deref().map_or_else(|| Err(nothing(written.cut)), |text| checked(cx, &goal, text));
-        match (plan, found, stage) {
-            (Ok(plan), Some(text), _) => {
+        match (Answer::read(&goal, written, &Offered(cx.snapshot), limits), stage) {
+            (Answer::Plan(plan, text), _) => {
                 if let Some(name) = self.name(cx, &wish.caller, &goal) {
                     self.goals.kept.insert(name, text.clone(), limits);
                 }
                 self.on_plan(cx, wish, plan, &text);
             }
-            (Err(faults), _, Stage::First) => {
+            (Answer::Impossible(why), _) => {
+                let words = format!("the planner says that the tools cannot do it: {why}");
+                self.answer_as_hub(cx, &wish.caller, &hub::cannot(&words));
+            }
+            (Answer::Faults(faults, _), Stage::First) => {
                 let prompt =
                     with_catalogue(cx.snapshot, |catalogue| Prompt::new(&goal.text, catalogue, limits));
                 let prompt = prompt.repair(&written.text, &faults, limits);
                 self.ask_for_plan(cx, wish, prompt, Stage::Mended);
             }
-            (Err(faults), found, Stage::Agreed(_) | Stage::Mended) => {
+            (Answer::Faults(faults, found), Stage::Agreed(_) | Stage::Mended) => {
                 let told = hub::unplanned(found.as_deref(), &faults, &wish.spent);
                 self.answer_as_hub(cx, &wish.caller, &told);
             }
-            (Ok(_), None, _) => {}
         }
     }
 
@@ -362,23 +353,9 @@ fn arguments(body: &Envelope) -> &[u8] {
     body.raw(Field::Arguments).unwrap_or(b"{}")
 }
 
-/// The plan in what a model has written, with what its caller says about the run; checked like any other.
+/// A plan that a model has written before; checked like any other.
 fn checked(cx: &Cx<'_>, goal: &Goal<'_>, written: &str) -> Result<Plan, Vec<PlanFault>> {
-    let (text, limits) = (goal.plan(written), cx.limits());
-    if scan(&text, JsonLimits::of_clients(limits), false).is_err() {
-        return Err(nothing(false));
-    }
-    Plan::read(&text, &Offered(cx.snapshot), limits)
-}
-
-/// What is wrong with an answer that holds no plan.
-fn nothing(cut: bool) -> Vec<PlanFault> {
-    let problem = if cut {
-        "the answer was cut off at the bound on its tokens: a shorter plan is needed, or a greater `maxTokens` of \"planner\""
-    } else {
-        "the answer holds no JSON object with \"steps\", an array"
-    };
-    Vec::from([PlanFault { at: Pointer::default(), problem: problem.into() }])
+    Answer::check(goal, written, &Offered(cx.snapshot), cx.limits())
 }
 
 /// Lends the catalogue of the tools behind all servers.

@@ -51,7 +51,7 @@ impl Instance {
         let Settings { data_dir, base_url, config_file, mode, upstream, limits, patience } = settings;
         let limits = Limits { starting: starting(), connections: connections(limits.connections), ..limits };
         let remote = Arc::new(remote(upstream, limits.clone())?);
-        let planner = planner(upstream, limits.clone())?;
+        let planner = planner(upstream.own_roots.as_deref(), limits.clone())?;
         make_dir(data_dir)?;
         let store = store(&data_dir.join("store.redb"), patience).await?;
         let instance_key = instance_key(&data_dir.join("instance.key"))?;
@@ -133,20 +133,20 @@ fn connections(allowed: usize) -> usize {
 /// The way to remote servers that the operator has opened.
 pub(crate) fn remote(args: &UpstreamArgs, limits: Limits) -> anyhow::Result<HttpUpstreams> {
     let allowed = Allowed::parse(args.allowed.iter().map(String::as_str)).context("--allow-upstream")?;
-    let own_roots = own_roots(args)?;
+    let own_roots = own_roots(args.own_roots.as_deref())?;
     HttpUpstreams::new(allowed, own_roots.as_deref(), limits, Handle::current()).context("--upstream-ca")
 }
 
 /// The way to the providers of language models.
-pub(crate) fn planner(args: &UpstreamArgs, limits: Limits) -> anyhow::Result<HttpPlanner> {
-    HttpPlanner::new(own_roots(args)?.as_deref(), limits).context("--upstream-ca")
+pub(crate) fn planner(own: Option<&Path>, limits: Limits) -> anyhow::Result<HttpPlanner> {
+    HttpPlanner::new(own_roots(own)?.as_deref(), limits).context("--upstream-ca")
 }
 
-fn own_roots(args: &UpstreamArgs) -> anyhow::Result<Option<Vec<u8>>> {
-    let read = |path: &PathBuf| {
+fn own_roots(file: Option<&Path>) -> anyhow::Result<Option<Vec<u8>>> {
+    let read = |path: &Path| {
         fs::read(path).with_context(|| format!("--upstream-ca: {} cannot be read", path.display()))
     };
-    args.own_roots.as_ref().map(read).transpose()
+    file.map(read).transpose()
 }
 
 /// Where the admin socket of a data directory is.

@@ -22,6 +22,7 @@ mod tests;
 pub use logs::Logs;
 pub use query::{Call, Check, ClientConfigArgs, Completions, Doctor, KeyCommand, Keys, KeysCreate};
 pub use query::{KeysList, KeysRevoke, ListServers, ListTools, Order};
+pub use query::{PlanArgs, PlanCommand, PlanEval};
 pub use serve::{DEFAULT_CONFIG, LogLevel, Serve};
 pub use upstream::{DefaultIsolation, PidNamespaces, UpstreamArgs};
 pub use value::Expiry;
@@ -63,6 +64,8 @@ pub enum Command {
     ListTools(ListTools),
     /// Show what servers said, and what has happened to them
     Logs(Logs),
+    /// Measure how well the configured planner makes plans of goals
+    Plan(PlanArgs),
     /// End the processes of a server and start it
     Restart(Order),
     /// Serve MCP endpoints until told to stop

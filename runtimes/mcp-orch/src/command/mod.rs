@@ -9,3 +9,4 @@ pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod order;
+pub(crate) mod plan;
