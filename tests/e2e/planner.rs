@@ -217,6 +217,12 @@ async fn plan_eval_measures_the_configured_model() {
     assert_eq!((&total["questions"], &total["input_tokens"]), (&json!(7), &json!(7000)));
     let table = succeed(eval(&["--only", "time-now"]), QUICK).await;
     assert!(table.starts_with("GOAL") && table.contains("1 of 1 planned (100 %)"), "{table}");
+    let mut doctor = home.program(&["doctor"]);
+    with_key(&mut doctor);
+    let healthy = text(&run(doctor, QUICK).await.stdout);
+    assert!(healthy.contains("ok   planner: openai m"), "{healthy}");
+    let ill = text(&run(home.program(&["doctor"]), QUICK).await.stdout);
+    assert!(ill.contains("FAIL planner: no such variable is set: PLANNER_KEY"), "{ill}");
     let mut keyless = eval(&[]);
     keyless.env_remove("PLANNER_KEY");
     let failed = run(keyless, QUICK).await;

@@ -7,6 +7,7 @@ mod held;
 mod link;
 mod logs;
 mod near_end;
+mod planner;
 mod scripted;
 
 use std::sync::Arc;

@@ -54,6 +54,11 @@ pub(crate) async fn driver(store: Arc<dyn Store>, upstreams: Arc<dyn Upstreams>,
         variables: Arc::new(NoVariables),
         planner: Arc::new(NoPlanner),
     };
+    driver_of(parts, limits).await
+}
+
+/// The same on other parts.
+pub(crate) async fn driver_of(parts: Parts, limits: Limits) -> Driver {
     let options = Options {
         limits,
         instance_key: [7; 32],
