@@ -25,7 +25,8 @@ impl Answer {
     pub fn read(goal: &Goal<'_>, written: &Written, tools: &dyn Tools, limits: &Limits) -> Self {
         match extract(&written.text, limits) {
             Extract::Impossible(why) => Self::Impossible(why),
-            Extract::Nothing => Self::Faults(nothing(written.cut), None),
+            Extract::Broken(why) if !written.cut => Self::Faults(fault(&why), None),
+            Extract::Broken(_) | Extract::Nothing => Self::Faults(nothing(written.cut), None),
             Extract::Plan(object) => {
                 let own = Goal::kept(object);
                 match Self::check(goal, &own, tools, limits) {
@@ -58,5 +59,9 @@ fn nothing(cut: bool) -> Vec<PlanFault> {
     } else {
         "the answer holds no JSON object with \"steps\", an array"
     };
+    fault(problem)
+}
+
+fn fault(problem: &str) -> Vec<PlanFault> {
     Vec::from([PlanFault { at: Pointer::default(), problem: problem.into() }])
 }

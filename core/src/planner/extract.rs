@@ -1,6 +1,7 @@
 //! The plan in what a model has written: within a fence or bare, with words before and after it.
 
 use alloc::borrow::Cow;
+use alloc::format;
 use alloc::string::String;
 
 use crate::Limits;
@@ -14,15 +15,21 @@ pub enum Extract<'a> {
     Plan(&'a str),
     /// The model says that the tools cannot do it, and why.
     Impossible(String),
-    /// Neither.
+    /// Something that looks like a plan and is no JSON; what is wrong with it.
+    Broken(String),
+    /// Nothing of that.
     Nothing,
 }
 
 /// How often the text is read at most, in its own lengths: braces that never end are looked at only so long.
-const READINGS: usize = 8;
+const READINGS: usize = 32;
+/// The end of an answer in which its plan is, in lengths of the longest plan.
+const PLANS: usize = 2;
 
 /// Finds the plan in a text. Of several it is the last one: models that think aloud end with what they mean.
 pub fn extract<'a>(text: &'a str, limits: &Limits) -> Extract<'a> {
+    let skipped = text.len().saturating_sub(limits.plan_bytes.saturating_mul(PLANS));
+    let text = text.get(text.ceil_char_boundary(skipped)..).unwrap_or(text);
     let mut found = Extract::Nothing;
     let mut work = text.len().saturating_mul(READINGS);
     let mut from = 0_usize;
@@ -33,6 +40,13 @@ pub fn extract<'a>(text: &'a str, limits: &Limits) -> Extract<'a> {
         work = work.saturating_sub(length.unwrap_or(rest.len()));
         let object = length.and_then(|length| rest.get(..length));
         match object.and_then(|object| meant(object, limits)) {
+            Some(Extract::Broken(why)) => {
+                // Within it there may be a plan; before it there may have been one.
+                if found == Extract::Nothing {
+                    found = Extract::Broken(why);
+                }
+                from = start.saturating_add(1);
+            }
             Some(meant) => {
                 found = meant;
                 from = start.saturating_add(length.unwrap_or(1));
@@ -49,12 +63,13 @@ pub fn extract<'a>(text: &'a str, limits: &Limits) -> Extract<'a> {
 
 /// What an object is, if it is something.
 fn meant<'a>(object: &'a str, limits: &Limits) -> Option<Extract<'a>> {
-    let says_something = object.contains("\"steps\"") || object.contains("\"impossible\"");
-    let valid = || scan(object.as_bytes(), JsonLimits::of_clients(limits), false).is_ok();
-    let raw = Raw::of(object.as_bytes());
-    if !says_something || !valid() {
+    if !object.contains("\"steps\"") && !object.contains("\"impossible\"") {
         return None;
     }
+    if let Err(fault) = scan(object.as_bytes(), JsonLimits::of_clients(limits), false) {
+        return Some(Extract::Broken(format!("{fault}")));
+    }
+    let raw = Raw::of(object.as_bytes());
     if raw.member("steps").is_some_and(|steps| steps.kind() == Kind::Array) {
         return Some(Extract::Plan(object));
     }
@@ -84,8 +99,6 @@ fn object_length(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use alloc::format;
-
     use super::*;
 
     const PLAN: &str = r#"{"steps":[{"id":"a","tool":"t","arguments":{"s":"}{\" {{b#/x}}"}}]}"#;
@@ -93,7 +106,7 @@ mod tests {
     fn found(text: &str) -> Option<&str> {
         match extract(text, &Limits::default()) {
             Extract::Plan(plan) => Some(plan),
-            Extract::Impossible(_) | Extract::Nothing => None,
+            Extract::Broken(_) | Extract::Impossible(_) | Extract::Nothing => None,
         }
     }
 
@@ -114,17 +127,28 @@ mod tests {
 
     #[test]
     fn what_is_no_plan_is_none() {
-        for text in [
-            "",
-            "I cannot do that.",
-            "{}",
-            "{\"steps\":3}",
-            "{\"steps\":[1,]}",
-            "[{\"id\":\"a\"}]",
-            "{\"steps\":[",
-        ] {
+        for text in ["", "I cannot do that.", "{}", "{\"steps\":3}", "[{\"id\":\"a\"}]", "{\"steps\":["] {
             assert_eq!(extract(text, &Limits::default()), Extract::Nothing, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_json_of_a_plan_is_said_unless_there_is_another() {
+        let broken = r#"{"steps":[{"id":"a"},]}"#;
+        let Extract::Broken(why) = extract(broken, &Limits::default()) else { panic!("it is no JSON") };
+        assert!(why.contains("not valid JSON"), "{why}");
+        for text in [format!("{broken} {PLAN}"), format!("{PLAN} {broken}")] {
+            assert_eq!(found(&text), Some(PLAN), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_the_end_of_a_long_answer_is_read() {
+        let limits = Limits::default();
+        let thoughts = "\u{e9}{".repeat(limits.plan_bytes);
+        assert_eq!(found(&format!("{PLAN}{thoughts}")), None);
+        let thoughts = "\u{e9} { thought } ".repeat(limits.plan_bytes);
+        assert_eq!(found(&format!("{thoughts}{PLAN}")), Some(PLAN));
     }
 
     #[test]
