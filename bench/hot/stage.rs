@@ -59,7 +59,7 @@ impl Stage {
         let servers: Vec<Server> = (0..servers).map(|number| self.server(number)).collect();
         let definitions = servers.iter().map(|server| Arc::new(definitions(server, tools))).collect();
         let (project, instance) = (self.project.clone(), Arc::clone(&self.instance));
-        Snapshot::build(Draft { project, servers, definitions, instance }, None)
+        Snapshot::build(Draft { project, servers, definitions, instance, planner: None }, None)
     }
 
     fn server(&mut self, number: usize) -> Server {

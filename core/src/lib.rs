@@ -24,6 +24,7 @@ pub mod key;
 pub mod limits;
 pub mod mcp;
 pub mod plan;
+pub mod planner;
 pub mod ports;
 pub mod record;
 pub mod rpc;

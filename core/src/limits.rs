@@ -5,8 +5,10 @@
 use core::time::Duration;
 
 mod name;
+mod planner;
 
 pub use name::Limit;
+pub use planner::PlannerLimits;
 
 /// The bounds. One value for a whole instance; it never changes while it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -265,6 +267,8 @@ pub struct Limits {
     pub header_fields: usize,
     /// The longest request target, in bytes.
     pub uri_bytes: usize,
+    /// Of goals in words.
+    pub planner: PlannerLimits,
 }
 
 const KIB: usize = 1024;
@@ -399,6 +403,7 @@ impl Default for Limits {
             head_bytes: 32 * KIB,
             header_fields: 64,
             uri_bytes: 8 * KIB,
+            planner: PlannerLimits::default(),
         }
     }
 }

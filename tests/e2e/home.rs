@@ -55,15 +55,17 @@ impl Home {
 
     /// Writes the configuration.
     pub(crate) fn configure(&self, servers: &[(&str, Server)]) {
-        let servers: Map<String, Value> = servers
-            .iter()
-            .map(|(name, server)| {
-                // A hub need not hand its own environment to its servers, so each is marked by itself.
-                let marked = server.clone().env(MARK, &self.mark).env(SERVER, *name);
-                ((*name).to_owned(), marked.entry())
-            })
-            .collect();
-        self.write_config(&json!({ "mcpServers": servers }).to_string());
+        self.write_config(&json!({ "mcpServers": self.entries(servers) }).to_string());
+    }
+
+    /// Servers as they stand in the configuration.
+    pub(crate) fn entries(&self, servers: &[(&str, Server)]) -> Map<String, Value> {
+        let entry = |(name, server): &(&str, Server)| {
+            // A hub need not hand its own environment to its servers, so each is marked by itself.
+            let marked = server.clone().env(MARK, &self.mark).env(SERVER, *name);
+            ((*name).to_owned(), marked.entry())
+        };
+        servers.iter().map(entry).collect()
     }
 
     /// Replaces the configuration in one step, as an editor does.
@@ -75,8 +77,15 @@ impl Home {
 
     /// The hub's program, marked, with a command of its own and the data of this home.
     pub(crate) fn program(&self, words: &[&str]) -> Command {
+        let mut command = self.command(words);
+        command.arg("--data-dir").arg(self.data());
+        command
+    }
+
+    /// The same with a command that needs no data.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = process::command(binary::hub());
-        command.args(words).arg("--data-dir").arg(self.data());
+        command.args(words);
         self.mark(&mut command);
         command
     }

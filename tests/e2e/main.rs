@@ -28,6 +28,7 @@ mod kills;
 mod logs;
 mod matrix;
 mod peers;
+mod planner;
 mod process;
 mod reload;
 mod remote;

@@ -9,6 +9,7 @@ mod link;
 mod logs;
 mod moody;
 mod near_end;
+mod planner;
 mod scripted;
 
 use std::sync::Arc;

@@ -6,6 +6,8 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use orch_core::Limits;
+use orch_core::ports::BoxFuture;
+use orch_core::ports::planner::{Planner, PlannerFault, PlannerFaultKind, Question, Written};
 use orch_core::ports::store::Store;
 use orch_core::ports::upstream::{Grace, LaunchSpec, LinkSink, QueueFull, UpstreamLink, Upstreams};
 use orch_core::ports::variables::Variables;
@@ -45,8 +47,18 @@ pub(crate) async fn together<F: Future>(all: impl IntoIterator<Item = F>) -> Vec
 
 /// A driver with one server, `echo`.
 pub(crate) async fn driver(store: Arc<dyn Store>, upstreams: Arc<dyn Upstreams>, limits: Limits) -> Driver {
-    let parts =
-        Parts { store, stdio: Arc::clone(&upstreams), remote: upstreams, variables: Arc::new(NoVariables) };
+    let parts = Parts {
+        store,
+        stdio: Arc::clone(&upstreams),
+        remote: upstreams,
+        variables: Arc::new(NoVariables),
+        planner: Arc::new(NoPlanner),
+    };
+    driver_of(parts, limits).await
+}
+
+/// The same on other parts.
+pub(crate) async fn driver_of(parts: Parts, limits: Limits) -> Driver {
     let options = Options {
         limits,
         instance_key: [7; 32],
@@ -64,6 +76,16 @@ pub(crate) async fn driver(store: Arc<dyn Store>, upstreams: Arc<dyn Upstreams>,
     });
     driver.apply_servers("default", BTreeMap::from([("echo".to_owned(), spec)])).await.unwrap();
     driver
+}
+
+struct NoPlanner;
+
+impl Planner for NoPlanner {
+    fn ask(&self, _: Question) -> BoxFuture<'_, Result<Written, PlannerFault>> {
+        let words = "there is none".to_owned();
+        let fault = PlannerFault { kind: PlannerFaultKind::Unavailable, words };
+        Box::pin(std::future::ready(Err(fault)))
+    }
 }
 
 struct NoVariables;

@@ -257,6 +257,8 @@ impl Hub {
                 assert!(!self.publishing.iter().any(same), "two lists of one server could change places");
                 self.publishing.push_back(*definitions);
             }
+            // No project of these worlds has a planner.
+            Effect::AskPlanner { .. } | Effect::LeavePlanner { .. } => unreachable!("a planner is asked"),
             Effect::Record(_) | Effect::Report(_) => {}
             Effect::SendFrame { link, frame } | Effect::SendMirrored { link, frame, .. } => {
                 self.links.send(link, &frame, &self.books);

@@ -221,5 +221,6 @@ pub(crate) fn draft(
         servers: servers.to_vec(),
         definitions: definitions.to_vec(),
         instance: Arc::clone(instance),
+        planner: None,
     }
 }

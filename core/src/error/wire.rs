@@ -221,7 +221,8 @@ impl Exceeded {
             Limit::ReplayAge | Limit::ReplayBytes | Limit::ReplayEvents | Limit::ReplayProjectBytes => {
                 (400, own::LIMIT, data)
             }
-            Limit::IdempotencyKeyBytes
+            Limit::GoalBytes
+            | Limit::IdempotencyKeyBytes
             | Limit::PlanBytes
             | Limit::PlanDepth
             | Limit::PlanParallel
@@ -229,7 +230,9 @@ impl Exceeded {
             | Limit::RunBytes
             | Limit::RunStoredBytes
             | Limit::RunCalls => (400, own::LIMIT, data),
-            Limit::HeldKeyBytes
+            Limit::Goals
+            | Limit::HeldKeyBytes
+            | Limit::PlannerQuestions
             | Limit::SessionInFlight
             | Limit::ProjectInFlight
             | Limit::ProjectRuns

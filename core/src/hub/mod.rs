@@ -13,9 +13,11 @@ use crate::record::{Definition, Definitions};
 use crate::snapshot::{Entry, Instance, Offer, Snapshot};
 use crate::{ProjectId, ServerId, Timestamp};
 
+mod goals;
 mod guide;
 mod plans;
 
+pub(crate) use goals::{planned, unplanned};
 pub(crate) use plans::{
     Cannot, Kept, Part, PlanTool, RunLine, Told, cannot, definitions as plan_tools, outlined,
     read as read_parts, refused, run_list, run_news, run_told,

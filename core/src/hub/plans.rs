@@ -195,6 +195,8 @@ pub(crate) enum Cannot {
     Arguments,
     /// Not while the run goes on.
     Now,
+    /// No plan came of a goal.
+    Plan,
     /// There is no such run, or nothing at that place of it.
     Unknown,
 }
@@ -228,12 +230,13 @@ pub(crate) fn cannot(cannot: Cannot, message: &str) -> Vec<u8> {
     let problem = match cannot {
         Cannot::Arguments => "arguments",
         Cannot::Now => "conflict",
+        Cannot::Plan => "planner",
         Cannot::Unknown => "unknown",
     };
     told(&Problem { problem, message }, true)
 }
 
-fn told(value: &impl Serialize, is_error: bool) -> Vec<u8> {
+pub(super) fn told(value: &impl Serialize, is_error: bool) -> Vec<u8> {
     let json = serde_json::to_string(value).unwrap_or_default();
     let error = if is_error { ",\"isError\":true" } else { "" };
     format!("{{\"content\":[{}],\"structuredContent\":{json}{error}}}", content(&json)).into_bytes()

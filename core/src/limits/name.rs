@@ -82,6 +82,12 @@ pub enum Limit {
     ProjectRuns,
     /// [`Limits::connections`] or [`Limits::connections_per_address`].
     Connections,
+    /// [`super::PlannerLimits::goal_bytes`].
+    GoalBytes,
+    /// [`super::PlannerLimits::goals`].
+    Goals,
+    /// [`super::PlannerLimits::questions_a_day`].
+    PlannerQuestions,
 }
 
 impl Limit {
@@ -125,6 +131,9 @@ impl Limit {
             Self::RunStoredBytes => "run_stored_bytes",
             Self::ProjectRuns => "project_runs",
             Self::Connections => "connections",
+            Self::GoalBytes => "planner.goal_bytes",
+            Self::Goals => "planner.goals",
+            Self::PlannerQuestions => "planner.questions_a_day",
         }
     }
 }

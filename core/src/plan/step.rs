@@ -46,7 +46,8 @@ pub(super) fn read(text: Raw<'_>, limits: &Limits, faults: &mut Faults) -> Optio
     }
     let fields = Fields::read(text, whole, &PLAN_FIELDS, faults)?;
     let Some((steps, at)) = fields.get("steps") else {
-        faults.add(&fields.at, "the field \"steps\" is missing");
+        faults
+            .add(&fields.at, "the field \"steps\" is missing (or \"goal\": in words what is to be achieved)");
         return None;
     };
     let written = steps.elements();

@@ -144,7 +144,10 @@ fn a_field_of_the_wrong_kind_is_said() {
         assert_eq!(read(&step(members)).unwrap_err(), [fault], "{members}");
     }
     assert_eq!(read("[]").unwrap_err(), [": an object is expected, not array"]);
-    assert_eq!(read("{}").unwrap_err(), [": the field \"steps\" is missing"]);
+    assert_eq!(
+        read("{}").unwrap_err(),
+        [": the field \"steps\" is missing (or \"goal\": in words what is to be achieved)"]
+    );
     assert_eq!(
         read(r#"{"steps":[{"id":"a","tool":"batch_execute"}]}"#).unwrap_err(),
         ["/steps/0/tool: batch_execute cannot be a step of a plan"]
@@ -207,7 +210,7 @@ fn properties<'a>(schema: Raw<'a>, path: &str) -> Vec<Cow<'a, str>> {
 #[test]
 fn the_schema_and_the_parser_agree_property_by_property() {
     let schema = Raw::of(INPUT_SCHEMA.as_bytes());
-    assert_eq!(properties(schema, ""), step::PLAN_FIELDS);
+    assert_eq!(properties(schema, ""), [&["goal"][..], &step::PLAN_FIELDS].concat());
     assert_eq!(properties(schema, "/properties/steps/items"), step::STEP_FIELDS);
     assert_eq!(properties(schema, "/properties/steps/items/properties/retry"), step::RETRY_FIELDS);
     let at = |path: &str| super::Pointer::parse(path).unwrap().within(schema).unwrap();

@@ -8,6 +8,7 @@ use core::future::Future;
 use core::pin::Pin;
 
 pub mod gateway;
+pub mod planner;
 pub mod store;
 pub mod upstream;
 pub mod variables;

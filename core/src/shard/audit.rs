@@ -13,6 +13,8 @@ pub struct Gauges {
     pub away: usize,
     /// Exchanges that are connected and not answered, streams among them.
     pub exchanges: usize,
+    /// Goals that are being planned.
+    pub goals: usize,
     /// Clients' calls that are not answered, those of runs not counted.
     pub in_flight: usize,
     /// Bytes that are kept for clients that come back.
@@ -43,6 +45,7 @@ impl Shard {
         let waiting_steps = self.waiters.iter().filter(|waiter| waiter.caller.step.is_some()).count();
         Gauges {
             away,
+            goals: self.goals.callers().count(),
             exchanges: self.exchanges.len().saturating_sub(away),
             in_flight: self.in_flight.saturating_sub(self.step_calls.len()),
             kept_bytes: self.streams.bytes(),
@@ -93,7 +96,8 @@ impl Shard {
             let is_on = |caller: &Caller| caller.exchange == *exchange && caller.step.is_none();
             let calls = self.client_calls().filter(|(.., caller)| is_on(caller));
             let waiters = self.waiters.iter().filter(|waiter| is_on(&waiter.caller));
-            let runs = self.run_callers().filter(|caller| is_on(caller));
+            let goals = self.goals.callers().map(|(_, caller)| caller);
+            let runs = self.run_callers().chain(goals).filter(|caller| is_on(caller));
             let open = calls.count().saturating_add(waiters.count()).saturating_add(runs.count());
             hold(batch.open == open, "a batch waits for what nobody works on")?;
         }
@@ -102,6 +106,7 @@ impl Shard {
         let open = |address| self.exchanges.contains_key(&address);
         hold(self.streams.away().all(open), "a stream outlives its call")?;
         self.audit_exchanges(ends)?;
+        self.audit_goals()?;
         self.audit_runs()?;
         self.audit_links()
     }
@@ -129,7 +134,9 @@ impl Shard {
         let runs_on =
             |caller: &Caller| matches!(self.exchanges.get(&caller.exchange), Some(Exchange::Run(_)));
         hold(runs.clone().all(runs_on), "a run's exchange does not lead to it")?;
+        let goals = self.goals.callers().filter(|(_, caller)| caller.ends);
         let all = [
+            goals.count(),
             runs.count(),
             calls,
             waiters.count(),

@@ -133,6 +133,7 @@ impl Shard {
     pub(super) fn on_batch_gone(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId) {
         self.batches.remove(&exchange);
         self.detach_runs(cx, exchange);
+        self.drop_goals_on(cx, exchange);
         let retired = self.retired.values().map(|(upstream, _)| upstream);
         let calls = retired.chain(self.upstreams.values()).flat_map(|upstream| {
             let own = upstream.calls.clients().filter(|(_, caller)| caller.exchange == exchange);

@@ -20,7 +20,9 @@ impl Shard {
             let params = notice.spliced(Field::Params, &mut [id]);
             write::one_line(write::request(None, Method::Cancelled.name(), Some(&params))).into()
         };
-        self.cancel_runs(cx, |caller| caller.session == Some(session) && *caller.id == *request);
+        let is_it = |caller: &Caller| caller.session == Some(session) && *caller.id == *request;
+        self.cancel_runs(cx, is_it);
+        self.cancel_goals(cx, is_it);
         self.cancel_calls(cx, session, Some(request), passed_on);
         self.drop_held(cx, session, Some(request));
         self.drop_waiters(cx, |waiter| {
@@ -32,6 +34,7 @@ impl Shard {
     /// Cancels all requests of a session.
     pub(super) fn cancel_all(&mut self, cx: &mut Cx<'_>, session: SessionId) {
         self.cancel_runs(cx, |caller| caller.session == Some(session));
+        self.cancel_goals(cx, |caller| caller.session == Some(session));
         self.cancel_calls(cx, session, None, |call| cancellation(call, "the session has ended"));
         self.drop_held(cx, session, None);
         self.drop_waiters(cx, |waiter| waiter.caller.session == Some(session));

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::ports::gateway::Event;
+use crate::ports::planner::Question;
 use crate::ports::store::Change;
 use crate::ports::upstream::Grace;
 use crate::record::{CallRecord, Definitions, LogCategory, LogLevel, LogSource, Server};
@@ -29,6 +30,13 @@ pub enum Effect {
         /// The message; none for 202 and the like.
         body: Option<Bytes>,
     },
+    /// Asks a language model; [`super::Input::PlannerAnswered`] follows, unless it is left.
+    AskPlanner {
+        /// Whom to tell.
+        token: Token,
+        /// What. Its specification is as its owner wrote it.
+        question: Box<Question>,
+    },
     /// Ends a link in steps.
     CloseLink {
         /// The link.
@@ -47,6 +55,11 @@ pub enum Effect {
     Finish {
         /// The exchange.
         exchange: ExchangeId,
+    },
+    /// Gives up a question to a language model.
+    LeavePlanner {
+        /// That of the question.
+        token: Token,
     },
     /// Opens a link: fills in the variables of the specification and asks the adapter of its transport.
     OpenLink {

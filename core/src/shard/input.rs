@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::{Order, Token};
 use crate::ports::gateway::{Admission, Head};
+use crate::ports::planner::{PlannerFault, Written};
 use crate::ports::upstream::{CloseReason, Launched};
 use crate::rpc::{Envelope, Unread};
 use crate::snapshot::Changes;
@@ -70,6 +71,13 @@ pub enum Input {
         server: ServerId,
         /// What.
         order: Order,
+    },
+    /// A language model has answered, or come to nothing.
+    PlannerAnswered {
+        /// That of the question.
+        token: Token,
+        /// What it has written.
+        outcome: Result<Written, PlannerFault>,
     },
     /// A client sent a message.
     Posted(Posted),

@@ -213,6 +213,7 @@ impl Shard {
         self.end_listeners(cx, |listener| listener.key == *key);
         self.refuse_waiters(cx, key);
         self.cancel_runs_of(cx, key);
+        self.refuse_goals_of(cx, key);
         self.vacate_key(cx, key);
     }
 }

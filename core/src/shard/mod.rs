@@ -22,6 +22,7 @@ mod durable;
 mod effect;
 mod following;
 mod forward;
+mod goals;
 mod greet;
 mod handshake;
 mod input;
@@ -76,6 +77,7 @@ pub use rest::Order;
 
 use batch::Batch;
 use durable::Wishes;
+use goals::Goals;
 use keyed::Keyed;
 use listen::Listener;
 use outliving::Outliving;
@@ -132,6 +134,8 @@ pub struct Shard {
     /// Answers that wait until a change is durable.
     unstored: BTreeMap<Token, (Caller, SessionId)>,
     deletions: BTreeMap<Token, ExchangeId>,
+    /// Goals in words, while plans are made of them.
+    goals: Goals,
     /// Plans that are being carried out, and those whose results are kept.
     runs: Runs,
     /// Whose they are.
@@ -165,6 +169,8 @@ enum Exchange {
     Call(ServerId, CallId),
     /// A stream of the 2026 era.
     Listener,
+    /// It waits for a plan to be made of a goal.
+    Goal(Token),
     /// It waits for the end of a run.
     Run(RunId),
     /// It waits until a change is durable.
@@ -192,6 +198,7 @@ impl Shard {
             Input::LinkLogged { link, line } => self.on_link_logged(cx, link, line),
             Input::LinkOpened { link, pid } => self.on_link_opened(cx, link, pid),
             Input::Ordered { server, order } => self.on_ordered(cx, server, order),
+            Input::PlannerAnswered { token, outcome } => self.on_planner_answered(cx, token, outcome),
             Input::Posted(posted) => self.on_posted(cx, posted),
             Input::SessionDeleted(opened) => self.on_session_deleted(cx, &opened),
             Input::SnapshotReplaced(changes) => self.on_snapshot_replaced(cx, &changes),

@@ -13,6 +13,7 @@ use super::{Cx, Exchange, Shard};
 use crate::hub::{self, Cannot, Part, PlanTool, RunLine};
 use crate::mcp::{Abilities, ListKind};
 use crate::plan::{Plan, Pointer, Tools};
+use crate::planner::Goal;
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field};
 use crate::run::{Extract, Run, Status};
@@ -46,7 +47,7 @@ struct Asked {
 }
 
 /// The tools of the unified endpoint, as a caller sees it.
-struct Offered<'a>(&'a Snapshot);
+pub(super) struct Offered<'a>(pub &'a Snapshot);
 
 impl Tools for Offered<'_> {
     fn definition(&self, name: &str) -> Option<Cow<'_, str>> {
@@ -93,6 +94,9 @@ impl Shard {
 
     fn execute(&mut self, cx: &mut Cx<'_>, caller: &Caller, body: &Envelope) {
         let arguments = body.raw(Field::Arguments).unwrap_or(b"{}");
+        if Goal::is_in(arguments) {
+            return self.plan_goal(cx, caller, body);
+        }
         match Plan::read(arguments, &Offered(cx.snapshot), cx.limits()) {
             // A tool may be of a server that was never seen: a plan waits for that as a call does.
             Err(_) if self.is_missing(cx, &caller.target) => self.wait(cx, caller.clone(), body.clone()),
@@ -118,7 +122,7 @@ impl Shard {
         self.runs.get(id).is_some_and(|run| run.status() == Status::Running)
     }
 
-    fn begin_run(&mut self, cx: &mut Cx<'_>, caller: &Caller, plan: Plan, stored: Stored) {
+    pub(super) fn begin_run(&mut self, cx: &mut Cx<'_>, caller: &Caller, plan: Plan, stored: Stored) {
         if self.stopping {
             let (server, cause) = (hub::NAME.to_owned(), "the hub stops".to_owned());
             return self.fail(cx, caller, &UpstreamFault::Unavailable { server, cause }.into());

@@ -63,6 +63,7 @@ impl Shard {
             Some(
                 Exchange::Batch
                 | Exchange::Call(..)
+                | Exchange::Goal(_)
                 | Exchange::Listener
                 | Exchange::Run(_)
                 | Exchange::Stream(_)
@@ -97,7 +98,8 @@ impl Shard {
             let calls = upstream.calls.clients().filter(|(_, caller)| caller.step.is_none());
             calls.map(|(_, caller)| (caller, upstream.name.as_str()))
         });
-        let runs = self.run_callers().map(|caller| (caller, hub::NAME));
+        let goals = self.goals.callers().map(|(_, caller)| caller);
+        let runs = self.run_callers().chain(goals).map(|caller| (caller, hub::NAME));
         let mut answers = Answers::default();
         for (caller, server) in
             all.chain(waiting).chain(runs).filter(|(caller, _)| caller.exchange == exchange)
@@ -114,6 +116,10 @@ impl Shard {
             Exchange::Batch => (self.batches.get(&exchange)?.session, Kind::Answer),
             Exchange::Call(server, call) => {
                 (self.holder(server, call)?.calls.caller(call)?.session?, Kind::Answer)
+            }
+            Exchange::Goal(token) => {
+                let (_, caller) = self.goals.callers().find(|(own, _)| *own == token)?;
+                (caller.session?, Kind::Answer)
             }
             Exchange::Run(run) => (self.run_caller(run, exchange)?.session?, Kind::Answer),
             Exchange::Stream(session) => (session, Kind::Listen),

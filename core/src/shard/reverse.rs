@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::session::Session;
-use super::{Cx, Effect, Shard, park};
+use super::{Cx, Effect, Shard, Token, park};
 use crate::mcp::{Asking, Revision};
 use crate::rpc::{Envelope, Field, Message, write};
 use crate::upstream::{Caller, Owner};
@@ -36,6 +36,8 @@ pub(super) enum Origin {
     Request { id: Box<str>, progress: Option<Box<str>> },
     /// By an answer that demands input under this name.
     Round(String),
+    /// Not a server: a goal in words that is being planned.
+    Goal(Token),
 }
 
 /// Whom a server's request is for, and where it goes.
@@ -205,6 +207,7 @@ impl Shard {
         let id = match &asked.origin {
             Origin::Request { id, .. } => id,
             Origin::Round(name) => return self.on_round_answer(cx, &asked, name, body),
+            Origin::Goal(token) => return self.on_goal_answered(cx, *token, body),
         };
         let frame = match (body.raw(Field::Result), body.raw(Field::Error)) {
             (Some(result), _) => write::result(id, result),
@@ -243,7 +246,7 @@ impl Shard {
         self.drop_parked(cx, Some(link));
     }
 
-    fn take_back(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Asked) -> bool) {
+    pub(super) fn take_back(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Asked) -> bool) {
         for (number, asked) in self.take_asked(which) {
             self.withdraw(cx, number, &asked);
         }

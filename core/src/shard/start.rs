@@ -175,6 +175,7 @@ impl Shard {
             }
             self.refuse_unsent(cx, &seat);
         }
+        self.give_up_goals(cx);
         self.retry_waiters(cx);
     }
 

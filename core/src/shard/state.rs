@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::Cx;
+use super::goals::Stage;
 use crate::key::derive;
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, canonical};
@@ -34,6 +35,16 @@ pub(super) enum Names {
     Parked(u64),
     /// What a server of the stateless era has said to a request.
     Sealed(Sealed),
+    /// What the hub has asked for, for the plan of a goal.
+    Wanted(Wanted),
+}
+
+/// What the hub has asked for itself. All that it has to know comes back with the answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub stage: Stage,
+    /// Of the request that it is of; see [`digest`].
+    pub request: [u8; 32],
 }
 
 /// A server's own `requestState`.
@@ -79,6 +90,16 @@ impl State {
                 out.extend_from_slice(request);
                 out.extend_from_slice(own);
             }
+            Names::Wanted(Wanted { stage, request }) => {
+                let (number, plan) = match stage {
+                    Stage::First => (0, ""),
+                    Stage::Mended => (1, ""),
+                    Stage::Agreed(plan) => (2, plan.as_str()),
+                };
+                out.extend_from_slice(&[2, number]);
+                out.extend_from_slice(request);
+                out.extend_from_slice(plan.as_bytes());
+            }
         }
         out
     }
@@ -92,6 +113,16 @@ impl State {
                 let (request, own) = rest.split_first_chunk()?;
                 let server = ServerId(Uuid::from_bytes(*server));
                 Names::Sealed(Sealed { server, request: *request, own: own.to_vec() })
+            }
+            (2, rest) => {
+                let (number, rest) = rest.split_first()?;
+                let (request, plan) = rest.split_first_chunk()?;
+                let stage = match number {
+                    0 => Stage::First,
+                    1 => Stage::Mended,
+                    _ => Stage::Agreed(String::from_utf8(plan.to_vec()).ok()?),
+                };
+                Names::Wanted(Wanted { stage, request: *request })
             }
             (_, _) => return None,
         };

@@ -29,6 +29,7 @@ impl Shard {
             (drained.min(), "a retired server"),
             (waiters, "a waiting request"),
             (self.parked_deadline(), "a parked call"),
+            (self.goals.deadline(), "a plan that is being made"),
             (self.runs.deadline(), "a run"),
             (self.outliving.is_waiting().then_some(Timestamp(0)), "runs of an earlier life"),
             (sweep, "idle sessions and servers"),
@@ -50,6 +51,7 @@ impl Shard {
             self.forget_runs(cx);
         }
         self.wake_runs(cx);
+        self.expire_goals(cx);
         self.show_gathered(cx);
         self.drop_parked(cx, None);
         let links: Vec<(Seat, Option<LinkId>)> =
@@ -162,6 +164,7 @@ impl Shard {
             Some(Exchange::Listener) => {
                 self.drop_listener(cx, exchange);
             }
+            Some(Exchange::Goal(token)) => self.leave_goal(cx, token),
             Some(Exchange::Run(_)) if self.on_watcher_gone(exchange) => {}
             Some(Exchange::Run(run)) => self.on_run_caller_gone(cx, run),
             Some(Exchange::Stream(session)) => self.on_stream_gone(cx, session, exchange),

@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::mcp::ListKind;
+use crate::planner::PlannerSpec;
 use crate::ports::gateway::Target;
 use crate::record::{Definitions, Premises, Project, Server, Transport};
 use crate::{Limits, ServerId};
@@ -44,6 +45,8 @@ pub struct Snapshot {
     pub mirrors: bool,
     /// The instance that the project is of.
     pub instance: Arc<Instance>,
+    /// Who makes plans of goals, if its owner has said so.
+    pub planner: Option<Arc<PlannerSpec>>,
 }
 
 /// What all projects of an instance share. It never changes while the instance runs.
@@ -100,12 +103,14 @@ pub struct Draft {
     pub definitions: Vec<Arc<Definitions>>,
     /// The instance.
     pub instance: Arc<Instance>,
+    /// Who makes plans of goals, if its owner has said so.
+    pub planner: Option<Arc<PlannerSpec>>,
 }
 
 impl Snapshot {
     /// Checks a draft and prepares its lists. Offers that `previous` has prepared already are taken from it.
     pub fn build(draft: Draft, previous: Option<&Self>) -> Self {
-        let Draft { project, servers, definitions, instance } = draft;
+        let Draft { project, servers, definitions, instance, planner } = draft;
         let mut learnt: BTreeMap<ServerId, Arc<Definitions>> =
             definitions.into_iter().map(|it| (it.server, it)).collect();
         let mut by_name = BTreeMap::new();
@@ -124,7 +129,7 @@ impl Snapshot {
             let entry = Entry { id, name: name.clone(), config: Some(server), digest, offer };
             by_name.insert(name, Arc::new(entry));
         }
-        Self::of(project, by_name, instance, None)
+        Self { planner, ..Self::of(project, by_name, instance, None) }
     }
 
     fn of(
@@ -138,7 +143,7 @@ impl Snapshot {
             unified.unwrap_or_else(|| Arc::new(Unified::build(&project, servers.values(), &instance)));
         let mut offers = servers.values().filter_map(|entry| entry.offer.as_ref());
         let mirrors = offers.any(|offer| offer.has_mirrors());
-        Self { project, servers, by_id, unified, mirrors, instance }
+        Self { project, servers, by_id, unified, mirrors, instance, planner: None }
     }
 
     /// The same project, where some servers offer something else. Whoever does not use the unified endpoint needs no other
@@ -155,12 +160,10 @@ impl Snapshot {
             None => Arc::clone(entry),
         };
         let servers = self.servers.iter().map(|(name, entry)| (name.clone(), offered(entry)));
-        Self::of(
-            self.project.clone(),
-            servers.collect(),
-            Arc::clone(&self.instance),
-            (!unified).then(|| Arc::clone(&self.unified)),
-        )
+        let project = self.project.clone();
+        let unified = (!unified).then(|| Arc::clone(&self.unified));
+        let seen = Self::of(project, servers.collect(), Arc::clone(&self.instance), unified);
+        Self { planner: self.planner.clone(), ..seen }
     }
 
     /// The bounds of the instance.

@@ -81,7 +81,7 @@ fn snapshot(servers: &BTreeMap<String, BTreeSet<String>>, separator: &str, page_
         }));
         all.push(Server { id, project: project.id, name: name.clone(), origin: Origin::ConfigFile, spec });
     }
-    let draft = Draft { project, servers: all, definitions, instance: instance(page_entries) };
+    let draft = Draft { project, servers: all, definitions, instance: instance(page_entries), planner: None };
     Snapshot::build(draft, None)
 }
 

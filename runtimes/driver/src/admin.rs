@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use orch_core::hub::{ServerView, ToolLine, tool_lines};
 use orch_core::key::Token;
+use orch_core::planner::PlannerSpec;
 use orch_core::ports::gateway::{
     Admission, Event, EventStream, Head, ProtocolHeaders, ReplyBody, Target, Verb,
 };
@@ -101,6 +102,16 @@ impl Driver {
             registry.keys.insert(key.id.clone(), key);
         });
         Ok(NewKey { id, token })
+    }
+
+    /// Says who makes plans in a project, from now on and until the instance ends.
+    pub fn set_planner(&self, project: &str, planner: Option<PlannerSpec>) -> Result<(), AdminError> {
+        let cell = self.project(project)?;
+        let planner = planner.map(Arc::new);
+        if cell.snapshot().planner != planner {
+            cell.replace(|records| records.planner = planner);
+        }
+        Ok(())
     }
 
     /// Revokes a key: it opens nothing any more, and what it has opened ends. Doing so again changes nothing.

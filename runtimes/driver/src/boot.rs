@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orch_core::key::{Pepper, derive};
+use orch_core::ports::planner::Planner;
 use orch_core::ports::store::{Change, Expect, Store, StoreError, Versioned};
 use orch_core::ports::upstream::Upstreams;
 use orch_core::ports::variables::Variables;
@@ -28,6 +29,8 @@ pub struct Parts {
     pub remote: Arc<dyn Upstreams>,
     /// Values of `${NAME}`.
     pub variables: Arc<dyn Variables>,
+    /// Language models that make plans.
+    pub planner: Arc<dyn Planner>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -95,6 +98,7 @@ impl Driver {
             stdio: parts.stdio,
             remote: parts.remote,
             variables: parts.variables,
+            planner: parts.planner,
             instance: Arc::new(Instance {
                 limits: options.limits,
                 cursor_key: derive(&options.instance_key, b"cursor/v1"),
@@ -242,7 +246,7 @@ async fn load_cell(world: &Arc<World>, project: Project) -> Result<Arc<Cell>, Bo
     }
     let shard = Shard::restore(records, world.clock.now());
     let entropy = Entropy::from_seed(seed()?);
-    Ok(Cell::start(world, Records { project, servers, definitions }, shard, entropy))
+    Ok(Cell::start(world, Records { project, servers, definitions, planner: None }, shard, entropy))
 }
 
 async fn list(world: &World, kind: RecordKind, project: ProjectId) -> Result<Vec<Record>, StoreError> {

@@ -6,15 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use orch_core::planner::PlannerSpec;
 use orch_core::ports::gateway::Reply;
+use orch_core::ports::planner::{Planner, PlannerFault, Written};
 use orch_core::ports::store::{Store, StoreError};
 use orch_core::ports::upstream::{UpstreamLink, Upstreams};
 use orch_core::ports::variables::Variables;
 use orch_core::record::{Definitions, Project, Server};
-use orch_core::shard::{Cx, Effects, Input, Shard};
+use orch_core::shard::{Cx, Effects, Input, Shard, Token};
 use orch_core::snapshot::{Draft, Instance, Snapshot, diff};
 use orch_core::{Entropy, Exceeded, ExchangeId, KeyId, Limits, LinkId, ProjectId, Timestamp, Unstored};
 use tokio::sync::{Notify, oneshot};
+use tokio::task::AbortHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::calls::CallLog;
@@ -31,6 +34,7 @@ pub(crate) struct World {
     pub stdio: Arc<dyn Upstreams>,
     pub remote: Arc<dyn Upstreams>,
     pub variables: Arc<dyn Variables>,
+    pub planner: Arc<dyn Planner>,
     pub instance: Arc<Instance>,
     pub clock: Clock,
     /// What the instance holds for others to take.
@@ -77,6 +81,8 @@ pub(crate) struct Records {
     pub project: Project,
     pub servers: Vec<Server>,
     pub definitions: Vec<Arc<Definitions>>,
+    /// Not stored: it is as the configuration file says.
+    pub planner: Option<Arc<PlannerSpec>>,
 }
 
 /// What the lock of a shard guards: its state, and the handles that its effects name.
@@ -87,6 +93,8 @@ pub(crate) struct Live {
     pub sinks: HashMap<ExchangeId, Sink>,
     accounts: Accounts,
     pub links: HashMap<LinkId, Box<dyn UpstreamLink>>,
+    /// Questions to the planner that are on their way.
+    pub questions: HashMap<Token, AbortHandle>,
     /// Inputs that an effect has caused at once; taken before the lock is released.
     pub caused: Vec<Input>,
     /// What the timer sleeps for.
@@ -107,6 +115,7 @@ impl Live {
         self.effects.clear();
         self.caused.clear();
         self.links.clear();
+        self.questions.drain().for_each(|(_, question)| question.abort());
         for (_, sink) in self.sinks.drain() {
             sink.cut();
         }
@@ -132,6 +141,7 @@ impl Cell {
             sinks: HashMap::new(),
             accounts: Accounts::default(),
             links: HashMap::new(),
+            questions: HashMap::new(),
             caused: Vec::new(),
             armed: None,
         };
@@ -220,6 +230,13 @@ impl Cell {
         drop(sink);
     }
 
+    /// The planner has answered a question.
+    pub(crate) fn answer_question(self: &Arc<Self>, token: Token, outcome: Result<Written, PlannerFault>) {
+        let mut live = self.live();
+        live.questions.remove(&token);
+        self.feed_locked(&mut live, Input::PlannerAnswered { token, outcome });
+    }
+
     fn feed_locked(self: &Arc<Self>, live: &mut Live, input: Input) {
         let snapshot = self.snapshot.load();
         let mut next = Some(input);
@@ -305,5 +322,6 @@ fn draft(records: &Records, instance: &Arc<Instance>) -> Draft {
         servers: records.servers.clone(),
         definitions: records.definitions.clone(),
         instance: Arc::clone(instance),
+        planner: records.planner.clone(),
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use orch_core::ports::gateway::Event;
+use orch_core::ports::planner::{PlannerFault, PlannerFaultKind, Question, Written};
 use orch_core::ports::store::{Change, Expect};
 use orch_core::ports::upstream::{CloseReason, LaunchSpec, QueueFull, UpstreamLink};
 use orch_core::record::{Definitions, LogCategory, LogLevel, LogSource, Record, Server, Transport, resolve};
@@ -23,6 +24,12 @@ pub(crate) fn run(cell: &Arc<Cell>, live: &mut Live) {
             Effect::Answer { exchange, status, session, body } => {
                 if let Some(sink) = live.sinks.remove(&exchange) {
                     sink.answer(status, session, body);
+                }
+            }
+            Effect::AskPlanner { token, question } => ask_planner(cell, live, token, *question),
+            Effect::LeavePlanner { token } => {
+                if let Some(question) = live.questions.remove(&token) {
+                    question.abort();
                 }
             }
             Effect::CloseLink { link, grace } => {
@@ -96,6 +103,34 @@ fn open_link(cell: &Arc<Cell>, live: &mut Live, link: LinkId, server: &Server) {
     let sink = CellSink::new(cell, link, launch.server.clone(), secrets);
     let handle = upstreams.open(launch, Arc::new(sink));
     live.links.insert(link, handle);
+}
+
+/// Asks the planner in a task of its own, with the credentials that its owner's references lead to.
+fn ask_planner(cell: &Arc<Cell>, live: &mut Live, token: Token, question: Question) {
+    let world = &cell.world;
+    let spec = match question.spec.resolved(|name| world.variables.lookup(name)) {
+        Ok(spec) => spec,
+        Err(missing) => {
+            let words = format!("no such variable is set: {}", missing.join(", "));
+            let fault = PlannerFault { kind: PlannerFaultKind::Misconfigured, words };
+            return live.caused.push(Input::PlannerAnswered { token, outcome: Err(fault) });
+        }
+    };
+    let question = Question { spec: Arc::new(spec), ..question };
+    let (asker, planner, model) = (Arc::downgrade(cell), Arc::clone(&world.planner), question.model.clone());
+    let task = world.tasks.spawn(async move {
+        let outcome = planner.ask(question).await;
+        match &outcome {
+            Ok(Written { usage, .. }) => {
+                tracing::info!(%model, input = usage.input, output = usage.output, "tokens for a plan");
+            }
+            Err(fault) => tracing::warn!(%model, "{fault}"),
+        }
+        if let Some(cell) = asker.upgrade() {
+            cell.answer_question(token, outcome);
+        }
+    });
+    live.questions.insert(token, task.abort_handle());
 }
 
 fn send_frame(live: &mut Live, link: LinkId, send: impl FnOnce(&dyn UpstreamLink) -> Result<(), QueueFull>) {

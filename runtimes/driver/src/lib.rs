@@ -22,5 +22,6 @@ mod sink;
 pub use admin::{AdminError, KeyView, NewKey};
 pub use boot::{BootError, Options, Parts};
 pub use calls::{BOUNDS, CallLine, CallQuery, CallSummary, Meter};
+pub use clock::Clock;
 pub use logs::{LogQuery, LogSummary};
 pub use registry::Driver;

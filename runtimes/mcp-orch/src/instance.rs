@@ -14,6 +14,7 @@ use orch_core::Limits;
 use orch_core::ports::store::{StoreError, StoreErrorKind};
 use orch_core::record::{Mode, Premises};
 use orch_driver::{Driver, Options, Parts};
+use orch_planner::HttpPlanner;
 use orch_stdio::{StdioUpstreams, shim};
 use orch_store_redb::RedbStore;
 use orch_upstream_http::{Allowed, HttpUpstreams};
@@ -50,6 +51,7 @@ impl Instance {
         let Settings { data_dir, base_url, config_file, mode, upstream, limits, patience } = settings;
         let limits = Limits { starting: starting(), connections: connections(limits.connections), ..limits };
         let remote = Arc::new(remote(upstream, limits.clone())?);
+        let planner = planner(upstream.own_roots.as_deref(), limits.clone())?;
         make_dir(data_dir)?;
         let store = store(&data_dir.join("store.redb"), patience).await?;
         let instance_key = instance_key(&data_dir.join("instance.key"))?;
@@ -70,6 +72,7 @@ impl Instance {
             stdio: Arc::clone(&children) as _,
             remote: Arc::clone(&remote) as _,
             variables: Arc::new(ProcessVariables),
+            planner: Arc::new(planner),
         };
         let config_file = std::path::absolute(config_file).unwrap_or_else(|_| config_file.into());
         let config_file = config_file.display().to_string();
@@ -130,11 +133,20 @@ fn connections(allowed: usize) -> usize {
 /// The way to remote servers that the operator has opened.
 pub(crate) fn remote(args: &UpstreamArgs, limits: Limits) -> anyhow::Result<HttpUpstreams> {
     let allowed = Allowed::parse(args.allowed.iter().map(String::as_str)).context("--allow-upstream")?;
-    let read = |path: &PathBuf| {
+    let own_roots = own_roots(args.own_roots.as_deref())?;
+    HttpUpstreams::new(allowed, own_roots.as_deref(), limits, Handle::current()).context("--upstream-ca")
+}
+
+/// The way to the providers of language models.
+pub(crate) fn planner(own: Option<&Path>, limits: Limits) -> anyhow::Result<HttpPlanner> {
+    HttpPlanner::new(own_roots(own)?.as_deref(), limits).context("--upstream-ca")
+}
+
+fn own_roots(file: Option<&Path>) -> anyhow::Result<Option<Vec<u8>>> {
+    let read = |path: &Path| {
         fs::read(path).with_context(|| format!("--upstream-ca: {} cannot be read", path.display()))
     };
-    let own_roots = args.own_roots.as_ref().map(read).transpose()?;
-    HttpUpstreams::new(allowed, own_roots.as_deref(), limits, Handle::current()).context("--upstream-ca")
+    file.map(read).transpose()
 }
 
 /// Where the admin socket of a data directory is.

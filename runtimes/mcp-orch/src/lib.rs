@@ -35,6 +35,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::ListTools(args) => in_runtime(command::list::tools(args)),
         Command::Logs(args) => in_runtime(command::logs::run(args)),
         Command::Metrics(args) => in_runtime(command::metrics::run(args)),
+        Command::Plan(args) => in_runtime(command::plan::run(args)),
         Command::Restart(args) => in_runtime(command::order::run(args, Order::Restart)),
         Command::Serve(args) => in_runtime(serve::run(args)),
         Command::Start(args) => in_runtime(command::order::run(args, Order::Start)),

@@ -133,6 +133,7 @@ async fn configure(args: &Serve, driver: &Driver) -> anyhow::Result<Option<Confi
         Ok(file) => {
             warn(&file);
             driver.apply_servers(DEFAULT_PROJECT, file.servers.clone()).await?;
+            driver.set_planner(DEFAULT_PROJECT, file.planner.clone())?;
             Ok(Some(file))
         }
         Err(findings) if driver.servers(DEFAULT_PROJECT)?.len() > 1 => {
@@ -171,6 +172,9 @@ fn follow(
         Ok(file) => {
             warn(&file);
             let count = file.servers.len();
+            if let Err(error) = driver.set_planner(DEFAULT_PROJECT, file.planner) {
+                tracing::error!(%error, "the planner could not be set");
+            }
             match runtime.block_on(driver.apply_servers(DEFAULT_PROJECT, file.servers)) {
                 Ok(()) => {
                     tracing::info!(servers = count, "{} was applied", path.display());

@@ -10,6 +10,7 @@ pub mod gate;
 pub mod headers;
 pub mod key;
 pub mod plan;
+pub mod planner;
 pub mod record;
 pub mod session;
 pub mod shard;

@@ -91,6 +91,7 @@ impl Told {
             None => return Self { status: 200, is_problem: false, body: structured.get().to_owned() },
             Some("unknown") => 404,
             Some("conflict") => 409,
+            Some("planner") => 502,
             Some(_) => 400,
         };
         Self::problem(status, said.message.as_deref().unwrap_or_default(), None, None)
@@ -171,6 +172,7 @@ mod tests {
         assert_eq!(status(&said(r#"{"faults":[]}"#)), (422, true));
         assert_eq!(status(&said(r#"{"problem":"unknown","message":"m"}"#)), (404, true));
         assert_eq!(status(&said(r#"{"problem":"conflict","message":"m"}"#)), (409, true));
+        assert_eq!(status(&said(r#"{"problem":"planner","message":"m"}"#)), (502, true));
         assert_eq!(status(&said(r#"{"problem":"arguments","message":"m"}"#)), (400, true));
         assert_eq!(status(r#"{"error":{"code":1,"message":"m"}}"#), (400, true));
         assert_eq!(status("{}"), (500, true));

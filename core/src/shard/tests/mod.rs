@@ -1,6 +1,7 @@
 //! The rules of a shard, each as a sentence. The world around it is in `world`, its clients in `clients`.
 
 mod clients;
+mod looks;
 mod script;
 mod watching;
 mod world;
@@ -14,6 +15,8 @@ mod delivery;
 mod durable;
 mod endings;
 mod eras;
+mod goals;
+mod goals_asking;
 mod habits;
 mod handshake;
 mod keeping;

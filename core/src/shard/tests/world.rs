@@ -11,7 +11,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::script::Script;
+use crate::planner::PlannerSpec;
 use crate::ports::gateway::Event;
+use crate::ports::planner::Question;
 use crate::ports::store::Change;
 use crate::ports::upstream::CloseReason;
 use crate::record::{
@@ -72,6 +74,9 @@ pub(super) struct World {
     pub links: BTreeMap<LinkId, Wire>,
     pub log: Effects,
     pub servers: Vec<Server>,
+    /// What the planner was asked and has not answered.
+    pub questions: BTreeMap<Token, Question>,
+    planner: Option<Arc<PlannerSpec>>,
     definitions: Vec<Arc<Definitions>>,
     project: Project,
     instance: Arc<Instance>,
@@ -120,7 +125,7 @@ impl World {
                 spec: spec(name),
             })
             .collect();
-        let (draft, instance) = (draft(&project, &servers, &[], &instance), instance);
+        let (draft, instance) = (draft(&project, &servers, &[], (&instance, None)), instance);
         Self {
             shard: Shard::default(),
             snapshot: Snapshot::build(draft, None),
@@ -136,6 +141,8 @@ impl World {
             links: BTreeMap::new(),
             log: Vec::new(),
             servers,
+            questions: BTreeMap::new(),
+            planner: None,
             definitions: Vec::new(),
             project,
             instance,
@@ -210,6 +217,12 @@ impl World {
                 seen.session = session.map(|id| id.to_string());
                 seen.messages.extend(body.as_deref().map(text));
                 seen.ended = true;
+            }
+            Effect::AskPlanner { token, question } => {
+                self.questions.insert(*token, (**question).clone());
+            }
+            Effect::LeavePlanner { token } => {
+                self.questions.remove(token).expect("a question that is open");
             }
             Effect::CloseLink { link, .. } => {
                 let wire = self.links.get_mut(link).expect("a link that is there");
@@ -301,7 +314,8 @@ impl World {
     }
 
     fn rebuild(&mut self) -> Changes {
-        let draft = draft(&self.project, &self.servers, &self.definitions, &self.instance);
+        let more = (&self.instance, self.planner.as_ref());
+        let draft = draft(&self.project, &self.servers, &self.definitions, more);
         let new = Snapshot::build(draft, Some(&self.snapshot));
         let changes = diff(&self.snapshot, &new);
         self.snapshot = new;
@@ -311,6 +325,13 @@ impl World {
     /// The project's other mode.
     pub(super) fn switch_to_batch_mode(&mut self) {
         self.project.mode = Mode::Batch;
+        let changes = self.rebuild();
+        self.feed(Input::SnapshotReplaced(changes));
+    }
+
+    /// Configures who makes plans.
+    pub(super) fn plan_with(&mut self, spec: PlannerSpec) {
+        self.planner = Some(Arc::new(spec));
         let changes = self.rebuild();
         self.feed(Input::SnapshotReplaced(changes));
     }
@@ -350,30 +371,20 @@ impl World {
         }
         self.now = end;
     }
-
-    /// The link of a server that was opened last and not told to close.
-    pub(super) fn link(&self, server: &str) -> LinkId {
-        let mut links =
-            self.links.iter().filter(|(_, wire)| wire.server == server && !wire.closing && !wire.closed);
-        links.next_back().map(|(link, _)| *link).expect("the server has a link")
-    }
-
-    pub(super) fn close(&mut self, link: LinkId, reason: CloseReason) {
-        self.feed(Input::LinkClosed { link, reason });
-    }
 }
 
 fn draft(
     project: &Project,
     servers: &[Server],
     definitions: &[Arc<Definitions>],
-    instance: &Arc<Instance>,
+    (instance, planner): (&Arc<Instance>, Option<&Arc<PlannerSpec>>),
 ) -> Draft {
     Draft {
         project: project.clone(),
         servers: servers.to_vec(),
         definitions: definitions.to_vec(),
         instance: Arc::clone(instance),
+        planner: planner.cloned(),
     }
 }
 

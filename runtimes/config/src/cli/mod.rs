@@ -26,6 +26,7 @@ pub use calls::{Calls, Metrics};
 pub use logs::Logs;
 pub use query::{Call, Check, ClientConfigArgs, Completions, Doctor, KeyCommand, Keys, KeysCreate};
 pub use query::{KeysList, KeysRevoke, ListServers, ListTools, Order};
+pub use query::{PlanArgs, PlanCommand, PlanEval};
 pub use serve::{DEFAULT_CONFIG, LogLevel, Serve};
 pub use upstream::{DefaultIsolation, PidNamespaces, UpstreamArgs};
 pub use value::Expiry;
@@ -73,6 +74,8 @@ pub enum Command {
     Logs(Logs),
     /// Print what the running hub has counted, for Prometheus
     Metrics(Metrics),
+    /// Measure how well the configured planner makes plans of goals
+    Plan(PlanArgs),
     /// End the processes of a server and start it
     Restart(Order),
     /// Serve MCP endpoints until told to stop

@@ -149,6 +149,42 @@ pub struct Check {
     pub file: PathBuf,
 }
 
+/// `mcp-orch plan`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct PlanArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: PlanCommand,
+}
+
+/// What `mcp-orch plan` can be told to do.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum PlanCommand {
+    /// Measure the configured planner: 40 goals for the tools of the reference servers; nothing but the model runs
+    Eval(PlanEval),
+}
+
+/// `mcp-orch plan eval`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[command(after_help = "\
+Examples:
+  mcp-orch plan eval
+  mcp-orch plan eval team.json --only git --json")]
+pub struct PlanEval {
+    /// The configuration file with the planner
+    #[arg(default_value = DEFAULT_CONFIG)]
+    pub file: PathBuf,
+    /// Only the goals whose names or words contain this
+    #[arg(long, value_name = "WORD")]
+    pub only: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// PEM file of authorities that the provider's certificate may come from, beside the public ones
+    #[arg(long = "upstream-ca", value_name = "FILE", env = "ORCH_UPSTREAM_CA")]
+    pub own_roots: Option<PathBuf>,
+}
+
 /// `mcp-orch client-config`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(after_help = "\

@@ -11,11 +11,13 @@ use std::path::Path;
 
 use jsonc_parser::ast::{Object, ObjectProp, Value};
 use jsonc_parser::common::Ranged;
+use orch_core::planner::PlannerSpec;
 use orch_core::record::ServerSpec;
 use orch_core::{Limit, Limits};
 
 mod confinement;
 mod finding;
+mod planner;
 mod server;
 mod tree;
 mod value;
@@ -28,6 +30,8 @@ mod tests;
 
 pub use finding::{Finding, Position};
 #[cfg(test)]
+pub(crate) use planner::FIELDS as PLANNER_FIELDS;
+#[cfg(test)]
 pub(crate) use server::FIELDS;
 pub use write::write;
 
@@ -35,6 +39,10 @@ use finding::{Findings, quoted};
 
 /// The servers' map: the common name, and the one of VS Code.
 const SERVERS: [&str; 2] = ["mcpServers", "servers"];
+/// Who makes plans of goals in words.
+const PLANNER: &str = "planner";
+/// All that a file has.
+const NAMES: [&str; 3] = [SERVERS[0], SERVERS[1], PLANNER];
 /// The name of the server that the hub itself is.
 const BUILT_IN: &str = "hub";
 
@@ -43,6 +51,8 @@ const BUILT_IN: &str = "hub";
 pub struct ConfigFile {
     /// The servers by name, as written.
     pub servers: BTreeMap<String, ServerSpec>,
+    /// Who makes plans of goals in words, if the file says so.
+    pub planner: Option<PlannerSpec>,
     /// Other members of the file, as JSON text by name.
     pub unknown: BTreeMap<String, String>,
     /// What is allowed, but looks like a mistake.
@@ -91,19 +101,30 @@ fn top(text: &str, limits: &Limits, findings: &mut Findings<'_>) -> Option<Confi
         findings.error(value.range(), format!("expected an object, found {}", tree::kind(&value)));
         return None;
     };
-    let mut unknown = BTreeMap::new();
+    let (mut unknown, mut planner) = (BTreeMap::new(), None);
     let mut maps = Vec::new();
     for property in &object.properties {
         let name = property.name.as_str();
         if SERVERS.contains(&name) {
             maps.push(property);
+        } else if name == PLANNER {
+            planner = of_object(property, findings);
         } else {
-            server::hint(name, &SERVERS, property.range(), findings);
+            server::hint(name, &NAMES, property.range(), findings);
             unknown.insert(name.to_owned(), tree::json(&property.value));
         }
     }
     let servers = servers(the_one_map(object, &maps, findings)?, limits, findings);
-    Some(ConfigFile { servers, unknown, warnings: Vec::new() })
+    Some(ConfigFile { servers, planner, unknown, warnings: Vec::new() })
+}
+
+fn of_object(property: &ObjectProp<'_>, findings: &mut Findings<'_>) -> Option<PlannerSpec> {
+    let Some(object) = property.value.as_object() else {
+        let kind = tree::kind(&property.value);
+        findings.error(property.value.range(), format!("\"planner\" must be an object, found {kind}"));
+        return None;
+    };
+    planner::read(property.name.range(), object, findings)
 }
 
 fn the_one_map<'o>(

@@ -46,8 +46,7 @@ pub(crate) const FIELDS: [&str; 23] = [
 /// The specification in an entry; `None` when a finding says why there is none.
 pub(super) fn read(name: Range, object: &Object<'_>, findings: &mut Findings<'_>) -> Option<ServerSpec> {
     let errors = findings.errors();
-    let properties = object.properties.iter().map(|it| (it.name.as_str(), it)).collect();
-    let mut entry = Entry { name, properties, findings };
+    let mut entry = Entry::of(name, object, findings);
     let means = entry.take(&MEANS, value::means);
     let disabled = entry.take(&["disabled"], value::flag).unwrap_or(false);
     let timeout_s = entry.take(&["timeout"], value::seconds).unwrap_or(ServerSpec::TIMEOUT_S);
@@ -61,7 +60,7 @@ pub(super) fn read(name: Range, object: &Object<'_>, findings: &mut Findings<'_>
         Some(Transport::Remote { .. }) => Confinement::default(),
         Some(Transport::Stdio { .. }) | None => entry.confinement(),
     };
-    let unknown = entry.rest();
+    let unknown = entry.rest(&FIELDS);
     if findings.errors() > errors {
         return None;
     }
@@ -81,15 +80,25 @@ pub(super) fn read(name: Range, object: &Object<'_>, findings: &mut Findings<'_>
 }
 
 /// An entry while it is read: what nobody has taken yet.
-struct Entry<'o, 'f, 't> {
+pub(super) struct Entry<'o, 'f, 't> {
     name: Range,
     properties: BTreeMap<&'o str, &'o ObjectProp<'o>>,
     findings: &'f mut Findings<'t>,
+    /// Fields that were there and did not do.
+    wrong: Vec<&'static str>,
+}
+
+impl<'o, 'f, 't> Entry<'o, 'f, 't> {
+    /// An entry of which nothing was taken.
+    pub(super) fn of(name: Range, object: &'o Object<'_>, findings: &'f mut Findings<'t>) -> Self {
+        let properties = object.properties.iter().map(|it| (it.name.as_str(), it)).collect();
+        Self { name, properties, findings, wrong: Vec::new() }
+    }
 }
 
 impl Entry<'_, '_, '_> {
     /// Takes a field out. All of its spellings that are there must say the same.
-    fn take<T: PartialEq>(
+    pub(super) fn take<T: PartialEq>(
         &mut self,
         spellings: &[&'static str],
         read: impl Fn(&Value<'_>) -> Result<T, Wrong>,
@@ -106,6 +115,7 @@ impl Entry<'_, '_, '_> {
                     self.findings.error(property.range(), message);
                 }
                 (Err(Wrong { at, expected, found }), _) => {
+                    self.wrong.push(spelling);
                     self.findings.error(at, format!("\"{spelling}\" must be {expected}, found {found}"));
                 }
             }
@@ -184,7 +194,7 @@ impl Entry<'_, '_, '_> {
     }
 
     /// Fields of the other kind of server mean nothing, and are kept like those that nobody knows.
-    fn warn_of_strangers(&mut self, names: &[&str], server: &str) {
+    pub(super) fn warn_of_strangers(&mut self, names: &[&str], server: &str) {
         for name in names {
             if let Some(property) = self.properties.get(name) {
                 self.findings
@@ -193,10 +203,27 @@ impl Entry<'_, '_, '_> {
         }
     }
 
+    /// Where a field is that was not taken yet.
+    pub(super) fn place(&self, field: &str) -> Option<Range> {
+        self.properties.get(field).map(|it| it.range())
+    }
+
+    /// Says what looks like a mistake at a place.
+    pub(super) fn warn(&mut self, at: Range, words: &str) {
+        self.findings.warn(at, words);
+    }
+
+    /// Says that a field is missing.
+    pub(super) fn refuse_field(&mut self, field: &str, expected: &str) {
+        if !self.wrong.contains(&field) {
+            self.findings.error(self.name, format!("\"{field}\" is missing: expected {expected}"));
+        }
+    }
+
     /// What is left is kept as it is, with a hint where it looks like a slip of the pen.
-    fn rest(self) -> BTreeMap<String, String> {
+    pub(super) fn rest(self, known: &[&str]) -> BTreeMap<String, String> {
         for (name, property) in &self.properties {
-            hint(name, &FIELDS, property.range(), self.findings);
+            hint(name, known, property.range(), self.findings);
         }
         self.properties.into_iter().map(|(name, it)| (name.to_owned(), json(&it.value))).collect()
     }

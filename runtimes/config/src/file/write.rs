@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use orch_core::planner::PlannerSpec;
 use orch_core::record::{
     Confinement, Paths, ProcessLimits, Protocol, RemoteKind, ServerSpec, Sharing, Transport,
 };
@@ -11,6 +12,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::ConfigFile;
 use super::confinement::Written;
+use super::planner;
 
 /// The entry of one server, which reads back as the same specification.
 pub fn write(spec: &ServerSpec) -> String {
@@ -33,11 +35,24 @@ struct Whole<'a>(&'a ConfigFile);
 
 impl Serialize for Whole<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let ConfigFile { servers, unknown, warnings: _ } = self.0;
+        let ConfigFile { servers, planner, unknown, warnings: _ } = self.0;
         let servers: BTreeMap<_, _> = servers.iter().map(|(name, spec)| (name, Entry(spec))).collect();
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("mcpServers", &servers)?;
+        if let Some(spec) = planner {
+            map.serialize_entry("planner", &Planner(spec))?;
+        }
         members(&mut map, unknown)?;
+        map.end()
+    }
+}
+
+struct Planner<'a>(&'a PlannerSpec);
+
+impl Serialize for Planner<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        planner::write(&mut map, self.0)?;
         map.end()
     }
 }
@@ -115,7 +130,10 @@ pub(super) fn unless<M: SerializeMap>(
 }
 
 /// Members that are JSON text already. Text that is not JSON can only be written as a string.
-fn members<M: SerializeMap>(map: &mut M, members: &BTreeMap<String, String>) -> Result<(), M::Error> {
+pub(super) fn members<M: SerializeMap>(
+    map: &mut M,
+    members: &BTreeMap<String, String>,
+) -> Result<(), M::Error> {
     for (name, text) in members {
         match RawValue::from_string(text.clone()).or_else(|_| to_raw_value(text)) {
             Ok(json) => map.serialize_entry(name, &json)?,

@@ -7,6 +7,7 @@ use orch_config::cli::{DEFAULT_CONFIG, Doctor, UpstreamArgs};
 use orch_config::environment;
 use orch_config::file::ConfigFile;
 use orch_core::Limits;
+use orch_core::planner::PlannerSpec;
 use orch_core::record::{ServerSpec, Transport, resolve};
 use serde::Serialize;
 
@@ -120,9 +121,18 @@ async fn configuration(path: &Path, running_hub: bool, upstream: &UpstreamArgs) 
                 for (name, spec) in file.servers.iter().filter(|(_, spec)| !spec.disabled) {
                     findings.push(server(name, spec, upstream).await);
                 }
+                findings.extend(file.planner.as_ref().map(planner));
             }
             findings
         }
+    }
+}
+
+/// Whether the variables are set that lead to a planner's credentials. It is not asked anything: that may cost money.
+fn planner(spec: &PlannerSpec) -> Finding {
+    match spec.resolved(environment::lookup) {
+        Ok(spec) => good("planner", [spec.provider.name(), &spec.model].join(" ").trim_end()),
+        Err(missing) => bad("planner", format!("no such variable is set: {}", missing.join(", "))),
     }
 }
 

@@ -12,3 +12,4 @@ pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod metrics;
 pub(crate) mod order;
+pub(crate) mod plan;

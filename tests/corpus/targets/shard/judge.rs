@@ -114,6 +114,8 @@ impl Judge {
             Effect::OpenLink { link, server } => self.see_start(*link, server),
             Effect::Persist { token, .. } => self.tokens.extend(*token),
             Effect::Publish { definitions } => self.published.push((**definitions).clone()),
+            // No project of these worlds has a planner.
+            Effect::AskPlanner { .. } | Effect::LeavePlanner { .. } => unreachable!("a planner is asked"),
             Effect::Record(_) | Effect::Report(_) => {}
             Effect::SendFrame { link, frame } | Effect::SendMirrored { link, frame, .. } => {
                 self.see_frame(*link, frame);

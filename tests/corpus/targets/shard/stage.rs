@@ -76,7 +76,7 @@ fn snapshot(
     definitions: Vec<Arc<Definitions>>,
 ) -> Arc<Snapshot> {
     let (project, instance) = (project.clone(), Arc::clone(instance));
-    Arc::new(Snapshot::build(Draft { project, servers, definitions, instance }, None))
+    Arc::new(Snapshot::build(Draft { project, servers, definitions, instance, planner: None }, None))
 }
 
 fn limits() -> Limits {

@@ -1,0 +1,382 @@
+//! Goals in words: a language model is asked for a plan, which is checked as any plan is. One that has faults goes back to be
+//! mended, once. What is good runs, is shown (`dry_run`), or waits for somebody to agree to it (`confirm`).
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::legacy::stopping;
+use super::outliving::Stored;
+use super::planning::Offered;
+use super::reverse::Origin;
+use super::{Cx, Effect, Exchange, Shard, Token};
+use crate::hub::{self, Cannot};
+use crate::mcp::Asking;
+use crate::mcp::ListKind;
+use crate::plan::{Plan, PlanFault};
+use crate::planner::{Answer, Catalogue, Goal, Kept, Name, PlannerSpec, Prompt, Provider, Spent, Tool, name};
+use crate::ports::gateway::Target;
+use crate::ports::planner::{PlannerFault, Question, Written};
+use crate::rpc::{Envelope, Field};
+use crate::snapshot::Snapshot;
+use crate::upstream::Caller;
+use crate::{Bug, Denied, Exceeded, ExchangeId, KeyId, Limit, Timestamp};
+
+mod asking;
+
+/// The goals of a project that are being planned, and the plans that were made.
+#[derive(Debug, Default)]
+pub(super) struct Goals {
+    open: BTreeMap<Token, Planning>,
+    kept: Kept,
+    /// A day since 1970, and the questions of that day.
+    asked: (u64, u32),
+}
+
+/// A goal whose model, or whose caller, was asked.
+#[derive(Debug)]
+struct Planning {
+    wish: Wish,
+    stage: Stage,
+    until: Timestamp,
+    by: By,
+}
+
+/// A call that wants a goal to be planned.
+#[derive(Clone, Debug)]
+struct Wish {
+    caller: Caller,
+    body: Envelope,
+    spent: Spent,
+}
+
+/// What is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// A plan.
+    First,
+    /// A plan that is mended.
+    Mended,
+    /// Somebody's yes to this plan.
+    Agreed(String),
+}
+
+/// Who was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Client,
+    Provider,
+}
+
+const MS_A_DAY: u64 = 24 * 60 * 60 * 1000;
+
+/// Why there is no plan where nobody can be asked.
+const NOBODY: &str = "no planner is configured, and this client offers no sampling: add \"planner\" to the configuration file \
+                      (docs/planners.md), or send `steps` instead of `goal`";
+
+/// What is said with a plan that nobody could agree to.
+const UNASKED: &str = "this project wants every planned goal to be confirmed, and this client cannot be asked (it offers no \
+                       elicitation): show the plan to whoever decides, and send it with `steps` to run it";
+
+impl Goals {
+    /// When something has waited for too long.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        self.open.values().map(|planning| planning.until).min()
+    }
+
+    /// Who waits for plans.
+    pub(super) fn callers(&self) -> impl Iterator<Item = (Token, &Caller)> + Clone {
+        self.open.iter().map(|(token, planning)| (*token, &planning.wish.caller))
+    }
+
+    /// Whether an answer is waited for.
+    pub(super) fn has(&self, token: Token) -> bool {
+        self.open.contains_key(&token)
+    }
+
+    /// Counts one more question of this day, if there may be one.
+    fn count_question(&mut self, now: Timestamp, most: u32) -> Result<(), Exceeded> {
+        let day = now.0 / MS_A_DAY;
+        let asked = if self.asked.0 == day { self.asked.1 } else { 0 };
+        if asked >= most {
+            let hint = "the project's planner was asked often enough for today (UTC); `questionsPerDay` of \"planner\" says how often";
+            return Err(Exceeded { limit: Limit::PlannerQuestions, value: most.into(), hint });
+        }
+        self.asked = (day, asked.saturating_add(1));
+        Ok(())
+    }
+}
+
+impl Shard {
+    /// `batch_execute` with a goal.
+    pub(super) fn plan_goal(&mut self, cx: &mut Cx<'_>, caller: &Caller, body: &Envelope) {
+        // What is planned twice may be two plans, so one request of two under a key could not be told from another.
+        match Self::run_key(cx, caller, body) {
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                let why = "an idempotency key goes with \"steps\": send the goal with \"dry_run\", then the plan that comes back with the key";
+                return self.answer_as_hub(cx, caller, &hub::cannot(Cannot::Arguments, why));
+            }
+            Err(fault) => return self.fail(cx, caller, &fault),
+        }
+        let goal = match Goal::read(arguments(body), cx.limits()) {
+            Ok(goal) => goal,
+            Err(faults) => return self.answer_as_hub(cx, caller, &hub::refused(&faults)),
+        };
+        // A plan can use only tools that were seen.
+        if self.is_missing(cx, &caller.target) {
+            return self.wait(cx, caller.clone(), body.clone());
+        }
+        let wish = Wish { caller: caller.clone(), body: body.clone(), spent: Spent::default() };
+        match asking::came_back(cx, caller, body) {
+            Ok(Some((stage, input))) => return self.on_input(cx, wish, stage, input),
+            Ok(None) => {}
+            Err(rejection) => return self.fail(cx, caller, &rejection.into()),
+        }
+        let kept = self.name(cx, caller, &goal).and_then(|name| self.goals.kept.get(&name).map(String::from));
+        if let Some(written) = kept
+            && let Ok(plan) = checked(cx, &goal, &written)
+        {
+            return self.on_plan(cx, wish, &goal, plan, &written);
+        }
+        let prompt = with_catalogue(cx.snapshot, |catalogue| Prompt::new(&goal.text, catalogue, cx.limits()));
+        self.ask_for_plan(cx, wish, prompt, Stage::First);
+    }
+
+    /// Under which name the plan of a goal is kept.
+    fn name(&self, cx: &Cx<'_>, caller: &Caller, goal: &Goal<'_>) -> Option<Name> {
+        let provider = provider(cx);
+        let by = match &provider {
+            Some(spec) => Ok(&**spec),
+            None => Err(self.key_of(caller)?),
+        };
+        Some(with_catalogue(cx.snapshot, |catalogue| name(&goal.text, catalogue, by)))
+    }
+
+    /// Asks whoever makes plans in this project.
+    fn ask_for_plan(&mut self, cx: &mut Cx<'_>, wish: Wish, prompt: Prompt, stage: Stage) {
+        let Some(spec) = provider(cx) else {
+            return if wish.caller.abilities.can(Asking::Sampling) {
+                self.ask_client_for_plan(cx, wish, &prompt, stage);
+            } else {
+                self.answer_as_hub(cx, &wish.caller, &hub::cannot(Cannot::Plan, NOBODY));
+            };
+        };
+        let limits = cx.limits();
+        let (max_tokens, timeout) = (spec.max_tokens(limits), spec.timeout(limits));
+        let [first, other] = match Goal::read(arguments(&wish.body), limits) {
+            Ok(goal) => spec.models(&goal.text, limits).map(String::from),
+            Err(_) => [spec.model.clone(), spec.model.clone()],
+        };
+        let model = if stage == Stage::First { first } else { other };
+        if let Err(exceeded) = self.admit_goal(cx, &spec) {
+            return self.fail(cx, &wish.caller, &exceeded.into());
+        }
+        let token = self.mint_token();
+        self.open_goal(token, wish, Planning::of(stage, By::Provider, cx.now.after(timeout)));
+        let question = Question { spec, model, prompt, max_tokens, timeout, at: cx.now };
+        cx.effect(Effect::AskPlanner { token, question: question.into() });
+    }
+
+    fn admit_goal(&mut self, cx: &Cx<'_>, spec: &PlannerSpec) -> Result<(), Exceeded> {
+        let most = cx.limits().planner.goals;
+        if self.goals.open.len() >= most {
+            let hint = "other goals of this project are being planned; try again in a moment";
+            return Err(Exceeded { limit: Limit::Goals, value: most as u64, hint });
+        }
+        self.goals.count_question(cx.now, spec.questions_a_day(cx.limits()))
+    }
+
+    fn open_goal(&mut self, token: Token, wish: Wish, planning: impl FnOnce(Wish) -> Planning) {
+        if wish.caller.ends {
+            self.exchanges.insert(wish.caller.exchange, Exchange::Goal(token));
+        }
+        self.goals.open.insert(token, planning(wish));
+    }
+
+    /// A provider has answered, or come to nothing.
+    pub(super) fn on_planner_answered(
+        &mut self,
+        cx: &mut Cx<'_>,
+        token: Token,
+        outcome: Result<Written, PlannerFault>,
+    ) {
+        let Some(Planning { mut wish, stage, .. }) = self.goals.open.remove(&token) else { return };
+        wish.spent.questions = wish.spent.questions.saturating_add(1);
+        match outcome {
+            Ok(written) => {
+                let (input, output) = (&mut wish.spent.input_tokens, &mut wish.spent.output_tokens);
+                *input = input.saturating_add(written.usage.input);
+                *output = output.saturating_add(written.usage.output);
+                self.on_text(cx, wish, &stage, &written);
+            }
+            Err(fault) => {
+                self.answer_as_hub(cx, &wish.caller, &hub::cannot(Cannot::Plan, &format!("{fault}")))
+            }
+        }
+    }
+
+    /// A model has written something: in the project as its caller sees it.
+    fn on_text(&mut self, cx: &mut Cx<'_>, wish: Wish, stage: &Stage, written: &Written) {
+        match self.seen_by(cx, &wish.caller) {
+            Some(seen) => self.on_text_in(&mut cx.within(&seen), wish, stage, written),
+            None => self.on_text_in(cx, wish, stage, written),
+        }
+    }
+
+    fn on_text_in(&mut self, cx: &mut Cx<'_>, wish: Wish, stage: &Stage, written: &Written) {
+        let limits = cx.limits();
+        let body = wish.body.clone();
+        let Ok(goal) = Goal::read(arguments(&body), limits) else { return };
+        match (Answer::read(&goal, written, &Offered(cx.snapshot), limits), stage) {
+            (Answer::Plan(plan, text), _) => {
+                if let Some(name) = self.name(cx, &wish.caller, &goal) {
+                    self.goals.kept.insert(name, text.clone(), limits);
+                }
+                self.on_plan(cx, wish, &goal, plan, &text);
+            }
+            (Answer::Impossible(why), _) => {
+                let words = format!("the planner says that the tools cannot do it: {why}");
+                self.answer_as_hub(cx, &wish.caller, &hub::cannot(Cannot::Plan, &words));
+            }
+            (Answer::Faults(faults, _), Stage::First) => {
+                let prompt =
+                    with_catalogue(cx.snapshot, |catalogue| Prompt::new(&goal.text, catalogue, limits));
+                let prompt = prompt.repair(&written.text, &faults, limits);
+                self.ask_for_plan(cx, wish, prompt, Stage::Mended);
+            }
+            (Answer::Faults(faults, found), Stage::Agreed(_) | Stage::Mended) => {
+                let told = hub::unplanned(found.as_deref(), &faults, &wish.spent);
+                self.answer_as_hub(cx, &wish.caller, &told);
+            }
+        }
+    }
+
+    /// A plan is good.
+    fn on_plan(&mut self, cx: &mut Cx<'_>, wish: Wish, goal: &Goal<'_>, plan: Plan, written: &str) {
+        let confirm = cx.snapshot.planner.as_ref().is_some_and(|spec| spec.confirm);
+        let asks = confirm && !plan.dry_run;
+        if asks && wish.caller.abilities.can(Asking::Form) {
+            return self.ask_to_agree(cx, wish, &plan, written);
+        }
+        if asks || plan.dry_run {
+            let note = asks.then_some(UNASKED);
+            let told = hub::planned(written, &plan.outline(), &wish.spent, note);
+            return self.answer_as_hub(cx, &wish.caller, &told);
+        }
+        self.begin_run(cx, &wish.caller, plan, Stored::new(&goal.plan(written), None));
+    }
+
+    /// Forgets a goal, and whoever was asked because of it is told so.
+    pub(super) fn leave_goal(&mut self, cx: &mut Cx<'_>, token: Token) {
+        let Some(planning) = self.goals.open.remove(&token) else { return };
+        match planning.by {
+            By::Client => {
+                self.take_back(cx, |asked| matches!(asked.origin, Origin::Goal(own) if own == token));
+            }
+            By::Provider => cx.effect(Effect::LeavePlanner { token }),
+        }
+    }
+
+    /// The goals of some callers, each with its caller; they are forgotten.
+    fn take_goals(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Planning) -> bool) -> Vec<Caller> {
+        let meant = self.goals.open.iter().filter(|(_, planning)| which(planning));
+        let meant: Vec<(Token, Caller)> =
+            meant.map(|(token, planning)| (*token, planning.wish.caller.clone())).collect();
+        let leave = |(token, caller)| {
+            self.leave_goal(cx, token);
+            caller
+        };
+        meant.into_iter().map(leave).collect()
+    }
+
+    /// Goals whose callers want no answer.
+    pub(super) fn cancel_goals(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Caller) -> bool) {
+        for caller in self.take_goals(cx, |planning| which(&planning.wish.caller)) {
+            if caller.ends {
+                self.exchanges.remove(&caller.exchange);
+                self.finish(cx, caller.exchange);
+            } else {
+                self.count_down(cx, caller.exchange);
+            }
+        }
+    }
+
+    /// Nobody reads any more what is said on an exchange.
+    pub(super) fn drop_goals_on(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId) {
+        self.take_goals(cx, |planning| planning.wish.caller.exchange == exchange);
+    }
+
+    /// A key was revoked.
+    pub(super) fn refuse_goals_of(&mut self, cx: &mut Cx<'_>, key: &KeyId) {
+        for caller in self.take_goals(cx, |planning| planning.wish.caller.key.as_ref() == Some(key)) {
+            self.fail(cx, &caller, &Denied::Unauthenticated.into());
+        }
+    }
+
+    /// The hub stops: no plan is made any more.
+    pub(super) fn give_up_goals(&mut self, cx: &mut Cx<'_>) {
+        for caller in self.take_goals(cx, |_| true) {
+            self.fail(cx, &caller, &stopping());
+        }
+    }
+
+    /// Goals that have waited for too long.
+    pub(super) fn expire_goals(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.now;
+        for caller in self.take_goals(cx, |planning| planning.until <= now) {
+            let words = "there was no answer in time, of the planner (`timeout` of \"planner\") or of whoever was asked (limit parked); \
+                         nothing was done";
+            self.answer_as_hub(cx, &caller, &hub::cannot(Cannot::Plan, words));
+        }
+    }
+
+    /// Whether each question of a goal is of one, and each goal's exchange leads to it.
+    pub(super) fn audit_goals(&self) -> Result<(), Bug> {
+        let led = |(token, caller): (Token, &Caller)| {
+            !caller.ends || self.exchanges.get(&caller.exchange) == Some(&Exchange::Goal(token))
+        };
+        super::audit::hold(self.goals.callers().all(led), "a goal's exchange does not lead to it")?;
+        let known = |origin: &Origin| match origin {
+            Origin::Goal(token) => self.goals.has(*token),
+            Origin::Request { .. } | Origin::Round(_) => true,
+        };
+        super::audit::hold(
+            self.asked.values().all(|asked| known(&asked.origin)),
+            "a question outlives its goal",
+        )
+    }
+}
+
+impl Planning {
+    fn of(stage: Stage, by: By, until: Timestamp) -> impl FnOnce(Wish) -> Self {
+        move |wish| Self { wish, stage, until, by }
+    }
+}
+
+/// The provider that the project's owner has configured.
+fn provider(cx: &Cx<'_>) -> Option<Arc<PlannerSpec>> {
+    cx.snapshot.planner.clone().filter(|spec| spec.provider != Provider::Client)
+}
+
+fn arguments(body: &Envelope) -> &[u8] {
+    body.raw(Field::Arguments).unwrap_or(b"{}")
+}
+
+/// A plan that a model has written before; checked like any other.
+fn checked(cx: &Cx<'_>, goal: &Goal<'_>, written: &str) -> Result<Plan, Vec<PlanFault>> {
+    Answer::check(goal, written, &Offered(cx.snapshot), cx.limits())
+}
+
+/// Lends the catalogue of the tools behind all servers.
+fn with_catalogue<T>(snapshot: &Snapshot, with: impl FnOnce(&Catalogue<'_>) -> T) -> T {
+    let tools = snapshot.behind(&Target::Unified).flat_map(|entry| {
+        let tools = entry.offer.as_ref().map_or(&[][..], |offer| offer.entries(ListKind::Tools));
+        tools.iter().map(|tool| (format!("{}.{}", entry.name, tool.name), &*tool.json))
+    });
+    let tools: Vec<(String, &str)> = tools.collect();
+    let tools = tools.iter().map(|(name, definition)| Tool { name, definition });
+    with(&Catalogue::new(tools.collect()))
+}

@@ -1,0 +1,198 @@
+//! What a goal asks of its caller: a plan of the caller's own model (sampling), or a yes to a plan (elicitation). In the 2025
+//! revisions by a request on the stream of the call, in 2026-07-28 by an `input_required` answer: then nothing is kept here,
+//! for all that is needed comes back with the next try.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{By, Planning, Stage, Wish, arguments, checked, with_catalogue};
+use crate::hub::{self, Cannot};
+use crate::plan::{Outline, Plan, Raw};
+use crate::planner::{Goal, Prompt, sampled_text};
+use crate::ports::planner::Written;
+use crate::rpc::{Envelope, Field, Members, Sender, write};
+use crate::shard::outliving::Stored;
+use crate::shard::reverse::{Asked, Origin};
+use crate::shard::seal;
+use crate::shard::state::{Names, State, Wanted, digest};
+use crate::shard::{Cx, Shard, Token};
+use crate::upstream::Caller;
+use crate::{Exceeded, Limit, LinkId, Rejection};
+
+/// The question's name in `inputRequests`.
+const QUESTION: &str = "goal";
+/// Of a question of the hub itself. No server has this link.
+const OF_HUB: LinkId = LinkId(0);
+/// More phases than this are only counted.
+const SHOWN_PHASES: usize = 20;
+/// And so much of the plan itself.
+const SHOWN_BYTES: usize = 4 * 1024;
+
+/// What a client brings that was asked for something: raw JSON of its answer, where there is one.
+pub(super) type Input = Option<Vec<u8>>;
+
+/// A next try of the stateless era: what it was asked for, and what it answers.
+pub(super) fn came_back(
+    cx: &Cx<'_>,
+    caller: &Caller,
+    body: &Envelope,
+) -> Result<Option<(Stage, Input)>, Rejection> {
+    if !caller.revision.is_modern() || seal::state(body).is_none() {
+        return Ok(None);
+    }
+    let state = State::of(cx, caller, body).filter(|state| state.until > cx.now);
+    let Some(State { names: Names::Wanted(wanted), .. }) = state else {
+        return Err(Rejection::BadRequestState);
+    };
+    if wanted.request != digest(body) {
+        return Err(Rejection::OtherRequest("its method or a member of its params".into()));
+    }
+    let brought = body.raw(Field::InputResponses).and_then(Members::read);
+    let mut all = brought.into_iter().flat_map(|members| members.0);
+    let input = all.find(|(name, _)| name == QUESTION).map(|(_, value)| value.get().as_bytes().to_vec());
+    Ok(Some((wanted.stage, input)))
+}
+
+impl Shard {
+    /// Asks the caller's own model.
+    pub(super) fn ask_client_for_plan(&mut self, cx: &mut Cx<'_>, wish: Wish, prompt: &Prompt, stage: Stage) {
+        let mut params = Vec::from(b"{\"messages\":[");
+        for (at, turn) in prompt.turns.iter().enumerate() {
+            let comma = if at > 0 { "," } else { "" };
+            let role = turn.role.name();
+            let begin = format!("{comma}{{\"role\":\"{role}\",\"content\":{{\"type\":\"text\",\"text\":");
+            params.extend_from_slice(begin.as_bytes());
+            write::string(&mut params, &turn.text);
+            params.extend_from_slice(b"}}");
+        }
+        params.extend_from_slice(b"],\"systemPrompt\":");
+        write::string(&mut params, &prompt.system);
+        let limits = cx.limits();
+        let own = cx.snapshot.planner.as_ref().map(|spec| spec.max_tokens(limits));
+        let tokens = own.unwrap_or(limits.planner.answer_tokens);
+        params.extend_from_slice(format!(",\"maxTokens\":{tokens}}}").as_bytes());
+        self.ask_caller(cx, wish, stage, ("sampling/createMessage", &params));
+    }
+
+    /// Asks the caller whether a plan shall run.
+    pub(super) fn ask_to_agree(&mut self, cx: &mut Cx<'_>, wish: Wish, plan: &Plan, written: &str) {
+        let mut params = Vec::from(b"{\"message\":");
+        write::string(&mut params, &in_words(plan, written));
+        params.extend_from_slice(b",\"requestedSchema\":{\"type\":\"object\",\"properties\":{}}}");
+        self.ask_caller(cx, wish, Stage::Agreed(written.into()), ("elicitation/create", &params));
+    }
+
+    fn ask_caller(&mut self, cx: &mut Cx<'_>, wish: Wish, stage: Stage, (method, params): (&str, &[u8])) {
+        let Some(session) = wish.caller.session else {
+            return self.demand(cx, &wish, stage, (method, params));
+        };
+        let most = cx.limits().session_questions;
+        if self.questions_of(session) >= most {
+            let hint = "answer what was asked before";
+            let exceeded = Exceeded { limit: Limit::SessionQuestions, value: most as u64, hint };
+            return self.fail(cx, &wish.caller, &exceeded.into());
+        }
+        let text = write::request(Some(0), method, Some(params));
+        let question = match Envelope::parse(text.into(), Sender::Upstream, cx.limits()) {
+            Ok(question) => question,
+            Err(fault) => return self.fail(cx, &wish.caller, &fault),
+        };
+        let (token, exchange) = (self.mint_token(), wish.caller.exchange);
+        let until = cx.now.after(cx.limits().parked);
+        self.open_goal(token, wish, Planning::of(stage, By::Client, until));
+        let origin = Origin::Goal(token);
+        self.put_to_client(cx, Asked { link: OF_HUB, call: None, origin, session, exchange }, &question);
+    }
+
+    /// The same in the stateless era.
+    fn demand(&mut self, cx: &mut Cx<'_>, wish: &Wish, stage: Stage, (method, params): (&str, &[u8])) {
+        let Wish { caller, body, .. } = wish;
+        let Some(key) = caller.key.as_ref() else { return };
+        let until = cx.now.after(cx.limits().parked);
+        let names = Names::Wanted(Wanted { stage, request: digest(body) });
+        let signed = State { until, names }.sign(cx, key, &caller.target);
+        let mut result = format!(
+            "{{\"resultType\":\"input_required\",\"requestState\":\"{signed}\",\"inputRequests\":{{\"{QUESTION}\":{{\"method\":\"{method}\",\"params\":"
+        )
+        .into_bytes();
+        result.extend_from_slice(params);
+        let info = hub::SERVER_INFO;
+        let meta = format!("}}}},\"_meta\":{{\"io.modelcontextprotocol/serverInfo\":{info}}}}}");
+        result.extend_from_slice(meta.as_bytes());
+        self.respond(cx, caller, &result);
+    }
+
+    /// A client of a 2025 revision answers.
+    pub(in crate::shard) fn on_goal_answered(&mut self, cx: &mut Cx<'_>, token: Token, body: &Envelope) {
+        let Some(Planning { wish, stage, .. }) = self.goals.open.remove(&token) else { return };
+        match body.raw(Field::Result) {
+            Some(result) => self.on_input(cx, wish, stage, Some(result.to_vec())),
+            None => {
+                let cause = body.text(Field::ErrorMessage).unwrap_or_default();
+                let words =
+                    format!("the client refused what it was asked for the plan of this goal: {cause}");
+                self.answer_as_hub(cx, &wish.caller, &hub::cannot(Cannot::Plan, &words));
+            }
+        }
+    }
+
+    /// A client has answered, or has come back without an answer and is asked again.
+    pub(super) fn on_input(&mut self, cx: &mut Cx<'_>, mut wish: Wish, stage: Stage, input: Input) {
+        let body = wish.body.clone();
+        let Ok(goal) = Goal::read(arguments(&body), cx.limits()) else { return };
+        match (stage, input) {
+            (Stage::Agreed(written), Some(input)) => self.on_decided(cx, &wish, &goal, &written, &input),
+            (Stage::Agreed(written), None) => match checked(cx, &goal, &written) {
+                Ok(plan) => self.ask_to_agree(cx, wish, &plan, &written),
+                Err(faults) => self.answer_as_hub(cx, &wish.caller, &hub::refused(&faults)),
+            },
+            (stage, Some(input)) => {
+                wish.spent.questions = wish.spent.questions.saturating_add(1);
+                let text = sampled_text(&input).unwrap_or_default();
+                self.on_text(cx, wish, &stage, &Written { text, ..Written::default() });
+            }
+            (stage, None) => {
+                let prompt = with_catalogue(cx.snapshot, |tools| Prompt::new(&goal.text, tools, cx.limits()));
+                self.ask_for_plan(cx, wish, prompt, stage);
+            }
+        }
+    }
+
+    fn on_decided(&mut self, cx: &mut Cx<'_>, wish: &Wish, goal: &Goal<'_>, written: &str, input: &[u8]) {
+        let action = Raw::of(input).member("action").and_then(Raw::text).unwrap_or_default();
+        // What was agreed to is checked once more: a tool may have gone meanwhile.
+        match checked(cx, goal, written) {
+            Err(faults) => self.answer_as_hub(cx, &wish.caller, &hub::refused(&faults)),
+            Ok(plan) if action == "accept" => {
+                let stored = Stored::new(&goal.plan(written), None);
+                self.begin_run(cx, &wish.caller, plan, stored);
+            }
+            Ok(plan) => {
+                let note = "nobody agreed to this plan, and it did not run";
+                let told = hub::planned(written, &plan.outline(), &wish.spent, Some(note));
+                self.answer_as_hub(cx, &wish.caller, &told);
+            }
+        }
+    }
+}
+
+/// A plan as somebody reads it who shall agree to it: the tools of each phase, and the whole as far as it is
+/// not too long.
+fn in_words(plan: &Plan, written: &str) -> String {
+    let Outline { phases, calls, more_calls, .. } = plan.outline();
+    let more = if more_calls { ", and one for each element of what they give" } else { "" };
+    let mut words = format!("Run this plan? {calls} calls{more}:");
+    for phase in phases.iter().take(SHOWN_PHASES) {
+        let tool = |id: &String| {
+            plan.steps.iter().find(|step| step.id == *id).map(|step| format!("{id} ({})", step.tool))
+        };
+        let steps: Vec<String> = phase.steps.iter().filter_map(tool).collect();
+        words.extend([&*format!("\n{}. ", phase.phase), &steps.join(", ")]);
+    }
+    if phases.len() > SHOWN_PHASES {
+        words.extend([&*format!("\nand {} phases more", phases.len().saturating_sub(SHOWN_PHASES))]);
+    }
+    words.extend(["\n\n", written.get(..written.floor_char_boundary(SHOWN_BYTES)).unwrap_or_default()]);
+    words
+}

@@ -1,0 +1,178 @@
+//! Goals in words: what their callers are asked for, a plan of their own model or a yes to one.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+
+use super::clients::{Client, Era, HTTP};
+use super::goals::{BAD, GOAL, PLAN, SAMPLES, planning, spec};
+use super::world::{World, read};
+use crate::planner::PlannerSpec;
+use crate::ports::gateway::Target;
+use crate::rpc::{Field, Members};
+use crate::{ExchangeId, Limits};
+
+const ELICITS: &str = r#"{"elicitation":{}}"#;
+
+#[test]
+fn without_a_planner_the_model_of_the_client_is_asked_in_every_era() {
+    for era in [Era::Sse, HTTP] {
+        let mut world = World::running(&["a"]);
+        let client = world.able_client(era, Target::Unified, SAMPLES);
+        let exchange = world.wish(&client, GOAL);
+        let [asked] = &*world.take(&client, exchange) else { panic!("one question is expected") };
+        let asked = read(asked);
+        assert_eq!(asked.text(Field::Method).as_deref(), Some("sampling/createMessage"));
+        let params = asked.raw_str(Field::Params).unwrap();
+        assert!(
+            params.contains(r#"{"messages":[{"role":"user","content":{"type":"text","text":"Tools"#),
+            "{params}"
+        );
+        assert!(params.contains(r#""systemPrompt":"You turn"#) && params.contains(r#""maxTokens":8192"#));
+        world.samples(&client, asked.raw_str(Field::Id).unwrap(), PLAN);
+        world.runs(&client, exchange);
+    }
+}
+
+impl World {
+    fn samples(&mut self, client: &Client, id: &str, text: &str) {
+        let text = text.replace('"', "\\\"");
+        let result =
+            format!(r#"{{"role":"assistant","model":"m","content":{{"type":"text","text":"{text}"}}}}"#);
+        self.post(client, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#));
+    }
+
+    /// Takes the one demand for input: its method, its parameters, and the state to come back with.
+    fn demand(&mut self, client: &Client, exchange: ExchangeId) -> (String, String, String) {
+        let result = self.result(client, exchange);
+        let members = Members::read(result.as_bytes()).unwrap();
+        let member = |members: &Members<'_>, name: &str| {
+            members
+                .0
+                .iter()
+                .find(|(key, _)| key == name)
+                .unwrap_or_else(|| panic!("{name}"))
+                .1
+                .get()
+                .to_owned()
+        };
+        assert_eq!(member(&members, "resultType"), r#""input_required""#);
+        let asked = member(&members, "inputRequests");
+        let asked = member(&Members::read(asked.as_bytes()).unwrap(), "goal");
+        let asked = Members::read(asked.as_bytes()).unwrap();
+        let state = member(&members, "requestState").trim_matches('"').to_owned();
+        (member(&asked, "method"), member(&asked, "params"), state)
+    }
+
+    fn bring(&mut self, client: &Client, members: &str, state: &str, input: &str) -> ExchangeId {
+        let more = format!(r#""requestState":"{state}","inputResponses":{{"goal":{input}}}"#);
+        let params = format!(r#""name":"batch_execute","arguments":{{{members}}},{more}"#);
+        self.request(client, "10", "tools/call", &params)
+    }
+}
+
+fn sampled(text: &str) -> String {
+    format!(
+        r#"{{"role":"assistant","model":"m","content":{{"type":"text","text":"{}"}}}}"#,
+        text.replace('"', "\\\"")
+    )
+}
+
+#[test]
+fn a_client_of_the_stateless_era_is_asked_in_rounds_and_nothing_is_kept_for_it_meanwhile() {
+    let mut world = World::running(&["a"]);
+    let client = world.able_client(Era::Modern, Target::Unified, SAMPLES);
+    let exchange = world.wish(&client, GOAL);
+    let (method, params, state) = world.demand(&client, exchange);
+    assert_eq!(method, r#""sampling/createMessage""#);
+    assert!(params.contains("Goal: echo something"));
+    assert_eq!(world.shard.gauges(), crate::shard::Gauges { links: 1, ..Default::default() });
+    let exchange = world.bring(&client, GOAL, &state, &sampled(BAD));
+    let (_, params, second) = world.demand(&client, exchange);
+    assert!(params.contains("did you mean a.echo?"), "{params}");
+    let exchange = world.bring(&client, GOAL, &second, &sampled(PLAN));
+    world.runs(&client, exchange);
+    // The other key's client does not get what the model of this one has written.
+    let other = Client { key: "other", ..client.clone() };
+    let exchange = world.wish(&other, GOAL);
+    world.demand(&other, exchange);
+    let exchange = world.wish(&client, GOAL);
+    world.runs(&client, exchange);
+}
+
+#[test]
+fn a_state_is_good_for_its_request_its_key_and_its_time_alone() {
+    let mut world = World::running(&["a"]);
+    let client = world.able_client(Era::Modern, Target::Unified, SAMPLES);
+    let exchange = world.wish(&client, GOAL);
+    let (_, _, state) = world.demand(&client, exchange);
+    for (whose, goal, state) in [
+        ("other", GOAL.to_owned(), state.clone()),
+        ("key", r#""goal":"another""#.to_owned(), state.clone()),
+        ("key", GOAL.to_owned(), state.replace(&state[..4], "AAAA")),
+    ] {
+        let client = Client { key: whose, ..client.clone() };
+        let exchange = world.bring(&client, &goal, &state, &sampled(PLAN));
+        world.code(&client, exchange);
+    }
+    world.advance(Limits::default().parked);
+    let exchange = world.bring(&client, GOAL, &state, &sampled(PLAN));
+    world.code(&client, exchange);
+    assert!(world.requests("a").is_empty());
+}
+
+#[test]
+fn a_plan_runs_when_somebody_agrees_to_it_and_not_when_nobody_does() {
+    for (action, agreed) in [("accept", true), ("decline", false), ("cancel", false)] {
+        for era in [HTTP, Era::Modern] {
+            let mut world = planning(PlannerSpec { confirm: true, ..spec() });
+            let client = world.able_client(era, Target::Unified, ELICITS);
+            let mut exchange = world.wish(&client, GOAL);
+            world.planner_writes(PLAN);
+            let input = format!(r#"{{"action":"{action}"}}"#);
+            if era == Era::Modern {
+                let (method, params, state) = world.demand(&client, exchange);
+                assert_eq!(method, r#""elicitation/create""#);
+                assert!(params.contains(r"Run this plan? 1 calls:\n1. one (a.echo)"), "{params}");
+                exchange = world.bring(&client, GOAL, &state, &input);
+            } else {
+                let asked = world.answer(&client, exchange);
+                assert!(world.requests("a").is_empty());
+                let id = asked.raw_str(Field::Id).unwrap();
+                world.post(&client, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{input}}}"#));
+            }
+            if agreed {
+                world.runs(&client, exchange);
+            } else {
+                let told = world.result(&client, exchange);
+                assert!(told.contains("nobody agreed to this plan") && told.contains(PLAN), "{told}");
+                assert!(world.requests("a").is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn who_cannot_be_asked_to_agree_gets_the_plan_instead() {
+    let mut world = planning(PlannerSpec { confirm: true, ..spec() });
+    let client = world.client(HTTP, Target::Unified);
+    let exchange = world.wish(&client, GOAL);
+    world.planner_writes(PLAN);
+    let told = world.result(&client, exchange);
+    assert!(told.contains(PLAN) && told.contains("send it with `steps` to run it"), "{told}");
+    assert!(world.requests("a").is_empty());
+}
+
+#[test]
+fn a_client_that_refuses_to_sample_is_told_what_came_of_it() {
+    let mut world = World::running(&["a"]);
+    let client = world.able_client(HTTP, Target::Unified, SAMPLES);
+    let exchange = world.wish(&client, GOAL);
+    let asked = world.answer(&client, exchange);
+    let id = asked.raw_str(Field::Id).unwrap();
+    world.post(
+        &client,
+        &format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-1,"message":"User rejected"}}}}"#),
+    );
+    assert!(world.result(&client, exchange).contains("the client refused what it was asked"));
+}

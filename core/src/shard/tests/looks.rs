@@ -1,0 +1,39 @@
+//! What can be seen of a world from outside.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::world::World;
+use crate::LinkId;
+use crate::ports::upstream::CloseReason;
+use crate::record::{LogCategory, LogLevel, LogSource};
+use crate::shard::{Effect, Input};
+
+impl World {
+    /// The link of a server that was opened last and not told to close.
+    pub(super) fn link(&self, server: &str) -> LinkId {
+        let mut links =
+            self.links.iter().filter(|(_, wire)| wire.server == server && !wire.closing && !wire.closed);
+        links.next_back().map(|(link, _)| *link).expect("the server has a link")
+    }
+
+    pub(super) fn close(&mut self, link: LinkId, reason: CloseReason) {
+        self.feed(Input::LinkClosed { link, reason });
+    }
+
+    /// How many processes were started.
+    pub(super) fn starts(&self) -> usize {
+        self.log.iter().filter(|effect| matches!(effect, Effect::OpenLink { .. })).count()
+    }
+
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let warning = |effect: &Effect| {
+            let Effect::Report(report) = effect else { return None };
+            let by_hub = report.source == LogSource::Hub && report.category != LogCategory::ToolExecution;
+            let serious = by_hub && report.level >= LogLevel::Warning;
+            serious.then(|| format!("{}: {}", report.server, report.message))
+        };
+        self.log.iter().filter_map(warning).collect()
+    }
+}
