@@ -17,7 +17,7 @@ use crate::process::{self, eventually_told, found, text};
 
 const PROGRAM: &str = include_str!("batches.py");
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How often the hub is killed; `ORCH_KILLS` says otherwise.
+/// How often the hub is killed; `ORCH_TEST_KILLS` says otherwise.
 const KILLS: u32 = 30;
 
 struct Stage {
@@ -200,7 +200,8 @@ fn calls(ledger: &Path) -> BTreeMap<String, usize> {
 
 #[tokio::test]
 async fn runs_go_on_when_the_hub_is_killed_at_any_moment_and_nothing_is_done_twice() {
-    let kills = std::env::var("ORCH_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(KILLS);
+    let kills =
+        std::env::var_os("ORCH_TEST_KILLS").and_then(|kills| kills.to_str()?.parse().ok()).unwrap_or(KILLS);
     let mut stage = Stage::new().await;
     let mut runs = Vec::new();
     let mut unknown = 0;

@@ -9,9 +9,8 @@ use super::world::{World, read};
 use crate::mcp::Revision;
 use crate::ports::gateway::{Admission, Head, ProtocolHeaders, Target, Verb};
 use crate::ports::upstream::CloseReason;
-use crate::record::{LogCategory, LogLevel, LogSource};
 use crate::rpc::{Envelope, Field, Message, Sender};
-use crate::shard::{Effect, Input, Opened, Posted};
+use crate::shard::{Input, Opened, Posted};
 use crate::{CallId, ExchangeId, KeyId, Limits, LinkId};
 
 /// How a client speaks.
@@ -286,20 +285,5 @@ impl World {
     pub(super) fn crash(&mut self, server: &str) {
         let link = self.link(server);
         self.close(link, CloseReason::Exited(1));
-    }
-
-    pub(super) fn warnings(&self) -> Vec<String> {
-        let warning = |effect: &Effect| {
-            let Effect::Report(report) = effect else { return None };
-            let by_hub = report.source == LogSource::Hub && report.category != LogCategory::ToolExecution;
-            let serious = by_hub && report.level >= LogLevel::Warning;
-            serious.then(|| format!("{}: {}", report.server, report.message))
-        };
-        self.log.iter().filter_map(warning).collect()
-    }
-
-    /// How many processes were started.
-    pub(super) fn starts(&self) -> usize {
-        self.log.iter().filter(|effect| matches!(effect, Effect::OpenLink { .. })).count()
     }
 }

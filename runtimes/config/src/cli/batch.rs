@@ -9,6 +9,14 @@ use crate::client_config::DEFAULT_PROJECT;
 
 /// `mcp-orch batch`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[command(after_help = "\
+Examples:
+  export MCP_ORCH_KEY=$(mcp-orch keys create --name batch | tail -n 1)
+  mcp-orch batch run plan.json               Run a plan; its --help shows one
+  mcp-orch batch list                        The runs of the key
+  mcp-orch batch retry 0123456789ab          Once more what has failed
+
+The hub is asked over HTTP (--url). A run is its own key's, and goes on without whoever began it.")]
 pub struct Batch {
     /// What to do with plans and their runs.
     #[command(subcommand)]
@@ -19,14 +27,19 @@ pub struct Batch {
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum BatchCommand {
     /// Give a run up: nothing more of it begins
+    #[command(after_help = "Example:\n  mcp-orch batch cancel 0123456789ab")]
     Cancel(BatchRef),
     /// List the runs of the key, the newest first
     List(BatchList),
     /// Begin once more what has failed of a run, is unknown or was skipped; what was done stays done
+    #[command(
+        after_help = "Example:\n  mcp-orch batch retry 0123456789ab      It is followed to its end, as with `run`"
+    )]
     Retry(BatchRef),
     /// Run a plan and follow its steps until it has ended
     Run(BatchRun),
     /// Say how a run stands
+    #[command(after_help = "Example:\n  mcp-orch batch status 0123456789ab --json")]
     Status(BatchRef),
 }
 
@@ -75,11 +88,6 @@ pub struct BatchRun {
 
 /// A run by its name.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
-#[command(after_help = "\
-Example:
-  mcp-orch batch status 0123456789ab
-
-The key comes from the variable MCP_ORCH_KEY, or from --key-file. A run is its own key's.")]
 pub struct BatchRef {
     /// Which hub, and with which key.
     #[command(flatten)]

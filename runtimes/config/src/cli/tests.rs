@@ -61,6 +61,17 @@ fn the_exit_status_is_documented() {
 }
 
 #[test]
+fn a_key_never_stands_on_the_command_line_of_batch() {
+    let batch = |line: &[&str]| parse(&[&["batch"], line].concat());
+    let Ok(Command::Batch(args)) = batch(&["run", "-", "--dry-run", "--key-file", "key"]) else { panic!() };
+    let BatchCommand::Run(run) = args.command else { panic!() };
+    assert_eq!((run.plan.as_path(), run.dry_run), (Path::new("-"), true));
+    assert_eq!((run.hub.key_file.as_deref(), &*run.hub.project), (Some(Path::new("key")), "default"));
+    assert!(batch(&["run", "plan.json", "--key", "secret"]).is_err());
+    assert!(batch(&["status"]).is_err() && batch(&["list"]).is_ok());
+}
+
+#[test]
 fn every_flag_of_serve_has_its_variable() {
     let serve = Cli::command().find_subcommand("serve").unwrap().clone();
     let variables: Vec<String> = serve
@@ -99,7 +110,9 @@ fn every_command_that_touches_state_takes_the_data_directory_and_the_project() {
         "mcp-orch check",
         "mcp-orch completions",
     ];
-    for (name, command) in commands().into_iter().filter(|(name, _)| !stateless.contains(&name.as_str())) {
+    // Runs are their key's, and asked for over HTTP.
+    let stateless = |name: &str| stateless.contains(&name) || name.starts_with("mcp-orch batch");
+    for (name, command) in commands().into_iter().filter(|(name, _)| !stateless(name)) {
         for flag in ["data_dir", "project"] {
             assert!(command.get_arguments().any(|it| it.get_id() == flag), "{name} has no {flag}");
         }
