@@ -2,6 +2,7 @@
 //!
 //! `counted CASE` prints how often the case allocates. `counted CASE traced` stops itself before and after it, for whoever
 //! counts its instructions.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the count is what this program is for")]
 #![expect(clippy::expect_used, reason = "a measurement whose stage cannot be set has nothing to measure")]
 
 #[path = "hub.rs"]

@@ -49,14 +49,12 @@ fn counted(args: &[&str]) -> Command {
     command
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test of a program")]
 fn allocations_of(case: &str) -> u64 {
     let output = counted(&[case]).output().expect("it starts");
     String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
 }
 
 /// Between the two times that the program stops itself.
-#[expect(clippy::disallowed_methods, reason = "a test of a program")]
 fn instructions_of(case: &str) -> u64 {
     let child = Ended(counted(&[case, "traced"]).spawn().expect("it starts"));
     let pid = Pid::from_raw(i32::try_from(child.0.id()).expect("a process has a number"));

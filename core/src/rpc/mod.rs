@@ -5,6 +5,7 @@
 
 mod batch;
 mod canonical;
+mod chunks;
 mod envelope;
 mod field;
 mod members;

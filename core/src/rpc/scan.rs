@@ -7,6 +7,7 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
+use super::chunks::plain;
 use super::field::{Field, Fields, Section, Span};
 use crate::{Exceeded, Fault, Limit, Limits, Rejection};
 
@@ -336,34 +337,6 @@ impl<'a> Scanner<'a> {
     fn advance(&mut self, by: usize) {
         self.at = self.at.saturating_add(by);
     }
-}
-
-/// How many bytes of a string stand for themselves before the next that does not; `None` if all do.
-fn plain(rest: &[u8]) -> Option<usize> {
-    // Most strings are short.
-    if let Some(at) = rest.iter().take(CHUNK).position(|&byte| !is_plain(byte)) {
-        return Some(at);
-    }
-    let from = plain_chunks(rest);
-    let rest = rest.get(from..)?.iter().position(|&byte| !is_plain(byte))?;
-    Some(from.saturating_add(rest))
-}
-
-/// How many bytes at the beginning are of chunks that stand for themselves.
-///
-/// Within a chunk nothing is decided, so that the compiler makes vectors of it; on its own, so that it does so wherever this
-/// is called from.
-#[inline(never)]
-fn plain_chunks(text: &[u8]) -> usize {
-    let (chunks, _) = text.as_chunks::<CHUNK>();
-    let special = |chunk: &&[u8; CHUNK]| chunk.iter().fold(0, |any, &byte| any | u8::from(!is_plain(byte)));
-    chunks.iter().take_while(|chunk| special(chunk) == 0).count().saturating_mul(CHUNK)
-}
-
-const CHUNK: usize = 32;
-
-const fn is_plain(byte: u8) -> bool {
-    (byte != b'"') & (byte != b'\\') & (byte >= 0x20)
 }
 
 /// Objects are small: comparing all pairs beats sorting below this many keys.

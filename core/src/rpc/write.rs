@@ -3,6 +3,8 @@
 use alloc::format;
 use alloc::vec::Vec;
 
+use super::chunks::has_line_end;
+
 /// Appends `text` as a JSON string with its quotes.
 pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
@@ -56,21 +58,9 @@ pub fn raw_error(id: &str, error: &[u8]) -> Vec<u8> {
 pub fn one_line(mut text: Vec<u8>) -> Vec<u8> {
     // Nearly every message is on one line already, and reading is cheaper than writing.
     if has_line_end(&text) {
-        text.iter_mut().filter(|byte| ends_line(**byte)).for_each(|byte| *byte = b' ');
+        text.iter_mut().filter(|byte| matches!(**byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
     }
     text
-}
-
-/// In chunks in which nothing is decided, so that the compiler makes vectors of them.
-#[inline(never)]
-fn has_line_end(text: &[u8]) -> bool {
-    let (chunks, rest) = text.as_chunks::<32>();
-    let any = |bytes: &[u8]| bytes.iter().fold(0, |any, &byte| any | u8::from(ends_line(byte))) != 0;
-    chunks.iter().any(|chunk| any(chunk)) || any(rest)
-}
-
-const fn ends_line(byte: u8) -> bool {
-    (byte == b'\n') | (byte == b'\r')
 }
 
 /// A request; a notification without an id. `params` is raw JSON.

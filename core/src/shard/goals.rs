@@ -213,7 +213,7 @@ impl Shard {
                 self.on_text(cx, wish, &stage, &written);
             }
             Err(fault) => {
-                self.answer_as_hub(cx, &wish.caller, &hub::cannot(Cannot::Plan, &format!("{fault}")))
+                self.answer_as_hub(cx, &wish.caller, &hub::cannot(Cannot::Plan, &format!("{fault}")));
             }
         }
     }

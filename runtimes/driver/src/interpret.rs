@@ -47,9 +47,9 @@ pub(crate) fn run(cell: &Arc<Cell>, live: &mut Live) {
             Effect::OpenStream { exchange } => emit(cell, live, exchange, None),
             Effect::Persist { token, changes } => persist(cell, live, token, changes),
             Effect::Publish { definitions } => publish(cell, *definitions),
-            Effect::Record(call) => {
-                let id = call.server;
-                cell.calls.gather(call, || name_of(cell, id));
+            Effect::Record(record) => {
+                let id = record.server;
+                cell.calls.gather(record, || name_of(cell, id));
             }
             Effect::Report(it) => report(cell, it),
             Effect::SendFrame { link, frame } => {

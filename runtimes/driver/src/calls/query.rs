@@ -123,7 +123,8 @@ impl Driver {
             true
         })
         .await?;
-        Ok(tools.into_iter().map(|((server, tool), (sum, times))| timed(server, tool, sum, times)).collect())
+        let named = |((server, tool), (sum, times))| CallSummary { server, tool, ..timed(sum, times) };
+        Ok(tools.into_iter().map(named).collect())
     }
 
     /// Counts of the calls of each server of a project since the start.
@@ -176,13 +177,14 @@ fn line(server: &str, call: CallRecord) -> CallLine {
     }
 }
 
-fn timed(server: String, tool: String, sum: CallSummary, mut times: Vec<u32>) -> CallSummary {
+fn timed(mut sum: CallSummary, mut times: Vec<u32>) -> CallSummary {
     times.sort_unstable();
     let at = |percent: usize| {
         let place = (times.len() * percent).div_ceil(100).saturating_sub(1);
         times.get(place).copied().unwrap_or_default()
     };
-    CallSummary { server, tool, p50_ms: at(50), p99_ms: at(99), max_ms: at(100), ..sum }
+    (sum.p50_ms, sum.p99_ms, sum.max_ms) = (at(50), at(99), at(100));
+    sum
 }
 
 /// Gives `each` the records of after `from`, newest first, until it has enough.

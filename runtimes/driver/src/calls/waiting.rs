@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn blocks_are_of_one_size_and_of_few_names() {
         let mut waiting = Waiting::default();
-        for _ in 0..BLOCK + 1 {
+        for _ in 0..=BLOCK {
             waiting.put(call(1, CallOutcome::Done), || "a".into(), usize::MAX);
         }
         assert_eq!(sizes(&mut waiting), (vec![BLOCK, 1], 0));

@@ -1,5 +1,5 @@
 //! `mcp-orch metrics`: what a running hub has counted, in the text format of Prometheus
-//! (prometheus.io/docs/instrumenting/exposition_formats).
+//! (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
