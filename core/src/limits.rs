@@ -4,6 +4,8 @@
 
 use core::time::Duration;
 
+use serde::Deserialize;
+
 mod name;
 mod planner;
 
@@ -11,7 +13,8 @@ pub use name::Limit;
 pub use planner::PlannerLimits;
 
 /// The bounds. One value for a whole instance; it never changes while it runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct Limits {
     /// The longest request body, in bytes.
     pub body_bytes: usize,

@@ -2,9 +2,12 @@
 
 use core::time::Duration;
 
+use serde::Deserialize;
+
 /// The bounds of what goals in words may cost: [`super::Limits::planner`]. Where a project's `planner` says otherwise, that
 /// goes before.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct PlannerLimits {
     /// The longest goal, in bytes.
     pub goal_bytes: usize,

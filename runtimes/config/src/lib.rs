@@ -4,6 +4,7 @@ pub mod cli;
 pub mod client_config;
 pub mod environment;
 pub mod file;
+pub mod limits;
 pub mod watch;
 
 #[cfg(test)]

@@ -23,6 +23,11 @@ use crate::instance::{Instance, Settings, socket_path};
 use crate::listeners::Listeners;
 use crate::{admin, listeners, logging, memory, signals, terminal, welcome};
 
+fn bounds(args: &Serve) -> anyhow::Result<Limits> {
+    let limits = orch_config::limits::limits(&args.limits).map_err(anyhow::Error::msg)?;
+    Ok(Limits { drain: Duration::from_secs(args.drain_seconds), ..limits })
+}
+
 pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
     logging::start(args.log_level);
     memory::give_back_large_blocks();
@@ -35,7 +40,7 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
         config_file: args.config_file(),
         mode: args.mode.unwrap_or(Mode::Proxy),
         upstream: &args.upstream,
-        limits: Limits { drain: Duration::from_secs(args.drain_seconds), ..Limits::default() },
+        limits: bounds(&args)?,
         patience,
     };
     let instance = Instance::open(settings).await?;

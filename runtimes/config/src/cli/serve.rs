@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use orch_core::record::Mode;
 
 use super::{UpstreamArgs, value};
+use crate::limits::{self, Setting};
 
 /// The configuration file that is used when it is there and no other is named.
 pub const DEFAULT_CONFIG: &str = "mcp-config.json";
@@ -18,6 +19,7 @@ Examples:
   mcp-orch serve
   mcp-orch serve --takeover
   mcp-orch serve --port 9000 --config team.json --log-level debug
+  mcp-orch serve --limit message_bytes=32MiB --limit call=5m
   mcp-orch serve --allow-upstream localhost:3000 --allow-upstream 10.1.0.0/16
   ORCH_HOST=0.0.0.0 mcp-orch serve --allowed-host hub.example.org")]
 pub struct Serve {
@@ -59,6 +61,10 @@ pub struct Serve {
     /// without a gap, and it ends when its calls have
     #[arg(long, env = "ORCH_TAKEOVER")]
     pub takeover: bool,
+    /// A bound of the hub that is to be another, as an error names it; repeatable
+    #[arg(long = "limit", value_name = "NAME=VALUE", env = "ORCH_LIMITS", value_delimiter = ',')]
+    #[arg(value_parser = limits::setting)]
+    pub limits: Vec<Setting>,
     /// Servers.
     #[command(flatten)]
     pub upstream: UpstreamArgs,

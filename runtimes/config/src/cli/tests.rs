@@ -90,6 +90,7 @@ fn every_flag_of_serve_has_its_variable() {
         "ORCH_PUBLIC_URL",
         "ORCH_DRAIN_SECONDS",
         "ORCH_TAKEOVER",
+        "ORCH_LIMITS",
         "ORCH_ALLOW_UPSTREAM",
         "ORCH_UPSTREAM_CA",
         "ORCH_PID_NAMESPACES",
@@ -134,6 +135,7 @@ fn serve_alone_has_the_defaults() {
         public_url: None,
         drain_seconds: 30,
         takeover: false,
+        limits: Vec::new(),
         upstream: UpstreamArgs::default(),
     };
     assert_eq!(serve, expected);
@@ -166,6 +168,8 @@ fn every_flag_of_serve_is_read() {
         "--drain-seconds",
         "5",
         "--takeover",
+        "--limit",
+        "message_bytes=40MiB",
         "--allow-upstream",
         "localhost:3000",
         "--allow-upstream",
@@ -190,6 +194,7 @@ fn every_flag_of_serve_is_read() {
         public_url: Some("https://hub.test/mcp".into()),
         drain_seconds: 5,
         takeover: true,
+        limits: vec![crate::limits::setting("message_bytes=40MiB").unwrap()],
         upstream: UpstreamArgs {
             allowed: vec!["localhost:3000".into(), "10.0.0.0/8".into(), "[::1]:80".into()],
             own_roots: Some("/ca.pem".into()),
