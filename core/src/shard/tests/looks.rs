@@ -4,13 +4,23 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::world::World;
-use crate::LinkId;
+use super::world::{Seen, World};
 use crate::ports::upstream::CloseReason;
 use crate::record::{LogCategory, LogLevel, LogSource};
 use crate::shard::{Effect, Input};
+use crate::{ExchangeId, LinkId};
 
 impl World {
+    /// The same world after every server was seen once.
+    pub(super) fn surveyed(mut self) -> Self {
+        self.feed(Input::SurveyAsked);
+        self
+    }
+
+    pub(super) fn seen(&self, exchange: ExchangeId) -> &Seen {
+        &self.exchanges[&exchange]
+    }
+
     /// The link of a server that was opened last and not told to close.
     pub(super) fn link(&self, server: &str) -> LinkId {
         let mut links =

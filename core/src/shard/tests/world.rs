@@ -151,12 +151,6 @@ impl World {
         }
     }
 
-    /// The same world after every server was seen once.
-    pub(super) fn surveyed(mut self) -> Self {
-        self.feed(Input::SurveyAsked);
-        self
-    }
-
     /// The same world in another life of the hub: what is stored is there, no process runs, no stream is open.
     pub(super) fn restarted(mut self) -> Self {
         self.shard = Shard::restore(self.records.values().cloned(), self.now);
@@ -185,10 +179,6 @@ impl World {
         let exchange = ExchangeId(self.next_exchange);
         self.exchanges.insert(exchange, Seen::default());
         exchange
-    }
-
-    pub(super) fn seen(&self, exchange: ExchangeId) -> &Seen {
-        &self.exchanges[&exchange]
     }
 
     /// Gives the shard an input, and all that its effects cause.
