@@ -51,6 +51,7 @@ fn counted(args: &[&str]) -> Command {
 
 fn allocations_of(case: &str) -> u64 {
     let output = counted(&[case]).output().expect("it starts");
+    assert!(output.status.success(), "{case}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
 }
 
