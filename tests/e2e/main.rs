@@ -25,6 +25,7 @@ mod hub;
 mod inspector;
 mod isolation;
 mod kills;
+mod large;
 mod logs;
 mod matrix;
 mod peers;
