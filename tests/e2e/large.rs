@@ -13,7 +13,7 @@ use crate::wire::Wire;
 
 const PROGRAM: &str = include_str!("large.py");
 const LARGE: usize = 32 << 20;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn hub(limits: &[&str]) -> (Hub, String) {
     let home = Home::with(&[("large", Server::program(found("python3")).arg("-c").arg(PROGRAM))]);

@@ -66,7 +66,8 @@ impl Shard {
         (id, mut call): (CallId, Call),
         response: &Envelope,
     ) {
-        if wants_input(&call, response) {
+        let speaks = self.upstream_at(link).map(|upstream| upstream.revision);
+        if speaks.is_some_and(|speaks| wants_input(&call, speaks, response)) {
             return self.begin_round(cx, link, (id, call), response);
         }
         if call.tool.is_some() && response.is_failure() {
@@ -82,7 +83,7 @@ impl Shard {
                 if call.lacks.any() && response.is_failure() {
                     return self.fail(cx, &caller, &Rejection::MissingCapability(call.lacks).into());
                 }
-                let speaks = self.upstream_at(link).map_or(caller.revision, |upstream| upstream.revision);
+                let speaks = speaks.unwrap_or(caller.revision);
                 if let Some(cause) = misshapen(response, speaks, caller.revision) {
                     let server = self.name_of(link).unwrap_or_default().to_owned();
                     return self.fail(cx, &caller, &UpstreamFault::Unreadable { server, cause }.into());

@@ -1,5 +1,6 @@
 //! `subscriptions/listen`: the stateless era's stream for what no request asked for.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -11,9 +12,9 @@ use super::notify::changed_lists;
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Shard};
 use crate::ports::gateway::Target;
-use crate::rpc::{Envelope, Field, write};
+use crate::rpc::{Envelope, Field, Members, write};
 use crate::snapshot::Changes;
-use crate::upstream::{Caller, Owner};
+use crate::upstream::{Caller, Edits, Owner, with_members};
 use crate::{CallId, ExchangeId, KeyId, Rejection, ServerId};
 
 /// The member of `_meta` that says which stream a notification is of.
@@ -37,9 +38,18 @@ impl Listener {
         self.filter.task_ids.iter().any(|wanted| wanted == id)
     }
 
-    /// The member of `_meta` that says that a notification is of this stream.
-    pub(super) fn tag(&self) -> (&'static str, &[u8]) {
-        (SUBSCRIPTION, self.id.as_bytes())
+    /// The params of a server's notification, with these members replaced, as one of this stream.
+    pub(super) fn tagged(&self, notice: &Envelope, mut edits: Edits<'_>) -> Vec<u8> {
+        let others = notice.raw(Field::Meta).and_then(Members::read);
+        let others = others.map(|members| members.without(|name| name == SUBSCRIPTION));
+        let tag = [(SUBSCRIPTION, Cow::Borrowed(self.id.as_bytes()))];
+        let meta = Cow::Owned(with_members(others.as_deref(), &tag));
+        if notice.has(Field::Meta) {
+            edits.push((Field::Meta, meta));
+            return notice.spliced(Field::Params, &mut edits);
+        }
+        let params = notice.spliced(Field::Params, &mut edits);
+        with_members(Some(&params), &[("_meta", meta)])
     }
 }
 
@@ -138,14 +148,6 @@ impl Shard {
                 cx.emit(*exchange, write::request(None, method, Some(params.as_bytes())).into());
             }
         }
-    }
-
-    /// A resource has changed that a stream asked for. `uri` is raw JSON.
-    pub(super) fn tell_listener_of(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId, uri: &[u8]) {
-        let Some(listener) = self.listeners.get(&exchange) else { return };
-        let meta = format!(",\"_meta\":{{\"{SUBSCRIPTION}\":{}}}}}", listener.id);
-        let params = [b"{\"uri\":", uri, meta.as_bytes()].concat();
-        cx.emit(exchange, write::request(None, "notifications/resources/updated", Some(&params)).into());
     }
 
     /// Ends streams in order: each gets the result of its request.

@@ -20,6 +20,10 @@ pub(super) fn misshapen(answer: &Envelope, server: Revision, client: Revision) -
     if answer.raw(Field::Result).is_none_or(|result| !result.starts_with(b"{")) {
         return Some("its result is no object".to_owned());
     }
+    // What this means is of the stateless era: to a server before it nobody would come back.
+    if !server.is_modern() && client.is_modern() && demands_input(answer) {
+        return Some(format!("it demands more input in the way of 2026-07-28, and speaks {server}"));
+    }
     // A client of the older eras is asked, and what is asked is looked at then.
     if server.is_modern() && client.is_modern() && demands_input(answer) && demands_nothing(answer) {
         return Some(DEMANDS_NOTHING.to_owned());

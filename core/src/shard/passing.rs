@@ -44,8 +44,8 @@ impl Shard {
         self.only_served(upstream).is_some_and(|only| only.id == session.id)
     }
 
-    /// A server's notification goes to the call on whose stream it came; else to the sessions that speak to this server
-    /// alone. That an elicitation is complete concerns whoever knows its id, wherever they are.
+    /// A server's notification goes to the call on whose stream it came, or to the only one that the server works on; else to
+    /// the sessions that speak to this server alone. That an elicitation is complete concerns whoever knows its id, wherever they are.
     pub(super) fn on_unknown_news(
         &mut self,
         cx: &mut Cx<'_>,
@@ -57,7 +57,8 @@ impl Shard {
         let completes = method == "notifications/elicitation/complete";
         let message: Bytes = write::request(None, method, frame.raw(Field::Params)).into();
         let Some(upstream) = self.upstream_at(link) else { return };
-        if let Some((_, caller)) = within.and_then(|call| upstream.calls.spoken_of(Some(call))) {
+        let spoken_of = within.is_some() || !completes;
+        if let Some((_, caller)) = spoken_of.then(|| upstream.calls.spoken_of(within)).flatten() {
             if !completes || caller.revision == Revision::V2025_11_25 {
                 self.emit(cx, caller.exchange, message);
             }

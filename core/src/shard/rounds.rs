@@ -18,10 +18,10 @@ use crate::rpc::{Envelope, Field, Members, Message, Sender, write};
 use crate::upstream::{Call, Caller, Purpose, Round, say, with_members};
 use crate::{CallId, Exceeded, Fault, Limit, Limits, LinkId, UpstreamFault};
 
-/// Whether an answer is a demand for more input that its client cannot read.
-pub(super) fn wants_input(call: &Call, response: &Envelope) -> bool {
+/// Whether an answer of a server of this revision is a demand for more input that its client cannot read.
+pub(super) fn wants_input(call: &Call, server: Revision, response: &Envelope) -> bool {
     let Purpose::Client(caller, _) = &call.purpose else { return false };
-    !caller.revision.is_modern() && demands_input(response)
+    server.is_modern() && !caller.revision.is_modern() && demands_input(response)
 }
 
 /// Whether an answer is a demand for more input (2026-07-28, multi round-trip requests).

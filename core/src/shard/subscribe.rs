@@ -102,7 +102,9 @@ impl Subscriptions {
     /// Who hears of a change, under the name that each uses. A change can be of a part of what was subscribed to
     /// (2025-11-25, resources).
     pub(super) fn hearing(&self, seat: &Seat, changed: &str) -> Vec<(Subscriber, String)> {
-        let concerns = |uri: &str| changed == uri || (uri.ends_with('/') && changed.starts_with(uri));
+        let is_part = |rest: &str| rest.is_empty() || rest.starts_with(['/', '?', '#']);
+        let concerns =
+            |uri: &str| changed.strip_prefix(uri).is_some_and(|rest| uri.ends_with('/') || is_part(rest));
         let places = self.table.iter().filter(|((at, uri), _)| at == seat && concerns(uri));
         places
             .flat_map(|((_, uri), subscribers)| {
@@ -290,7 +292,15 @@ impl Shard {
             let mut uri = Vec::new();
             write::string(&mut uri, &known_as);
             match who {
-                Subscriber::Listener(exchange) => self.tell_listener_of(cx, exchange, &uri),
+                Subscriber::Listener(exchange) => {
+                    if let Some(listener) = self.listeners.get(&exchange) {
+                        let params = listener.tagged(frame, [(Field::Uri, Cow::Owned(uri))].into());
+                        cx.emit(
+                            exchange,
+                            write::request(None, "notifications/resources/updated", Some(&params)).into(),
+                        );
+                    }
+                }
                 Subscriber::Session(session) => {
                     let stream = self.sessions.get(session).and_then(super::session::Session::stream);
                     let params =

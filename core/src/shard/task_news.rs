@@ -9,13 +9,13 @@ use alloc::format;
 use alloc::vec::Vec;
 use serde::Deserialize;
 
-use super::listen::{Filter, SUBSCRIPTION};
+use super::listen::Filter;
 use super::news::subscription;
 use super::{Cx, Shard};
 use crate::mcp::{Method, without_tasks};
 use crate::ports::gateway::Target;
-use crate::rpc::{Envelope, Field, Members, write};
-use crate::upstream::{Caller, Request, with_members};
+use crate::rpc::{Envelope, Field, write};
+use crate::upstream::{Caller, Edits, Request};
 use crate::{CallId, Exceeded, KeyId, Limit, LinkId, Rejection, ServerId};
 
 /// A stream that is about to open.
@@ -126,16 +126,7 @@ impl Shard {
         if !listener.wants_task(&task) {
             return;
         }
-        let (name, id) = listener.tag();
-        let tag = [(name, Cow::Borrowed(id))];
-        let others = frame.raw(Field::Meta).and_then(Members::read);
-        let others = others.map(|members| members.without(|name| name == SUBSCRIPTION));
-        let meta = with_members(others.as_deref(), &tag);
-        let params = if frame.has(Field::Meta) {
-            frame.spliced(Field::Params, &mut [(Field::Meta, Cow::Owned(meta))])
-        } else {
-            with_members(frame.raw(Field::Params), &[("_meta", Cow::Owned(meta))])
-        };
+        let params = listener.tagged(frame, Edits::new());
         cx.emit(exchange, write::request(None, "notifications/tasks", Some(&params)).into());
     }
 }

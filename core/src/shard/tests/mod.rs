@@ -27,6 +27,7 @@ mod modern;
 mod news;
 mod outliving;
 mod parking;
+mod passing;
 mod plans;
 mod private;
 mod records;

@@ -167,6 +167,29 @@ fn a_demand_for_nothing_without_a_state_ends_the_call_at_once_in_every_era() {
 }
 
 #[test]
+fn a_server_of_before_cannot_demand_input_in_the_way_of_today() {
+    let demand = r#"{"content":[],"resultType":"input_required","inputRequests":{"k":{"method":"roots/list"}},"requestState":"S"}"#;
+    for era in ERAS {
+        let mut world = World::running(&["a"]);
+        let client = world.able_client(era, at("a"), ABLE);
+        let call = world.call(&client, "7");
+        let sent = world.requested("a");
+        world.reply(&sent, demand);
+        assert!(world.requests("a").is_empty());
+        let answer = world.answer(&client, call);
+        match era {
+            // It is told that nobody would come back; to the others the words mean nothing.
+            Era::Modern => {
+                assert_eq!(answer.raw_str(Field::Code), Some("-31003"));
+                let words = answer.text(Field::ErrorMessage).unwrap();
+                assert!(words.contains("speaks 2025-11-25"), "{words}");
+            }
+            Era::Http(_) | Era::Sse => assert!(answer.has(Field::Result), "{answer:?}"),
+        }
+    }
+}
+
+#[test]
 fn what_a_server_demands_at_once_is_bounded() {
     let limits = Limits { session_questions: 2, ..Limits::default() };
     let mut world = World::scripted(limits, [("a", Script::modern())]).surveyed();

@@ -301,25 +301,6 @@ fn subscriptions_are_made_where_the_session_is_served() {
 }
 
 #[test]
-fn what_nobody_knows_goes_between_a_client_and_its_one_server() {
-    let mut world = world(Sharing::Shared);
-    let (single, unified) = (world.client(HTTP, at("a")), world.client(HTTP, Target::Unified));
-    let streams = [world.open(&single, Verb::Listen), world.open(&unified, Verb::Listen)];
-    let link = called(&mut world, &single).link;
-    world.frames("a");
-    let made_up = r#"{"jsonrpc":"2.0","method":"notifications/made/up","params":{"n":1e400}}"#;
-    world.post(&single, made_up);
-    world.post(&unified, made_up);
-    assert_eq!(world.frames("a"), [(link, made_up.to_owned())]);
-    world.says(link, made_up);
-    let complete =
-        r#"{"jsonrpc":"2.0","method":"notifications/elicitation/complete","params":{"elicitationId":"e"}}"#;
-    world.says(link, complete);
-    assert_eq!(world.take(&single, streams[0]), [made_up, complete]);
-    assert_eq!(world.take(&unified, streams[1]), [complete]);
-}
-
-#[test]
 fn subscriptions_follow_a_client_to_the_process_that_serves_it_alone() {
     let script = Script {
         capabilities: r#"{"resources":{"subscribe":true}}"#.to_owned(),

@@ -84,13 +84,57 @@ fn a_session_that_ends_and_a_stream_that_closes_are_subscribed_no_more() {
     updated(&mut world, "u:1");
     let heard = world.take(&modern, listen);
     assert!(
-        heard[0].contains(r#""uri":"u:1","_meta":{"io.modelcontextprotocol/subscriptionId":7}"#),
+        heard[0].contains(
+            r#""params":{"_meta":{"io.modelcontextprotocol/subscriptionId":7},"uri":"u:1","title":"t"}"#
+        ),
         "{heard:?}"
     );
     world.delete(&client);
     told(&mut world);
     world.leave(listen);
     assert_eq!(told(&mut world), [r#"resources/unsubscribe {"uri":"u:1"}"#]);
+}
+
+#[test]
+fn what_a_server_says_of_a_change_reaches_streams_of_both_kinds_and_the_hub_s_own_tag_neither() {
+    let mut world = world();
+    let client = world.client(HTTP, at("a"));
+    let stream = world.open(&client, Verb::Listen);
+    ask(&mut world, &client, "resources/subscribe", "u:1");
+    agree(&mut world);
+    let modern = Client::new(Era::Modern, at("a"));
+    let filter = r#""notifications":{"resourceSubscriptions":["u:1"]}"#;
+    let listen = world.request(&modern, "7", "subscriptions/listen", filter);
+    world.take(&modern, listen);
+    let link = world.link("a");
+    let said =
+        r#"{"uri":"u:1","x":[1],"_meta":{"traceparent":"t","io.modelcontextprotocol/subscriptionId":9}}"#;
+    world.says(
+        link,
+        &format!(r#"{{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{said}}}"#),
+    );
+    let heard = [world.take(&client, stream), world.take(&modern, listen)].concat();
+    let untagged = r#"{"uri":"u:1","x":[1],"_meta":{"traceparent":"t"}}"#;
+    let tagged =
+        r#"{"uri":"u:1","x":[1],"_meta":{"io.modelcontextprotocol/subscriptionId":7,"traceparent":"t"}}"#;
+    assert!(heard[0].contains(untagged) && heard[1].contains(tagged), "{heard:?}");
+}
+
+#[test]
+fn a_change_of_a_part_is_one_of_the_whole_that_was_subscribed_to() {
+    let mut world = world();
+    let client = world.client(HTTP, at("a"));
+    let stream = world.open(&client, Verb::Listen);
+    ask(&mut world, &client, "resources/subscribe", "u:1");
+    agree(&mut world);
+    for (changed, is_heard) in
+        [("u:1/a", true), ("u:1#a", true), ("u:1?a", true), ("u:12", false), ("u:", false), ("v:1/a", false)]
+    {
+        updated(&mut world, changed);
+        let heard = world.take(&client, stream);
+        assert_eq!(heard.len(), usize::from(is_heard), "{changed}: {heard:?}");
+        assert!(heard.iter().all(|it| it.contains(&format!("\"uri\":\"{changed}\""))), "{heard:?}");
+    }
 }
 
 #[test]

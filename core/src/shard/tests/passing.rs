@@ -1,0 +1,45 @@
+//! What the hub does not know, and passes on.
+
+use alloc::borrow::ToOwned;
+
+use super::clients::{Era, HTTP, at};
+use super::world::World;
+use crate::ports::gateway::{Target, Verb};
+
+#[test]
+fn what_nobody_knows_goes_between_a_client_and_its_one_server() {
+    let mut world = World::running(&["a"]);
+    let (single, unified) = (world.client(HTTP, at("a")), world.client(HTTP, Target::Unified));
+    let streams = [world.open(&single, Verb::Listen), world.open(&unified, Verb::Listen)];
+    world.call(&single, "1");
+    let sent = world.requested("a");
+    world.reply(&sent, r#"{"content":[]}"#);
+    let link = sent.link;
+    world.frames("a");
+    let made_up = r#"{"jsonrpc":"2.0","method":"notifications/made/up","params":{"n":1e400}}"#;
+    world.post(&single, made_up);
+    world.post(&unified, made_up);
+    assert_eq!(world.frames("a"), [(link, made_up.to_owned())]);
+    world.says(link, made_up);
+    let complete =
+        r#"{"jsonrpc":"2.0","method":"notifications/elicitation/complete","params":{"elicitationId":"e"}}"#;
+    world.says(link, complete);
+    assert_eq!(world.take(&single, streams[0]), [made_up, complete]);
+    assert_eq!(world.take(&unified, streams[1]), [complete]);
+}
+
+#[test]
+fn what_nobody_knows_goes_to_the_only_call_that_its_server_works_on() {
+    let made_up = r#"{"jsonrpc":"2.0","method":"notifications/made/up","params":{"n":1}}"#;
+    for era in [HTTP, Era::Modern] {
+        let mut world = World::running(&["a"]);
+        let other = world.client(HTTP, at("a"));
+        let stream = world.open(&other, Verb::Listen);
+        let client = world.client(era, Target::Unified);
+        let call = world.call(&client, "7");
+        let link = world.requested("a").link;
+        world.says(link, made_up);
+        assert_eq!(world.take(&client, call), [made_up], "{era:?}");
+        assert!(world.take(&other, stream).is_empty());
+    }
+}
