@@ -31,14 +31,11 @@ mod direct;
 #[expect(dead_code, reason = "the end-to-end test reads the rest")]
 mod ways;
 
-use std::os::unix::fs::FileExt as _;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use crate::chains::{CALLS, Ground, trivial};
 use crate::direct::Direct;
@@ -59,7 +56,8 @@ const WARM: usize = 1000;
 
 /// Measures what plans save, and what the hub takes for their steps.
 ///
-/// It takes the hub that `ORCH_TEST_BINARY` names, or builds one for debugging, whose times say little.
+/// It takes the hub that `ORCH_TEST_BINARY` names, or builds one for debugging, whose times say little. The data of the hub
+/// are where `TMPDIR` says.
 #[derive(Debug, Parser)]
 #[command(name = "plans")]
 struct Options {
@@ -125,7 +123,6 @@ async fn main() -> ExitCode {
             missed.push("overhead");
         }
     }
-    println!("\nwhat the disk takes to keep a page, p50: {:.2} ms", p50(pages(directory.path())));
     if missed.is_empty() {
         return ExitCode::SUCCESS;
     }
@@ -203,17 +200,6 @@ async fn each(wire: &Wire, direct: &mut Direct, call: (&str, &str, &Value), roun
         run.push(planned(wire, &plan).await.wall / calls);
     }
     Each { alone: p50(alone), single: p50(single), plan: p50(run) }
-}
-
-/// How long it takes until the disk has a page for good. A call that may not be made twice waits for two of them.
-fn pages(directory: &Path) -> Vec<Duration> {
-    let file = std::fs::File::create(directory.join("page")).expect("a file");
-    let page = |n: u64| {
-        let began = Instant::now();
-        file.write_all_at(&[1; 4096], n % 16 * 4096).and_then(|()| file.sync_data()).expect("it is kept");
-        began.elapsed()
-    };
-    (0..200).map(page).collect()
 }
 
 /// Whether a tool is one of those for plans.
