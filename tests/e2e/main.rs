@@ -9,8 +9,14 @@
 
 #[path = "../support/binary.rs"]
 mod binary;
+#[path = "../plans/chains.rs"]
+#[expect(dead_code, reason = "shared with the measurement of plans")]
+mod chains;
 #[path = "../support/peer.rs"]
 mod peer;
+#[path = "../plans/ways.rs"]
+#[expect(dead_code, reason = "shared with the measurement of plans")]
+mod ways;
 
 mod agent;
 mod asking;
@@ -30,6 +36,7 @@ mod logs;
 mod matrix;
 mod peers;
 mod planner;
+mod plans;
 mod process;
 mod reload;
 mod remote;
