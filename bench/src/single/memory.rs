@@ -7,18 +7,18 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{Figure, block_on, plan};
-use crate::cores::Cores;
+use crate::cores::{self, Cores};
 use crate::load::open;
 use crate::proc::Usage;
-use crate::target::{Running, Target};
+use crate::target::{Running, hub, new_home};
 
-pub(super) fn measure(hub: &Path, cores: Option<Cores>, quick: bool) -> Result<Vec<Figure>, String> {
+pub(super) fn measure(program: &Path, cores: Option<Cores>, quick: bool) -> Result<Vec<Figure>, String> {
     let counts: &[usize] = if quick { &[20] } else { &[1_000, 10_000] };
     let mut figures = Vec::new();
     for (streams, what, bar) in [(false, "no stream open", "2.0 KiB"), (true, "its stream open", "16.0 KiB")]
     {
         for &count in counts {
-            let running = Target::Hub(hub.to_owned()).start(cores)?;
+            let running = start(program, cores)?;
             let each = block_on(idle(&running, count, streams))?;
             figures.push(Figure::new(
                 format!("memory of an idle session, {what}, of {count}"),
@@ -28,6 +28,19 @@ pub(super) fn measure(hub: &Path, cores: Option<Cores>, quick: bool) -> Result<V
         }
     }
     Ok(figures)
+}
+
+/// A hub with room for a connection of each session's stream.
+fn start(program: &Path, cores: Option<Cores>) -> Result<Running, String> {
+    const ROOM: [&str; 4] = ["--limit", "connections=30000", "--limit", "connections_per_address=30000"];
+    if let Some(cores) = cores {
+        cores::stay_on(cores.target)?;
+    }
+    let running = hub::start(program, &hub::echo(), &ROOM, &new_home()?);
+    if let Some(cores) = cores {
+        cores::stay_on(cores.load)?;
+    }
+    running
 }
 
 /// Resident memory that so many sessions add, each.

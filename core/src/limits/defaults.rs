@@ -114,7 +114,7 @@ impl Default for Limits {
             log_age: s(14 * 24 * 60 * 60),
             log_entries: 100_000,
             log_bytes: 64 * MIB,
-            call_buffer: 16_384,
+            call_buffer: 131_072,
             call_age: s(14 * 24 * 60 * 60),
             call_bytes: 64 * MIB,
             stop_stdin: s(2),
