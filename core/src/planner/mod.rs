@@ -2,7 +2,7 @@
 //!
 //! Here is what is said to a model ([`Prompt`]: the language of plans, the tools that a search over the catalogue has
 //! found, the goal), and what becomes of its answer ([`extract`]). What it writes is no more trusted than what a client
-//! writes: it goes through the same [`crate::plan::Plan::read`]. Nothing here has a state but [`Kept`].
+//! writes: it goes through the same [`crate::plan::Plan::read`]. Nothing here has a state but what is kept of plans.
 
 use serde::Serialize;
 
