@@ -63,6 +63,9 @@ async fn elicitation_complete(stage: &Stage) -> Outcome {
     quiet(stage, &talk, mark, is_it).await
 }
 
+/// How long a list that was learnt late is given to be the one that is shown.
+const SETTLING: Duration = Duration::from_millis(300);
+
 async fn list_changed(stage: &Stage, kind: ListKind) -> Outcome {
     let tool = match kind {
         ListKind::Prompts => "test_trigger_prompt_change",
@@ -75,8 +78,8 @@ async fn list_changed(stage: &Stage, kind: ListKind) -> Outcome {
     };
     let mut seen = Vec::from([list().await?]);
     // A process of one's own has its own list, which may be learnt, and told of, between two looks: another change is another
-    // chance.
-    for _ in 0..3 {
+    // chance, after a while in which it has learnt it.
+    for _ in 0..5 {
         let mark = stage.line.mark();
         let talk = stage.line.call(tool, json!({})).await?;
         let said = said(stage, &talk, mark, |said| said["method"] == kind.changed()).await?;
@@ -86,6 +89,7 @@ async fn list_changed(stage: &Stage, kind: ListKind) -> Outcome {
             return Ok(());
         }
         seen.push(after);
+        sleep(SETTLING).await;
     }
     Err(format!("one is to come or go: {seen:?}"))
 }
