@@ -37,7 +37,9 @@ pub(crate) fn write(
 }
 
 fn conditions(rounds: usize) -> String {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    // Not those that this process has left for itself.
+    let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cores = processors.lines().filter(|line| line.starts_with("processor")).count();
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or("unknown").to_owned();
