@@ -135,3 +135,18 @@ async fn the_oldest_calls_make_room_and_what_is_too_old_goes() {
     };
     tokio::time::timeout(Duration::from_secs(5), gone).await.expect("they are removed");
 }
+
+#[tokio::test]
+async fn calls_that_wait_when_old_ones_are_looked_for_are_written() {
+    let (age, flush) = (Duration::from_millis(300), Duration::from_hours(1));
+    let limits = Limits { call_age: age, log_flush: flush, ..Limits::default() };
+    let stage = Stage::on(Arc::default(), limits).await;
+    let before = stage.store.commits.load(Ordering::Relaxed);
+    stage.calls(["echo"]).await;
+    let written = async {
+        while stage.store.commits.load(Ordering::Relaxed) == before {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), written).await.expect("it is written");
+}

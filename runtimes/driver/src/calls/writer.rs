@@ -75,6 +75,8 @@ impl Writer {
                 },
                 () = waited(self.failing) => self.write().await,
                 () = sleep_until(sweep_at) => {
+                    // The wait that this has cut off was told of them, and nobody will be again.
+                    self.write().await;
                     self.sweep().await;
                     sweep_at = Instant::now() + SWEEP.min(age).max(flush);
                 }
