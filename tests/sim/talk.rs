@@ -1,7 +1,7 @@
 //! What servers say and do, in their turn and out of it.
 
 use orch_core::ports::upstream::CloseReason;
-use orch_core::rpc::{Envelope, Sender};
+use orch_core::rpc::heard;
 use orch_core::shard::Input;
 use orch_core::{CallId, LinkId};
 
@@ -261,7 +261,7 @@ impl Hub {
     }
 
     fn hear(&mut self, link: LinkId, said: Said) {
-        let frames = Vec::from([Envelope::parse(said.words.into(), Sender::Upstream, &USUAL)]);
+        let frames = heard(said.words.into(), &USUAL).collect();
         self.feed(Input::FramesReceived { link, within: said.within.map(CallId), frames });
     }
 }

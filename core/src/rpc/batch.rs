@@ -1,4 +1,4 @@
-//! What a client posts: one message, or in 2025-03-26 an array of them.
+//! What is posted or said at once: one message, or in 2025-03-26 an array of them.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -6,22 +6,29 @@ use bytes::Bytes;
 
 use super::envelope::first_byte;
 use super::scan::scan_elements;
-use super::{Envelope, JsonLimits, Sender, asked_id};
+use super::{Envelope, JsonLimits, Sender, asked_id, replied_id};
 use crate::{Exceeded, Fault, Limit, Limits};
 
-/// An element of an array that is no message.
+/// What was said and is no message: an element of an array, or anything of a server's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unread {
     /// What is wrong with it.
     pub fault: Fault,
-    /// Raw JSON of the id of the request that it was meant for, where that can be read.
-    pub id: Option<Box<str>>,
+    /// Raw JSON of its id if it was meant for a request, where that can be read.
+    pub asked: Option<Box<str>>,
+    /// Raw JSON of the id of the request that it was meant to answer, where that can be read.
+    pub replied: Option<Box<str>>,
 }
 
 impl Unread {
+    /// What can be told of a text that was refused.
+    pub fn of(text: &[u8], fault: Fault) -> Self {
+        Self { fault, asked: asked_id(text).map(Into::into), replied: replied_id(text).map(Into::into) }
+    }
+
     /// Its own answer: an error under its id, or under `null`.
     pub fn frame(&self) -> Vec<u8> {
-        self.fault.frame(self.id.as_deref())
+        self.fault.frame(self.asked.as_deref())
     }
 }
 
@@ -48,11 +55,19 @@ impl Body {
         }
         let read = |span: &super::Span| {
             let element = bytes.slice_ref(span.of(&bytes));
-            let unread = |fault| Unread { fault, id: asked_id(span.of(&bytes)).map(Into::into) };
-            Envelope::parse(element, Sender::Client, limits).map_err(unread)
+            Envelope::parse(element, Sender::Client, limits)
+                .map_err(|fault| Unread::of(span.of(&bytes), fault))
         };
         Ok(Self::Batch(elements.iter().map(read).collect()))
     }
+}
+
+/// Reads what a server has said.
+pub fn heard(bytes: Bytes, limits: &Limits) -> impl Iterator<Item = Result<Envelope, Unread>> {
+    let read = |text: Bytes| {
+        Envelope::parse(text.clone(), Sender::Upstream, limits).map_err(|fault| Unread::of(&text, fault))
+    };
+    split(bytes, limits).into_iter().map(read)
 }
 
 /// The messages in what a server has said: one, or in 2025-03-26 an array of them. What is no array of so many stays whole.

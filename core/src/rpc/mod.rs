@@ -15,7 +15,7 @@ mod scan;
 mod string;
 pub mod write;
 
-pub use batch::{Body, Unread, split};
+pub use batch::{Body, Unread, heard, split};
 pub use canonical::canonical;
 pub use envelope::{Envelope, Message, Sender};
 pub use field::{Field, Fields, Span};

@@ -23,14 +23,14 @@ pub enum Input {
     Draining,
     /// The client of an exchange has gone.
     ExchangeClosed(ExchangeId),
-    /// Messages came over a link, read and checked; what could not be read is the fault.
+    /// Messages came over a link, read and checked; what could not be read is told.
     FramesReceived {
         /// The link.
         link: LinkId,
         /// The call on whose own stream they came, where the link has such streams.
         within: Option<CallId>,
         /// In order.
-        frames: Vec<Result<Envelope, Fault>>,
+        frames: Vec<Result<Envelope, Unread>>,
     },
     /// Another process takes the place of this one as soon as it has ended: streams that have no end of their own end
     /// now, and their clients come back; calls may go on, and begin.

@@ -2,7 +2,7 @@
 
 use alloc::borrow::ToOwned;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -14,7 +14,7 @@ use super::{Cx, Effect, Shard, grace};
 use crate::mcp::{Abilities, Lifetime, ListKind};
 use crate::ports::upstream::CloseReason;
 use crate::record::{LogCategory, LogLevel};
-use crate::rpc::{Envelope, Message, number_of};
+use crate::rpc::{Envelope, Message, Sender, Unread, number_of};
 use crate::upstream::{Call, Caller, Draft, Failure, News, Purpose, State, own_params};
 use crate::{CallId, Fault, LinkId, Rejection, ServerId, UpstreamFault};
 
@@ -25,17 +25,30 @@ impl Shard {
         cx: &mut Cx<'_>,
         link: LinkId,
         within: Option<CallId>,
-        frames: Vec<Result<Envelope, Fault>>,
+        frames: Vec<Result<Envelope, Unread>>,
     ) {
         for frame in frames {
             match frame {
                 Ok(envelope) => self.on_frame(cx, link, within, &envelope),
-                Err(fault) => {
-                    let Some(name) = self.name_of(link).map(ToOwned::to_owned) else { return };
-                    let words = format!("what it said is not a message and was dropped: {fault}");
-                    cx.report(&name, LogLevel::Warning, LogCategory::Error, words);
-                }
+                Err(unread) => self.on_unread(cx, link, within, &unread),
             }
+        }
+    }
+
+    /// What is no message ends the request that it was meant to answer, for nobody else will, and is refused if it was meant
+    /// for a request.
+    fn on_unread(&mut self, cx: &mut Cx<'_>, link: LinkId, within: Option<CallId>, unread: &Unread) {
+        let Some(name) = self.name_of(link).map(ToOwned::to_owned) else { return };
+        let cause = unread.fault.to_string();
+        let words = format!("what it said is not a message and was dropped: {cause}");
+        cx.report(&name, LogLevel::Warning, LogCategory::Error, words);
+        if let Some(id) = unread.replied.as_deref() {
+            let instead = Fault::from(UpstreamFault::Unreadable { server: name, cause }).frame(Some(id));
+            if let Ok(instead) = Envelope::parse(instead.into(), Sender::Upstream, cx.limits()) {
+                self.on_frame(cx, link, within, &instead);
+            }
+        } else if unread.asked.is_some() {
+            cx.effect(Effect::SendFrame { link, frame: unread.frame().into() });
         }
     }
 

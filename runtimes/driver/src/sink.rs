@@ -4,9 +4,9 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use orch_core::ports::upstream::{CloseReason, Launched, LinkSink};
-use orch_core::rpc::{Envelope, Sender, replied_id, split};
+use orch_core::rpc::heard;
 use orch_core::shard::Input;
-use orch_core::{CallId, Fault, LinkId, UpstreamFault};
+use orch_core::{CallId, LinkId};
 
 use crate::cell::Cell;
 use crate::secrets::Secrets;
@@ -25,14 +25,6 @@ pub(crate) struct CellSink {
 impl CellSink {
     pub(crate) fn new(cell: &Arc<Cell>, link: LinkId, server: String, secrets: Secrets) -> Self {
         Self { cell: Arc::downgrade(cell), link, server, secrets }
-    }
-
-    /// The error for the request that an unreadable answer was meant for, if that can be told: nobody else will
-    /// answer it.
-    fn instead(&self, frame: &Bytes, fault: &Fault) -> Option<Bytes> {
-        let id = replied_id(frame)?;
-        let fault = UpstreamFault::Unreadable { server: self.server.clone(), cause: fault.to_string() };
-        Some(Fault::from(fault).frame(Some(id)).into())
     }
 
     fn feed(&self, input: Input) {
@@ -54,13 +46,7 @@ impl LinkSink for CellSink {
     /// Messages are read before the lock is taken: a large result keeps nobody waiting.
     fn received(&self, within: Option<&str>, frames: Vec<Bytes>) {
         let Some(cell) = self.cell.upgrade() else { return };
-        let mut messages = Vec::with_capacity(frames.len());
-        for frame in frames.into_iter().flat_map(|frame| split(frame, cell.limits())) {
-            let message = Envelope::parse(frame.clone(), Sender::Upstream, cell.limits());
-            let instead = message.as_ref().err().and_then(|fault| self.instead(&frame, fault));
-            messages.push(message);
-            messages.extend(instead.map(|error| Envelope::parse(error, Sender::Upstream, cell.limits())));
-        }
+        let messages = frames.into_iter().flat_map(|frame| heard(frame, cell.limits())).collect();
         let within = within.and_then(|id| id.parse().ok()).map(CallId);
         cell.feed(Input::FramesReceived { link: self.link, within, frames: messages });
     }

@@ -73,8 +73,7 @@ fn splits(input: &[u8], members: &[Result<Envelope, Unread>], limits: &Limits) {
                 accepted(member, limits);
             }
             (Err(unread), Err(fault)) => {
-                let id = asked_id(&alone).map(Into::into);
-                assert_eq!(*unread, Unread { fault, id });
+                assert_eq!(*unread, Unread::of(&alone, fault));
             }
             (member, alone) => panic!("{member:?} in a batch is {alone:?} by itself"),
         }

@@ -9,7 +9,7 @@ use super::world::{World, read};
 use crate::mcp::Revision;
 use crate::ports::gateway::{Admission, Head, ProtocolHeaders, Target, Verb};
 use crate::ports::upstream::CloseReason;
-use crate::rpc::{Envelope, Field, Message, Sender};
+use crate::rpc::{Envelope, Field, Message, Sender, heard};
 use crate::shard::{Input, Opened, Posted};
 use crate::{CallId, ExchangeId, KeyId, Limits, LinkId};
 
@@ -272,8 +272,8 @@ impl World {
 
     /// A remote server speaks, on the stream of a request where it has one.
     pub(super) fn says_within(&mut self, link: LinkId, within: Option<CallId>, words: &str) {
-        let frame = Envelope::parse(words.to_owned().into(), Sender::Upstream, &Limits::default());
-        self.feed(Input::FramesReceived { link, within, frames: Vec::from([frame]) });
+        let frames = heard(words.to_owned().into(), &Limits::default()).collect();
+        self.feed(Input::FramesReceived { link, within, frames });
     }
 
     pub(super) fn reply(&mut self, to: &Sent, result: &str) {

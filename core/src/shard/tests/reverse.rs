@@ -132,6 +132,36 @@ fn a_server_s_request_is_answered_under_its_id_whatever_number_that_is() {
 }
 
 #[test]
+fn a_request_that_cannot_be_read_is_refused_under_its_id() {
+    let mut world = World::running(&["a"]);
+    let client = world.able_client(HTTP, at("a"), ABLE);
+    let call = world.call(&client, "1");
+    world.frames("a");
+    let link = world.link("a");
+    for (wrong, code) in [
+        (r#"{"jsonrpc":"2.0","id":7,"method":"roots/list","params":[1]}"#, "-32600"),
+        (r#"{"jsonrpc":"2.0","method":"roots/list","id":7,"params":"x"}"#, "-32600"),
+        (r#"{"jsonrpc":"2.0","id":7,"method":7}"#, "-32600"),
+        (r#"{"id":7,"method":"ping"}"#, "-32600"),
+        (r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":{"a":tru}}"#, "-32700"),
+    ] {
+        world.says(link, wrong);
+        let told = told(&mut world);
+        assert!(
+            told.starts_with(r#"{"jsonrpc":"2.0","id":7,"error":"#) && told.contains(code),
+            "{wrong}: {told}"
+        );
+    }
+    for nobodys in
+        [r#"{"jsonrpc":"2.0","method":"notifications/x","params":[1]}"#, "nonsense", "7", "{}", "[]"]
+    {
+        world.says(link, nobodys);
+        assert!(world.frames("a").is_empty(), "{nobodys}");
+    }
+    assert!(world.take(&client, call).is_empty(), "the call goes on");
+}
+
+#[test]
 fn with_several_calls_in_flight_nobody_is_asked() {
     let mut world = World::running(&["a"]);
     let clients = [(); 2].map(|()| world.able_client(HTTP, at("a"), ABLE));
