@@ -55,9 +55,6 @@ impl Envelope {
             Sender::Client => (JsonLimits::of_clients(limits), true),
             Sender::Upstream => (JsonLimits::of_upstreams(limits), false),
         };
-        if sender == Sender::Client && first_byte(&bytes) == Some(b'[') {
-            return Err(Rejection::Batch.into());
-        }
         let fields = scan(&bytes, bounds, strict)?;
         let envelope = Self { bytes, fields };
         envelope.check(strict)?;
@@ -233,7 +230,7 @@ mod tests {
 
     #[test]
     fn messages_that_are_no_json_rpc_say_what_is_missing() {
-        assert!(refusal("[]").contains("batches"));
+        assert!(refusal("[]").contains("a message is an object"));
         assert!(refusal("1").contains("object"));
         assert!(refusal(r#"{"id":1,"method":"x"}"#).contains("jsonrpc"));
         assert!(refusal(r#"{"jsonrpc":"2.0","id":1}"#).contains("neither a \"result\" nor an \"error\""));

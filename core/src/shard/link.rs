@@ -97,7 +97,7 @@ impl Shard {
                     return self.fail(cx, &caller, &Rejection::MissingCapability(call.lacks).into());
                 }
                 let speaks = speaks.unwrap_or(caller.revision);
-                if let Some(cause) = misshapen(response, speaks, caller.revision) {
+                if let Some(cause) = misshapen(response, speaks, caller.revision, cx.limits()) {
                     let server = self.name_of(link).unwrap_or_default().to_owned();
                     return self.fail(cx, &caller, &UpstreamFault::Unreadable { server, cause }.into());
                 }

@@ -11,9 +11,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
+use super::seating::sharing;
 use super::session::Session;
 use super::{Cx, Effect, Shard, Token, park};
 use crate::mcp::{Asking, Revision};
+use crate::record::Sharing;
 use crate::rpc::{Envelope, Field, Message, write};
 use crate::upstream::{Caller, Owner};
 use crate::{CallId, ExchangeId, LinkId, SessionId};
@@ -56,9 +58,17 @@ enum Meant {
 }
 
 /// Why a request is refused that somebody could answer, if it were known of which call it is.
-const UNCLEAR: &str = "several calls are in flight in the process that they share, and it does not say which it asks for: \
-                       set \"sharing\" of this server to auto or per-session; where it is, call again, since from now on \
-                       who can answer has a process of its own (as far as limit private_processes allows)";
+fn unclear(sharing: Sharing) -> String {
+    let next = match sharing {
+        Sharing::Auto | Sharing::PerSession => {
+            "call again, since from now on who can answer has a process of its own, as far as limit private_processes allows"
+        }
+        Sharing::PerUser | Sharing::Shared => "set \"sharing\" of this server to auto or per-session",
+    };
+    format!(
+        "several calls are in flight in the process that they share, and it does not say which it asks for: {next}"
+    )
+}
 
 impl Shard {
     /// A server asks. Its request goes out on the stream of the call that caused it, under an id of ours.
@@ -86,7 +96,9 @@ impl Shard {
             Meant::Unable(call, asking) => return self.gather_lack(cx, link, call, asking, frame),
             Meant::Nobody if self.gather_more(cx, link, within, frame) => return,
             Meant::Unclear => {
-                let frame = write::error(Some(id), -32_601, UNCLEAR, None).into();
+                let entry = self.upstream_at(link).and_then(|upstream| cx.snapshot.entry(upstream.id));
+                let words = unclear(entry.map_or(Sharing::Shared, |entry| sharing(entry)));
+                let frame = write::error(Some(id), -32_601, &words, None).into();
                 return cx.effect(Effect::SendFrame { link, frame });
             }
             Meant::Nobody => {

@@ -41,6 +41,9 @@ pub(super) fn demands_nothing(response: &Envelope) -> bool {
 pub(super) const DEMANDS_NOTHING: &str =
     "it asks for more input and says neither for which nor with which state to come back";
 
+/// What is wrong with one whose `inputRequests` are none.
+pub(super) const NO_QUESTIONS: &str = "it asks for input in a form that the protocol does not have";
+
 impl Shard {
     /// Puts a server's questions to the client of a call.
     pub(super) fn begin_round(
@@ -95,9 +98,7 @@ impl Shard {
         }
         let server = self.name_of(link).unwrap_or_default().to_owned();
         let unreadable = |cause: String| UpstreamFault::Unreadable { server: server.clone(), cause };
-        let questions = questions(response, limits).ok_or_else(|| {
-            unreadable("it asks for input in a form that the protocol does not have".into())
-        })?;
+        let questions = questions(response, limits).ok_or_else(|| unreadable(NO_QUESTIONS.into()))?;
         if demands_nothing(response) {
             return Err(unreadable(DEMANDS_NOTHING.into()).into());
         }
@@ -178,7 +179,8 @@ impl Shard {
 
 /// `inputRequests` as requests, by the server's names for them.
 pub(crate) fn questions(response: &Envelope, limits: &Limits) -> Option<Vec<(String, Envelope)>> {
-    let Some(raw) = response.raw(Field::InputRequests) else { return Some(Vec::new()) };
+    let raw = response.raw(Field::InputRequests).filter(|raw| *raw != b"null");
+    let Some(raw) = raw else { return Some(Vec::new()) };
     let mut questions = Vec::new();
     for (name, question) in Members::read(raw)?.0 {
         let rest = question.get().strip_prefix('{')?;

@@ -186,6 +186,6 @@ fn says_for_which(entry: &Entry) -> bool {
     matches!(transport, Some(Transport::Remote { kind: RemoteKind::Http, .. }))
 }
 
-fn sharing(entry: &Entry) -> Sharing {
+pub(super) fn sharing(entry: &Entry) -> Sharing {
     entry.config.as_ref().map_or(Sharing::Shared, |config| config.spec.sharing)
 }

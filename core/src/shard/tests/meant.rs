@@ -67,7 +67,9 @@ fn a_question_that_may_be_of_several_calls_is_refused_with_the_way_out() {
         assert_eq!(called(&mut world, &client).link, link, "it was not seen to ask yet");
         let told = ask(&mut world, link).unwrap();
         assert!(told.contains("-32601") && told.contains("several calls are in flight"), "{told}");
-        assert!(told.contains("auto or per-session"), "{told}");
+        let alone = matches!(sharing, Sharing::Auto | Sharing::PerSession);
+        let way_out = if alone { "limit private_processes" } else { "auto or per-session" };
+        assert!(told.contains(way_out), "{sharing:?}: {told}");
         // Now it was.
         let asked = sharing != Sharing::Shared;
         assert_eq!(called(&mut world, &client).link != link, asked, "{sharing:?}");

@@ -167,6 +167,26 @@ fn a_demand_for_nothing_without_a_state_ends_the_call_at_once_in_every_era() {
 }
 
 #[test]
+fn a_malformed_demand_ends_the_call_with_words_in_every_era() {
+    for era in ERAS {
+        for requests in
+            ["7", "[]", r#"{"k":7}"#, r#"{"k":{}}"#, r#"{"k":{"method":"roots/list","params":[]}}"#]
+        {
+            let (mut world, client, call, sent) = called(era, ABLE);
+            world.reply(
+                &sent,
+                &format!(
+                    r#"{{"resultType":"input_required","requestState":"x","inputRequests":{requests}}}"#
+                ),
+            );
+            let words = world.answer(&client, call).text(Field::ErrorMessage).unwrap().into_owned();
+            assert!(words.contains("a form that the protocol does not have"), "{era:?} {requests}: {words}");
+            assert!(world.requests("a").is_empty());
+        }
+    }
+}
+
+#[test]
 fn a_server_of_before_cannot_demand_input_in_the_way_of_today() {
     let demand = r#"{"content":[],"resultType":"input_required","inputRequests":{"k":{"method":"roots/list"}},"requestState":"S"}"#;
     for era in ERAS {
