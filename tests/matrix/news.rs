@@ -63,7 +63,7 @@ async fn elicitation_complete(stage: &Stage) -> Outcome {
     quiet(stage, &talk, mark, is_it).await
 }
 
-/// How long a list that was learnt late is given to be the one that is shown.
+/// By when the news of a change that were not waited for have come.
 const SETTLING: Duration = Duration::from_millis(300);
 
 async fn list_changed(stage: &Stage, kind: ListKind) -> Outcome {
@@ -77,9 +77,10 @@ async fn list_changed(stage: &Stage, kind: ListKind) -> Outcome {
         Ok::<_, String>(talk.answer["result"][kind.member()].as_array().map_or(0, Vec::len))
     };
     let mut seen = Vec::from([list().await?]);
-    // A process of one's own has its own list, which may be learnt, and told of, between two looks: another change is another
-    // chance, after a while in which it has learnt it.
-    for _ in 0..5 {
+    // After a question the first of these calls starts a process of one's own, in which nothing was changed yet. That its list is
+    // another than the one of before is news too, and true: if these are what was heard, the change itself is told of while
+    // nobody looks, and the next change is another chance.
+    for _ in 0..3 {
         let mark = stage.line.mark();
         let talk = stage.line.call(tool, json!({})).await?;
         let said = said(stage, &talk, mark, |said| said["method"] == kind.changed()).await?;
