@@ -67,6 +67,7 @@ async fn idle(running: &Running, count: usize, streams: bool) -> Result<f64, Str
     Ok(resident()?.saturating_sub(before) as f64 / count as f64)
 }
 
+/// The hub looks every five seconds whether it has memory to give back.
 async fn settle() {
-    sleep(Duration::from_secs(1)).await;
+    sleep(Duration::from_secs(7)).await;
 }

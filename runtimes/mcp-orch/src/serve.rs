@@ -31,6 +31,7 @@ fn bounds(args: &Serve) -> anyhow::Result<Limits> {
 pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
     logging::start(args.log_level);
     memory::give_back_large_blocks();
+    memory::give_back_what_is_spare();
     let Listeners { sockets, kept, patience } = listeners::listen(&args).await?;
     let bound = sockets.first().context("no listener")?.local_addr()?;
     let base_url = args.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
