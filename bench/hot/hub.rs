@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use orch_core::ports::gateway::{Admission, Head};
 use orch_core::record::{Record, Session};
-use orch_core::rpc::{Envelope, Message, Sender, write};
+use orch_core::rpc::{Envelope, Message, Sender, heard, write};
 use orch_core::shard::{Cx, Effect, Effects, Input, Posted, Shard};
 use orch_core::snapshot::Snapshot;
 use orch_core::{Entropy, ExchangeId, LinkId, SessionId};
@@ -99,7 +99,7 @@ impl Hub {
 
     pub(crate) fn answer(&mut self, id: &str, result: &[u8]) {
         let answer = write::result(id, result).into();
-        let frames = vec![Envelope::parse(answer, Sender::Upstream, self.snapshot.limits())];
+        let frames = heard(answer, self.snapshot.limits()).collect();
         self.feed(Input::FramesReceived { link: self.link, within: None, frames });
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use orch_core::ports::gateway::{Admission, Head, ProtocolHeaders, Verb};
 use orch_core::ports::upstream::CloseReason;
-use orch_core::rpc::Sender;
+use orch_core::rpc::{Sender, heard};
 use orch_core::shard::{Input, Opened, Posted};
 use orch_core::{ExchangeId, LinkId};
 
@@ -179,7 +179,7 @@ impl World {
         let nonce = format!("~{}~", about.nonce);
         let nonce = if about.nonce.is_empty() { "" } else { &nonce };
         let text = reply(choices.below(16), about.id, &about.method, nonce);
-        let frames = vec![parse(&text, Sender::Upstream, self.snapshot.limits())];
+        let frames = heard(text.into(), self.snapshot.limits()).collect();
         self.feed(Input::FramesReceived { link, within: None, frames });
     }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use orch_core::LinkId;
 use orch_core::ports::upstream::CloseReason;
-use orch_core::rpc::Sender;
+use orch_core::rpc;
 use orch_core::shard::{Effect, Input};
 
 use super::judge::{Link, nonce};
-use super::messages::{parse, reply, request};
+use super::messages::{reply, request};
 use super::stage::STAGE;
 use super::world::World;
 
@@ -85,7 +85,7 @@ impl World {
         let Some(sent) = link.sent.get(*heard) else { return };
         *heard += 1;
         let text = reply(usize::MAX, sent.id, &sent.method, &format!("~{}~", sent.nonce));
-        let frames = vec![parse(&text, Sender::Upstream, self.snapshot.limits())];
+        let frames = rpc::heard(text.into(), self.snapshot.limits()).collect();
         self.feed(Input::FramesReceived { link: id, within: None, frames });
     }
 }
