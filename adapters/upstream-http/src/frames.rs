@@ -51,7 +51,7 @@ pub(crate) fn messages(text: &[u8], limits: &Limits) -> Vec<Bytes> {
     if text.is_empty() {
         return Vec::new();
     }
-    split(write::one_line(text.to_vec()).into(), limits)
+    split(write::one_line(text.to_vec()).into(), limits).collect()
 }
 
 /// An event stream, as it comes.

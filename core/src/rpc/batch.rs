@@ -67,20 +67,19 @@ pub fn heard(bytes: Bytes, limits: &Limits) -> impl Iterator<Item = Result<Envel
     let read = |text: Bytes| {
         Envelope::parse(text.clone(), Sender::Upstream, limits).map_err(|fault| Unread::of(&text, fault))
     };
-    split(bytes, limits).into_iter().map(read)
+    split(bytes, limits).map(read)
 }
 
 /// The messages in what a server has said: one, or in 2025-03-26 an array of them. What is no array of so many stays whole.
-pub fn split(bytes: Bytes, limits: &Limits) -> Vec<Bytes> {
-    if first_byte(&bytes) != Some(b'[') {
-        return Vec::from([bytes]);
-    }
-    match scan_elements(&bytes, JsonLimits::of_upstreams(limits)) {
-        Ok(elements) if !elements.is_empty() && elements.len() <= limits.batch_members => {
-            elements.iter().map(|span| bytes.slice_ref(span.of(&bytes))).collect()
-        }
-        Ok(_) | Err(_) => Vec::from([bytes]),
-    }
+pub fn split(bytes: Bytes, limits: &Limits) -> impl Iterator<Item = Bytes> + use<> {
+    let elements = match first_byte(&bytes) {
+        Some(b'[') => scan_elements(&bytes, JsonLimits::of_upstreams(limits)).unwrap_or_default(),
+        Some(_) | None => Vec::new(),
+    };
+    // Most are one message: that takes no list.
+    let is_array = !elements.is_empty() && elements.len() <= limits.batch_members;
+    let (whole, elements) = if is_array { (None, elements) } else { (Some(bytes.clone()), Vec::new()) };
+    whole.into_iter().chain(elements.into_iter().map(move |span| bytes.slice_ref(span.of(&bytes))))
 }
 
 #[cfg(test)]
@@ -144,7 +143,7 @@ mod tests {
     fn an_array_of_a_server_is_its_messages_and_anything_else_stays_whole() {
         let limits = Limits { batch_members: 2, ..Limits::default() };
         let parts = |text: &str| {
-            let all = split(Bytes::from(text.to_owned()), &limits).into_iter();
+            let all = split(Bytes::from(text.to_owned()), &limits);
             all.map(|part| core::str::from_utf8(&part).unwrap().to_owned()).collect::<Vec<_>>()
         };
         assert_eq!(parts(r#" [{"a":1} , 7]"#), [r#"{"a":1}"#, "7"]);
