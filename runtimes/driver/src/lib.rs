@@ -13,6 +13,7 @@ mod exchange;
 mod gateway;
 mod held;
 mod interpret;
+mod journal;
 mod ledger;
 mod logs;
 mod registry;

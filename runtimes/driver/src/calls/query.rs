@@ -8,10 +8,11 @@ use orch_core::record::{CallOutcome, CallRecord, Calls};
 use orch_core::{LogId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::Gathered;
 use super::meter::Meter;
-use super::writer::page;
 use crate::admin::AdminError;
 use crate::cell::Cell;
+use crate::journal::page;
 use crate::registry::Driver;
 
 /// Which calls are wanted.
@@ -196,7 +197,8 @@ async fn walk(
     cell.calls.written().await;
     let mut before = LogId::LAST;
     loop {
-        let found = page(&*cell.world.store, cell.id, (from, before), ScanOrder::Descending).await?;
+        let found =
+            page::<Gathered>(&*cell.world.store, cell.id, (from, before), ScanOrder::Descending).await?;
         let Some(oldest) = found.last() else { return Ok(()) };
         before = oldest.id;
         for calls in &found {

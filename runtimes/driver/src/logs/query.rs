@@ -9,9 +9,10 @@ use orch_core::record::{LogCategory, LogEntry, LogLevel};
 use orch_core::{LogId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::writer::{PAGE, page};
+use super::Waiting;
 use crate::admin::AdminError;
 use crate::cell::Cell;
+use crate::journal::{Kind, page};
 use crate::registry::Driver;
 
 /// Which entries are wanted.
@@ -133,8 +134,8 @@ async fn walk(
 ) -> Result<(), StoreError> {
     cell.logs.written(false).await;
     loop {
-        let found = page(&*cell.world.store, cell.id, (from, before), order).await?;
-        let is_last = found.len() < PAGE;
+        let found = page::<Waiting>(&*cell.world.store, cell.id, (from, before), order).await?;
+        let is_last = found.len() < Waiting::PAGE;
         for entry in found {
             match order {
                 ScanOrder::Ascending => from = entry.id.next(),

@@ -1,20 +1,18 @@
-//! The one task that writes a project's log: a commit for all that waits, and what is too old or too much is removed.
+//! The one task that writes a journal.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use orch_core::ports::store::{Change, Expect, Scan, ScanOrder, Store, StoreError};
-use orch_core::record::{LogEntry, Record, RecordId};
+use orch_core::ports::store::{Change, Expect, ScanOrder, Store, StoreError};
 use orch_core::{Entropy, LogId, ProjectId, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::Inbox;
+use super::{Bounds, Desk, Kind, Taken, page};
 use crate::clock::Clock;
 
-/// Entries that are read, or removed, at once.
-pub(super) const PAGE: usize = 256;
-/// From the start to the first look for entries that are too old: a hub that starts has other things to do.
+/// From the start to the first look for what is too old: a hub that starts has other things to do.
 const FIRST_SWEEP: Duration = Duration::from_mins(1);
 /// The pause between two such looks, unless entries get old sooner.
 const SWEEP: Duration = Duration::from_hours(1);
@@ -33,7 +31,7 @@ pub(super) enum Order {
     },
     /// Write what waits.
     Write {
-        /// Also the counts of what may go on to be dropped.
+        /// Also the counts of what may go on to be counted.
         all: bool,
         /// It is done.
         done: oneshot::Sender<()>,
@@ -41,10 +39,10 @@ pub(super) enum Order {
 }
 
 /// The task.
-pub(super) struct Writer {
+pub(super) struct Writer<K> {
     project: ProjectId,
     store: Arc<dyn Store>,
-    inbox: Arc<Inbox>,
+    desk: Arc<Desk<K>>,
     clock: Clock,
     entropy: Entropy,
     /// `None` until something is written for the first time.
@@ -52,7 +50,7 @@ pub(super) struct Writer {
     failing: bool,
 }
 
-/// What the store holds of this log.
+/// What the store holds of this journal.
 #[derive(Clone, Copy, Debug)]
 struct Kept {
     last: LogId,
@@ -60,25 +58,25 @@ struct Kept {
     bytes: usize,
 }
 
-impl Writer {
+impl<K: Kind> Writer<K> {
     pub(super) fn new(
         project: ProjectId,
         store: Arc<dyn Store>,
-        inbox: Arc<Inbox>,
+        desk: Arc<Desk<K>>,
         (clock, entropy): (Clock, Entropy),
     ) -> Self {
-        Self { project, store, inbox, clock, entropy, kept: None, failing: false }
+        Self { project, store, desk, clock, entropy, kept: None, failing: false }
     }
 
     /// Writes what comes, until nobody can ask for anything any more.
     pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
-        let inbox = Arc::clone(&self.inbox);
-        let (flush, age) = (inbox.instance.limits.log_flush, inbox.instance.limits.log_age);
+        let desk = Arc::clone(&self.desk);
+        let (flush, age) = (desk.instance.limits.log_flush, self.bounds().age);
         let waited = async |failing: bool| {
-            inbox.waits.notified().await;
+            desk.waits.notified().await;
             tokio::select! {
                 () = sleep(if failing { RETRY } else { flush }) => {}
-                () = inbox.hurry.notified(), if !failing => {}
+                () = desk.hurry.notified(), if !failing => {}
             }
         };
         let mut sweep_at = Instant::from_std(self.clock.instant()) + FIRST_SWEEP.min(age);
@@ -90,12 +88,18 @@ impl Writer {
                 },
                 () = waited(self.failing) => self.write(false).await,
                 () = sleep_until(sweep_at) => {
+                    // The wait that this has cut off was told of what waits, and nobody will be again.
+                    self.write(false).await;
                     self.sweep().await;
                     sweep_at = Instant::now() + SWEEP.min(age).max(flush);
                 }
             }
         }
         self.write(true).await;
+    }
+
+    fn bounds(&self) -> Bounds {
+        K::bounds(&self.desk.instance.limits)
     }
 
     async fn carry_out(&mut self, order: Order) {
@@ -114,24 +118,24 @@ impl Writer {
 
     /// Writes what waits in one commit.
     async fn write(&mut self, all: bool) {
-        let limits = &self.inbox.instance.limits;
-        let (drafts, lost) = self.inbox.buffer().take(self.clock.now(), all, limits);
-        if self.inbox.buffer().counts() {
-            self.inbox.waits.notify_one();
+        let desk = Arc::clone(&self.desk);
+        let limits = &desk.instance.limits;
+        let Taken { drafts, count } = desk.kind.take(self.clock.now(), all, limits);
+        if desk.kind.counts() {
+            desk.waits.notify_one();
         }
         if drafts.is_empty() {
             return;
         }
-        let new = drafts.len() as u64 - u64::from(lost > 0);
-        let (bytes, project) = (limits.log_entry_bytes, self.project);
+        let project = self.project;
         let written = async {
             let mut kept = self.kept().await?;
             let mut changes = Vec::with_capacity(drafts.len());
             for draft in drafts {
                 let id = |at| kept.last.mint_after(at, &mut self.entropy);
-                let entry = draft.finish(project, bytes, id);
-                kept.add(&entry);
-                changes.push(Change::Put(Record::Log(entry), Expect::Absent));
+                let entry = K::finish(draft, project, limits, id);
+                kept.add(K::id(&entry), K::weight(&entry));
+                changes.push(Change::Put(K::record(entry), Expect::Absent));
             }
             self.store.commit(changes).await?;
             self.kept = Some(kept);
@@ -140,10 +144,10 @@ impl Writer {
         match written.await {
             Ok(()) => self.failing = false,
             Err(error) => {
-                // What is counted in the next entry that can be written.
-                self.inbox.buffer().lost(lost.saturating_add(new));
-                if !std::mem::replace(&mut self.failing, true) {
-                    tracing::error!(project = %self.project, %error, "log entries could not be written");
+                // What is counted is told with what can be written next.
+                desk.kind.lost(count);
+                if !mem::replace(&mut self.failing, true) {
+                    tracing::error!(%project, %error, "{} could not be written", K::NAME);
                 }
             }
         }
@@ -158,9 +162,9 @@ impl Writer {
         loop {
             let page = self.page(kept.last.next(), LogId::LAST).await?;
             for entry in &page {
-                kept.add(entry);
+                kept.add(K::id(entry), K::weight(entry));
             }
-            if page.len() < PAGE {
+            if page.len() < K::PAGE {
                 return Ok(*self.kept.insert(kept));
             }
         }
@@ -168,16 +172,12 @@ impl Writer {
 
     /// Removes the oldest entries until the others are within the bounds.
     async fn make_room(&mut self) -> Result<(), StoreError> {
-        let limits = &self.inbox.instance.limits;
-        let (entries, bytes) = (limits.log_entries, limits.log_bytes);
-        while self.kept.as_ref().is_some_and(|kept| kept.entries > entries || kept.bytes > bytes) {
+        let bounds = self.bounds();
+        while let Some((mut entries, mut bytes)) = self.kept.and_then(|kept| kept.over(bounds)) {
             let mut page = self.page(LogId::FIRST, LogId::LAST).await?;
-            let (mut over, mut heavy) = self.kept.as_ref().map_or((0, 0), |kept| {
-                (kept.entries.saturating_sub(entries), kept.bytes.saturating_sub(bytes))
-            });
             let enough = page.iter().position(|entry| {
-                let done = over == 0 && heavy == 0;
-                (over, heavy) = (over.saturating_sub(1), heavy.saturating_sub(entry.weight()));
+                let done = entries == 0 && bytes == 0;
+                (entries, bytes) = (entries.saturating_sub(1), bytes.saturating_sub(K::weight(entry)));
                 done
             });
             page.truncate(enough.unwrap_or(page.len()));
@@ -191,11 +191,10 @@ impl Writer {
 
     /// Removes what is older than entries may get.
     async fn sweep(&mut self) {
-        let age = self.inbox.instance.limits.log_age;
-        let now = self.clock.now();
-        let before = Timestamp(now.0.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)));
+        let age = u64::try_from(self.bounds().age.as_millis()).unwrap_or(u64::MAX);
+        let before = Timestamp(self.clock.now().0.saturating_sub(age));
         if let Err(error) = self.clean(before).await {
-            tracing::warn!(project = %self.project, %error, "old log entries could not be removed");
+            tracing::warn!(project = %self.project, %error, "old {} could not be removed", K::NAME);
         }
     }
 
@@ -211,45 +210,38 @@ impl Writer {
         }
     }
 
-    async fn remove(&mut self, entries: &[LogEntry]) -> Result<(), StoreError> {
-        let changes = entries.iter().map(|entry| Change::Remove(RecordId::Log(entry.project, entry.id)));
+    async fn remove(&mut self, entries: &[K::Entry]) -> Result<(), StoreError> {
+        let changes = entries.iter().map(|entry| Change::Remove(K::place(self.project, K::id(entry))));
         self.store.commit(changes.collect()).await?;
         if let Some(kept) = &mut self.kept {
             for entry in entries {
-                kept.remove(entry);
+                kept.remove(K::weight(entry));
             }
         }
         Ok(())
     }
 
     /// The oldest entries of a range, as many as are read at once.
-    async fn page(&self, from: LogId, before: LogId) -> Result<Vec<LogEntry>, StoreError> {
-        page(&*self.store, self.project, (from, before), ScanOrder::Ascending).await
+    async fn page(&self, from: LogId, before: LogId) -> Result<Vec<K::Entry>, StoreError> {
+        page::<K>(&*self.store, self.project, (from, before), ScanOrder::Ascending).await
     }
 }
 
 impl Kept {
-    fn add(&mut self, entry: &LogEntry) {
-        self.last = self.last.max(entry.id);
+    fn add(&mut self, id: LogId, weight: usize) {
+        self.last = self.last.max(id);
         self.entries = self.entries.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(entry.weight());
+        self.bytes = self.bytes.saturating_add(weight);
     }
 
-    fn remove(&mut self, entry: &LogEntry) {
+    fn remove(&mut self, weight: usize) {
         self.entries = self.entries.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(entry.weight());
+        self.bytes = self.bytes.saturating_sub(weight);
     }
-}
 
-/// One page of a project's entries. Others get their turn before it is read.
-pub(super) async fn page(
-    store: &dyn Store,
-    project: ProjectId,
-    (from, before): (LogId, LogId),
-    order: ScanOrder,
-) -> Result<Vec<LogEntry>, StoreError> {
-    tokio::task::yield_now().await;
-    let [from, before] = [from, before].map(|id| RecordId::Log(project, id));
-    let found = store.scan(Scan { from, before, order, limit: PAGE }).await?.into_iter();
-    Ok(found.filter_map(|it| if let Record::Log(entry) = it.record { Some(entry) } else { None }).collect())
+    /// How many entries and bytes there are too many.
+    fn over(self, bounds: Bounds) -> Option<(usize, usize)> {
+        let over = (self.entries.saturating_sub(bounds.entries), self.bytes.saturating_sub(bounds.bytes));
+        (over != (0, 0)).then_some(over)
+    }
 }
