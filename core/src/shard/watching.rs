@@ -123,6 +123,7 @@ impl Shard {
         let done: BTreeSet<Unit> = run.done().collect();
         if let Some(running) = self.running.get_mut(&id) {
             (running.template, running.said) = (nobody(running.key.clone()), 0);
+            running.consulting = None;
             self.outliving.forget_calls(
                 cx.snapshot.project.id,
                 id,
