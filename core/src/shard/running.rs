@@ -42,7 +42,7 @@ impl Shard {
     /// Starts what may start, and answers those whose runs have ended.
     pub(super) fn carry_out_runs(&mut self, cx: &mut Cx<'_>) {
         loop {
-            while let Some((id, start)) = self.runs.next(cx.now, cx.snapshot.limits()) {
+            while let Some((id, start)) = self.next_step(cx) {
                 self.start_step(cx, id, &start);
             }
             let ended = self.runs.take_ended();
@@ -54,6 +54,21 @@ impl Shard {
             }
             self.forget_runs(cx);
         }
+    }
+
+    /// The next call that may start. Before the hub ends, a run that nobody waits for begins no more: its next life does.
+    fn next_step(&mut self, cx: &Cx<'_>) -> Option<(RunId, Start)> {
+        let (leaving, running, watchers) = (self.leaving, &self.running, &self.watchers);
+        let is_waited_for = |id: RunId| {
+            let owned = running.get(&id).is_some_and(|running| running.caller.is_some());
+            owned || watchers.iter().any(|watcher| watcher.run == id)
+        };
+        self.runs.next(cx.now, cx.limits(), |id| !leaving || is_waited_for(id))
+    }
+
+    /// Whether no call of a run is under way: a hub that is about to end need not wait for any.
+    pub fn runs_rest(&self) -> bool {
+        self.runs.usage().in_flight == 0
     }
 
     fn start_step(&mut self, cx: &mut Cx<'_>, id: RunId, start: &Start) {

@@ -22,7 +22,7 @@ use crate::{Exceeded, ExchangeId, Fault, Limit, Rejection, RunId};
 #[derive(Debug)]
 pub(super) struct Watcher {
     pub caller: Caller,
-    run: RunId,
+    pub run: RunId,
     /// How the steps stood when it was told last.
     seen: Vec<(&'static str, usize, usize)>,
 }
