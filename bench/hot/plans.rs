@@ -60,7 +60,7 @@ fn decisions_with_ten_thousand_runs_open(bencher: Bencher<'_, '_>) {
         {
             runs.handle(id, NOW, Event::StepAnswered(unit, result.clone()));
         }
-        let (id, start) = runs.next(black_box(NOW), &limits).expect("there is always more to do");
+        let (id, start) = runs.next(black_box(NOW), &limits, |_| true).expect("there is always more to do");
         under_way.push_back((id, start.unit));
         for _ in runs.take_ended() {
             runs.insert(RunId(next), Run::new(Arc::clone(&plan), NOW, &limits));

@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use orch_core::rpc::{Envelope, Field, Message, Sender};
-use orch_core::{ExchangeId, KeyId};
+use orch_core::{ExchangeId, KeyId, RunId};
 
 use crate::project::{PROJECTS, USUAL};
+use crate::runs::{self, Told};
 
 /// What an exchange is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +67,10 @@ pub(crate) enum Entry {
     Question(String, u64),
     /// A server's question to a client of the 2026 era, who is to ask once more.
     Parked(Retry),
+    /// How a run stands.
+    Told(Told),
+    /// The hub does not know this run.
+    Unknown(RunId),
     /// A resource has changed, which a session has to have asked for.
     Updated(String),
     /// A server has taken the question with this id back.
@@ -259,7 +264,11 @@ impl Books {
         if asked.outstanding == 0 {
             self.asked.remove(&key);
         }
-        if message.has(Field::ProtocolVersion) { Entry::Handshake } else { Entry::Other }
+        if message.has(Field::ProtocolVersion) {
+            return Entry::Handshake;
+        }
+        let told = Told::read(message).map(Entry::Told);
+        told.or_else(|| runs::unknown(message).map(Entry::Unknown)).unwrap_or(Entry::Other)
     }
 
     fn notify(&self, exchange: ExchangeId, kind: Kind, method: &str, message: &Envelope) {

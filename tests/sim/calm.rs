@@ -34,11 +34,12 @@ impl Hub {
         assert!(waiting.is_empty(), "these never got an answer: {waiting:?}");
         assert_eq!(self.books.open_requests(), 0, "{:?}", self.books.asked);
         let gauges = self.shard.gauges();
-        assert_eq!([gauges.in_flight, gauges.waiting, gauges.runs, gauges.steps], [0; 4]);
+        assert_eq!([gauges.in_flight, gauges.waiting, gauges.runs, gauges.steps, gauges.open_runs], [0; 5]);
         self.every_server_is_listed();
         self.every_server_answers();
         self.everybody_sees_what_serves_them();
         self.everybody_leaves();
+        self.runs_are_forgotten();
     }
 
     /// Servers that run say that they have other tools, whatever they are asked at the moment.
@@ -196,5 +197,16 @@ impl Hub {
             self.now,
             self.shard
         );
+    }
+
+    /// Of runs that nobody can ask for any more nothing is stored. What the store did not take, the next life of the hub says
+    /// once more.
+    fn runs_are_forgotten(&mut self) {
+        self.restart(self.now.after(Duration::from_hours(1)));
+        for _ in 0..4 {
+            self.pass(Duration::from_secs(30), false);
+            self.do_all_that_waits();
+        }
+        assert!(!self.disk.has_runs(), "runs that nobody can ask for any more are stored");
     }
 }

@@ -9,6 +9,8 @@
 //! - After a revocation no stream goes on ([`Hub::end_key`]), nobody is told but the answers of calls that were under
 //!   way (`Hub::enter`), no request goes to a server ([`Links::send`]), and nobody is let in (`Hub::knock`).
 //! - No request is delivered twice: [`Links::send`], also across sessions of servers and lives of the hub.
+//! - A call of a plan is made when what it waits for is done, within the widths of its plan, and once if it may be made once:
+//!   [`Runs::begin`]. What is told of a run fits to what servers saw: [`Runs::check`].
 //! - Bytes that wait stay within their bounds: what is kept for clients here, what is in flight in [`Links::send`].
 //! - The processes that live are wanted, within the budget of starts, each as often as it may be: here.
 //! - After the storm everything comes to rest, every server answers, and nothing is left: [`Hub::settle`].
@@ -17,6 +19,8 @@
 //! [`Books::follow`]: crate::books::Books::follow
 //! [`Links::check_asked`]: crate::servers::Links::check_asked
 //! [`Links::send`]: crate::servers::Links::send
+//! [`Runs::begin`]: crate::runs::Runs::begin
+//! [`Runs::check`]: crate::runs::Runs::check
 
 use crate::books::Kind;
 use crate::hub::Hub;
@@ -37,10 +41,11 @@ impl Hub {
         assert!(counted <= open + listens, "{counted} requests are counted, {open} are open");
         let storing = gauges.storing.max(self.disk.len());
         assert!(open <= counted + storing, "{open} requests are open, {counted} are counted");
-        assert!(
-            gauges.in_flight + gauges.steps <= limits.project_in_flight + gauges.waiting,
-            "too many calls are in flight"
-        );
+        // A call of a run may wait for the store, or for its server to be seen.
+        let most = limits.project_in_flight + gauges.waiting + limits.project_run_calls;
+        assert!(gauges.in_flight + gauges.steps <= most, "too many calls are in flight");
+        assert!(gauges.steps <= limits.project_run_calls, "too many calls of runs are in flight");
+        assert!(gauges.open_runs <= limits.project_runs, "too many runs go on");
         assert!(gauges.kept_bytes <= limits.replay_project_bytes, "too much is kept for who may come back");
         self.check_processes();
     }

@@ -16,6 +16,7 @@ use crate::dice::Dice;
 use crate::plan::Faults;
 use crate::project::{PROJECTS, SERVERS, draft, limits, new_project};
 use crate::returns::Lost;
+use crate::runs::Runs;
 use crate::servers::{Links, Stage};
 use crate::store::Disk;
 use crate::tally::{Fault, Tally};
@@ -45,6 +46,8 @@ pub(crate) struct Hub {
     pub told: bool,
     pub books: Books,
     pub links: Links,
+    /// What clients have asked to be run.
+    pub runs: Runs,
     pub clients: Vec<Client>,
     /// Streams that clients have lost.
     pub lost: Vec<Lost>,
@@ -99,6 +102,7 @@ impl Hub {
             told: crate::run::number("ORCH_SIM_TELL").is_some(),
             books: Books::default(),
             links: Links::default(),
+            runs: Runs::default(),
             clients: Vec::new(),
             lost: Vec::new(),
             resumed: 0,
@@ -261,7 +265,7 @@ impl Hub {
             Effect::AskPlanner { .. } | Effect::LeavePlanner { .. } => unreachable!("a planner is asked"),
             Effect::Record(_) | Effect::Report(_) => {}
             Effect::SendFrame { link, frame } | Effect::SendMirrored { link, frame, .. } => {
-                self.links.send(link, &frame, &self.books);
+                self.links.send(link, &frame, &self.books, &mut self.runs);
             }
         }
     }
@@ -273,7 +277,10 @@ impl Hub {
             (it.client, it.principal)
         };
         let client = &mut self.clients[at];
-        let is_answer = matches!(entry, Entry::Handshake | Entry::Other | Entry::Parked(_));
+        let is_answer = matches!(
+            entry,
+            Entry::Handshake | Entry::Other | Entry::Parked(_) | Entry::Told(_) | Entry::Unknown(_)
+        );
         assert!(!client.barred || is_answer, "somebody with a revoked key is told {entry:?}");
         match entry {
             Entry::Handshake => client.ready = true,
@@ -292,6 +299,10 @@ impl Hub {
                 self.links.check_asked(mark, principal, &self.books);
                 client.questions.push((id, mark));
             }
+            Entry::Unknown(run) => {
+                assert!(!self.runs.promised.contains(&run), "run {run} was promised and is not known");
+            }
+            Entry::Told(told) => self.told(at, &told),
             Entry::Other if status == 404 => client.forget_session(),
             Entry::Other => {}
         }

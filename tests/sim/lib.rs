@@ -25,6 +25,7 @@ mod regressions;
 mod requests;
 mod returns;
 mod run;
+mod runs;
 mod servers;
 mod shrink;
 mod steps;

@@ -21,14 +21,15 @@ fn every_seed_keeps_the_books_and_answers_everybody_in_the_end() {
         panic!("{found}; made small:\n{}", failure.report(&case))
     });
     report(&format!(
-        "{} inputs, {} answers, {} resumed; {}",
-        done.inputs, done.answers, done.resumed, done.tally
+        "{} inputs, {} answers, {} resumed, {} runs done, {} steps unknown; {}",
+        done.inputs, done.answers, done.resumed, done.runs[0], done.runs[1], done.tally
     ));
     let made = (seeds.end - seeds.start) * steps;
     assert!(done.inputs >= made, "{} inputs in {made} steps", done.inputs);
     assert!(done.answers > made / 10, "the simulation does too little: {} answers", done.answers);
     if one.is_none() && made >= SEEDS * STEPS {
         assert!(done.resumed > 0, "nobody has come back");
+        assert!(done.runs.iter().all(|told| *told > 0), "plans do too little: {:?}", done.runs);
         assert_eq!(done.tally.missing(), [], "these faults do not happen");
     }
 }

@@ -75,7 +75,7 @@ impl Hub {
             self.request(at, "initialize", &members);
         } else {
             let (era, unified) = (client.era, *client.admission.target() == Target::Unified);
-            let (method, members) = self.question(era, unified);
+            let (method, members) = self.question(at, era, unified);
             if method == "resources/subscribe" {
                 let uri = RESOURCES.into_iter().find(|uri| members.contains(uri));
                 self.clients[at].subscribed.extend(uri);
@@ -84,12 +84,12 @@ impl Hub {
         }
     }
 
-    fn question(&mut self, era: Era, unified: bool) -> (&'static str, String) {
+    fn question(&mut self, at: usize, era: Era, unified: bool) -> (&'static str, String) {
         let n = self.dice.below(SERVERS.len());
         let server = SERVERS[n];
         let between = *self.dice.pick(&["__", "."]).expect("some");
         let tool = self.dice.below(3);
-        match self.dice.below(16) {
+        match self.dice.below(18) {
             0 => ("tools/list", String::new()),
             1 => ("resources/list", String::new()),
             2 if unified => ("resources/read", format!(r#""uri":"t{n}://z""#)),
@@ -101,6 +101,8 @@ impl Hub {
                 let way = *self.dice.pick(&["resources/subscribe", "resources/unsubscribe"]).expect("some");
                 (way, self.resource())
             }
+            7 if unified => ("tools/call", self.plan_of(at)),
+            8 if unified => ("tools/call", self.about_a_run(at)),
             _ if unified => ("tools/call", format!(r#""name":"{server}{between}t{tool}","arguments":{{}}"#)),
             _ => ("tools/call", format!(r#""name":"t{tool}""#)),
         }

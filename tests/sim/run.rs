@@ -39,6 +39,8 @@ pub struct Done {
     pub answers: u64,
     /// How many inputs the shards have handled.
     pub inputs: u64,
+    /// How often a client was told of a run that it is done, and of a step that nobody knows what it has done.
+    pub runs: [u64; 2],
     /// How often a client has come back for the rest of a stream.
     pub resumed: u64,
     /// What has gone wrong around the hub.
@@ -52,6 +54,7 @@ impl Done {
             done.answers += hub.books.answered;
             done.inputs += hub.inputs;
             done.resumed += hub.resumed;
+            done.count_runs(hub.runs.told);
             done.tally.merge(&hub.tally);
         }
         done
@@ -61,7 +64,12 @@ impl Done {
         self.answers += other.answers;
         self.inputs += other.inputs;
         self.resumed += other.resumed;
+        self.count_runs(other.runs);
         self.tally.merge(&other.tally);
+    }
+
+    fn count_runs(&mut self, told: [u64; 2]) {
+        self.runs.iter_mut().zip(told).for_each(|(own, more)| *own += more);
     }
 }
 

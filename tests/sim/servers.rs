@@ -9,6 +9,7 @@ use orch_core::{KeyId, LinkId, Timestamp};
 
 use crate::books::{Books, nonce, nonce_of_request};
 use crate::project::USUAL;
+use crate::runs::{REPEATABLE, Runs};
 
 /// The state that a server of the stateless era gives away.
 const MINE: &str = "mine";
@@ -120,7 +121,7 @@ impl Links {
     }
 
     /// A message to a server.
-    pub(crate) fn send(&mut self, link: LinkId, frame: &Bytes, books: &Books) {
+    pub(crate) fn send(&mut self, link: LinkId, frame: &Bytes, books: &Books, runs: &mut Runs) {
         let it =
             self.all.get_mut(&link).unwrap_or_else(|| panic!("a message over link {link}, which is gone"));
         assert_ne!(it.stage, Stage::Opening, "a message over a link that is not open");
@@ -149,20 +150,10 @@ impl Links {
                 assert!(token.is_none_or(|token| token == id.to_string()), "a client's token: {message:?}");
                 let nonce = nonce_of_request(frame);
                 if let Some(nonce) = nonce {
-                    self.used = Some(link);
-                    let asker = books.asker(nonce);
-                    assert!(
-                        !books.is_revoked(asker),
-                        "a request of a revoked key goes to a server: {message:?}"
-                    );
-                    it.claim(asker, books);
-                    let delivered = std::mem::replace(slot(&mut self.delivered, nonce), true);
-                    let repeated = slot(&mut self.repeated, nonce);
-                    let may_repeat = message.has(Field::MetaIdempotencyKey) && !*repeated;
-                    assert!(!delivered || may_repeat, "request {nonce} was delivered twice");
-                    *repeated |= delivered;
+                    self.of_client(link, (nonce, &message), books, runs);
                 }
                 let cursor = message.text(Field::Cursor).map(|cursor| cursor.parse().expect("my cursor"));
+                let it = self.all.get_mut(&link).expect("a link");
                 it.requests.push(Request {
                     id,
                     method: method.to_owned(),
@@ -197,10 +188,46 @@ impl Links {
         }
     }
 
+    /// A server is sent the request of a client, or of a run.
+    fn of_client(
+        &mut self,
+        link: LinkId,
+        (nonce, message): (u64, &Envelope),
+        books: &Books,
+        runs: &mut Runs,
+    ) {
+        self.used = Some(link);
+        let (asker, of_run) = (books.asker(nonce), runs.has(nonce));
+        assert!(!books.is_revoked(asker), "a request of a revoked key goes to a server: {message:?}");
+        self.all.get_mut(&link).expect("a link").claim((asker, of_run), books);
+        if of_run {
+            runs.begin(nonce, self.under_way());
+        } else {
+            self.deliver(nonce, message);
+        }
+    }
+
+    /// A server is sent the request of a client: once, or twice where that changes nothing.
+    fn deliver(&mut self, nonce: u64, message: &Envelope) {
+        let delivered = std::mem::replace(slot(&mut self.delivered, nonce), true);
+        let repeated = slot(&mut self.repeated, nonce);
+        let harmless = message.has(Field::MetaIdempotencyKey)
+            || message.text(Field::Name).as_deref() == Some(REPEATABLE);
+        assert!(!delivered || (harmless && !*repeated), "request {nonce} was delivered twice");
+        *repeated |= delivered;
+    }
+
+    /// The nonces of all requests that servers work on.
+    fn under_way(&self) -> impl Iterator<Item = u64> {
+        let open = self.all.values().filter(|it| it.stage == Stage::Open);
+        open.flat_map(|it| &it.requests).filter(|request| !request.done).filter_map(|request| request.nonce)
+    }
+
     /// Requests that a server did not begin; they may be delivered again.
-    pub(crate) fn take_back(&mut self, refused: &[Request]) {
+    pub(crate) fn take_back(&mut self, refused: &[Request], runs: &mut Runs) {
         for nonce in refused.iter().filter_map(|request| request.nonce) {
             *slot(&mut self.delivered, nonce) = false;
+            runs.take_back(nonce);
         }
     }
 
@@ -273,7 +300,9 @@ impl Links {
             );
         }
         let result = match (request.nonce, &*request.method) {
-            (Some(nonce), _) => format!(r#"{{"content":[],"nonce":"{nonce}"}}"#),
+            (Some(nonce), _) => {
+                format!(r#"{{"content":[],"nonce":"{nonce}","structuredContent":{{"was":"{nonce}"}}}}"#)
+            }
             (None, "server/discover") => {
                 r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{},"resources":{"subscribe":true},"logging":{}}}"#.into()
             }
@@ -301,8 +330,17 @@ impl Link {
     }
 
     /// Who asks here is whom it serves, where a server has a process for each.
-    fn claim(&mut self, principal: u32, books: &Books) {
+    fn claim(&mut self, (principal, of_run): (u32, bool), books: &Books) {
         let it = &books.principals[principal as usize];
+        if of_run {
+            // A run goes on with its key alone when its client has gone.
+            let mine = match &self.owner {
+                Some(Whose::Key(key)) => *key == it.key,
+                Some(Whose::Session(own)) => *own == principal,
+                None => true,
+            };
+            return assert!(mine, "a run shares a process of {}", self.spec.name);
+        }
         let whose = match self.spec.spec.sharing {
             Sharing::Auto | Sharing::Shared => return,
             Sharing::PerSession if !it.modern => Whose::Session(principal),
@@ -325,9 +363,15 @@ fn slot(table: &mut Vec<bool>, nonce: u64) -> &mut bool {
 /// Two tools a page.
 fn tools(count: usize, from: usize) -> String {
     let to = count.min(from + 2);
-    let tools: Vec<String> = (from..to).map(|n| format!(r#"{{"name":"t{n}"}}"#)).collect();
+    let tools: Vec<String> = (from..to).map(tool).collect();
     let next = if to < count { format!(r#","nextCursor":"{to}""#) } else { String::new() };
     format!(r#"{{"tools":[{}]{next}}}"#, tools.join(","))
+}
+
+fn tool(number: usize) -> String {
+    let name = format!("t{number}");
+    let hints = if name == REPEATABLE { r#","annotations":{"idempotentHint":true}"# } else { "" };
+    format!(r#"{{"name":"{name}"{hints}}}"#)
 }
 
 /// Every other server is of the stateless era.

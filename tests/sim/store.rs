@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use orch_core::ports::store::Change;
 use orch_core::record::{Record, RecordId};
 use orch_core::shard::{Input, Shard, Token};
-use orch_core::{ExchangeId, SessionId, Timestamp, Unstored};
+use orch_core::{ExchangeId, RunId, SessionId, Timestamp, Unstored};
 
 use crate::books::{Exchange, Kind};
 use crate::clients::Era;
 use crate::dice::Dice;
 use crate::hub::Hub;
+use crate::runs::Told;
 use crate::tally::Fault;
 
 #[derive(Debug, Default)]
@@ -35,6 +36,15 @@ impl Disk {
 
     pub(crate) fn promises(&self, session: SessionId) -> bool {
         self.promised.contains(&session)
+    }
+
+    /// Whether anything of a run is durable.
+    pub(crate) fn has_runs(&self) -> bool {
+        self.durable.values().any(|record| matches!(record, Record::Run(_) | Record::RunCall(_)))
+    }
+
+    fn has_run(&self, id: RunId) -> bool {
+        self.durable.values().any(|record| matches!(record, Record::Run(run) if run.id == id))
     }
 
     fn apply(&mut self, changes: Vec<Change>) {
@@ -89,6 +99,10 @@ impl Disk {
 impl Hub {
     pub(crate) fn persist(&mut self, token: Option<Token>, changes: Vec<Change>) {
         for change in &changes {
+            if let Change::Remove(RecordId::Run(_, run)) = change {
+                self.runs.promised.remove(run);
+                self.runs.forgotten.insert(*run);
+            }
             if let Change::Remove(RecordId::Session(project, session)) = change {
                 assert_eq!(*project, self.project.id, "a session of another project");
                 self.check_removal(*session);
@@ -128,6 +142,16 @@ impl Hub {
         }
     }
 
+    /// A client is told how a run stands. If it goes on without its client, the next life of the hub has to know it.
+    pub(crate) fn told(&mut self, at: usize, told: &Told) {
+        let key = self.clients[at].key.clone();
+        let id = RunId::parse(&told.run).expect("the name of a run");
+        self.runs.check(&key, told);
+        if self.disk.has_run(id) && !self.runs.forgotten.contains(&id) {
+            self.runs.promised.insert(id);
+        }
+    }
+
     /// The oldest commit is durable, or has failed.
     pub(crate) fn stored(&mut self, ok: bool) {
         let Some((token, changes)) = self.disk.pending.pop_front() else { return };
@@ -163,6 +187,16 @@ impl Hub {
             let client = self.books.exchanges[&exchange].client;
             self.books.close(exchange);
             self.clients[client].finished(exchange);
+        }
+        // Runs go on with the rights that their keys have now.
+        for key in self
+            .keys
+            .iter()
+            .filter(|key| key.revoked_at.is_some())
+            .map(|key| key.id.clone())
+            .collect::<Vec<_>>()
+        {
+            self.feed(Input::KeyRevoked(key));
         }
     }
 

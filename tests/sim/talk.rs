@@ -5,6 +5,7 @@ use orch_core::rpc::heard;
 use orch_core::shard::Input;
 use orch_core::{CallId, LinkId};
 
+use crate::books::nonce;
 use crate::hub::Hub;
 use crate::project::{USUAL, is_remote};
 use crate::servers::{Link, RESOURCES, Request, Said, Stage, is_modern};
@@ -67,8 +68,14 @@ impl Hub {
                 let it = self.links.all.get_mut(&link).expect("a link");
                 it.excused = true;
                 // It may be the number of a request that waits, which is answered by that.
-                it.requests.iter_mut().filter(|request| request.id == id).for_each(|it| it.done = true);
-                self.say(link, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
+                let meant = it.requests.iter_mut().find(|request| request.id == id);
+                let nonce = meant.and_then(|request| {
+                    request.done = true;
+                    request.nonce
+                });
+                let result =
+                    nonce.map_or_else(String::new, |nonce| format!(r#""content":[],"nonce":"{nonce}""#));
+                self.say(link, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{{result}}}}}"#));
             }
             Act::Log => self.log(link),
             Act::Mutter => self.feed(Input::LinkLogged { link, line: "oh".into() }),
@@ -142,7 +149,7 @@ impl Hub {
         }
         let requests = it.requests.clone();
         let refused: Vec<Request> = requests.into_iter().filter(|_| self.dice.chance(50)).collect();
-        self.links.take_back(&refused);
+        self.links.take_back(&refused, &mut self.runs);
         let refused = refused.iter().map(|request| request.id.to_string()).collect();
         self.end_link(link, CloseReason::Expired { refused });
     }
@@ -163,8 +170,9 @@ impl Hub {
         if act == Act::Refuse {
             self.links.all.get_mut(&link).expect("a link").excused = true;
             let words = format!(
-                r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-32603,"message":"no"}}}}"#,
-                request.id
+                r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-32603,"message":"no"{}}}}}"#,
+                request.id,
+                request.nonce.map(|nonce| format!(r#","data":{{"nonce":"{nonce}"}}"#)).unwrap_or_default()
             );
             return self.say(link, &words);
         }
@@ -186,6 +194,7 @@ impl Hub {
         let Some(at) = at.filter(|_| is_modern(it.server)) else { return };
         let request = it.requests.remove(at);
         let mark = self.number();
+        request.nonce.into_iter().for_each(|nonce| self.runs.take_back(nonce));
         let words = self.links.demand(link, &request, mark, &self.books);
         self.say(link, &words);
     }
@@ -261,6 +270,12 @@ impl Hub {
     }
 
     fn hear(&mut self, link: LinkId, said: Said) {
+        let good = said.words.contains("\"result\":{\"content\"");
+        if let Some(nonce) =
+            nonce(said.words.as_bytes()).filter(|_| good || said.words.contains("\"error\":"))
+        {
+            self.runs.hear(nonce, good);
+        }
         let frames = heard(said.words.into(), &USUAL).collect();
         self.feed(Input::FramesReceived { link, within: said.within.map(CallId), frames });
     }

@@ -3,12 +3,26 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::ending::Unbegun;
 use super::step::Element;
 use super::{Answer, Became, Event, Failure, Happened, Life, Mark, Run, Status, Unit};
 use crate::plan::{OnError, Plan};
 use crate::{Limits, Timestamp};
+
+impl Life {
+    /// The same where the clock was set back meanwhile: nothing has happened later than now, and nobody waits longer than for a
+    /// run that begins now.
+    fn seen_at(self, now: Timestamp, deadline: Duration) -> Self {
+        Self {
+            began: self.began.min(now),
+            until: self.until.min(now.after(deadline)),
+            ended: self.ended.map(|at| at.min(now)),
+            ..self
+        }
+    }
+}
 
 impl Run {
     /// A run that goes on in another life of the hub. Calls without a mark begin; what nobody knows of a call that was begun and
@@ -20,6 +34,7 @@ impl Run {
         now: Timestamp,
         limits: &Limits,
     ) -> Self {
+        let life = life.seen_at(now, plan.deadline);
         let mut run = Self::blank(plan, life.began, limits);
         run.until = life.until;
         let mut by_step: BTreeMap<usize, Vec<Mark>> = BTreeMap::new();

@@ -103,10 +103,16 @@ impl Runs {
         given_up.unwrap_or_default()
     }
 
-    /// The next call that may start: of the run whose turn it is.
-    pub fn next(&mut self, now: Timestamp, limits: &Limits) -> Option<(RunId, Start)> {
+    /// The next call that may start: of the run whose turn it is, among those that may begin something.
+    pub fn next(
+        &mut self,
+        now: Timestamp,
+        limits: &Limits,
+        may_begin: impl Fn(RunId) -> bool,
+    ) -> Option<(RunId, Start)> {
         while self.usage.in_flight < limits.project_run_calls {
-            let id = self.turns.pop_front()?;
+            let at = self.turns.iter().position(|id| may_begin(*id))?;
+            let id = self.turns.remove(at)?;
             self.queued.remove(&id);
             let start = self.change(id, |run| run.next(now)).flatten();
             self.follow(id);

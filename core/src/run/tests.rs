@@ -346,12 +346,17 @@ pub(super) fn runs(runs: usize, calls: usize, limits: &Limits) -> Runs {
 fn runs_take_turns() {
     let limits = Limits { project_run_calls: 7, ..Limits::default() };
     let mut runs = runs(3, 10, &limits);
-    let started: Vec<(RunId, Start)> = core::iter::from_fn(|| runs.next(Timestamp(0), &limits)).collect();
+    let started: Vec<(RunId, Start)> =
+        core::iter::from_fn(|| runs.next(Timestamp(0), &limits, |_| true)).collect();
     let turns: Vec<u64> = started.iter().map(|(id, _)| id.0).collect();
     assert_eq!(turns, [0, 1, 2, 0, 1, 2, 0], "one each, and no more than there may be at a time");
     let answer = Event::StepAnswered(started[0].1.unit, Bytes::from_static(b"{}"));
     runs.handle(RunId(0), Timestamp(0), answer);
-    assert_eq!(runs.next(Timestamp(0), &limits).unwrap().0, RunId(1), "the one that has waited longest");
+    assert_eq!(
+        runs.next(Timestamp(0), &limits, |_| true).unwrap().0,
+        RunId(1),
+        "the one that has waited longest"
+    );
 }
 
 #[test]
@@ -359,7 +364,7 @@ fn what_has_ended_is_kept_for_a_while_and_the_oldest_makes_room() {
     let limits = Limits { project_run_bytes: 50, ..Limits::default() };
     let mut runs = runs(2, 1, &limits);
     for (at, id) in [(1, RunId(1)), (2, RunId(0))] {
-        while let Some((_, start)) = runs.next(Timestamp(at), &limits) {
+        while let Some((_, start)) = runs.next(Timestamp(at), &limits, |_| true) {
             assert_eq!(start.unit.step, 0);
         }
         let unit = Unit { step: 0, element: 0 };

@@ -1,6 +1,7 @@
 //! Answers to clients, in the shape of their revision and transport.
 
 use alloc::borrow::Cow;
+use alloc::format;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -84,6 +85,25 @@ impl Shard {
             cx.answer(exchange, status, Some(body));
         }
     }
+}
+
+/// A result that demands input, each question by its name (2026-07-28, multi round-trip requests).
+pub(super) fn demand<'a>(
+    state: &str,
+    questions: impl Iterator<Item = (&'a str, &'a [u8])>,
+    server_info: &str,
+) -> Vec<u8> {
+    let mut result =
+        format!("{{\"resultType\":\"input_required\",\"requestState\":\"{state}\",\"inputRequests\":{{")
+            .into_bytes();
+    for (at, (name, question)) in questions.enumerate() {
+        let comma = if at > 0 { "," } else { "" };
+        result.extend_from_slice(format!("{comma}\"{name}\":").as_bytes());
+        result.extend_from_slice(question);
+    }
+    let meta = format!("}},\"_meta\":{{\"io.modelcontextprotocol/serverInfo\":{server_info}}}}}");
+    result.extend_from_slice(meta.as_bytes());
+    result
 }
 
 /// A 2025-era error for a 2026 client: the code for a resource that is not there has changed.

@@ -25,6 +25,8 @@ pub struct Gauges {
     pub listeners: usize,
     /// Runs that clients wait for.
     pub runs: usize,
+    /// Runs that have not ended.
+    pub open_runs: usize,
     /// Sessions.
     pub sessions: usize,
     /// Servers on their way to running.
@@ -51,6 +53,7 @@ impl Shard {
             kept_bytes: self.streams.bytes(),
             links: self.links.len(),
             listeners: self.listeners.len(),
+            open_runs: self.runs.open(),
             runs: self.run_callers().count(),
             sessions: self.sessions.len(),
             starting: self.upstreams.values().filter(|upstream| upstream.process.is_starting()).count(),

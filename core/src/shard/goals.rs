@@ -266,7 +266,7 @@ impl Shard {
             let told = hub::planned(written, &plan.outline(), &wish.spent, note);
             return self.answer_as_hub(cx, &wish.caller, &told);
         }
-        self.begin_run(cx, &wish.caller, plan, Stored::new(&goal.plan(written), None));
+        self.begin_run(cx, (&wish.caller, &wish.body), plan, Stored::new(&goal.plan(written), None));
     }
 
     /// Forgets a goal, and whoever was asked because of it is told so.

@@ -16,6 +16,7 @@ mod answer;
 mod audit;
 mod batch;
 mod cancel;
+mod consult;
 mod cursor;
 mod cx;
 mod durable;

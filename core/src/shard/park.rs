@@ -4,6 +4,7 @@
 //! A server may ask several things at once, each in a request of its own: they are gathered for a moment, so that the
 //! client is shown all of them in one answer.
 
+use super::answer::demand;
 use super::keyed::Known;
 use super::state::{Names, State, difference};
 use super::{Cx, Effect, Exchange, Shard};
@@ -169,13 +170,8 @@ impl Shard {
     }
 
     fn question(&mut self, frame: &Envelope) -> Option<Question> {
-        let Message::Request { id, method } = frame.message() else { return None };
-        let mut shown = Vec::from(b"{\"method\":");
-        write::string(&mut shown, method);
-        shown.extend_from_slice(b",\"params\":");
-        shown.extend_from_slice(frame.raw(Field::Params).unwrap_or(b"{}"));
-        shown.push(b'}');
-        Some(Question { name: format!("q{}", self.mint_call().0), id: id.into(), shown })
+        let Message::Request { id, .. } = frame.message() else { return None };
+        Some(Question { name: format!("q{}", self.mint_call().0), id: id.into(), shown: shown(frame) })
     }
 
     /// Shows clients what their servers have asked for, where it is time.
@@ -239,16 +235,8 @@ impl Shard {
         let state = State { until: parked.until, names: Names::Parked(number) };
         let state = state.sign(cx, &parked.key, &parked.target);
         let info = super::lists::server_info(cx.snapshot, &caller.target);
-        let mut result =
-            format!("{{\"resultType\":\"input_required\",\"requestState\":\"{state}\",\"inputRequests\":{{")
-                .into_bytes();
-        for (at, question) in parked.questions.iter().enumerate() {
-            let comma = if at > 0 { "," } else { "" };
-            result.extend_from_slice(format!("{comma}\"{}\":", question.name).as_bytes());
-            result.extend_from_slice(&question.shown);
-        }
-        let meta = format!("}},\"_meta\":{{\"io.modelcontextprotocol/serverInfo\":{info}}}}}");
-        result.extend_from_slice(meta.as_bytes());
+        let questions = parked.questions.iter().map(|question| (&*question.name, &*question.shown));
+        let result = demand(&state, questions, info);
         self.respond(cx, caller, &result);
     }
 
@@ -356,6 +344,17 @@ impl Shard {
         let gathered = self.gathering.values().map(|gathering| gathering.at);
         self.parked.values().map(|parked| parked.until).chain(gathered).min()
     }
+}
+
+/// A request of a server as it is shown in `inputRequests`.
+pub(super) fn shown(frame: &Envelope) -> Vec<u8> {
+    let Message::Request { method, .. } = frame.message() else { return Vec::new() };
+    let mut shown = Vec::from(b"{\"method\":");
+    write::string(&mut shown, method);
+    shown.extend_from_slice(b",\"params\":");
+    shown.extend_from_slice(frame.raw(Field::Params).unwrap_or(b"{}"));
+    shown.push(b'}');
+    shown
 }
 
 /// Takes the questions that a client's input answers. Input for other questions means nothing.

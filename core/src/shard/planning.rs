@@ -7,11 +7,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::Deserialize;
 
+use super::consult::Consulting;
 use super::outliving::{self, Stored};
 use super::running::Running;
-use super::{Cx, Exchange, Shard};
+use super::{Cx, Exchange, Shard, seal};
 use crate::hub::{self, Cannot, Part, PlanTool, RunLine};
-use crate::mcp::{Abilities, ListKind};
+use crate::mcp::ListKind;
 use crate::plan::{Plan, Pointer, Tools};
 use crate::planner::Goal;
 use crate::ports::gateway::Target;
@@ -19,7 +20,7 @@ use crate::rpc::{Envelope, Field};
 use crate::run::{Extract, Run, Status};
 use crate::snapshot::Snapshot;
 use crate::upstream::Caller;
-use crate::{Bug, Exceeded, ExchangeId, Limit, RunId, UpstreamFault};
+use crate::{Bug, Exceeded, ExchangeId, Limit, Rejection, RunId, UpstreamFault};
 
 /// Where nobody listens.
 pub(super) const NOWHERE: ExchangeId = ExchangeId(u64::MAX);
@@ -93,9 +94,16 @@ impl Shard {
     }
 
     fn execute(&mut self, cx: &mut Cx<'_>, caller: &Caller, body: &Envelope) {
+        if self.came_back_to_run(cx, caller, body) {
+            return;
+        }
         let arguments = body.raw(Field::Arguments).unwrap_or(b"{}");
         if Goal::is_in(arguments) {
             return self.plan_goal(cx, caller, body);
+        }
+        // A plan whose state is not understood has been begun by an earlier try.
+        if caller.revision.is_modern() && seal::state(body).is_some() {
+            return self.fail(cx, caller, &Rejection::BadRequestState.into());
         }
         match Plan::read(arguments, &Offered(cx.snapshot), cx.limits()) {
             // A tool may be of a server that was never seen: a plan waits for that as a call does.
@@ -106,7 +114,7 @@ impl Shard {
                 let key = Self::run_key(cx, caller, body);
                 let known = key.and_then(|key| Ok((self.run_under(caller, key.as_deref(), arguments)?, key)));
                 match known {
-                    Ok((None, key)) => self.begin_run(cx, caller, plan, Stored::new(arguments, key)),
+                    Ok((None, key)) => self.begin_run(cx, (caller, body), plan, Stored::new(arguments, key)),
                     Ok((Some(id), _)) if plan.background || !self.is_open(id) => {
                         let told = self.told(cx, id);
                         self.answer_as_hub(cx, caller, &told);
@@ -122,7 +130,13 @@ impl Shard {
         self.runs.get(id).is_some_and(|run| run.status() == Status::Running)
     }
 
-    pub(super) fn begin_run(&mut self, cx: &mut Cx<'_>, caller: &Caller, plan: Plan, stored: Stored) {
+    pub(super) fn begin_run(
+        &mut self,
+        cx: &mut Cx<'_>,
+        (caller, body): (&Caller, &Envelope),
+        plan: Plan,
+        stored: Stored,
+    ) {
         if self.stopping {
             let (server, cause) = (hub::NAME.to_owned(), "the hub stops".to_owned());
             return self.fail(cx, caller, &UpstreamFault::Unavailable { server, cause }.into());
@@ -143,8 +157,7 @@ impl Shard {
                 exchange: caller.exchange,
                 session: caller.session,
                 log_level: caller.log_level,
-                // In the era without sessions a question is an answer, which a run cannot give before its end.
-                abilities: caller.session.map_or_else(Abilities::default, |_| caller.abilities),
+                abilities: caller.abilities,
                 extensions: caller.extensions.clone(),
                 key: caller.session.is_none().then(|| key.clone()),
                 ..template
@@ -154,7 +167,8 @@ impl Shard {
             }
         }
         let waiting = (!background).then(|| caller.clone());
-        self.running.insert(id, Running { caller: waiting, template, key, said: 0, stored });
+        let consulting = waiting.as_ref().and_then(|caller| Consulting::of(caller, body));
+        self.running.insert(id, Running { caller: waiting, template, key, said: 0, stored, consulting });
         self.runs.insert(id, Run::new(Arc::new(plan), cx.now, cx.limits()));
         if background {
             let told = self.told(cx, id);

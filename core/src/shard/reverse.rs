@@ -18,7 +18,7 @@ use crate::mcp::{Asking, Revision};
 use crate::record::Sharing;
 use crate::rpc::{Envelope, Field, Message, write};
 use crate::upstream::{Caller, Owner};
-use crate::{CallId, ExchangeId, LinkId, SessionId};
+use crate::{CallId, ExchangeId, LinkId, RunId, SessionId};
 
 /// What a client was asked and has not answered.
 #[derive(Debug)]
@@ -27,8 +27,27 @@ pub(super) struct Asked {
     /// The call that it is of, where there is one.
     pub call: Option<CallId>,
     pub origin: Origin,
-    pub session: SessionId,
-    pub exchange: ExchangeId,
+    pub to: Whom,
+}
+
+/// Who was asked.
+#[derive(Debug)]
+pub(super) enum Whom {
+    /// Whoever waits for a run, in the stateless era: raw JSON of the question, as it is shown there.
+    Run(RunId, Box<[u8]>),
+    /// A session, on this exchange.
+    Session(SessionId, ExchangeId),
+}
+
+impl Asked {
+    /// Whether it is for whoever waits for this run.
+    pub(super) fn is_of_run(&self, run: RunId) -> bool {
+        matches!(self.to, Whom::Run(own, _) if own == run)
+    }
+
+    fn is_of_session(&self, session: SessionId) -> bool {
+        matches!(self.to, Whom::Session(own, _) if own == session)
+    }
 }
 
 /// In which way a server has asked.
@@ -51,6 +70,8 @@ enum Meant {
     Nobody,
     /// A session, outside of a call.
     Session(SessionId, ExchangeId),
+    /// Whoever waits for the run of a call, in the stateless era.
+    Step(CallId, RunId),
     /// The client of a call of the stateless era, who did not say that it can do this.
     Unable(CallId, Asking),
     /// One of several calls, with a client among them that can answer.
@@ -93,6 +114,11 @@ impl Shard {
             Meant::Call(call, None, _) => return self.gather(cx, link, call, frame),
             Meant::Call(call, Some(session), exchange) => (Some(call), session, exchange),
             Meant::Session(session, exchange) => (None, session, exchange),
+            Meant::Step(call, run) => {
+                let to = Whom::Run(run, park::shown(frame).into());
+                let origin = Origin::Request { id: id.into(), progress: None };
+                return self.consult(cx, run, Asked { link, call: Some(call), origin, to });
+            }
             Meant::Unable(call, asking) => return self.gather_lack(cx, link, call, asking, frame),
             Meant::Nobody if self.gather_more(cx, link, within, frame) => return,
             Meant::Unclear => {
@@ -111,7 +137,7 @@ impl Shard {
         }
         let progress = frame.raw_str(Field::MetaProgressToken).map(Into::into);
         let origin = Origin::Request { id: id.into(), progress };
-        self.put_to_client(cx, Asked { link, call, origin, session, exchange }, frame);
+        self.put_to_client(cx, Asked { link, call, origin, to: Whom::Session(session, exchange) }, frame);
     }
 
     /// What a server is told whose request nobody who calls can answer, with what the client lacks: the method, or if it answers
@@ -146,11 +172,14 @@ impl Shard {
 
     /// Sends a question to a client, under an id and a progress token of ours.
     pub(super) fn put_to_client(&mut self, cx: &mut Cx<'_>, asked: Asked, question: &Envelope) {
-        let Message::Request { method, .. } = question.message() else { return };
-        let number = self.mint_call().0;
+        let (Message::Request { method, .. }, Whom::Session(_, exchange)) = (question.message(), &asked.to)
+        else {
+            return;
+        };
+        let (number, exchange) = (self.mint_call().0, *exchange);
         let token = (Field::MetaProgressToken, Cow::Owned(format!("{number}").into_bytes()));
         let params = question.has(Field::Params).then(|| question.spliced(Field::Params, &mut [token]));
-        self.emit(cx, asked.exchange, write::request(Some(number), method, params.as_deref()).into());
+        self.emit(cx, exchange, write::request(Some(number), method, params.as_deref()).into());
         self.asked.insert(number, asked);
     }
 
@@ -163,8 +192,10 @@ impl Shard {
             let Some(asking) = Asking::of(method, frame, caller.revision) else { return Meant::Nobody };
             let (session, exchange) = (caller.session, caller.exchange);
             let (able, modern) = (caller.abilities.can(asking), caller.revision.is_modern());
+            let run = caller.step.map(|(run, _)| run).filter(|_| session.is_none());
             upstream.calls.extend_fully(call);
             return match (able, modern && asking != Asking::Roots) {
+                (true, _) if let Some(run) = run => Meant::Step(call, run),
                 (true, _) => Meant::Call(call, session, exchange),
                 (false, true) => Meant::Unable(call, asking),
                 (false, false) => Meant::Nobody,
@@ -208,7 +239,7 @@ impl Shard {
 
     /// How much a session has to answer.
     pub(super) fn questions_of(&self, session: SessionId) -> usize {
-        self.asked.values().filter(|asked| asked.session == session).count()
+        self.asked.values().filter(|asked| asked.is_of_session(session)).count()
     }
 
     /// A client answers what a server has asked; an answer to anything else is dropped.
@@ -218,7 +249,15 @@ impl Shard {
         let Some(asked) = self.asked.remove(&number) else { return };
         let id = match &asked.origin {
             Origin::Request { id, .. } => id,
-            Origin::Round(name) => return self.on_round_answer(cx, &asked, name, body),
+            Origin::Round(name) => {
+                return match body.raw(Field::Result) {
+                    Some(result) => self.on_round_answer(cx, &asked, name, result),
+                    None => {
+                        let cause = body.text(Field::ErrorMessage).unwrap_or_default().into_owned();
+                        self.give_up_round(cx, &asked, cause);
+                    }
+                };
+            }
             Origin::Goal(token) => return self.on_goal_answered(cx, *token, body),
         };
         let frame = match (body.raw(Field::Result), body.raw(Field::Error)) {
@@ -241,7 +280,7 @@ impl Shard {
     }
 
     fn is_asked(&self, number: u64, session: SessionId) -> bool {
-        self.asked.get(&number).is_some_and(|asked| asked.session == session)
+        self.asked.get(&number).is_some_and(|asked| asked.is_of_session(session))
     }
 
     /// A server takes back what it has asked.
@@ -266,10 +305,11 @@ impl Shard {
 
     /// Tells a client that is still there that it need not answer.
     fn withdraw(&mut self, cx: &mut Cx<'_>, number: u64, asked: &Asked) {
+        let Whom::Session(_, exchange) = asked.to else { return };
         let params = format!("{{\"requestId\":{number}}}");
         let message = write::request(None, "notifications/cancelled", Some(params.as_bytes()));
-        if self.exchanges.contains_key(&asked.exchange) {
-            self.emit(cx, asked.exchange, message.into());
+        if self.exchanges.contains_key(&exchange) {
+            self.emit(cx, exchange, message.into());
         }
     }
 
@@ -284,7 +324,7 @@ impl Shard {
 
     /// A session has ended: its servers wait for nothing.
     pub(super) fn refuse_questions(&mut self, cx: &mut Cx<'_>, session: SessionId) {
-        for (_, asked) in self.take_asked(|asked| asked.session == session) {
+        for (_, asked) in self.take_asked(|asked| asked.is_of_session(session)) {
             refuse(cx, &asked, "the client has gone");
         }
     }

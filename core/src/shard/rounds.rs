@@ -10,7 +10,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::forward::{repeated, send, silence};
-use super::reverse::{Asked, Origin};
+use super::park::shown;
+use super::reverse::{Asked, Origin, Whom};
 use super::seal::state;
 use super::{Cx, Shard};
 use crate::mcp::{Abilities, Asking, Revision};
@@ -72,12 +73,20 @@ impl Shard {
         if questions.is_empty() {
             return self.end_round(cx, link, id);
         }
-        let Some(session) = caller.session else { return };
         for (name, question) in questions {
-            let origin = Origin::Round(name);
-            let asked = Asked { link, call: Some(id), origin, session, exchange: caller.exchange };
-            let question = with_elicitation_id(cx, question);
-            self.put_to_client(cx, asked, &question);
+            let (origin, call) = (Origin::Round(name), Some(id));
+            match (caller.session, caller.step) {
+                (Some(session), _) => {
+                    let to = Whom::Session(session, caller.exchange);
+                    let question = with_elicitation_id(cx, question);
+                    self.put_to_client(cx, Asked { link, call, origin, to }, &question);
+                }
+                (None, Some((run, _))) => {
+                    let to = Whom::Run(run, shown(&question).into());
+                    self.consult(cx, run, Asked { link, call, origin, to });
+                }
+                (None, None) => {}
+            }
         }
     }
 
@@ -110,7 +119,11 @@ impl Shard {
         if what.any() {
             return Err(UpstreamFault::NeedsClient { server, what }.into());
         }
-        let open = caller.session.map_or(0, |session| self.questions_of(session));
+        let of_run = |(run, _)| self.asked.values().filter(|asked| asked.is_of_run(run)).count();
+        let open = match caller.session {
+            Some(session) => self.questions_of(session),
+            None => caller.step.map_or(0, of_run),
+        };
         if open.saturating_add(questions.len()) > limits.session_questions {
             let (limit, value) = (Limit::SessionQuestions, limits.session_questions as u64);
             let hint = "the server asks for more at once than may wait for one client's answer";
@@ -120,12 +133,8 @@ impl Shard {
     }
 
     /// A client has answered one of the questions.
-    pub(super) fn on_round_answer(&mut self, cx: &mut Cx<'_>, asked: &Asked, name: &str, body: &Envelope) {
+    pub(super) fn on_round_answer(&mut self, cx: &mut Cx<'_>, asked: &Asked, name: &str, result: &[u8]) {
         let (link, Some(id)) = (asked.link, asked.call) else { return };
-        let Some(result) = body.raw(Field::Result) else {
-            let cause = body.text(Field::ErrorMessage).unwrap_or_default().into_owned();
-            return self.give_up_round(cx, link, id, cause);
-        };
         let Some(upstream) = self.upstream_of(link) else { return };
         let round = upstream.calls.get_mut(id).and_then(|call| call.round.as_mut());
         let Some(round) = round else { return };
@@ -135,8 +144,19 @@ impl Shard {
         }
     }
 
+    /// Nobody will answer what was asked of a call. One that waits for that with its server comes to nothing.
+    pub(super) fn leave_questions(&mut self, cx: &mut Cx<'_>, call: CallId) {
+        let is_round = |asked: &&Asked| asked.call == Some(call) && matches!(asked.origin, Origin::Round(_));
+        let round = self.asked.iter().find(|(_, asked)| is_round(asked)).map(|(number, _)| *number);
+        match round.and_then(|number| self.asked.remove(&number)) {
+            Some(asked) => self.give_up_round(cx, &asked, "nobody is there to answer".to_owned()),
+            None => self.end_questions(cx, call),
+        }
+    }
+
     /// A client refuses to answer. In the server's era there is no way to say so: the call ends.
-    fn give_up_round(&mut self, cx: &mut Cx<'_>, link: LinkId, id: CallId, cause: String) {
+    pub(super) fn give_up_round(&mut self, cx: &mut Cx<'_>, asked: &Asked, cause: String) {
+        let (link, Some(id)) = (asked.link, asked.call) else { return };
         let Some(upstream) = self.upstream_of(link) else { return };
         let server = upstream.name.clone();
         let Some(Purpose::Client(caller, _)) = upstream.calls.remove(id).map(|call| call.purpose) else {

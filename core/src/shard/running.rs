@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::cancel::cancellation;
+use super::consult::Consulting;
 use super::outliving::Stored;
 use super::planning::NOWHERE;
 use super::{Cx, Shard, audit};
@@ -15,7 +16,7 @@ use crate::mcp::{Abilities, Method};
 use crate::rpc::{Envelope, Field, Sender, write};
 use crate::run::{Event, Extract, Failure, Happened, Start, Status, Unit};
 use crate::upstream::{Caller, Purpose};
-use crate::{Bug, ExchangeId, KeyId, RunId, UpstreamFault};
+use crate::{Bug, CallId, ExchangeId, KeyId, RunId, SessionId, UpstreamFault};
 
 /// Whose a run is.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(super) struct Running {
     pub said: usize,
     /// What the store has of it.
     pub stored: Stored,
+    /// How it asks its caller, where that is of the stateless era.
+    pub consulting: Option<Consulting>,
 }
 
 /// How much of a long output its caller sees.
@@ -39,7 +42,7 @@ impl Shard {
     /// Starts what may start, and answers those whose runs have ended.
     pub(super) fn carry_out_runs(&mut self, cx: &mut Cx<'_>) {
         loop {
-            while let Some((id, start)) = self.runs.next(cx.now, cx.snapshot.limits()) {
+            while let Some((id, start)) = self.next_step(cx) {
                 self.start_step(cx, id, &start);
             }
             let ended = self.runs.take_ended();
@@ -51,6 +54,21 @@ impl Shard {
             }
             self.forget_runs(cx);
         }
+    }
+
+    /// The next call that may start. Before the hub ends, a run that nobody waits for begins no more: its next life does.
+    fn next_step(&mut self, cx: &Cx<'_>) -> Option<(RunId, Start)> {
+        let (leaving, running, watchers) = (self.leaving, &self.running, &self.watchers);
+        let is_waited_for = |id: RunId| {
+            let owned = running.get(&id).is_some_and(|running| running.caller.is_some());
+            owned || watchers.iter().any(|watcher| watcher.run == id)
+        };
+        self.runs.next(cx.now, cx.limits(), |id| !leaving || is_waited_for(id))
+    }
+
+    /// Whether no call of a run is under way: a hub that is about to end need not wait for any.
+    pub fn runs_rest(&self) -> bool {
+        self.runs.usage().in_flight == 0
     }
 
     fn start_step(&mut self, cx: &mut Cx<'_>, id: RunId, start: &Start) {
@@ -172,16 +190,27 @@ impl Shard {
     }
 
     /// A run goes on by itself, and its calls have nobody who could be asked or told anything.
-    fn detach(&mut self, cx: &mut Cx<'_>, id: RunId) {
+    pub(super) fn detach(&mut self, cx: &mut Cx<'_>, id: RunId) {
         let Some(running) = self.running.get_mut(&id) else { return };
-        running.caller = None;
+        (running.caller, running.consulting) = (None, None);
         running.template.key = Some(running.key.clone());
-        alone(&mut running.template);
+        for call in self.change_steps(id, alone) {
+            self.leave_questions(cx, call);
+        }
+    }
+
+    /// Changes in whose name the calls of a run are made: those to come, and those under way, which it returns.
+    pub(super) fn change_steps(
+        &mut self,
+        id: RunId,
+        change: fn(&mut Caller) -> Option<SessionId>,
+    ) -> Vec<CallId> {
+        self.running.get_mut(&id).map(|running| change(&mut running.template));
         let calls: Vec<_> = self.step_calls.range(of_run(id)).map(|(_, call)| *call).collect();
-        for (server, call) in calls {
-            let held = self.holder(server, call).and_then(|upstream| upstream.calls.get_mut(call));
+        for (server, call) in &calls {
+            let held = self.holder(*server, *call).and_then(|upstream| upstream.calls.get_mut(*call));
             let session = held.and_then(|call| match &mut call.purpose {
-                Purpose::Client(caller, _) => alone(caller),
+                Purpose::Client(caller, _) => change(caller),
                 Purpose::Forgotten
                 | Purpose::Handshake
                 | Purpose::Housekeeping
@@ -194,13 +223,13 @@ impl Shard {
             if let Some(session) = session.and_then(|session| self.sessions.get_mut(session)) {
                 session.in_flight = session.in_flight.saturating_sub(1);
             }
-            self.end_questions(cx, call);
         }
         for waiter in &mut self.waiters {
             if waiter.caller.step.is_some_and(|(run, _)| run == id) {
-                alone(&mut waiter.caller);
+                change(&mut waiter.caller);
             }
         }
+        calls.into_iter().map(|(_, call)| call).collect()
     }
 
     /// Tells runs whose time has come.
@@ -220,8 +249,9 @@ impl Shard {
     }
 
     fn on_run_ended(&mut self, cx: &mut Cx<'_>, id: RunId) {
-        let caller = self.running.get_mut(&id).and_then(|running| running.caller.take());
-        if let Some(caller) = caller {
+        let Some(running) = self.running.get_mut(&id) else { return };
+        running.consulting = None;
+        if let Some(caller) = running.caller.take() {
             let told = self.told(cx, id);
             self.answer_as_hub(cx, &caller, &told);
         }
@@ -288,7 +318,7 @@ fn of_run(id: RunId) -> core::ops::RangeInclusive<(RunId, Unit)> {
 }
 
 /// Takes from a caller whatever leads to a client. Returns the session that it was in.
-fn alone(caller: &mut Caller) -> Option<crate::SessionId> {
+fn alone(caller: &mut Caller) -> Option<SessionId> {
     caller.exchange = NOWHERE;
     (caller.abilities, caller.log_level) = (Abilities::default(), None);
     caller.session.take()

@@ -18,7 +18,7 @@ use crate::key::derive;
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, canonical};
 use crate::upstream::Caller;
-use crate::{KeyId, ServerId, Timestamp};
+use crate::{KeyId, RunId, ServerId, Timestamp};
 
 /// What `requestState` says.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub(super) struct State {
 /// What a `requestState` leads back to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Names {
+    /// A run whose steps have asked for something.
+    Consulted(Consulted),
     /// A parked call, by its number.
     Parked(u64),
     /// What a server of the stateless era has said to a request.
@@ -43,6 +45,14 @@ pub(super) enum Names {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub stage: Stage,
+    /// Of the request that it is of; see [`digest`].
+    pub request: [u8; 32],
+}
+
+/// What steps have asked for. Which questions these are the run knows.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Consulted {
+    pub run: RunId,
     /// Of the request that it is of; see [`digest`].
     pub request: [u8; 32],
 }
@@ -80,6 +90,11 @@ impl State {
     fn encode(&self) -> Vec<u8> {
         let mut out = Vec::from(self.until.0.to_be_bytes());
         match &self.names {
+            Names::Consulted(Consulted { run, request }) => {
+                out.push(3);
+                out.extend_from_slice(&run.0.to_be_bytes());
+                out.extend_from_slice(request);
+            }
             Names::Parked(number) => {
                 out.push(0);
                 out.extend_from_slice(&number.to_be_bytes());
@@ -123,6 +138,11 @@ impl State {
                     _ => Stage::Agreed(String::from_utf8(plan.to_vec()).ok()?),
                 };
                 Names::Wanted(Wanted { stage, request: *request })
+            }
+            (3, rest) => {
+                let (run, request) = rest.split_first_chunk()?;
+                let run = RunId(u64::from_be_bytes(*run));
+                Names::Consulted(Consulted { run, request: request.try_into().ok()? })
             }
             (_, _) => return None,
         };

@@ -30,6 +30,7 @@ impl Shard {
             (waiters, "a waiting request"),
             (self.parked_deadline(), "a parked call"),
             (self.goals.deadline(), "a plan that is being made"),
+            (self.consult_deadline(), "what a run has asked"),
             (self.runs.deadline(), "a run"),
             (self.outliving.is_waiting().then_some(Timestamp(0)), "runs of an earlier life"),
             (sweep, "idle sessions and servers"),
@@ -53,6 +54,7 @@ impl Shard {
         self.wake_runs(cx);
         self.expire_goals(cx);
         self.show_gathered(cx);
+        self.show_asked(cx);
         self.drop_parked(cx, None);
         let links: Vec<(Seat, Option<LinkId>)> =
             self.upstreams.values().map(|upstream| (upstream.seat(), upstream.process.link())).collect();

@@ -22,7 +22,7 @@ use crate::{Exceeded, ExchangeId, Fault, Limit, Rejection, RunId};
 #[derive(Debug)]
 pub(super) struct Watcher {
     pub caller: Caller,
-    run: RunId,
+    pub run: RunId,
     /// How the steps stood when it was told last.
     seen: Vec<(&'static str, usize, usize)>,
 }
@@ -123,6 +123,7 @@ impl Shard {
         let done: BTreeSet<Unit> = run.done().collect();
         if let Some(running) = self.running.get_mut(&id) {
             (running.template, running.said) = (nobody(running.key.clone()), 0);
+            running.consulting = None;
             self.outliving.forget_calls(
                 cx.snapshot.project.id,
                 id,

@@ -152,6 +152,13 @@ impl Driver {
         }
     }
 
+    /// Waits until no call of a run is under way: those that nobody waits for have begun no more since [`Driver::drain`].
+    pub async fn runs_rest(&self) {
+        while !self.cells().values().all(|cell| cell.live().shard.runs_rest()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Ends links in order. Returns when all is done, or after `patience`.
     pub async fn stop(&self, patience: Duration) {
         for cell in self.cells().values() {

@@ -99,10 +99,14 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
         let patience = tokio::time::sleep(GOODBYE);
         tokio::join!(instance.stop_servers(), patience);
     };
-    // Whoever has not read his answer by then is cut.
+    // Whoever has not read his answer by then is cut, and so is what runs do that nobody waits for.
+    let drained = async {
+        let _ = http.await;
+        instance.driver.runs_rest().await;
+    };
     let faces = async {
         tokio::select! {
-            _ = http => {}
+            () = drained => {}
             () = stopping => {}
         }
     };

@@ -12,8 +12,9 @@ use crate::plan::{Outline, Plan, Raw};
 use crate::planner::{Goal, Prompt, sampled_text};
 use crate::ports::planner::Written;
 use crate::rpc::{Envelope, Field, Members, Sender, write};
+use crate::shard::answer::demand;
 use crate::shard::outliving::Stored;
-use crate::shard::reverse::{Asked, Origin};
+use crate::shard::reverse::{Asked, Origin, Whom};
 use crate::shard::seal;
 use crate::shard::state::{Names, State, Wanted, digest};
 use crate::shard::{Cx, Shard, Token};
@@ -102,7 +103,8 @@ impl Shard {
         let until = cx.now.after(cx.limits().parked);
         self.open_goal(token, wish, Planning::of(stage, By::Client, until));
         let origin = Origin::Goal(token);
-        self.put_to_client(cx, Asked { link: OF_HUB, call: None, origin, session, exchange }, &question);
+        let to = Whom::Session(session, exchange);
+        self.put_to_client(cx, Asked { link: OF_HUB, call: None, origin, to }, &question);
     }
 
     /// The same in the stateless era.
@@ -112,14 +114,10 @@ impl Shard {
         let until = cx.now.after(cx.limits().parked);
         let names = Names::Wanted(Wanted { stage, request: digest(body) });
         let signed = State { until, names }.sign(cx, key, &caller.target);
-        let mut result = format!(
-            "{{\"resultType\":\"input_required\",\"requestState\":\"{signed}\",\"inputRequests\":{{\"{QUESTION}\":{{\"method\":\"{method}\",\"params\":"
-        )
-        .into_bytes();
-        result.extend_from_slice(params);
-        let info = hub::SERVER_INFO;
-        let meta = format!("}}}},\"_meta\":{{\"io.modelcontextprotocol/serverInfo\":{info}}}}}");
-        result.extend_from_slice(meta.as_bytes());
+        let mut question = format!("{{\"method\":\"{method}\",\"params\":").into_bytes();
+        question.extend_from_slice(params);
+        question.push(b'}');
+        let result = demand(&signed, [(QUESTION, &*question)].into_iter(), hub::SERVER_INFO);
         self.respond(cx, caller, &result);
     }
 
@@ -166,7 +164,7 @@ impl Shard {
             Err(faults) => self.answer_as_hub(cx, &wish.caller, &hub::refused(&faults)),
             Ok(plan) if action == "accept" => {
                 let stored = Stored::new(&goal.plan(written), None);
-                self.begin_run(cx, &wish.caller, plan, stored);
+                self.begin_run(cx, (&wish.caller, &wish.body), plan, stored);
             }
             Ok(plan) => {
                 let note = "nobody agreed to this plan, and it did not run";

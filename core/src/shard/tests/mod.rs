@@ -11,6 +11,7 @@ mod binding;
 mod calls;
 mod comebacks;
 mod configuration;
+mod consulting;
 mod delivery;
 mod durable;
 mod endings;

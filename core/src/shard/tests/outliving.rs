@@ -17,7 +17,7 @@ use crate::ports::gateway::Target;
 use crate::record::{Outcome, Record, RecordKind};
 use crate::rpc::Field;
 use crate::shard::Input;
-use crate::{KeyId, Limits};
+use crate::{KeyId, Limits, Timestamp};
 
 /// Servers: what `a` does may be done once, what `s` does as often as one likes.
 const SERVERS: [&str; 2] = ["a", "s"];
@@ -339,6 +339,18 @@ fn what_is_kept_of_a_run_goes_in_time() {
     stage.ask("batch_execute", &format!(r#"{CHAIN},"background":true"#));
     assert!(stage.go(100, false));
     assert_eq!((stage.stored(RecordKind::Run), stage.stored(RecordKind::RunCall)), (1, 3));
+    let mut stage = stage.crash(9);
+    stage.world.advance(Limits::default().run_kept + Duration::from_mins(1));
+    stage.go(100, false);
+    assert_eq!((stage.stored(RecordKind::Run), stage.stored(RecordKind::RunCall)), (0, 0));
+}
+
+#[test]
+fn what_a_later_clock_has_said_of_a_run_keeps_it_no_longer() {
+    let mut stage = Stage::new(Limits::default());
+    stage.ask("batch_execute", &format!(r#"{CHAIN},"background":true"#));
+    assert!(stage.go(100, false));
+    stage.world.now = Timestamp(stage.world.now.0 - 36_000_000);
     let mut stage = stage.crash(9);
     stage.world.advance(Limits::default().run_kept + Duration::from_mins(1));
     stage.go(100, false);

@@ -1,6 +1,7 @@
 //! The end of the hub: calls may end while it drains, and all that is left is answered when it stops.
 
 use alloc::borrow::ToOwned;
+use alloc::format;
 use alloc::string::ToString;
 use core::time::Duration;
 
@@ -156,4 +157,22 @@ fn nothing_is_begun_while_the_hub_drains_and_what_a_call_waits_for_can_still_be_
     assert!(world.frames("a").iter().any(|(_, text)| text.contains(r#""id":"q","result":{"roots":[]}"#)));
     world.reply(&sent, "{}");
     assert!(world.answer(&client, call).has(Field::Result));
+}
+
+#[test]
+fn before_the_hub_ends_a_run_that_nobody_waits_for_ends_its_calls_and_begins_no_more() {
+    for (background, goes_on) in [(true, false), (false, true)] {
+        let mut world = World::running(&["a"]);
+        let client = world.client(Era::Modern, Target::Unified);
+        let steps = r#"[{"id":"x","tool":"a.echo"},{"id":"y","tool":"a.echo","depends_on":["x"]}]"#;
+        let members =
+            format!(r#""name":"batch_execute","arguments":{{"steps":{steps},"background":{background}}}"#);
+        world.request(&client, "1", "tools/call", &members);
+        let first = world.requested("a");
+        world.feed(Input::Draining);
+        assert!(!world.shard.runs_rest(), "it may end");
+        world.reply(&first, r#"{"structuredContent":1}"#);
+        assert_eq!(world.requests("a").len(), usize::from(goes_on), "{background}");
+        assert_eq!(world.shard.runs_rest(), !goes_on);
+    }
 }
