@@ -38,6 +38,10 @@ pub(crate) async fn read_all(mut input: impl AsyncRead + Unpin, sink: &dyn LinkS
             }
         };
         let Some(bytes) = chunk.get(..read).filter(|it| !it.is_empty()) else { break };
+        if read == CHUNK {
+            // There may be no end to it, and the runtime would let it go on for a hundred times this.
+            tokio::task::yield_now().await;
+        }
         lines.cut(bytes, |line| report(line, &mut meter, sink));
         meter.dropped += std::mem::take(&mut lines.cut_off);
         if window.is_none() && meter.used() {

@@ -1,6 +1,7 @@
 //! What a link reports, on its way into its shard.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use orch_core::ports::upstream::{CloseReason, Launched, LinkSink};
@@ -52,8 +53,8 @@ impl LinkSink for CellSink {
     }
 
     /// Messages are read before the lock is taken: a large result keeps nobody waiting.
-    fn received(&self, within: Option<&str>, frames: Vec<Bytes>) {
-        let Some(cell) = self.cell.upgrade() else { return };
+    fn received(&self, within: Option<&str>, frames: Vec<Bytes>) -> Duration {
+        let Some(cell) = self.cell.upgrade() else { return Duration::ZERO };
         let mut messages = Vec::with_capacity(frames.len());
         for frame in frames.into_iter().flat_map(|frame| split(frame, cell.limits())) {
             let message = Envelope::parse(frame.clone(), Sender::Upstream, cell.limits());
@@ -62,7 +63,7 @@ impl LinkSink for CellSink {
             messages.extend(instead.map(|error| Envelope::parse(error, Sender::Upstream, cell.limits())));
         }
         let within = within.and_then(|id| id.parse().ok()).map(CallId);
-        cell.feed(Input::FramesReceived { link: self.link, within, frames: messages });
+        cell.feed_read(Input::FramesReceived { link: self.link, within, frames: messages })
     }
 
     fn logged(&self, line: String) {
