@@ -292,3 +292,42 @@ fn reason_of(status: ExitStatus) -> CloseReason {
         (None, None) => CloseReason::Exited(-1),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orch_core::ports::upstream::Launched;
+    use std::sync::Mutex;
+    use tokio::time::Instant;
+
+    /// Wants a second of rest after the first messages, and knows when how many came.
+    struct Tired(Instant, Mutex<Vec<(Duration, usize)>>);
+
+    impl LinkSink for Tired {
+        fn opened(&self, _: Option<u32>) {}
+
+        fn launched(&self, _: Launched) {}
+
+        fn received(&self, _: Option<&str>, frames: Vec<Bytes>) -> Duration {
+            let mut seen = self.1.lock().unwrap();
+            seen.push((self.0.elapsed(), frames.len()));
+            if seen.len() == 1 { Duration::from_secs(1) } else { Duration::ZERO }
+        }
+
+        fn logged(&self, _: String) {}
+
+        fn dropped(&self, _: u64) {}
+
+        fn closed(&self, _: CloseReason) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn messages_are_handed_on_in_portions_and_none_while_the_link_rests() {
+        let sink = Tired(Instant::now(), Mutex::default());
+        let input = "{}\n".repeat(2 * PORTION + 1);
+        read_frames(input.as_bytes(), "a", 1 << 20, &sink).await;
+        let seen: Vec<_> = sink.1.into_inner().unwrap();
+        let seen: Vec<_> = seen.into_iter().map(|(at, count)| (at.as_secs(), count)).collect();
+        assert_eq!(seen, [(0, PORTION), (1, PORTION), (1, 1)]);
+    }
+}
