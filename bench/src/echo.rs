@@ -28,9 +28,12 @@ pub(crate) struct Manner {
     /// From the first call on notifications and error output are written without end
     #[arg(long)]
     floods: bool,
-    /// Runs on this core, and only while nobody else wants it
-    #[arg(long, value_name = "CORE")]
-    aside: Option<usize>,
+    /// Runs on this core
+    #[arg(long)]
+    core: Option<usize>,
+    /// Runs there only while nobody else wants it
+    #[arg(long, requires = "core")]
+    aside: bool,
 }
 
 #[derive(Deserialize)]
@@ -76,8 +79,9 @@ fn list(idle_tools: usize) -> String {
 
 /// Serves until its input ends.
 pub(crate) fn serve(manner: &Manner) -> io::Result<()> {
-    if let Some(core) = manner.aside {
-        cores::step_aside(core).map_err(io::Error::other)?;
+    if let Some(core) = manner.core {
+        let taken = if manner.aside { cores::step_aside(core) } else { cores::stay_on(core) };
+        taken.map_err(io::Error::other)?;
     }
     let tools = list(manner.tools);
     let (mut input, mut flooding) = (io::stdin().lock(), !manner.floods);
