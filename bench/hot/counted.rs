@@ -43,7 +43,8 @@ fn main() {
 
 fn case(name: &str) -> Box<dyn FnMut()> {
     match name {
-        "whole-call" => whole_call(),
+        "whole-call" => whole_call(Hub::running()),
+        "whole-call-of-100-servers" => whole_call(Hub::among(100, 50)),
         "read-text-of-8-KiB" => read(call(8 * 1024)),
         "read-values-of-1-KiB" => read(dense_call(1024)),
         "admit" => {
@@ -72,8 +73,7 @@ fn read(text: bytes::Bytes) -> Box<dyn FnMut()> {
 }
 
 /// A call of 64 bytes through the shard, its server's answer included.
-fn whole_call() -> Box<dyn FnMut()> {
-    let mut hub = Hub::running();
+fn whole_call(mut hub: Hub) -> Box<dyn FnMut()> {
     let (call, result) =
         (call(64), format!(r#"{{"content":[{{"type":"text","text":"{}"}}]}}"#, "x".repeat(64)));
     let mut id = 0;

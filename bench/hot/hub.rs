@@ -4,7 +4,7 @@ use bytes::Bytes;
 use orch_core::ports::gateway::{Admission, Head};
 use orch_core::record::{Record, Session};
 use orch_core::rpc::{Envelope, Message, Sender, heard, write};
-use orch_core::shard::{Cx, Effect, Effects, Input, Posted, Shard};
+use orch_core::shard::{Cx, Effect, Effects, Input, Order, Posted, Shard};
 use orch_core::snapshot::Snapshot;
 use orch_core::{Entropy, ExchangeId, LinkId, SessionId};
 
@@ -27,8 +27,13 @@ pub(crate) struct Hub {
 
 impl Hub {
     pub(crate) fn running() -> Self {
+        Self::among(1, 10)
+    }
+
+    /// The same among so many servers that run, with so many tools each.
+    pub(crate) fn among(servers: usize, tools: usize) -> Self {
         let mut stage = Stage::new();
-        let snapshot = stage.snapshot(1, 10);
+        let snapshot = stage.snapshot(servers, tools);
         let id = SessionId([7; 32]);
         let head = stage.head(SERVER, Some(id.to_string()));
         let admission = stage.directory.admit(&head, NOW).expect("the key is good");
@@ -52,23 +57,38 @@ impl Hub {
             exchange: 0,
             link: LinkId(0),
         };
+        hub.start_others();
         hub.start();
         hub
+    }
+
+    fn start_others(&mut self) {
+        let others = self.snapshot.servers().filter(|entry| entry.config.is_some() && entry.name != SERVER);
+        for server in others.map(|entry| entry.id).collect::<Vec<_>>() {
+            self.feed(Input::Ordered { server, order: Order::Start });
+            self.greet();
+            self.effects.clear();
+        }
     }
 
     /// The first call starts the server: the handshake, its list, and the answer to the call.
     fn start(&mut self) {
         self.post(&call(0));
+        self.greet();
+        let id = self.asked().expect("the server is asked");
+        self.answer(&id, br#"{"content":[]}"#);
+    }
+
+    /// The server that is started opens, and shakes hands.
+    fn greet(&mut self) {
         let opened = self.effects.iter().find_map(|effect| {
             let Effect::OpenLink { link, .. } = effect else { return None };
             Some(*link)
         });
         self.link = opened.expect("the server is started");
         self.feed(Input::LinkOpened { link: self.link, pid: None });
-        for result in [r#"{"protocolVersion":"2025-11-25","capabilities":{}}"#, r#"{"content":[]}"#] {
-            let id = self.asked().expect("the server is asked");
-            self.answer(&id, result.as_bytes());
-        }
+        let id = self.asked().expect("the server is greeted");
+        self.answer(&id, br#"{"protocolVersion":"2025-11-25","capabilities":{}}"#);
     }
 
     fn feed(&mut self, input: Input) {

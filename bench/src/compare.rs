@@ -36,7 +36,10 @@ pub(crate) struct Compare {
     /// How a peer is started in each round: `NAME=COMMAND LINE`; without this, it runs already
     #[arg(long = "start", value_name = "NAME=COMMAND")]
     starts: Vec<String>,
-    /// Measures memory, starts and growth of the hub too, and writes all of it between the marks of this file
+    /// Nothing but these of the hub alone, separated by commas: memory, lives, starts, growth, scale, neighbours, large
+    #[arg(long, value_delimiter = ',', value_name = "WHAT", conflicts_with_all = ["write", "only"])]
+    alone: Vec<String>,
+    /// Measures the hub alone too, and writes all of it between the marks of this file
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
 }
@@ -53,6 +56,10 @@ impl Compare {
         }
         cores::allow_many_files()?;
         let cores = Cores::find().filter(|_| !self.quick);
+        if !self.alone.is_empty() {
+            single::show(&single::measure(&self.alone, &self.program()?, cores, self.quick)?);
+            return Ok(true);
+        }
         let targets = self.targets()?;
         let mut results = Results::new();
         for round in 0..self.rounds.max(1) {
@@ -70,11 +77,9 @@ impl Compare {
             results.iter().map(|((case, target), outcomes)| (*case, *target, Row::of(outcomes))).collect();
         let lines = lines(&targets, &cases, &rows);
         if let Some(file) = &self.write {
-            let figures = single::all(&self.program()?, cores, self.quick)?;
+            let figures = single::measure(&[], &self.program()?, cores, self.quick)?;
             report::write(file, self.rounds.max(1), &lines, &figures)?;
-            for single::Figure { what, found, .. } in figures {
-                println!("{what}: {found}");
-            }
+            single::show(&figures);
         }
         Ok(show(&lines))
     }

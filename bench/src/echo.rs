@@ -6,12 +6,35 @@
 use std::borrow::Cow;
 use std::io::{self, Read, Write};
 
+use clap::Args;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use crate::{cores, flood};
 
 const CHUNK: usize = 256 * 1024;
 
 const ECHO: &str = r#"{"name":"echo","description":"Gives its text back","inputSchema":{"type":"object","properties":{"text":{"type":"string"},"pad":{"type":"integer"}},"required":["text"]}}"#;
+
+/// What kind of server it is.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Manner {
+    /// Tools beside `echo`, which do nothing
+    #[arg(long, default_value_t = 0)]
+    tools: usize,
+    /// No call is ever answered
+    #[arg(long)]
+    mute: bool,
+    /// From the first call on notifications and error output are written without end
+    #[arg(long)]
+    floods: bool,
+    /// Runs on this core
+    #[arg(long)]
+    core: Option<usize>,
+    /// Runs there only while nobody else wants it
+    #[arg(long, requires = "core")]
+    aside: bool,
+}
 
 #[derive(Deserialize)]
 struct Request<'a> {
@@ -54,10 +77,14 @@ fn list(idle_tools: usize) -> String {
     format!(r#"{{"tools":[{ECHO}{}]}}"#, idle.collect::<String>())
 }
 
-/// Serves until its input ends, with `echo` and so many tools that do nothing.
-pub(crate) fn serve(idle_tools: usize) -> io::Result<()> {
-    let tools = list(idle_tools);
-    let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
+/// Serves until its input ends.
+pub(crate) fn serve(manner: &Manner) -> io::Result<()> {
+    if let Some(core) = manner.core {
+        let taken = if manner.aside { cores::step_aside(core) } else { cores::stay_on(core) };
+        taken.map_err(io::Error::other)?;
+    }
+    let tools = list(manner.tools);
+    let (mut input, mut flooding) = (io::stdin().lock(), !manner.floods);
     let (mut chunk, mut pending, mut answers) = (vec![0; CHUNK], Vec::new(), Vec::new());
     loop {
         let count = input.read(&mut chunk)?;
@@ -69,21 +96,29 @@ pub(crate) fn serve(idle_tools: usize) -> io::Result<()> {
         let Some(last) = memchr::memrchr(b'\n', pending.get(unseen..).unwrap_or_default()) else { continue };
         let rest = pending.split_off(unseen + last + 1);
         for line in pending.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            answer(line, &tools, &mut answers);
+            let called = answer(line, &tools, manner.mute, &mut answers);
+            if called && !flooding {
+                flooding = true;
+                flood::begin();
+            }
         }
         pending = rest;
+        let mut output = io::stdout().lock();
         output.write_all(&answers)?;
         output.flush()?;
         answers.clear();
     }
 }
 
-/// Appends the answer to a message, if it wants one.
-fn answer(line: &[u8], tools: &str, out: &mut Vec<u8>) {
+/// Appends the answer to a message, if it wants one. Returns whether it was a call.
+fn answer(line: &[u8], tools: &str, mute: bool, out: &mut Vec<u8>) -> bool {
     let Ok(Request { id: Some(id), method: Some(method), params }) = serde_json::from_slice(line) else {
-        return;
+        return false;
     };
-    let params = params.map_or("{}", RawValue::get);
+    let (params, called) = (params.map_or("{}", RawValue::get), method == "tools/call");
+    if called && mute {
+        return true;
+    }
     out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
     out.extend_from_slice(id.get().as_bytes());
     match &*method {
@@ -97,6 +132,7 @@ fn answer(line: &[u8], tools: &str, out: &mut Vec<u8>) {
         _ => out.extend_from_slice(br#","error":{"code":-32601,"message":"no such method"}"#),
     }
     out.extend_from_slice(b"}\n");
+    called
 }
 
 fn initialize(params: &str, out: &mut Vec<u8>) {
@@ -127,7 +163,7 @@ mod tests {
 
     fn check(line: &str, expected: &str) {
         let mut out = Vec::new();
-        answer(line.as_bytes(), "{}", &mut out);
+        answer(line.as_bytes(), "{}", false, &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 

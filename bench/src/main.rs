@@ -13,6 +13,7 @@ mod cases;
 mod compare;
 mod cores;
 mod echo;
+mod flood;
 mod floor;
 mod load;
 mod proc;
@@ -41,25 +42,29 @@ struct Options {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// A stdio MCP server that answers at once: what the load of a run goes to
-    EchoServer {
-        /// Tools beside `echo`, which do nothing
-        #[arg(long, default_value_t = 0)]
-        tools: usize,
-    },
+    EchoServer(echo::Manner),
     /// The least that can stand between HTTP and a stdio server: the yardstick
     Floor,
     /// Loads an endpoint that is there already
-    Load(Plan),
+    Load {
+        #[command(flatten)]
+        plan: Plan,
+        /// Runs on this core, and only while nobody else wants it
+        #[arg(long, value_name = "CORE")]
+        aside: Option<usize>,
+    },
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
     let done = match options.command {
-        Some(Command::EchoServer { tools }) => {
-            echo::serve(tools).map(|()| true).map_err(|error| error.to_string())
+        Some(Command::EchoServer(manner)) => {
+            echo::serve(&manner).map(|()| true).map_err(|error| error.to_string())
         }
         Some(Command::Floor) => floor::serve().map(|()| true).map_err(|error| error.to_string()),
-        Some(Command::Load(plan)) => load::run_one(&plan),
+        Some(Command::Load { plan, aside }) => {
+            aside.map_or(Ok(()), cores::step_aside).and_then(|()| load::run_one(&plan))
+        }
         None => options.compare.run(),
     };
     match done {

@@ -26,5 +26,10 @@ fn a_quick_run_has_no_wrong_and_no_missing_answer_and_is_written_down() {
         (2, 1, 2, 3),
         "{written}"
     );
-    assert!(rows("| lives ") == 1 && rows("| CPU of a call") == 1 && rows("| the same, ") == 2, "{written}");
+    assert_eq!(
+        (rows("| lives "), rows("| CPU of a call"), rows("| the same, "), rows("| calls/s of hub")),
+        (1, 2, 3, 1),
+        "{written}"
+    );
+    assert_eq!((rows("| p99 of a quiet client"), rows("| peak memory of one answer")), (5, 2), "{written}");
 }

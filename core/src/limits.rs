@@ -213,6 +213,9 @@ pub struct Limits {
     pub remote_linger: Duration,
     /// How long a remote server may take to hear that its session is over.
     pub remote_farewell: Duration,
+    /// Bytes a second that one server may say that nobody has asked for: notifications, requests, answers to nothing. A second's
+    /// worth may come at once; what comes faster is read later.
+    pub unasked_rate_bytes: usize,
     /// The longest text of one log entry, in bytes; more is cut off.
     pub log_entry_bytes: usize,
     /// Bytes of entries a second that are kept of one server.

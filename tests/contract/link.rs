@@ -35,8 +35,9 @@ impl LinkSink for Recorder {
         self.record(Event::Opened);
     }
 
-    fn received(&self, _within: Option<&str>, frames: Vec<Bytes>) {
+    fn received(&self, _within: Option<&str>, frames: Vec<Bytes>) -> Duration {
         self.record(Event::Received(frames));
+        Duration::ZERO
     }
 
     fn logged(&self, _line: String) {

@@ -263,7 +263,7 @@ impl Hub {
             }
             // No project of these worlds has a planner.
             Effect::AskPlanner { .. } | Effect::LeavePlanner { .. } => unreachable!("a planner is asked"),
-            Effect::Record(_) | Effect::Report(_) => {}
+            Effect::Record(_) | Effect::Report(_) | Effect::RestLink { .. } => {}
             Effect::SendFrame { link, frame } | Effect::SendMirrored { link, frame, .. } => {
                 self.links.send(link, &frame, &self.books, &mut self.runs);
             }

@@ -35,8 +35,9 @@ impl Recorder {
 impl LinkSink for Recorder {
     fn opened(&self, _: Option<u32>) {}
 
-    fn received(&self, _within: Option<&str>, frames: Vec<Bytes>) {
+    fn received(&self, _within: Option<&str>, frames: Vec<Bytes>) -> Duration {
         self.record(Event::Received(frames));
+        Duration::ZERO
     }
 
     fn logged(&self, _: String) {}

@@ -45,8 +45,14 @@ impl Framer {
     pub fn space(&mut self) -> &mut BytesMut {
         let room = self.buffer.capacity() - self.buffer.len();
         if room < LEAST_SPACE && !self.buffer.try_reclaim(LEAST_SPACE) {
-            // Twice as much as there is, so that a long message is copied about once on the whole.
-            self.move_to(self.buffer.len() * 2);
+            // Twice as much as there is, so that a long message is copied about once on the whole; and a very long one is
+            // not at all, for the allocator makes a large block larger where it is.
+            let wanted = (self.buffer.len() * 2).min(self.longest_line().saturating_add(1));
+            if wanted > self.buffer.len() + LEAST_SPACE && self.buffer.len() > CHUNK {
+                self.buffer.reserve(wanted - self.buffer.len());
+            } else {
+                self.move_to(wanted);
+            }
         }
         &mut self.buffer
     }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use orch_core::ports::upstream::{CloseReason, Grace, LaunchSpec, LinkSink};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
@@ -32,6 +33,12 @@ const PIPE_WAIT: Duration = Duration::from_millis(200);
 
 /// The time for a child that closed its output, and so can answer nothing, to exit by itself.
 const MUTE_GRACE: Grace = Grace { stdin: Duration::from_secs(1), term: Duration::from_secs(1) };
+
+/// So many messages are handed on at once: those of a pipe full of short ones would keep others waiting for a millisecond.
+const PORTION: usize = 16;
+
+/// Whoever brings so many bytes at once lets others go before the next.
+const MUCH: usize = 32 * 1024;
 
 /// The end of a link that nothing waits for.
 pub(crate) const NOW: Grace = Grace { stdin: Duration::ZERO, term: Duration::ZERO };
@@ -209,7 +216,9 @@ impl Life {
 
 async fn read_frames(mut stdout: impl AsyncRead + Unpin, server: &str, limit: usize, sink: &dyn LinkSink) {
     let mut lines = Framer::new(limit);
-    while stdout.read_buf(lines.space()).await.is_ok_and(|read| read > 0) {
+    while let Ok(read) = stdout.read_buf(lines.space()).await
+        && read > 0
+    {
         let mut frames = Vec::new();
         while let Err(overlong) = lines.frames(&mut frames) {
             let instead = overlong.instead(limit);
@@ -223,8 +232,24 @@ async fn read_frames(mut stdout: impl AsyncRead + Unpin, server: &str, limit: us
             );
             frames.extend(instead);
         }
-        if !frames.is_empty() {
-            sink.received(None, frames);
+        hand_on(frames, sink).await;
+        if read >= MUCH {
+            // There may be no end to it, and the runtime would let it go on for a hundred times this.
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Hands messages on in portions, so that between them others get their turn.
+async fn hand_on(mut frames: Vec<Bytes>, sink: &dyn LinkSink) {
+    while !frames.is_empty() {
+        let later = frames.split_off(frames.len().min(PORTION));
+        let rest = sink.received(None, frames);
+        frames = later;
+        if !rest.is_zero() {
+            tokio::time::sleep(rest).await;
+        } else if !frames.is_empty() {
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -265,5 +290,44 @@ fn reason_of(status: ExitStatus) -> CloseReason {
         (Some(code), _) => CloseReason::Exited(code),
         (None, Some(signal)) => CloseReason::Signalled(signal),
         (None, None) => CloseReason::Exited(-1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orch_core::ports::upstream::Launched;
+    use std::sync::Mutex;
+    use tokio::time::Instant;
+
+    /// Wants a second of rest after the first messages, and knows when how many came.
+    struct Tired(Instant, Mutex<Vec<(Duration, usize)>>);
+
+    impl LinkSink for Tired {
+        fn opened(&self, _: Option<u32>) {}
+
+        fn launched(&self, _: Launched) {}
+
+        fn received(&self, _: Option<&str>, frames: Vec<Bytes>) -> Duration {
+            let mut seen = self.1.lock().unwrap();
+            seen.push((self.0.elapsed(), frames.len()));
+            if seen.len() == 1 { Duration::from_secs(1) } else { Duration::ZERO }
+        }
+
+        fn logged(&self, _: String) {}
+
+        fn dropped(&self, _: u64) {}
+
+        fn closed(&self, _: CloseReason) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn messages_are_handed_on_in_portions_and_none_while_the_link_rests() {
+        let sink = Tired(Instant::now(), Mutex::default());
+        let input = "{}\n".repeat(2 * PORTION + 1);
+        read_frames(input.as_bytes(), "a", 1 << 20, &sink).await;
+        let seen: Vec<_> = sink.1.into_inner().unwrap();
+        let seen: Vec<_> = seen.into_iter().map(|(at, count)| (at.as_secs(), count)).collect();
+        assert_eq!(seen, [(0, PORTION), (1, PORTION), (1, 1)]);
     }
 }

@@ -91,6 +91,8 @@ impl Outbox {
                 }
             }
             self.changed.notified().await;
+            // Whoever is ready to send does so first: woken by the first message, it would run at once, and write that alone.
+            tokio::task::yield_now().await;
         }
     }
 
@@ -125,7 +127,12 @@ async fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io;
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::task::{Context, Poll};
     use tokio::io::AsyncReadExt;
+    use tokio_util::task::TaskTracker;
 
     #[tokio::test]
     async fn messages_come_out_in_order_and_the_output_is_closed_at_the_end() {
@@ -159,6 +166,50 @@ mod tests {
         outbox.push("ab".into()).unwrap();
         outbox.write_to(near).await;
         assert_eq!(["abcd", "abcd"].map(|frame| outbox.push(frame.into())), [Ok(()), Ok(())]);
+    }
+
+    /// Counts the writes to it.
+    #[derive(Clone, Default)]
+    struct Writes(Arc<Mutex<Vec<Vec<u8>>>>);
+
+    impl AsyncWrite for Writes {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            self.0.lock().unwrap().push(buf.to_vec());
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn senders_that_are_ready_at_the_same_time_are_written_at_once() {
+        let (tasks, outbox, written) = (TaskTracker::new(), Arc::new(Outbox::new(100)), Writes::default());
+        let (own, out) = (Arc::clone(&outbox), written.clone());
+        let writer = tasks.spawn(async move { own.write_to(out).await });
+        let (own, spawner) = (Arc::clone(&outbox), tasks.clone());
+        let senders = tasks.spawn(async move {
+            // The writer waits by now.
+            tokio::task::yield_now().await;
+            for frame in ["a", "b", "c"] {
+                let own = Arc::clone(&own);
+                spawner.spawn(async move { own.push(frame.into()) });
+            }
+        });
+        senders.await.unwrap();
+        while written.0.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        outbox.finish();
+        writer.await.unwrap();
+        let mut lines: Vec<usize> = written.0.lock().unwrap().iter().map(Vec::len).collect();
+        lines.retain(|length| *length > 0);
+        assert_eq!(lines, [6]);
     }
 
     #[tokio::test]

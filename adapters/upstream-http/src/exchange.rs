@@ -74,7 +74,7 @@ pub(crate) async fn tell(wires: Arc<Wires>, message: Message) -> Ending {
         match media(&response) {
             _ if wires.one_stream => return Ok(frames::pass_over(response.into_body()).await),
             Media::Json => match frames::whole(response.into_body(), wires.limit).await {
-                Ok(body) => wires.outlet.received(None, frames::messages(&body, &wires.outlet.limits)),
+                Ok(body) => wires.outlet.received(None, frames::messages(&body, &wires.outlet.limits)).await,
                 Err(Cut::TooLong) => return Ok(Ending::TooLong),
                 Err(Cut::Broken | Cut::Ended) => {}
             },
@@ -100,10 +100,12 @@ pub(crate) async fn tell(wires: Arc<Wires>, message: Message) -> Ending {
 
 async fn on_json(wires: &Wires, request: &Request, body: Incoming) -> Ending {
     let lost = match frames::whole(body, wires.limit).await {
-        Ok(body) if hand_on(wires, request, frames::messages(&body, &wires.outlet.limits)) => {
-            return Ending::Done;
+        Ok(body) => {
+            if hand_on(wires, request, frames::messages(&body, &wires.outlet.limits)).await {
+                return Ending::Done;
+            }
+            format!("{} answered without the answer", wires.to())
         }
-        Ok(_) => format!("{} answered without the answer", wires.to()),
         Err(Cut::TooLong) => return Ending::TooLong,
         Err(Cut::Broken | Cut::Ended) => format!("{} closed the connection in its answer", wires.to()),
     };
@@ -112,7 +114,7 @@ async fn on_json(wires: &Wires, request: &Request, body: Incoming) -> Ending {
 }
 
 /// Hands messages on; whether the answer to the request is among them.
-pub(crate) fn hand_on(wires: &Wires, request: &Request, messages: Vec<Bytes>) -> bool {
+pub(crate) async fn hand_on(wires: &Wires, request: &Request, messages: Vec<Bytes>) -> bool {
     let answers = |message: &Bytes| {
         let Ok(read) = Envelope::parse(message.clone(), Sender::Upstream, &wires.outlet.limits) else {
             // What cannot be read is told by whoever reads it; nothing better follows.
@@ -126,7 +128,7 @@ pub(crate) fn hand_on(wires: &Wires, request: &Request, messages: Vec<Bytes>) ->
     };
     // Each is looked at: what the handshake says is known before anybody can act on it.
     let answered = messages.iter().filter(|message| answers(message)).count() > 0;
-    wires.outlet.received(Some(&request.id), messages);
+    wires.outlet.received(Some(&request.id), messages).await;
     answered
 }
 
@@ -154,7 +156,7 @@ async fn on_refusal(
         Some(error) if in_session && status == StatusCode::BAD_REQUEST && error.is_of_session() => {
             return Ending::Expired { refused: true };
         }
-        Some(error) => wires.outlet.received(Some(&request.id), vec![error.addressed_to(request)]),
+        Some(error) => wires.outlet.received(Some(&request.id), vec![error.addressed_to(request)]).await,
         None if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE => {
             wires.outlet.unanswered(&request.id, Unanswered::Unknown(why));
         }

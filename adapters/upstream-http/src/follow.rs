@@ -67,7 +67,7 @@ async fn read_on(
     loop {
         let batch = events.next().await;
         place.note(events);
-        if hand_on(wires, request, frames::of_events(&batch?, &wires.outlet.limits)) {
+        if hand_on(wires, request, frames::of_events(&batch?, &wires.outlet.limits)).await {
             return Ok(());
         }
     }
@@ -79,7 +79,10 @@ async fn linger(wires: &Wires, request: &Request, mut events: Events) -> Ending 
         loop {
             match events.next().await {
                 Ok(batch) => {
-                    wires.outlet.received(Some(&request.id), frames::of_events(&batch, &wires.outlet.limits));
+                    wires
+                        .outlet
+                        .received(Some(&request.id), frames::of_events(&batch, &wires.outlet.limits))
+                        .await;
                 }
                 Err(Cut::TooLong) => return Ending::TooLong,
                 Err(Cut::Broken | Cut::Ended) => return Ending::Done,
@@ -115,7 +118,9 @@ pub(crate) async fn all(wires: &Wires, body: Incoming) -> Ending {
     let mut events = Events::new(body, wires.limit);
     loop {
         match events.next().await {
-            Ok(batch) => wires.outlet.received(None, frames::of_events(&batch, &wires.outlet.limits)),
+            Ok(batch) => {
+                wires.outlet.received(None, frames::of_events(&batch, &wires.outlet.limits)).await;
+            }
             Err(Cut::TooLong) => return Ending::TooLong,
             Err(Cut::Broken | Cut::Ended) => return Ending::Done,
         }
@@ -134,7 +139,7 @@ pub(crate) async fn session(wires: &Wires) -> Ending {
                     while let Ok(batch) = events.next().await {
                         pause.reset();
                         place.note(&events);
-                        wires.outlet.received(None, frames::of_events(&batch, &wires.outlet.limits));
+                        wires.outlet.received(None, frames::of_events(&batch, &wires.outlet.limits)).await;
                     }
                     place.note(&events);
                     if events.end() == Some(Cut::TooLong) {

@@ -105,10 +105,12 @@ pub(crate) async fn open(way: Way, launch: &LaunchSpec, sink: Arc<dyn LinkSink>)
 impl Stream {
     /// Hands on what comes until the stream ends, and the link with it.
     pub(crate) async fn run(mut self, wires: Arc<Wires>) -> Ending {
-        wires.outlet.received(None, frames::of_events(&self.early, &wires.outlet.limits));
+        wires.outlet.received(None, frames::of_events(&self.early, &wires.outlet.limits)).await;
         loop {
             match self.events.next().await {
-                Ok(batch) => wires.outlet.received(None, frames::of_events(&batch, &wires.outlet.limits)),
+                Ok(batch) => {
+                    wires.outlet.received(None, frames::of_events(&batch, &wires.outlet.limits)).await;
+                }
                 Err(Cut::TooLong) => return Ending::TooLong,
                 Err(Cut::Ended) => return Ending::Lost(format!("{} ended its event stream", wires.to())),
                 Err(Cut::Broken) => return Ending::Lost(format!("the event stream of {} broke", wires.to())),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use orch_core::ports::upstream::LinkSink;
 use orch_core::{Fault, Limits, UpstreamFault};
+use tokio::time::sleep;
 
 use crate::client::Unanswered;
 
@@ -25,10 +26,14 @@ impl Outlet {
         self.sink.opened(None);
     }
 
-    /// Messages, on the stream of the request with the raw id `within` or on none.
-    pub(crate) fn received(&self, within: Option<&str>, frames: Vec<Bytes>) {
-        if !frames.is_empty() {
-            self.sink.received(within, frames);
+    /// Messages, on the stream of the request with the raw id `within` or on none. Ready when more may be read.
+    pub(crate) async fn received(&self, within: Option<&str>, frames: Vec<Bytes>) {
+        if frames.is_empty() {
+            return;
+        }
+        let rest = self.sink.received(within, frames);
+        if !rest.is_zero() {
+            sleep(rest).await;
         }
     }
 
@@ -57,7 +62,7 @@ impl Outlet {
     }
 
     fn fail(&self, id: &str, fault: UpstreamFault) {
-        self.sink.received(Some(id), vec![Fault::from(fault).frame(Some(id)).into()]);
+        let _nothing_was_read = self.sink.received(Some(id), vec![Fault::from(fault).frame(Some(id)).into()]);
     }
 
     fn server(&self) -> String {

@@ -1,8 +1,12 @@
 //! What is measured of the hub alone: memory, starts, whole lives of sessions, and whether its cost depends on how much there is.
 
+mod background;
 mod growth;
+mod large;
 mod life;
 mod memory;
+mod neighbours;
+mod scale;
 mod start;
 
 use std::path::Path;
@@ -28,18 +32,55 @@ impl Figure {
     }
 }
 
-/// All of them. `quick`: small numbers, which show that it works and measure nothing.
-pub(crate) fn all(hub: &Path, cores: Option<Cores>, quick: bool) -> Result<Vec<Figure>, String> {
+type Measure = fn(&Path, Option<Cores>, bool) -> Result<Vec<Figure>, String>;
+
+const MEASURES: [(&str, Measure); 7] = [
+    ("memory", memory::measure),
+    ("lives", life::measure),
+    ("starts", start::measure),
+    ("growth", growth::measure),
+    ("scale", scale::measure),
+    ("neighbours", neighbours::measure),
+    ("large", large::measure),
+];
+
+/// Those of these names, or all. `quick`: small numbers, which show that it works and measure nothing.
+pub(crate) fn measure(
+    names: &[String],
+    hub: &Path,
+    cores: Option<Cores>,
+    quick: bool,
+) -> Result<Vec<Figure>, String> {
     let mut figures = Vec::new();
-    for measure in [memory::measure, life::measure, start::measure, growth::measure] {
+    for (name, measure) in
+        MEASURES.iter().filter(|(name, _)| names.is_empty() || names.iter().any(|it| it == name))
+    {
+        eprintln!("of the hub alone: {name}");
         figures.extend(measure(hub, cores, quick)?);
+    }
+    if figures.is_empty() {
+        return Err(format!("there are {}", MEASURES.map(|(name, _)| name).join(", ")));
     }
     Ok(figures)
 }
 
+/// Prints them.
+pub(crate) fn show(figures: &[Figure]) {
+    for Figure { what, found, bar } in figures {
+        println!(
+            "{what}: {found}{}",
+            if bar.is_empty() { String::new() } else { format!(" (wanted: {bar})") }
+        );
+    }
+}
+
+const fn small(sessions: usize, in_flight: usize) -> Shape {
+    Shape { era: Era::Session, sessions, in_flight, text_bytes: 64, pad_bytes: 0 }
+}
+
 /// Sessions of 2025-11-25 at a hub.
 fn plan(running: &Running, sessions: usize, in_flight: usize) -> Plan {
-    let shape = Shape { era: Era::Session, sessions, in_flight, text_bytes: 64, pad_bytes: 0 };
+    let shape = small(sessions, in_flight);
     Plan {
         address: running.address,
         key: running.key.clone(),

@@ -107,6 +107,7 @@ impl Default for Limits {
             remote_idle: s(4),
             remote_linger: s(1),
             remote_farewell: s(5),
+            unasked_rate_bytes: 4 * MIB,
             log_entry_bytes: 8 * KIB,
             log_rate_bytes: 64 * KIB,
             log_buffer_bytes: MIB,

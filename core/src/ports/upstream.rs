@@ -64,7 +64,10 @@ pub trait LinkSink: Send + Sync {
 
     /// Messages that were read, in order, each non-empty and without its line end. Not yet checked to be JSON.
     /// `within` is the raw id of the request on whose own stream they came, where the technology has such streams.
-    fn received(&self, within: Option<&str>, frames: Vec<Bytes>);
+    ///
+    /// Returns how long nothing more is to be read of the upstream's output (not of its error output): one that says more
+    /// than it may waits on its own. Nearly always zero.
+    fn received(&self, within: Option<&str>, frames: Vec<Bytes>) -> Duration;
 
     /// A line of the upstream's error output (without its line end, cut at the adapter's bound).
     fn logged(&self, line: String);

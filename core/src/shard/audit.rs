@@ -158,6 +158,7 @@ impl Shard {
             hold(self.links.get(&link) == Some(&upstream.seat()), "a link does not lead to its server")?;
         }
         let retired = self.retired.values().map(|(upstream, _)| upstream);
+        hold(self.upstreams.is_sound(), "what was noted of a server is not so")?;
         let sound = |upstream: &Upstream| upstream.calls.is_sound();
         hold(self.upstreams.values().chain(retired).all(sound), "a table of calls disagrees with itself")
     }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::time::Duration;
 
 use crate::ports::gateway::Event;
 use crate::ports::planner::Question;
@@ -90,6 +91,13 @@ pub enum Effect {
     Record(CallRecord),
     /// Writes what a server says, or what is to be said of it, to the logs.
     Report(Report),
+    /// Reads nothing more of a link for a while: of the one that was just read, for it says more than it may.
+    RestLink {
+        /// The link.
+        link: LinkId,
+        /// How long.
+        span: Duration,
+    },
     /// Sends a message over a link, with arguments of it repeated in headers.
     SendMirrored {
         /// The link.

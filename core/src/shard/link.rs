@@ -15,7 +15,7 @@ use crate::mcp::{Abilities, Lifetime, ListKind};
 use crate::ports::upstream::CloseReason;
 use crate::record::{LogCategory, LogLevel};
 use crate::rpc::{Envelope, Message, Sender, Unread, number_of};
-use crate::upstream::{Call, Caller, Draft, Failure, News, Purpose, State, own_params};
+use crate::upstream::{Call, Caller, Draft, Failure, News, Purpose, State, UNREADABLE, own_params};
 use crate::{CallId, Fault, LinkId, Rejection, ServerId, UpstreamFault};
 
 impl Shard {
@@ -27,11 +27,22 @@ impl Shard {
         within: Option<CallId>,
         frames: Vec<Result<Envelope, Unread>>,
     ) {
+        let mut unasked = 0_usize;
         for frame in frames {
             match frame {
-                Ok(envelope) => self.on_frame(cx, link, within, &envelope),
-                Err(unread) => self.on_unread(cx, link, within, &unread),
+                Ok(envelope) => {
+                    if !self.on_frame(cx, link, within, &envelope) {
+                        unasked = unasked.saturating_add(envelope.bytes().len());
+                    }
+                }
+                Err(unread) => {
+                    unasked = unasked.saturating_add(UNREADABLE);
+                    self.on_unread(cx, link, within, &unread);
+                }
             }
+        }
+        if unasked > 0 {
+            self.on_unasked(cx, link, unasked);
         }
     }
 
@@ -52,23 +63,43 @@ impl Shard {
         }
     }
 
-    fn on_frame(&mut self, cx: &mut Cx<'_>, link: LinkId, within: Option<CallId>, frame: &Envelope) {
+    /// A server has said so many bytes that nobody has asked for.
+    fn on_unasked(&mut self, cx: &mut Cx<'_>, link: LinkId, bytes: usize) {
+        let rate = cx.limits().unasked_rate_bytes;
+        let Some(upstream) = self.upstream_of(link) else { return };
+        let Some(flood) = upstream.unasked.spend(bytes, cx.now, rate) else { return };
+        if flood.begins {
+            let name = upstream.name.clone();
+            let words = format!(
+                "it says more unasked than unasked_rate_bytes ({rate}) a second, and is read no faster"
+            );
+            cx.report(&name, LogLevel::Warning, LogCategory::Connection, words);
+        }
+        cx.effect(Effect::RestLink { link, span: flood.rest });
+    }
+
+    /// Returns whether somebody had asked for it.
+    fn on_frame(&mut self, cx: &mut Cx<'_>, link: LinkId, within: Option<CallId>, frame: &Envelope) -> bool {
         match frame.message() {
             Message::Response { id, .. } => {
-                let Some(id) = number_of(id).map(CallId) else { return };
-                let Some(upstream) = self.upstream_of(link) else { return };
+                let Some(id) = number_of(id).map(CallId) else { return false };
+                let Some(upstream) = self.upstream_of(link) else { return false };
                 let server = upstream.id;
                 // Unknown ids are late answers to calls that were given up, or the server's invention.
-                if let Some(call) = upstream.calls.remove(id) {
+                let call = upstream.calls.remove(id);
+                let asked = call.is_some();
+                if let Some(call) = call {
                     upstream.used_at = cx.now;
                     upstream.process.health.answered_at = Some(cx.now);
                     self.on_response(cx, link, server, (id, call), frame);
                 }
                 self.end_if_drained(cx, link);
+                return asked;
             }
             Message::Request { .. } => self.on_asked(cx, link, within, frame),
             Message::Notification { method } => self.on_news(cx, link, within, method, frame),
         }
+        false
     }
 
     fn on_response(

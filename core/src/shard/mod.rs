@@ -216,6 +216,7 @@ impl Shard {
             self.end_endless(cx);
         }
         self.store_changes(cx);
+        self.upstreams.note();
     }
 
     /// When this shard wants [`Input::TimerFired`] next.

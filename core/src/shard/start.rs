@@ -15,13 +15,12 @@ use crate::{LinkId, ServerId, UpstreamFault};
 impl Shard {
     /// Starts servers that are wanted, only so many at the same time.
     pub(super) fn start_queued(&mut self, cx: &mut Cx<'_>) {
-        let mut starting = self.upstreams.values().filter(|upstream| upstream.process.is_starting()).count();
-        let queued: Vec<Seat> = self
-            .upstreams
-            .values()
-            .filter(|upstream| upstream.process.state == State::Queued)
-            .map(Upstream::seat)
-            .collect();
+        self.upstreams.note();
+        let mut starting = self.upstreams.starting();
+        if starting >= cx.limits().starting {
+            return;
+        }
+        let queued: Vec<Seat> = self.upstreams.queued().cloned().collect();
         for seat in queued {
             if starting >= cx.limits().starting {
                 return;

@@ -15,7 +15,7 @@ pub(super) const SWEEP: Duration = Duration::from_secs(30);
 
 impl Shard {
     pub(super) fn next_deadline(&self) -> Option<Deadline> {
-        let upstreams = self.upstreams.values().filter_map(Upstream::deadline).min();
+        let upstreams = self.upstreams.deadline();
         let retired = self.retired.iter().filter(|(_, (upstream, _))| !is_closing(&upstream.process.state));
         let drained = retired
             .map(|(_, (upstream, until))| upstream.calls.deadline().map_or(*until, |at| at.min(*until)));

@@ -14,6 +14,7 @@ mod level;
 mod process;
 mod seats;
 mod speech;
+mod unasked;
 
 pub(crate) use calls::{Call, Caller, Calls, Purpose, Request, Round, Subscribes};
 pub(crate) use learn::{Draft, NextPage};
@@ -21,6 +22,7 @@ pub(crate) use level::Level;
 pub(crate) use process::{Failure, Process, State};
 pub(crate) use seats::{Owner, Seat, Seats};
 pub(crate) use speech::{Edits, handshake_params, own_params, say, with_members};
+pub(crate) use unasked::{UNREADABLE, Unasked};
 
 /// How many lines of error output are kept to explain a failure.
 const TAIL_LINES: usize = 5;
@@ -82,6 +84,8 @@ pub(crate) struct Upstream {
     pub news: News,
     /// The level that it was told to log from.
     pub level: Option<Level>,
+    /// What it says of itself.
+    pub unasked: Unasked,
     tail: VecDeque<String>,
     /// When it was last given another session.
     renewals: VecDeque<Timestamp>,
@@ -106,6 +110,7 @@ impl Upstream {
             probe: Probe::default(),
             news: News::default(),
             level: None,
+            unasked: Unasked::default(),
             tail: VecDeque::new(),
             renewals: VecDeque::new(),
         }

@@ -97,6 +97,8 @@ pub(crate) struct Live {
     pub questions: HashMap<Token, AbortHandle>,
     /// Inputs that an effect has caused at once; taken before the lock is released.
     pub caused: Vec<Input>,
+    /// How long the link that was just read is to be left alone.
+    pub rest: Duration,
     /// What the timer sleeps for.
     armed: Option<Timestamp>,
 }
@@ -143,6 +145,7 @@ impl Cell {
             links: HashMap::new(),
             questions: HashMap::new(),
             caused: Vec::new(),
+            rest: Duration::ZERO,
             armed: None,
         };
         let (ledger, entries) = Ledger::open(&world.instance.limits, records.project.id);
@@ -200,6 +203,13 @@ impl Cell {
     pub(crate) fn feed(self: &Arc<Self>, input: Input) {
         let mut live = self.live();
         self.feed_locked(&mut live, input);
+    }
+
+    /// The same for what was read of a link. Returns how long the link is to be left alone.
+    pub(crate) fn feed_read(self: &Arc<Self>, input: Input) -> Duration {
+        let mut live = self.live();
+        self.feed_locked(&mut live, input);
+        std::mem::take(&mut live.rest)
     }
 
     /// Opens an exchange and gives the shard its input in one step. What asks for an answer (`asks`) is refused while

@@ -52,6 +52,8 @@ pub(crate) fn run(cell: &Arc<Cell>, live: &mut Live) {
                 cell.calls.gather(record, || name_of(cell, id));
             }
             Effect::Report(it) => report(cell, it),
+            // One link is read by each input.
+            Effect::RestLink { link: _, span } => live.rest = span,
             Effect::SendFrame { link, frame } => {
                 let frame = cell.world.held.keep(frame);
                 send_frame(live, link, |handle| handle.send(frame));

@@ -1,6 +1,7 @@
 //! What a link reports, on its way into its shard.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use orch_core::ports::upstream::{CloseReason, Launched, LinkSink};
@@ -44,11 +45,11 @@ impl LinkSink for CellSink {
     }
 
     /// Messages are read before the lock is taken: a large result keeps nobody waiting.
-    fn received(&self, within: Option<&str>, frames: Vec<Bytes>) {
-        let Some(cell) = self.cell.upgrade() else { return };
+    fn received(&self, within: Option<&str>, frames: Vec<Bytes>) -> Duration {
+        let Some(cell) = self.cell.upgrade() else { return Duration::ZERO };
         let messages = frames.into_iter().flat_map(|frame| heard(frame, cell.limits())).collect();
         let within = within.and_then(|id| id.parse().ok()).map(CallId);
-        cell.feed(Input::FramesReceived { link: self.link, within, frames: messages });
+        cell.feed_read(Input::FramesReceived { link: self.link, within, frames: messages })
     }
 
     fn logged(&self, line: String) {

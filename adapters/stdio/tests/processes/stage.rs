@@ -51,8 +51,9 @@ impl LinkSink for Recorder {
         assert!(self.1.lock().unwrap().replace(launched).is_none(), "said once");
     }
 
-    fn received(&self, _within: Option<&str>, frames: Vec<Bytes>) {
+    fn received(&self, _within: Option<&str>, frames: Vec<Bytes>) -> Duration {
         self.record(Event::Received(frames));
+        Duration::ZERO
     }
 
     fn logged(&self, line: String) {

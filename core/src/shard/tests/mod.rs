@@ -16,6 +16,7 @@ mod delivery;
 mod durable;
 mod endings;
 mod eras;
+mod floods;
 mod goals;
 mod goals_asking;
 mod habits;

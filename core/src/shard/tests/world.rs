@@ -251,7 +251,7 @@ impl World {
                 }
                 self.unpublished.push((**definitions).clone());
             }
-            Effect::Record(_) | Effect::Report(_) => {}
+            Effect::Record(_) | Effect::Report(_) | Effect::RestLink { .. } => {}
             Effect::SendFrame { link, frame } | Effect::SendMirrored { link, frame, .. } => {
                 return self.send(*link, &text(frame));
             }

@@ -116,7 +116,7 @@ impl Judge {
             Effect::Publish { definitions } => self.published.push((**definitions).clone()),
             // No project of these worlds has a planner.
             Effect::AskPlanner { .. } | Effect::LeavePlanner { .. } => unreachable!("a planner is asked"),
-            Effect::Record(_) | Effect::Report(_) => {}
+            Effect::Record(_) | Effect::Report(_) | Effect::RestLink { .. } => {}
             Effect::SendFrame { link, frame } | Effect::SendMirrored { link, frame, .. } => {
                 self.see_frame(*link, frame);
             }
