@@ -1,4 +1,5 @@
-# A server on stdio whose tool `once` writes down each of its calls, and may not be called twice; `safe` may; `slow` takes a minute.
+# A server on stdio whose tool `once` writes down each of its calls, and may not be called twice; `safe` may; `slow` takes a minute;
+# `ask` asks its client for a name.
 import json
 import os
 import sys
@@ -6,6 +7,7 @@ import threading
 import time
 
 lock = threading.Lock()
+asked = {}
 
 
 def say(message):
@@ -13,8 +15,19 @@ def say(message):
         print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
 
 
+def ask(message):
+    question, told = f"q{message['id']}", threading.Event()
+    asked[question] = told
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+    say({"id": question, "method": "elicitation/create", "params": {"message": "Who?", "requestedSchema": schema}})
+    told.wait()
+    say({"id": message["id"], "result": {"content": [], "structuredContent": {"said": told.answer}}})
+
+
 def call(message):
     name, arguments = message["params"]["name"], message["params"].get("arguments", {})
+    if name == "ask":
+        return ask(message)
     if name == "once":
         with open(os.environ["LEDGER"], "a") as ledger:
             ledger.write(json.dumps(arguments, sort_keys=True) + "\n")
@@ -36,9 +49,14 @@ for line in sys.stdin:
         tools = [
             {"name": "once", "inputSchema": schema},
             {"name": "slow", "inputSchema": schema},
+            {"name": "ask", "inputSchema": schema},
             {"name": "safe", "inputSchema": schema, "annotations": {"readOnlyHint": True}},
         ]
         say({"id": message["id"], "result": {"tools": tools}})
+    elif message.get("id") in asked:
+        told = asked[message["id"]]
+        told.answer = message.get("result", message.get("error"))
+        told.set()
     elif method == "tools/call":
         threading.Thread(target=call, args=(message,), daemon=True).start()
     elif "id" in message:

@@ -25,7 +25,7 @@ struct Stage {
     key: String,
 }
 
-fn home() -> Arc<Home> {
+pub(crate) fn home() -> Arc<Home> {
     let home = Home::new();
     let server = Server::program(found("python3")).arg("-c").arg(PROGRAM);
     let server = server.env("LEDGER", ledger(&home).display().to_string());

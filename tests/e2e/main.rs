@@ -43,6 +43,7 @@ mod remote;
 mod resumption;
 mod rmcp_client;
 mod room;
+mod sdk_plans;
 mod servers;
 mod start;
 mod stopping;

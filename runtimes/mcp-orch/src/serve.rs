@@ -100,13 +100,9 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
         tokio::join!(instance.stop_servers(), patience);
     };
     // Whoever has not read his answer by then is cut, and so is what runs do that nobody waits for.
-    let drained = async {
-        let _ = http.await;
-        instance.driver.runs_rest().await;
-    };
     let faces = async {
         tokio::select! {
-            () = drained => {}
+            () = drained(http, &instance.driver) => {}
             () = stopping => {}
         }
     };
@@ -114,6 +110,12 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
     instance.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns when everybody is answered, and no call of a run is under way.
+async fn drained<T>(http: impl Future<Output = T>, driver: &Driver) {
+    drop(http.await);
+    driver.runs_rest().await;
 }
 
 /// How long clients have to read the answers to calls that have not ended within the drain time.
