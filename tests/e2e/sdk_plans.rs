@@ -9,7 +9,7 @@ use crate::hub::Hub;
 use crate::peers::python_client;
 use crate::process::succeed;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn a_client_on_the_python_sdk_is_asked_what_steps_ask_in_either_era() {
