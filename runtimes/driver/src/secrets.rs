@@ -47,6 +47,11 @@ impl Secrets {
                 }
             }
         }
+        if let Some(oauth) = &written.oauth {
+            for text in [&oauth.client_secret, &oauth.private_key].into_iter().flatten() {
+                found.extend(filled(text, &lookup));
+            }
+        }
         found.retain(|value| value.len() >= SHORTEST && !is_scheme(value));
         found.extend(found.iter().map(|value| in_json(value)).collect::<Vec<_>>());
         Self::sorted(found)
