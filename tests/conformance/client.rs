@@ -26,6 +26,8 @@ pub(crate) async fn play(scenario: &str, revision: &str) {
     home.mark(&mut suite);
     suite.env(LINKS.0, LINKS.1).args(["client", "--command", &client.join(" ")]);
     suite.args(["--scenario", scenario, "--spec-version", revision, "--timeout", SCENARIO_DEADLINE_MS]);
+    // Extensions are of no revision.
+    suite.arg("--force");
     suite.arg("--output-dir").arg(&results);
     let output = run(suite, DEADLINE).await;
     let left = home.processes();

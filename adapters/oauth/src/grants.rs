@@ -26,7 +26,7 @@ impl Logins {
     async fn refresh(&self, visit: &Visit, slot: &Slot) -> Result<Pass, NoPass> {
         let mut kept = slot.kept(visit);
         let Some(Tokens { source, refresh, .. }) = kept.tokens.clone() else {
-            return Err(login(visit, "it lets nobody in, and nobody has logged in there yet"));
+            return Err(login(visit, "it lets nobody in without a login"));
         };
         let Some(refresh) = refresh else {
             return Err(login(visit, "its token is not good any more, and nothing renews it"));

@@ -265,9 +265,15 @@ impl Process {
                 self.health.failure = Some((now, cause.clone()));
                 self.failure = Some(Failure::login_required(cause));
             }
-            None if self.needs_login() => self.failure = None,
+            // Before it runs, one refusal tells more than what else it answers.
+            None if matches!(self.state, State::Running { .. }) => self.forget_login(),
             None => {}
         }
+    }
+
+    /// Whether a login is needed is to be seen anew.
+    pub(crate) fn forget_login(&mut self) {
+        self.failure.take_if(|failure| failure.login);
     }
 
     /// The state's name for people.

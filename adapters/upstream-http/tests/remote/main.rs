@@ -13,6 +13,7 @@
 mod ends;
 mod losses;
 mod old;
+mod passes;
 mod reach;
 mod refusals;
 mod requests;

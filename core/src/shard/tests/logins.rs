@@ -55,6 +55,15 @@ fn a_server_that_lets_nobody_in_needs_a_login_and_its_calls_say_how() {
 }
 
 #[test]
+fn a_server_that_lets_nobody_in_to_one_question_and_refuses_the_other_needs_a_login() {
+    let script = Script { discovery: Discovery::Silent, hello: Hello::Refuses, ..Script::default() };
+    let mut world = remote_of(script);
+    let probe = world.requested("a");
+    let_nobody_in(&mut world, &probe);
+    expect_login(&world);
+}
+
+#[test]
 fn a_server_that_wants_a_login_while_it_runs_says_so_until_it_lets_somebody_in() {
     let mut world = remote_of(Script::default());
     let client = world.client(HTTP, at("a"));

@@ -76,13 +76,10 @@ pub(crate) async fn forget(args: Logout) -> anyhow::Result<ExitCode> {
 /// How the server does with the new tokens.
 fn tell(server: &ServerView) -> ExitCode {
     terminal::line(&format!("{}: logged in; {}, health {}", server.name, server.state, server.health));
-    match &server.cause {
-        Some(cause) => {
-            terminal::note(cause);
-            ExitCode::FAILURE
-        }
-        None => ExitCode::SUCCESS,
+    if let Some(cause) = &server.cause {
+        terminal::note(cause);
     }
+    if server.state == "running" { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn line() -> io::Result<String> {
