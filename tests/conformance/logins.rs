@@ -1,7 +1,7 @@
 //! The hub as a client of servers that want a login: the scenarios about authorization, for both revisions.
 //!
 //! Somebody opens the address that `mcp-orch login` prints, whenever the hub says that a login is needed. Of the scenarios
-//! of the suite four are left out, none of which is scored: DPoP (`auth/dpop`, `auth/dpop-nonce`), workload identities
+//! of the suite four are left out, none of which is scored: `auth/dpop` and `auth/dpop-nonce`, workload identities
 //! (`auth/wif-jwt-bearer`) and `auth/enterprise-managed-authorization` are extensions that the hub does not have.
 
 use crate::client::play;

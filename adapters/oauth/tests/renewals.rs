@@ -1,4 +1,5 @@
 //! Tokens over time: when they are renewed, how often, and what is said when that is over.
+#![expect(clippy::unwrap_used, reason = "tests, and what serves them")]
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
