@@ -22,3 +22,4 @@ mod sessions;
 mod stage;
 mod stateless;
 mod streams;
+mod web;
