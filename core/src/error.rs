@@ -207,6 +207,14 @@ pub enum UpstreamFault {
         /// What is wrong, and what to do.
         cause: String,
     },
+    /// It lets nobody in who has not logged in: nothing has happened.
+    #[error("server {server} wants a login: {cause}")]
+    LoginRequired {
+        /// Its name.
+        server: String,
+        /// Why, and what to do.
+        cause: String,
+    },
     /// It ended before it was sent the request: nothing has happened.
     #[error("server {server} ended before the request was sent: {cause}; nothing was done")]
     NotSent {

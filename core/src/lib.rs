@@ -23,6 +23,7 @@ pub mod ids;
 pub mod key;
 pub mod limits;
 pub mod mcp;
+pub mod oauth;
 pub mod plan;
 pub mod planner;
 pub mod ports;

@@ -216,6 +216,18 @@ pub struct Limits {
     /// Bytes a second that one server may say that nobody has asked for: notifications, requests, answers to nothing. A second's
     /// worth may come at once; what comes faster is read later.
     pub unasked_rate_bytes: usize,
+    /// How long one exchange with an authorization server may take, connection included.
+    pub login_exchange: Duration,
+    /// The longest answer of an authorization server, and the longest metadata, in bytes.
+    pub login_answer_bytes: usize,
+    /// How long somebody may take to log in.
+    pub login_wait: Duration,
+    /// How long before its end a token is renewed.
+    pub login_early: Duration,
+    /// The pause after a renewal that an authorization server did not answer.
+    pub login_retry: Duration,
+    /// How often more rights may be asked for that a server does not find enough, before it is said that this leads nowhere.
+    pub login_steps: u32,
     /// The longest text of one log entry, in bytes; more is cut off.
     pub log_entry_bytes: usize,
     /// Bytes of entries a second that are kept of one server.

@@ -1,7 +1,8 @@
 //! The hub as the client of a server of the suite's: what it says to servers, whoever asks it to.
 //!
-//! Of the scenarios those are left out that are about authorization, which the hub has none of towards servers.
+//! The scenarios about authorization are in `logins`.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::binary;
@@ -16,7 +17,7 @@ const SCENARIO_DEADLINE_MS: &str = "15000";
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Lets the hub play the client in a scenario.
-async fn play(scenario: &str, revision: &str) {
+pub(crate) async fn play(scenario: &str, revision: &str) {
     let home = Home::new();
     let results = home.path().join("results");
     let client = installed().join("conformance/client/main.mjs");
@@ -25,17 +26,27 @@ async fn play(scenario: &str, revision: &str) {
     home.mark(&mut suite);
     suite.env(LINKS.0, LINKS.1).args(["client", "--command", &client.join(" ")]);
     suite.args(["--scenario", scenario, "--spec-version", revision, "--timeout", SCENARIO_DEADLINE_MS]);
+    // Extensions are of no revision.
+    suite.arg("--force");
     suite.arg("--output-dir").arg(&results);
     let output = run(suite, DEADLINE).await;
     let left = home.processes();
     left.iter().copied().for_each(kill);
-    let folder = std::fs::read_dir(&results).into_iter().flatten().flatten().next();
-    let failed = folder.and_then(|folder| failures(&folder.path()));
+    let failed = folder(&results.join(scenario)).and_then(|folder| failures(&folder));
     let failed = failed.unwrap_or_else(|| panic!("nothing was run: {}", text(&output.stderr)));
     let lines: Vec<String> = failed.into_iter().map(|it| format!("{}: {}", it.check, it.message)).collect();
     let said = text(&output.stderr);
     assert!(lines.is_empty() && output.status.success(), "{scenario}:\n    {}\n{said}", lines.join("\n    "));
     assert!(left.is_empty(), "the hub left {} processes behind", left.len());
+}
+
+/// The folder with the results of the scenario of that name, behind which the time stands.
+fn folder(named: &Path) -> Option<PathBuf> {
+    let beside = std::fs::read_dir(named.parent()?).ok()?.flatten().map(|folder| folder.path());
+    let name = named.file_name()?.to_str()?;
+    beside
+        .into_iter()
+        .find(|folder| folder.file_name().is_some_and(|it| it.to_string_lossy().starts_with(name)))
 }
 
 macro_rules! scenarios {

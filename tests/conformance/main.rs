@@ -22,5 +22,6 @@ mod cells;
 mod client;
 mod expected;
 mod fixture;
+mod logins;
 mod shim;
 mod suite;

@@ -18,7 +18,7 @@ macro_rules! corpora {
     };
 }
 
-corpora! { config cursor envelope framer gate headers key plan planner record session shard sse supervisor translate }
+corpora! { config cursor envelope framer gate headers key oauth plan planner record session shard sse supervisor translate }
 
 /// Runs a target on every input of its corpus, and fails with the names of those that it does not pass.
 fn replay(target: &str, check: fn(&[u8])) {

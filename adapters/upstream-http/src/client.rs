@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -12,9 +13,11 @@ use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper_util::client::legacy;
 use hyper_util::rt::TokioTimer;
+use orch_core::ports::passes::NoPass;
 use tokio_util::task::TaskTracker;
 
 use crate::connect::{Connector, NotConnected};
+use crate::door::{Door, Shut, header};
 use crate::guard::Destination;
 use crate::queue::{Held, Parcel};
 
@@ -27,6 +30,8 @@ pub(crate) struct Client {
     http: legacy::Client<Connector, Outgoing>,
     /// The operator's headers, and the hub's own.
     common: HeaderMap,
+    /// Where the server lets in who has logged in.
+    door: Option<Door>,
     to: Destination,
 }
 
@@ -49,7 +54,12 @@ impl Unanswered {
 
 impl Client {
     /// A client whose connections live on `tasks`.
-    pub(crate) fn new(connector: Connector, mut common: HeaderMap, tasks: TaskTracker) -> Self {
+    pub(crate) fn new(
+        connector: Connector,
+        mut common: HeaderMap,
+        door: Option<Door>,
+        tasks: TaskTracker,
+    ) -> Self {
         let agent = HeaderValue::from_static(concat!("mcp-orch/", env!("CARGO_PKG_VERSION")));
         common.insert(header::USER_AGENT, agent);
         common.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -59,7 +69,7 @@ impl Client {
             .pool_idle_timeout(idle)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .build(connector);
-        Self { http, common, to }
+        Self { http, common, door, to }
     }
 
     /// The server.
@@ -67,8 +77,36 @@ impl Client {
         &self.to
     }
 
-    /// Sends a request, and waits for the head of its answer.
+    /// Sends a request, and waits for the head of its answer. Where the server wants a login for it, [`Shut`] goes with the
+    /// answer.
     pub(crate) async fn send(
+        &self,
+        method: Method,
+        uri: Uri,
+        mut own: HeaderMap,
+        body: Outgoing,
+    ) -> Result<Response<Incoming>, Unanswered> {
+        let Some(door) = &self.door else { return self.once(method, uri, own, body).await };
+        let mut shown = door.pass().await;
+        let mut again = false;
+        loop {
+            own.extend(shown.as_ref().and_then(header));
+            let mut response = self.once(method.clone(), uri.clone(), own.clone(), body.clone()).await?;
+            match door.again(shown, &response).await {
+                None => return Ok(response),
+                Some(Ok(_)) if again => return Ok(response),
+                Some(Ok(pass)) => shown = Some(pass),
+                Some(Err(NoPass::LoginRequired(words))) => {
+                    response.extensions_mut().insert(Shut(words));
+                    return Ok(response);
+                }
+                Some(Err(NoPass::Unavailable(words))) => return Err(Unanswered::NotSent(words)),
+            }
+            again = true;
+        }
+    }
+
+    async fn once(
         &self,
         method: Method,
         uri: Uri,
@@ -117,13 +155,19 @@ where
 }
 
 /// The body of a request: a whole message or nothing. The message's place in the queue is given back when it is
-/// handed to the connection.
-#[derive(Debug, Default)]
-pub(crate) struct Outgoing(Option<(Bytes, Held)>);
+/// handed to the connection, and will not be sent again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outgoing(Option<(Bytes, Option<Arc<Held>>)>);
 
 impl From<Parcel> for Outgoing {
     fn from(parcel: Parcel) -> Self {
-        Self(Some((parcel.bytes, parcel.held)))
+        Self(Some((parcel.bytes, Some(Arc::new(parcel.held)))))
+    }
+}
+
+impl From<Bytes> for Outgoing {
+    fn from(bytes: Bytes) -> Self {
+        Self(Some((bytes, None)))
     }
 }
 

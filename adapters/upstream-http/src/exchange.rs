@@ -11,6 +11,7 @@ use orch_core::rpc::{Envelope, Members, Message as Rpc, Sender, number_of, repli
 use tokio::time::timeout;
 
 use crate::client::Unanswered;
+use crate::door::Shut;
 use crate::follow;
 use crate::frames::{self, Cut, Events};
 use crate::head::{Media, media, words};
@@ -146,6 +147,10 @@ async fn on_refusal(
     let status = response.status();
     if status == StatusCode::NOT_FOUND && in_session && !wires.one_stream {
         return Ending::Expired { refused: true };
+    }
+    if let Some(Shut(words)) = response.extensions().get() {
+        wires.outlet.shut(&request.id, words.clone());
+        return Ending::Done;
     }
     let (why, kind) = (words(wires.to(), &response), media(&response));
     // A refusal of credentials tells nothing of MCP, whatever stands in its body.

@@ -4,6 +4,7 @@ use http::header::{CONTENT_TYPE, LOCATION};
 use http::{Response, StatusCode};
 use url::Url;
 
+use crate::door::Shut;
 use crate::guard::Destination;
 
 /// The type of a body.
@@ -36,6 +37,9 @@ pub(crate) fn words<B>(to: &Destination, response: &Response<B>) -> String {
             "{to} redirects to {}, and redirects are not followed: correct `url`",
             target(to, response)
         );
+    }
+    if let Some(Shut(words)) = response.extensions().get() {
+        return words.clone();
     }
     let step = match status {
         StatusCode::UNAUTHORIZED => "it wants other credentials: check `headers`",

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use orch_core::Limits;
+use orch_core::ports::passes::Passes;
 use orch_core::ports::upstream::{Grace, LaunchSpec, LinkSink, QueueFull, UpstreamLink, Upstreams};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -20,6 +21,7 @@ use tokio_util::task::TaskTracker;
 mod client;
 mod connect;
 mod desk;
+mod door;
 mod exchange;
 mod follow;
 mod frames;
@@ -34,10 +36,12 @@ mod pipe;
 mod queue;
 mod session;
 mod tls;
+mod web;
 mod wires;
 
 pub use guard::{Allowed, BadEntry};
 pub use tls::BadRoots;
+pub use web::HttpWeb;
 
 use guard::Guard;
 use life::{Life, NOW};
@@ -61,7 +65,20 @@ impl HttpUpstreams {
         runtime: Handle,
     ) -> Result<Self, BadRoots> {
         let (guard, tls) = (Arc::new(Guard { allowed }), tls::config(own_roots)?);
-        Ok(Self { way: Way { guard, tls, limits: Arc::new(limits), tasks: TaskTracker::new() }, runtime })
+        let (limits, tasks) = (Arc::new(limits), TaskTracker::new());
+        Ok(Self { way: Way { guard, tls, limits, tasks, passes: None }, runtime })
+    }
+
+    /// The same, for servers that let in who has logged in there. Without it their refusals are their last word.
+    #[must_use]
+    pub fn with_passes(mut self, passes: Arc<dyn Passes>) -> Self {
+        self.way.passes = Some(passes);
+        self
+    }
+
+    /// Single exchanges on the same way.
+    pub fn web(&self) -> HttpWeb {
+        HttpWeb { way: self.way.clone() }
     }
 
     /// Whether the server of a URL may be reached: its host is resolved, and nothing connected to. `Ok` is the server

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::desk::{Desk, End};
 use crate::exchange::Ending;
 use crate::message::Message;
-use crate::open::{self, Opened, Way};
+use crate::open::{self, Opened, Unopened, Way};
 use crate::queue::Queue;
 use crate::wires::Wires;
 
@@ -50,7 +50,8 @@ impl Life {
         };
         let Opened { wires, stream } = match opened {
             Ok(opened) => opened,
-            Err(words) => return CloseReason::NotStarted(words),
+            Err(Unopened::LoginRequired(words)) => return CloseReason::LoginRequired(words),
+            Err(Unopened::Failed(words)) => return CloseReason::NotStarted(words),
         };
         wires.outlet.opened();
         let mut desk = Desk::new(Arc::clone(&wires));
@@ -97,6 +98,7 @@ impl Life {
             }
             CloseReason::Lost(ref words) => words.as_str(),
             CloseReason::Exited(_)
+            | CloseReason::LoginRequired(_)
             | CloseReason::MessageTooLong
             | CloseReason::Misconfigured(_)
             | CloseReason::NotStarted(_)

@@ -1,10 +1,12 @@
 //! From a specification to a link that can carry messages, or the words why not.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use orch_core::Limits;
+use orch_core::ports::passes::{Passes, Visit};
 use orch_core::ports::upstream::{LaunchSpec, LinkSink};
 use orch_core::record::{RemoteKind, Transport};
 use orch_core::sse::Parsed;
@@ -14,6 +16,7 @@ use url::Url;
 
 use crate::client::Client;
 use crate::connect::Connector;
+use crate::door::{Door, Shut};
 use crate::exchange::Ending;
 use crate::frames::{self, Cut, Events};
 use crate::guard::{self, Destination, Guard};
@@ -43,18 +46,41 @@ const RESERVED: [&str; 16] = [
 ];
 
 /// What every link needs of its adapter.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Way {
     pub(crate) guard: Arc<Guard>,
     pub(crate) tls: Arc<ClientConfig>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) tasks: TaskTracker,
+    /// What servers are shown that ask who it is.
+    pub(crate) passes: Option<Arc<dyn Passes>>,
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Way").field("guard", &self.guard).finish_non_exhaustive()
+    }
 }
 
 impl Way {
     pub(crate) fn connector(&self, to: Destination) -> Connector {
         let (guard, tls, limits) = (&self.guard, &self.tls, &self.limits);
         Connector { to, guard: Arc::clone(guard), tls: Arc::clone(tls), limits: Arc::clone(limits) }
+    }
+}
+
+/// Why a link was not opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unopened {
+    /// Somebody has to log in there.
+    LoginRequired(String),
+    /// Anything else.
+    Failed(String),
+}
+
+impl From<String> for Unopened {
+    fn from(words: String) -> Self {
+        Self::Failed(words)
     }
 }
 
@@ -73,17 +99,18 @@ pub(crate) struct Stream {
 }
 
 /// Reaches for a server: over Streamable HTTP its address, over HTTP+SSE its stream.
-pub(crate) async fn open(way: Way, launch: &LaunchSpec, sink: Arc<dyn LinkSink>) -> Result<Opened, String> {
+pub(crate) async fn open(way: Way, launch: &LaunchSpec, sink: Arc<dyn LinkSink>) -> Result<Opened, Unopened> {
     let Transport::Remote { kind, url, headers } = &launch.spec.transport else {
-        return Err("this is a program, not a remote server".to_owned());
+        return Err("this is a program, not a remote server".to_owned().into());
     };
     let (url, to) = guard::read(url).map_err(|refusal| refusal.to_string())?;
+    let door = door(&way, launch);
     let connector = way.connector(to);
     let uri = uri(&url)?;
     let common = given(headers)?;
     connector.addresses().await.map_err(|why| why.0)?;
     let limits = way.limits;
-    let client = Client::new(connector, common, way.tasks);
+    let client = Client::new(connector, common, door, way.tasks);
     let (uri, stream) = match kind {
         RemoteKind::Http => (uri, None),
         RemoteKind::Sse => {
@@ -100,6 +127,13 @@ pub(crate) async fn open(way: Way, launch: &LaunchSpec, sink: Arc<dyn LinkSink>)
         limit: launch.message_bytes,
     };
     Ok(Opened { wires: Arc::new(wires), stream })
+}
+
+/// Where the hub may log in.
+fn door(way: &Way, launch: &LaunchSpec) -> Option<Door> {
+    let passes = way.passes.as_ref()?;
+    let visit = Visit::of(&launch.project, &launch.server, &launch.spec)?;
+    Some(Door { passes: Arc::clone(passes), visit: Arc::new(visit) })
 }
 
 impl Stream {
@@ -120,15 +154,18 @@ impl Stream {
 }
 
 /// Opens the stream and waits for the name of the endpoint that takes messages.
-async fn endpoint(client: &Client, url: &Url, uri: Uri, limit: usize) -> Result<(Uri, Stream), String> {
+async fn endpoint(client: &Client, url: &Url, uri: Uri, limit: usize) -> Result<(Uri, Stream), Unopened> {
     let to = client.to();
     let response =
         wires::stream(client, uri, HeaderMap::new()).await.map_err(|why| why.words().to_owned())?;
+    if let Some(Shut(words)) = response.extensions().get() {
+        return Err(Unopened::LoginRequired(words.clone()));
+    }
     if !response.status().is_success() {
-        return Err(words(to, &response));
+        return Err(words(to, &response).into());
     }
     if media(&response) != Media::Events {
-        return Err(format!("{to} did not answer with an event stream: check `url` and `type`"));
+        return Err(format!("{to} did not answer with an event stream: check `url` and `type`").into());
     }
     let mut events = Events::new(response.into_body(), limit);
     loop {

@@ -61,6 +61,11 @@ impl Outlet {
         self.fail(id, UpstreamFault::Refused { server: self.server(), status, cause });
     }
 
+    /// The server lets nobody in who has not logged in.
+    pub(crate) fn shut(&self, id: &str, cause: String) {
+        self.fail(id, UpstreamFault::LoginRequired { server: self.server(), cause });
+    }
+
     fn fail(&self, id: &str, fault: UpstreamFault) {
         let _nothing_was_read = self.sink.received(Some(id), vec![Fault::from(fault).frame(Some(id)).into()]);
     }

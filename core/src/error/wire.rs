@@ -136,6 +136,24 @@ impl UpstreamFault {
         })
     }
 
+    /// The cause in an answer that says in place of a server that somebody has to log in there.
+    pub(crate) fn login_required(server: &str, answer: &Envelope) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Error {
+            code: i32,
+            data: Data,
+        }
+        #[derive(Deserialize)]
+        struct Data {
+            reason: String,
+        }
+        let error = serde_json::from_slice::<Error>(answer.raw(Field::Error)?).ok()?;
+        let said = answer.text(Field::ErrorMessage)?;
+        let cause = said.strip_prefix(&*format!("server {server} wants a login: "))?;
+        let it_is = error.code == own::UNAVAILABLE && error.data.reason == "login_required";
+        it_is.then(|| cause.to_owned())
+    }
+
     /// Whether an answer is one of the hub's own faults, which a link gives in place of a word of its server.
     pub(crate) fn is_answer_of_hub(answer: &Envelope) -> bool {
         let code = answer.raw_str(Field::Code).and_then(|code| code.parse().ok());
@@ -182,6 +200,10 @@ impl UpstreamFault {
                 let again = matches!(status, 408 | 425 | 429 | 503);
                 let data = format!("{{\"retryable\":{again},\"status\":{status}}}");
                 (200, own::UNAVAILABLE, Some(data))
+            }
+            Self::LoginRequired { .. } => {
+                let data = "{\"retryable\":false,\"status\":401,\"reason\":\"login_required\"}";
+                (200, own::UNAVAILABLE, Some(data.to_owned()))
             }
             Self::NeedsClient { what, .. } => (200, own::NEEDS_INPUT, Some(required(*what))),
             Self::InputRefused { .. } => (200, own::NEEDS_INPUT, None),

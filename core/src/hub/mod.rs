@@ -89,7 +89,7 @@ pub struct ServerView {
     /// `enabled` or `disabled`.
     pub configured: String,
     /// `built-in`, `stopped`, `queued`, `starting`, `running`, `idle` (ended because nobody used it), `backing-off`,
-    /// `crashed` or `stopping`.
+    /// `crashed`, `needs-login` (it lets nobody in) or `stopping`.
     pub state: String,
     /// `ok`, `degraded` (it answers, and does not offer what it says), `failed`, or `unknown` while the server was never
     /// heard of.

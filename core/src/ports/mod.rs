@@ -8,10 +8,12 @@ use core::future::Future;
 use core::pin::Pin;
 
 pub mod gateway;
+pub mod passes;
 pub mod planner;
 pub mod store;
 pub mod upstream;
 pub mod variables;
+pub mod web;
 
 /// A future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -132,6 +132,8 @@ pub enum CloseReason {
         /// sent any more. What became of the others that wait for an answer is unknown.
         refused: Vec<String>,
     },
+    /// A remote server lets nobody in before somebody has logged in there: words that are fit for a user.
+    LoginRequired(String),
     /// A remote server was reached, and then no more: words that are fit for a user.
     Lost(String),
     /// A message was longer than the bound.

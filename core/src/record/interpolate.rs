@@ -5,10 +5,13 @@
 //! replacement is never looked at again, so a value cannot smuggle in another reference.
 
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+use crate::oauth::OauthSpec;
 
 use super::{Confinement, Paths, ServerSpec, Transport};
 
@@ -19,7 +22,7 @@ pub struct MissingVariable {
     /// What stood between `${` and `}` or `:-`.
     pub name: String,
     /// The parts of the specification that refer to it: `command`, `args`, `env NAME`, `cwd`, `url`, `header NAME`, `paths`,
-    /// `wrapper`.
+    /// `wrapper`, `oauth NAME`.
     pub places: String,
 }
 
@@ -68,9 +71,10 @@ pub fn resolve(
     let mut all = |paths: &[String]| paths.iter().map(|path| filler.text("paths", path)).collect();
     let paths = Paths { read: all(&paths.read), write: all(&paths.write) };
     let wrapper = spec.confinement.wrapper.iter().map(|word| filler.text("wrapper", word)).collect();
+    let oauth = spec.oauth.as_ref().map(|oauth| Box::new(filler.oauth(oauth)));
     if filler.missing.is_empty() {
         let confinement = Confinement { paths, wrapper, ..spec.confinement.clone() };
-        Ok(ServerSpec { transport, confinement, ..spec.clone() })
+        Ok(ServerSpec { transport, confinement, oauth, ..spec.clone() })
     } else {
         let missing = filler.missing.into_iter();
         Err(missing.map(|(name, places)| MissingVariable { name, places: places.join(", ") }).collect())
@@ -93,6 +97,21 @@ impl<L: Fn(&str) -> Option<String>> Filler<L> {
             }
             String::new()
         })
+    }
+
+    fn oauth(&mut self, spec: &OauthSpec) -> OauthSpec {
+        let mut text = |name: &str, value: &Option<String>| {
+            value.as_ref().map(|text| self.text(&format!("oauth {name}"), text))
+        };
+        OauthSpec {
+            issuer: text("issuer", &spec.issuer),
+            client_id: text("clientId", &spec.client_id),
+            client_secret: text("clientSecret", &spec.client_secret),
+            private_key: text("privateKey", &spec.private_key),
+            private_key_file: text("privateKeyFile", &spec.private_key_file),
+            client_metadata_url: text("clientMetadataUrl", &spec.client_metadata_url),
+            ..spec.clone()
+        }
     }
 
     fn values(&mut self, kind: &str, map: &BTreeMap<String, String>) -> BTreeMap<String, String> {
@@ -228,6 +247,18 @@ mod tests {
     fn command_args_env_values_cwd_url_and_headers_are_resolved_and_nothing_else() {
         assert_eq!(resolve(&stdio("${HOME}"), lookup), Ok(stdio("/home/u")));
         assert_eq!(resolve(&remote("${HOME}"), lookup), Ok(remote("/home/u")));
+    }
+
+    #[test]
+    fn what_is_said_of_logins_is_resolved() {
+        let oauth = |id: &str, secret: &str| {
+            let (client_id, client_secret) = (Some(id.into()), Some(secret.into()));
+            let oauth = OauthSpec { client_id, client_secret, ..OauthSpec::default() };
+            ServerSpec { oauth: Some(Box::new(oauth)), ..remote("x") }
+        };
+        assert_eq!(resolve(&oauth("hub", "${HOME}"), lookup), Ok(oauth("hub", "/home/u")));
+        let missing = resolve(&oauth("hub", "${NOPE}"), lookup).unwrap_err();
+        assert_eq!(missing.first().map(|it| &*it.places), Some("oauth clientSecret"));
     }
 
     #[test]

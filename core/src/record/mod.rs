@@ -3,11 +3,13 @@
 //! A stored record is one version byte and a postcard body. postcard is not self-describing, so a field is never
 //! added in place: a new shape gets a new version byte, and the old struct stays, to be lifted when read.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::oauth::OauthSpec;
 use crate::{KeyId, ProjectId, ServerId, Timestamp};
 
 mod call;
@@ -126,6 +128,8 @@ pub struct ServerSpec {
     pub sharing: Sharing,
     /// What its processes may do here.
     pub confinement: Confinement,
+    /// How the hub logs in there, where it is remote; absent where nobody has said anything.
+    pub oauth: Option<Box<OauthSpec>>,
     /// Names of tools that a client may call without asking. Kept for clients; the hub does not act on it.
     pub auto_approve: Vec<String>,
     /// Members that this release does not know, as JSON text by name, written back as they were.
@@ -147,6 +151,7 @@ impl ServerSpec {
             protocol: Protocol::default(),
             sharing: Sharing::default(),
             confinement: Confinement::default(),
+            oauth: None,
             auto_approve: Vec::new(),
             unknown: BTreeMap::new(),
         }

@@ -1,5 +1,6 @@
 //! Records of any content survive being stored, and what is not a record is refused.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use proptest::collection::{btree_map, vec};
@@ -13,6 +14,7 @@ use super::{
     Protocol, Record, RemoteKind, Run, RunCall, Server, ServerSpec, Serves, Session, Sharing, Started,
     Subscription, Transport, Wishes, decode, encode,
 };
+use crate::oauth::{Grant, OauthSpec};
 use crate::ports::gateway::Target;
 use crate::run::{Happened, Life, Status, Unit};
 use crate::{KeyId, LaunchId, LogId, ProjectId, RunId, ServerId, SessionId, Timestamp};
@@ -59,11 +61,11 @@ fn server() -> impl Strategy<Value = Record> {
     let (protocol, sharing) = (select(&Protocol::ALL), select(&Sharing::ALL));
     let seconds = || prop::option::of(any::<u32>());
     let times = (any::<u32>(), seconds(), seconds());
-    let words = (protocol, sharing, confinement());
+    let words = (protocol, sharing, confinement(), prop::option::of(oauth().prop_map(Box::new)));
     let rest = (any::<bool>(), times, words, vec(text(), 0..4), btree_map(text(), text(), 0..4));
     (server_id(), project_id(), text(), transport(), rest).prop_map(|(id, project, name, transport, rest)| {
         let (disabled, (timeout_s, call_timeout_s, idle_s), words, auto_approve, unknown) = rest;
-        let (protocol, sharing, confinement) = words;
+        let (protocol, sharing, confinement, oauth) = words;
         let spec = ServerSpec {
             transport,
             disabled,
@@ -73,10 +75,29 @@ fn server() -> impl Strategy<Value = Record> {
             protocol,
             sharing,
             confinement,
+            oauth,
             auto_approve,
             unknown,
         };
         Record::Server(Server { id, project, name, origin: Origin::ConfigFile, spec })
+    })
+}
+
+fn oauth() -> impl Strategy<Value = OauthSpec> {
+    let word = || prop::option::of(text());
+    let client = (word(), word(), word(), word(), word());
+    (select(&Grant::ALL), word(), client, vec(text(), 0..3)).prop_map(|(grant, issuer, client, scopes)| {
+        let (client_id, client_secret, private_key, private_key_file, client_metadata_url) = client;
+        OauthSpec {
+            grant,
+            issuer,
+            client_id,
+            client_secret,
+            private_key,
+            private_key_file,
+            client_metadata_url,
+            scopes,
+        }
     })
 }
 

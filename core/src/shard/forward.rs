@@ -165,7 +165,9 @@ impl Shard {
             return Err(Exceeded { limit: Limit::LinkInFlightBytes, value: most as u64, hint }.into());
         }
         let pause = upstream.process.pauses_until().map(|until| until.since(cx.now));
-        if pause.is_some_and(|pause| pause > WORTH_WAITING) {
+        // Nobody logs in within a moment.
+        let worth = if upstream.process.needs_login() { Duration::ZERO } else { WORTH_WAITING };
+        if pause.is_some_and(|pause| pause > worth) {
             return Err(upstream.unavailable().into());
         }
         upstream.process.want(cx.now);

@@ -45,6 +45,7 @@ impl Shard {
         let Some(upstream) = self.upstream_of(link) else { return };
         let State::Opening { deadline, .. } = upstream.process.state else { return };
         upstream.process.pid = pid;
+        upstream.process.forget_login();
         upstream.probe = Probe { asked: 0, ..upstream.probe };
         let approach = approach(cx, upstream);
         upstream.process.state = State::Handshaking { link, deadline, probe: None };
@@ -97,7 +98,7 @@ impl Shard {
                 Protocol::Modern => "it did not accept server/discover",
                 Protocol::Auto | Protocol::Legacy => "it accepted neither initialize nor server/discover",
             };
-            let failure = refusal(&upstream.name, protocol, what, response);
+            let failure = refusal(upstream, protocol, what, response);
             self.break_link(cx, link, &failure);
         }
     }
@@ -130,7 +131,7 @@ impl Shard {
         }
         if !upstream.calls.has_own(|purpose| matches!(purpose, Purpose::Probe)) {
             let protocol = protocol(cx, server);
-            let failure = refusal(&upstream.name, protocol, "it did not accept initialize", response);
+            let failure = refusal(upstream, protocol, "it did not accept initialize", response);
             self.break_link(cx, link, &failure);
         }
     }

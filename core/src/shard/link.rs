@@ -90,6 +90,8 @@ impl Shard {
                 let asked = call.is_some();
                 if let Some(call) = call {
                     upstream.used_at = cx.now;
+                    let login = UpstreamFault::login_required(&upstream.name, frame);
+                    upstream.process.hear(login, cx.now);
                     upstream.process.health.answered_at = Some(cx.now);
                     self.on_response(cx, link, server, (id, call), frame);
                 }
@@ -209,6 +211,7 @@ impl Shard {
         } else if self.upstream_of(link).is_some() {
             let renewed = match reason {
                 CloseReason::Expired { .. } => self.renew(cx, link).map_err(Failure::passing),
+                CloseReason::LoginRequired(why) => Err(Failure::login_required(why.clone())),
                 CloseReason::Misconfigured(why) => Err(Failure::lasting(why.clone())),
                 CloseReason::Exited(_)
                 | CloseReason::Lost(_)
@@ -333,7 +336,8 @@ fn describe(reason: &CloseReason) -> String {
         CloseReason::Exited(code) => format!("its process ended with exit code {code}"),
         CloseReason::Expired { .. } => "it no longer knows its session".to_owned(),
         CloseReason::MessageTooLong => "it sent a message over the limit message_bytes".to_owned(),
-        CloseReason::Lost(why)
+        CloseReason::LoginRequired(why)
+        | CloseReason::Lost(why)
         | CloseReason::Misconfigured(why)
         | CloseReason::NotStarted(why)
         | CloseReason::OverLimit(why) => why.clone(),

@@ -9,10 +9,15 @@ use super::greet::protocol;
 use crate::ServerId;
 use crate::record::{Protocol, ServerSpec};
 use crate::rpc::{Envelope, Field};
-use crate::upstream::{Failure, State};
+use crate::upstream::{Failure, State, Upstream};
 
-/// The link's own cause where nobody was reached, or what was refused and how.
-pub(super) fn refusal(server: &str, protocol: Protocol, what: &str, response: &Envelope) -> Failure {
+/// The link's own cause where nobody was reached, or what was refused and how. A server that has let nobody in has said
+/// nothing else that counts.
+pub(super) fn refusal(upstream: &Upstream, protocol: Protocol, what: &str, response: &Envelope) -> Failure {
+    if let Some(login) = upstream.process.failure.as_ref().filter(|failure| failure.login) {
+        return login.clone();
+    }
+    let server = &upstream.name;
     let said = response.text(Field::ErrorMessage).unwrap_or_default();
     let ways = ["is not available", "did not take the request", "ended before it answered"];
     let own = ways.iter().find_map(|way| said.strip_prefix(&*format!("server {server} {way}: ")));

@@ -79,6 +79,9 @@ fn isolation(entry: &Entry, instance: &Instance) -> Option<String> {
 }
 
 fn next_step(server: &str, process: &Process) -> Option<String> {
+    if process.needs_login() {
+        return Some(format!("log in there: mcp-orch login {server}"));
+    }
     let crashed = matches!(process.state, State::Crashed { .. });
     crashed.then(|| format!("mend that, then: mcp-orch start {server} (by itself it is tried once an hour)"))
 }

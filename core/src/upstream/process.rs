@@ -64,23 +64,32 @@ pub(crate) struct Failure {
     pub cause: String,
     /// Whether it will fail again until its configuration is another one.
     pub lasts: bool,
+    /// Whether somebody has to log in.
+    pub login: bool,
 }
 
 impl Failure {
     /// A failure that only another configuration mends.
     pub(crate) fn lasting(cause: String) -> Self {
-        Self { cause, lasts: true }
+        Self { cause, lasts: true, login: false }
+    }
+
+    /// A failure that a login mends.
+    pub(crate) fn login_required(cause: String) -> Self {
+        Self { cause, lasts: true, login: true }
     }
 
     /// A failure that may be none the next time.
     pub(crate) fn passing(cause: impl Into<String>) -> Self {
-        Self { cause: cause.into(), lasts: false }
+        Self { cause: cause.into(), lasts: false, login: false }
     }
 
     /// The fault of a request that was not sent because of it.
     pub(crate) fn fault(&self, server: &str) -> UpstreamFault {
         let (server, cause) = (server.into(), self.cause.clone());
-        if self.lasts {
+        if self.login {
+            UpstreamFault::LoginRequired { server, cause }
+        } else if self.lasts {
             UpstreamFault::Misconfigured { server, cause }
         } else {
             UpstreamFault::Unavailable { server, cause }
@@ -244,9 +253,33 @@ impl Process {
         self.failure.as_ref().map(|failure| &*failure.cause)
     }
 
+    /// Whether it fails because nobody has logged in.
+    pub(crate) fn needs_login(&self) -> bool {
+        self.failure.as_ref().is_some_and(|failure| failure.login)
+    }
+
+    /// It answers, and lets nobody in, or does so again.
+    pub(crate) fn hear(&mut self, login: Option<String>, now: Timestamp) {
+        match login {
+            Some(cause) => {
+                self.health.failure = Some((now, cause.clone()));
+                self.failure = Some(Failure::login_required(cause));
+            }
+            // Before it runs, one refusal tells more than what else it answers.
+            None if matches!(self.state, State::Running { .. }) => self.forget_login(),
+            None => {}
+        }
+    }
+
+    /// Whether a login is needed is to be seen anew.
+    pub(crate) fn forget_login(&mut self) {
+        self.failure.take_if(|failure| failure.login);
+    }
+
     /// The state's name for people.
     pub(crate) fn state_name(&self) -> &'static str {
         match self.state {
+            State::BackingOff { .. } | State::Running { .. } if self.needs_login() => "needs-login",
             State::BackingOff { .. } => "backing-off",
             State::Closing { .. } => "stopping",
             State::Crashed { .. } => "crashed",

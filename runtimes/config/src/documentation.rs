@@ -4,16 +4,20 @@ use clap::CommandFactory;
 use orch_core::Limits;
 
 use crate::cli::Cli;
-use crate::file::{ConfigFile, FIELDS, PLANNER_FIELDS};
+use crate::file::{ConfigFile, FIELDS, OAUTH_FIELDS, PLANNER_FIELDS};
 
 const PAGE: &str = include_str!("../../../docs/configuration.md");
+const LOGINS: &str = include_str!("../../../docs/oauth.md");
 const PLANNERS: &str = include_str!("../../../docs/planners.md");
 
 #[test]
 fn every_example_is_a_file_without_findings() {
     let split = |page: &'static str| page.split("```jsonc\n").skip(1);
-    let examples: Vec<&str> =
-        split(PAGE).chain(split(PLANNERS)).filter_map(|it| it.split("```").next()).collect();
+    let examples: Vec<&str> = split(PAGE)
+        .chain(split(LOGINS))
+        .chain(split(PLANNERS))
+        .filter_map(|it| it.split("```").next())
+        .collect();
     assert!(!examples.is_empty());
     for example in examples {
         let file = ConfigFile::parse("example", example, &Limits::default()).unwrap();
@@ -27,6 +31,9 @@ fn every_example_is_a_file_without_findings() {
 fn every_field_is_described() {
     for field in FIELDS {
         assert!(PAGE.contains(&format!("`{field}`")), "{field}");
+    }
+    for field in OAUTH_FIELDS {
+        assert!(LOGINS.contains(&format!("`{field}`")), "{field}");
     }
     for field in PLANNER_FIELDS {
         assert!(PLANNERS.contains(&format!("`{field}`")), "{field}");

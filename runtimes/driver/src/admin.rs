@@ -11,8 +11,9 @@ use orch_core::planner::PlannerSpec;
 use orch_core::ports::gateway::{
     Admission, Event, EventStream, Head, ProtocolHeaders, ReplyBody, Target, Verb,
 };
+use orch_core::ports::passes::Visit;
 use orch_core::ports::store::{Change, Expect, StoreError};
-use orch_core::record::{Key, Mode, Origin, Record, RecordId, Server, ServerSpec};
+use orch_core::record::{Key, Mode, Origin, Record, RecordId, Server, ServerSpec, resolve};
 use orch_core::rpc::write;
 use orch_core::shard::{Input, Order};
 use orch_core::snapshot::Snapshot;
@@ -195,6 +196,25 @@ impl Driver {
             // A start has a time limit of its own.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// A remote server, as whoever logs in there has to know it.
+    pub fn visit(&self, project: &str, server: &str) -> Result<Visit, AdminError> {
+        let cell = self.project(project)?;
+        cell.known(server)?;
+        let snapshot = cell.snapshot();
+        let config = snapshot.named(server).and_then(|entry| entry.config.as_ref());
+        let none = || {
+            let why =
+                "wants no login of the hub's: it is a program, or has an Authorization header in `headers`";
+            AdminError::NotFound(format!("server {server} {why}"))
+        };
+        let spec = &config.ok_or_else(none)?.spec;
+        let spec = resolve(spec, |name| self.inner.world.variables.lookup(name)).map_err(|missing| {
+            let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+            AdminError::NotFound(missing.join("; "))
+        })?;
+        Visit::of(&snapshot.project.slug, server, &spec).ok_or_else(none)
     }
 
     /// Waits until every enabled server of a project was seen or has failed, at most `patience`.

@@ -47,6 +47,11 @@ impl Secrets {
                 }
             }
         }
+        if let Some(oauth) = &written.oauth {
+            for text in [&oauth.client_secret, &oauth.private_key].into_iter().flatten() {
+                found.extend(filled(text, &lookup));
+            }
+        }
         found.retain(|value| value.len() >= SHORTEST && !is_scheme(value));
         found.extend(found.iter().map(|value| in_json(value)).collect::<Vec<_>>());
         Self::sorted(found)
@@ -133,6 +138,7 @@ fn is_scheme(value: &str) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
+    use orch_core::oauth::OauthSpec;
     use orch_core::record::RemoteKind;
 
     use super::*;
@@ -167,6 +173,18 @@ mod tests {
             secrets.hide(said.to_owned()),
             "mcp.example:443 /[secret]/ [secret] [secret] [secret] production abc"
         );
+    }
+
+    #[test]
+    fn what_variables_gave_to_a_login_is_hidden() {
+        let headers = BTreeMap::new();
+        let (kind, url) = (RemoteKind::Http, "https://a.example".to_owned());
+        let client_secret = Some("${TOKEN}".to_owned());
+        let oauth = OauthSpec { client_id: Some("hub-id".to_owned()), client_secret, ..OauthSpec::default() };
+        let mut spec = ServerSpec::new(Transport::Remote { kind, url, headers });
+        spec.oauth = Some(Box::new(oauth));
+        let hidden = Secrets::of(&spec, lookup).hide("hub-id and s3cret-token".to_owned());
+        assert_eq!(hidden, "hub-id and [secret]");
     }
 
     #[test]

@@ -67,6 +67,7 @@ impl LinkSink for CellSink {
     fn closed(&self, reason: CloseReason) {
         let Some(cell) = self.cell.upgrade() else { return };
         let reason = match reason {
+            CloseReason::LoginRequired(words) => CloseReason::LoginRequired(self.secrets.hide(words)),
             CloseReason::Lost(words) => CloseReason::Lost(self.secrets.hide(words)),
             CloseReason::Misconfigured(words) => CloseReason::Misconfigured(self.secrets.hide(words)),
             CloseReason::NotStarted(words) => CloseReason::NotStarted(self.secrets.hide(words)),

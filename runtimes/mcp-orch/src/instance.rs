@@ -13,7 +13,8 @@ use orch_config::environment::{self, ProcessVariables};
 use orch_core::Limits;
 use orch_core::ports::store::{StoreError, StoreErrorKind};
 use orch_core::record::{Mode, Premises};
-use orch_driver::{Driver, Options, Parts};
+use orch_driver::{Clock, Driver, Options, Parts};
+use orch_oauth::Logins;
 use orch_planner::HttpPlanner;
 use orch_stdio::{StdioUpstreams, shim};
 use orch_store_redb::RedbStore;
@@ -21,6 +22,8 @@ use orch_upstream_http::{Allowed, HttpUpstreams};
 use rustix::process::{Resource, getrlimit};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
+
+use crate::admin::Office;
 
 /// Descriptors that the hub has without a connection or a server: the store, listeners, the runtime.
 const OWN_FILES: usize = 32;
@@ -40,6 +43,7 @@ pub(crate) struct Settings<'a> {
 /// An open instance.
 pub(crate) struct Instance {
     pub driver: Driver,
+    pub logins: Arc<Logins>,
     children: Arc<StdioUpstreams>,
     remote: Arc<HttpUpstreams>,
 }
@@ -50,7 +54,9 @@ impl Instance {
     pub(crate) async fn open(settings: Settings<'_>) -> anyhow::Result<Self> {
         let Settings { data_dir, base_url, config_file, mode, upstream, limits, patience } = settings;
         let limits = Limits { starting: starting(), connections: connections(limits.connections), ..limits };
-        let remote = Arc::new(remote(upstream, limits.clone())?);
+        let remote = remote(upstream, limits.clone())?;
+        let logins = Arc::new(logins(data_dir, &remote, limits.clone()));
+        let remote = Arc::new(remote.with_passes(Arc::clone(&logins) as _));
         let planner = planner(upstream.own_roots.as_deref(), limits.clone())?;
         make_dir(data_dir)?;
         let store = store(&data_dir.join("store.redb"), patience).await?;
@@ -77,7 +83,12 @@ impl Instance {
         let config_file = std::path::absolute(config_file).unwrap_or_else(|_| config_file.into());
         let config_file = config_file.display().to_string();
         let options = Options { limits, instance_key, base_url, config_file, premises, mode };
-        Ok(Self { driver: Driver::start(parts, options).await?, children, remote })
+        Ok(Self { driver: Driver::start(parts, options).await?, logins, children, remote })
+    }
+
+    /// Whoever administers it.
+    pub(crate) fn office(&self) -> Office {
+        Office { driver: self.driver.clone(), logins: Arc::clone(&self.logins) }
     }
 
     /// Ends all servers; calls that wait for them are answered.
@@ -135,6 +146,13 @@ pub(crate) fn remote(args: &UpstreamArgs, limits: Limits) -> anyhow::Result<Http
     let allowed = Allowed::parse(args.allowed.iter().map(String::as_str)).context("--allow-upstream")?;
     let own_roots = own_roots(args.own_roots.as_deref())?;
     HttpUpstreams::new(allowed, own_roots.as_deref(), limits, Handle::current()).context("--upstream-ca")
+}
+
+/// What lets the hub in at servers that ask who it is.
+fn logins(data_dir: &Path, remote: &HttpUpstreams, limits: Limits) -> Logins {
+    let clock = Clock::start();
+    let now = Arc::new(move || clock.now());
+    Logins::new(data_dir.join("logins"), Arc::new(remote.web()), limits, now)
 }
 
 /// The way to the providers of language models.

@@ -33,6 +33,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Keys(args) => in_runtime(command::keys::run(args)),
         Command::ListServers(args) => in_runtime(command::list::servers(args)),
         Command::ListTools(args) => in_runtime(command::list::tools(args)),
+        Command::Login(args) => in_runtime(command::login::run(args)),
+        Command::Logout(args) => in_runtime(command::login::forget(args)),
         Command::Logs(args) => in_runtime(command::logs::run(args)),
         Command::Metrics(args) => in_runtime(command::metrics::run(args)),
         Command::Plan(args) => in_runtime(command::plan::run(args)),

@@ -72,7 +72,7 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
     };
     let stop = CancellationToken::new();
     let socket = socket_path(&args.data_dir);
-    let socket = admin::serve(&socket, instance.driver.clone(), estate, stop.clone())?;
+    let socket = admin::serve(&socket, instance.office(), estate, stop.clone())?;
     let http = server.serve(stop.clone());
     let _watching = follow(&args, config, &instance.driver)?;
     welcome::print(bound, &base_url, &instance.driver.servers(DEFAULT_PROJECT)?, key.as_deref());

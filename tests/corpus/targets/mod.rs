@@ -9,6 +9,7 @@ pub mod framer;
 pub mod gate;
 pub mod headers;
 pub mod key;
+pub mod oauth;
 pub mod plan;
 pub mod planner;
 pub mod record;

@@ -13,6 +13,7 @@
 mod ends;
 mod losses;
 mod old;
+mod passes;
 mod reach;
 mod refusals;
 mod requests;
@@ -21,3 +22,4 @@ mod sessions;
 mod stage;
 mod stateless;
 mod streams;
+mod web;

@@ -24,6 +24,7 @@ mod handshake;
 mod keeping;
 mod links;
 mod lists;
+mod logins;
 mod meant;
 mod modern;
 mod news;

@@ -12,6 +12,7 @@ use crate::client_config::DEFAULT_PROJECT;
 
 mod batch;
 mod calls;
+mod login;
 mod logs;
 mod query;
 mod serve;
@@ -23,6 +24,7 @@ mod tests;
 
 pub use batch::{Batch, BatchCommand, BatchList, BatchRef, BatchRun, HubArgs};
 pub use calls::{Calls, Metrics};
+pub use login::{Login, Logout};
 pub use logs::Logs;
 pub use query::{Call, Check, ClientConfigArgs, Completions, Doctor, KeyCommand, Keys, KeysCreate};
 pub use query::{KeysList, KeysRevoke, ListServers, ListTools, Order};
@@ -70,6 +72,10 @@ pub enum Command {
     ListServers(ListServers),
     /// List the tools of a project
     ListTools(ListTools),
+    /// Log in at a remote server that asks for it
+    Login(Login),
+    /// Forget the login at a remote server
+    Logout(Logout),
     /// Show what servers said, and what has happened to them
     Logs(Logs),
     /// Print what the running hub has counted, for Prometheus

@@ -61,7 +61,8 @@ pub(super) fn ports(value: &Value<'_>) -> Result<Vec<u16>, Wrong> {
     array.elements.iter().map(port).collect()
 }
 
-fn members<'v, 'a>(
+/// The members of an object, each once.
+pub(super) fn members<'v, 'a>(
     value: &'v Value<'a>,
     expected: &'static str,
 ) -> Result<impl Iterator<Item = (&'v str, &'v Value<'a>)>, Wrong> {

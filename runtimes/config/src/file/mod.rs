@@ -17,6 +17,7 @@ use orch_core::{Limit, Limits};
 
 mod confinement;
 mod finding;
+mod oauth;
 mod planner;
 mod server;
 mod tree;
@@ -29,6 +30,8 @@ mod properties;
 mod tests;
 
 pub use finding::{Finding, Position};
+#[cfg(test)]
+pub(crate) use oauth::FIELDS as OAUTH_FIELDS;
 #[cfg(test)]
 pub(crate) use planner::FIELDS as PLANNER_FIELDS;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde::ser::SerializeMap;
 
 use super::finding::Findings;
 use super::server::Entry;
-use super::value::{self, Wrong, refused, whole_number, wrong};
+use super::value::{self, Wrong, whole_number};
 use super::write::unless;
 
 /// Every name that a field may have.
@@ -135,18 +135,9 @@ fn questions(value: &Value<'_>) -> Result<u32, Wrong> {
     whole_number(value, 0..=1_000_000, "a whole number from 0 to 1000000")
 }
 
-/// A reference to a variable and nothing else: what is written in a file is read by many.
 fn credential(value: &Value<'_>) -> Result<Secret, Wrong> {
     const EXPECTED: &str = "a variable of the environment, such as \"${OPENAI_API_KEY}\"";
-    let Some(text) = value.as_string_lit() else { return wrong(value, EXPECTED) };
-    let name = text.value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-    let name = name.map(|name| name.strip_prefix("env:").unwrap_or(name));
-    let plain = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if name.is_some_and(plain) {
-        Ok(Secret(text.value.clone().into_owned()))
-    } else {
-        refused(text, EXPECTED, "another string")
-    }
+    value::credential(value, EXPECTED).map(Secret)
 }
 
 /// The fields of a planner, as they are read again.

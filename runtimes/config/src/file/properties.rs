@@ -112,6 +112,7 @@ fn spec() -> impl Strategy<Value = ServerSpec> {
                     protocol,
                     sharing,
                     confinement,
+                    oauth: None,
                     auto_approve,
                     unknown,
                 }

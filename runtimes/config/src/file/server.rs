@@ -8,6 +8,7 @@ use orch_core::record::{Confinement, Isolation, RemoteKind, ServerSpec, Transpor
 
 use super::confinement;
 use super::finding::{Findings, quoted};
+use super::oauth;
 use super::tree::json;
 use super::value::{self, Means, Wrong};
 
@@ -15,9 +16,9 @@ const APPROVED: [&str; 2] = ["autoApprove", "alwaysAllow"];
 const MEANS: [&str; 3] = ["type", "transport", "transportType"];
 const OF_STDIO: [&str; 9] =
     ["args", "env", "cwd", "isolation", "allowDegraded", "limits", "paths", "ports", "wrapper"];
-const OF_REMOTE: [&str; 1] = ["headers"];
+const OF_REMOTE: [&str; 2] = ["headers", "oauth"];
 /// Every name that a field may have.
-pub(crate) const FIELDS: [&str; 23] = [
+pub(crate) const FIELDS: [&str; 24] = [
     "command",
     "args",
     "env",
@@ -41,6 +42,7 @@ pub(crate) const FIELDS: [&str; 23] = [
     "transportType",
     "url",
     "headers",
+    "oauth",
 ];
 
 /// The specification in an entry; `None` when a finding says why there is none.
@@ -60,6 +62,10 @@ pub(super) fn read(name: Range, object: &Object<'_>, findings: &mut Findings<'_>
         Some(Transport::Remote { .. }) => Confinement::default(),
         Some(Transport::Stdio { .. }) | None => entry.confinement(),
     };
+    let oauth = match transport {
+        Some(Transport::Remote { .. }) => entry.take(&["oauth"], oauth::oauth),
+        Some(Transport::Stdio { .. }) | None => None,
+    };
     let unknown = entry.rest(&FIELDS);
     if findings.errors() > errors {
         return None;
@@ -74,6 +80,7 @@ pub(super) fn read(name: Range, object: &Object<'_>, findings: &mut Findings<'_>
         protocol,
         sharing,
         confinement,
+        oauth,
         auto_approve,
         unknown,
     })

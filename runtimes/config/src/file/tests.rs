@@ -315,6 +315,7 @@ fn slips_of_the_pen_are_hinted_at_and_kept() {
         "\"command\": \"c\", \"auto_approve\": 1",
         "2:17: \"auto_approve\" is not a field; did you mean `autoApprove`?",
     );
+    warns_of("\"url\": \"http://x\", \"auth\": {}", "2:20: \"auth\" is not a field; did you mean `oauth`?");
     warns_of("\"command\": \"c\", \"ENV\": {}", "2:17: \"ENV\" is not a field; did you mean `env`?");
     warns_of(
         "\"url\": \"http://x\", \"env\": {}",
@@ -325,7 +326,7 @@ fn slips_of_the_pen_are_hinted_at_and_kept() {
         "2:17: \"headers\" means nothing for a server that is started here; it is kept",
     );
     let quiet =
-        parse(r#"{"mcpServers": {"s": {"command": "c", "icon": "x", "name": "n", "auth": 1, "dev": 2}}}"#);
+        parse(r#"{"mcpServers": {"s": {"command": "c", "icon": "x", "name": "n", "tags": 1, "dev": 2}}}"#);
     assert_eq!(quiet.unwrap().warnings, []);
 }
 

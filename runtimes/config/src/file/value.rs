@@ -104,6 +104,19 @@ pub(super) fn word<T: Copy, const N: usize>(
     known.map_or_else(|| refused(found, expected, "another string"), Ok)
 }
 
+/// A reference to a variable and nothing else: what is written in a file is read by many.
+pub(super) fn credential(value: &Value<'_>, expected: &'static str) -> Result<String, Wrong> {
+    let Some(text) = value.as_string_lit() else { return wrong(value, expected) };
+    let name = text.value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    let name = name.map(|name| name.strip_prefix("env:").unwrap_or(name));
+    let plain = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if name.is_some_and(plain) {
+        Ok(text.value.clone().into_owned())
+    } else {
+        refused(text, expected, "another string")
+    }
+}
+
 /// A program, or a directory: not empty, and nothing that the system calls would cut off.
 pub(super) fn path(value: &Value<'_>) -> Result<String, Wrong> {
     const EXPECTED: &str = "a string";

@@ -70,6 +70,7 @@ impl Serialize for Entry<'_> {
             protocol,
             sharing,
             confinement,
+            oauth,
             auto_approve,
             unknown,
         } = self.0;
@@ -94,6 +95,9 @@ impl Serialize for Entry<'_> {
         unless(*protocol == Protocol::default(), &mut map, "protocol", &protocol.name())?;
         unless(*sharing == Sharing::default(), &mut map, "sharing", &sharing.name())?;
         confined(&mut map, confinement)?;
+        if let Some(oauth) = oauth {
+            map.serialize_entry("oauth", &Written(&**oauth))?;
+        }
         unless(auto_approve.is_empty(), &mut map, "autoApprove", auto_approve)?;
         members(&mut map, unknown)?;
         map.end()

@@ -60,7 +60,7 @@ async fn open_and_answer(data_dir: &Path, request: Request) -> anyhow::Result<An
     };
     let instance = Instance::open(settings).await?;
     import_once(&instance).await?;
-    let answered = answer(&instance.driver, request).await;
+    let answered = answer(&instance.office(), request).await;
     instance.close().await;
     Ok(answered)
 }

@@ -4,6 +4,7 @@
 //! runs, a command opens the instance itself and answers them in its own process.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use orch_core::hub::{ServerView, ToolLine};
@@ -12,9 +13,11 @@ use orch_core::shard::Order;
 use orch_driver::{
     AdminError, CallLine, CallQuery, CallSummary, Driver, KeyView, LogQuery, LogSummary, Meter,
 };
+use orch_oauth::Logins;
 use serde::{Deserialize, Serialize};
 
 mod client;
+mod login;
 mod server;
 
 pub(crate) use client::{ask, is_running};
@@ -23,12 +26,15 @@ pub(crate) use server::serve;
 /// What a command asks.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
+    BeginLogin { project: String, server: String, redirect: String },
     Call { project: String, tool: String, arguments: String, timeout_s: u32 },
     Calls { project: String, query: CallQuery },
     CallSummary { project: String, query: CallQuery },
     CleanLogs { project: String, older_than: Duration },
     CreateKey { project: String, name: String, days: Option<u16> },
+    FinishLogin { project: String, server: String, redirected: String },
     Keys { project: String },
+    Logout { project: String, server: String },
     Logs { project: String, query: LogQuery },
     LogSummary { project: String, server: Option<String> },
     Meters { project: String },
@@ -58,6 +64,7 @@ pub(crate) enum Answer {
         key: String,
     },
     Keys(Vec<KeyView>),
+    LoginBegun(LoginBegun),
     Logs(Vec<LogEntry>),
     LogsCleaned(usize),
     LogSummary(Box<LogSummary>),
@@ -66,6 +73,15 @@ pub(crate) enum Answer {
     Servers(Vec<ServerView>),
     Status(Status),
     Tools(Vec<ToolLine>),
+}
+
+/// What a login has come to at its beginning.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum LoginBegun {
+    /// The hub has logged in with rights of its own; how the server does with them.
+    Done(Box<ServerView>),
+    /// The address where somebody has to log in.
+    Page(String),
 }
 
 /// What a running hub says of itself.
@@ -80,13 +96,24 @@ pub(crate) struct Status {
 /// How long a list waits for servers that were never seen.
 const SURVEY: Duration = Duration::from_mins(1);
 
-/// Carries out one request.
-pub(crate) async fn answer(driver: &Driver, request: Request) -> Answer {
-    carry_out(driver, request).await.unwrap_or_else(|error| Answer::Failed(error.to_string()))
+/// Whoever carries out requests.
+#[derive(Clone)]
+pub(crate) struct Office {
+    pub driver: Driver,
+    pub logins: Arc<Logins>,
 }
 
-async fn carry_out(driver: &Driver, request: Request) -> Result<Answer, AdminError> {
+/// Carries out one request.
+pub(crate) async fn answer(office: &Office, request: Request) -> Answer {
+    carry_out(office, request).await.unwrap_or_else(|error| Answer::Failed(error.to_string()))
+}
+
+async fn carry_out(office: &Office, request: Request) -> Result<Answer, AdminError> {
+    let driver = &office.driver;
     Ok(match request {
+        Request::BeginLogin { project, server, redirect } => {
+            login::begin(office, &project, &server, &redirect).await?
+        }
         Request::Call { project, tool, arguments, timeout_s } => {
             driver.seen(&project, SURVEY).await?;
             let call = driver.call(&project, &tool, &arguments);
@@ -109,11 +136,15 @@ async fn carry_out(driver: &Driver, request: Request) -> Result<Answer, AdminErr
             let made = driver.create_key(&project, &name, valid_for).await?;
             Answer::KeyCreated { id: made.id.to_string(), key: made.token.reveal().to_owned() }
         }
+        Request::FinishLogin { project, server, redirected } => {
+            login::finish(office, &project, &server, &redirected).await?
+        }
         Request::Keys { project } => {
             // A project that is not there has no keys, but that is not what was asked.
             driver.servers(&project)?;
             Answer::Keys(driver.keys().into_iter().filter(|key| key.project == project).collect())
         }
+        Request::Logout { project, server } => login::forget(office, &project, &server).await?,
         Request::Logs { project, query } => Answer::Logs(driver.logs(&project, &query).await?),
         Request::LogSummary { project, server } => {
             Answer::LogSummary(Box::new(driver.log_summary(&project, server.as_deref()).await?))

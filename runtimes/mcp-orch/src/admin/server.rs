@@ -6,13 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use orch_driver::Driver;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, answer};
+use super::{Answer, Office, answer};
 use crate::handover::{self, Estate};
 
 /// The longest request, in bytes.
@@ -21,7 +20,7 @@ const REQUEST: u64 = 8 * 1024 * 1024;
 /// Opens the admin socket: from here on commands wait for the hub. What is returned answers them, until `stop`.
 pub(crate) fn serve(
     path: &Path,
-    driver: Driver,
+    office: Office,
     estate: Estate,
     stop: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = ()>> {
@@ -35,9 +34,9 @@ pub(crate) fn serve(
                 Some(_) = connections.join_next() => {}
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        let (driver, estate) = (driver.clone(), Arc::clone(&estate));
+                        let (office, estate) = (office.clone(), Arc::clone(&estate));
                         connections.spawn(async move {
-                            if let Err(error) = converse(stream, &driver, &estate).await {
+                            if let Err(error) = converse(stream, &office, &estate).await {
                                 tracing::debug!(%error, "an admin connection ended");
                             }
                         });
@@ -59,14 +58,14 @@ fn listen(path: &Path) -> anyhow::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn converse(mut stream: UnixStream, driver: &Driver, estate: &Estate) -> anyhow::Result<()> {
+async fn converse(mut stream: UnixStream, office: &Office, estate: &Estate) -> anyhow::Result<()> {
     let mut line = String::new();
     BufReader::new((&mut stream).take(REQUEST)).read_line(&mut line).await?;
     if line == handover::REQUEST {
         return estate.hand_over(&mut stream).await;
     }
     let reply = match serde_json::from_str(&line) {
-        Ok(request) => answer(driver, request).await,
+        Ok(request) => answer(office, request).await,
         Err(error) => Answer::Failed(format!(
             "the hub does not understand the request ({error}): is it of another version?"
         )),
