@@ -54,10 +54,6 @@ pub fn complete(response: &Envelope, lifetime: Lifetime, server_info: &str) -> V
 /// The raw result of a 2026-07-28 response, without what the eras before do not know.
 pub fn plain(response: &Envelope) -> Cow<'_, [u8]> {
     let result = response.raw(Field::Result).unwrap_or(b"{}");
-    // A server of that revision always says this; what another one calls by these names is its own business.
-    if !response.has(Field::ResultType) {
-        return Cow::Borrowed(result);
-    }
     let drop = |name: &str| matches!(name, "resultType" | "ttlMs" | "cacheScope");
     let Some(members) = Members::read(result) else { return Cow::Borrowed(result) };
     Cow::Owned(match unstructured(&members) {

@@ -20,6 +20,9 @@ pub struct Unread {
     pub replied: Option<Box<str>>,
 }
 
+/// U+FEFF in UTF-8.
+const MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
+
 impl Unread {
     /// What can be told of a text that was refused.
     pub fn of(text: &[u8], fault: Fault) -> Self {
@@ -62,8 +65,9 @@ impl Body {
     }
 }
 
-/// Reads what a server has said.
+/// Reads what a server has said. A byte order mark before it is passed over (RFC 8259, section 8.1).
 pub fn heard(bytes: Bytes, limits: &Limits) -> impl Iterator<Item = Result<Envelope, Unread>> {
+    let bytes = if bytes.starts_with(&MARK) { bytes.slice(MARK.len()..) } else { bytes };
     let read = |text: Bytes| {
         Envelope::parse(text.clone(), Sender::Upstream, limits).map_err(|fault| Unread::of(&text, fault))
     };

@@ -9,7 +9,7 @@ use core::str;
 use super::{JsonLimits, scan};
 
 /// The longest id that is looked for, in bytes of its raw JSON.
-const LONGEST: usize = 256;
+const LONGEST: usize = 4 * 1024;
 
 /// The raw id of the request that a response answers, of which only the `beginning` and the `end` are there. `None`
 /// too for what may be a request or a notification: an upstream's own ids are not those of the requests to it. What holds a

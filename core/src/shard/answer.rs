@@ -7,10 +7,31 @@ use bytes::Bytes;
 
 use super::urls::wants_visits;
 use super::{Cx, Shard};
-use crate::mcp::{Lifetime, complete, plain};
-use crate::rpc::{Envelope, Field, write};
+use crate::hub;
+use crate::mcp::{Lifetime, Revision, complete, plain};
+use crate::rpc::{Envelope, Field, Sender, write};
 use crate::upstream::Caller;
 use crate::{ExchangeId, Fault};
+
+/// Whose words an answer is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Speaker<'a> {
+    /// The revision that they are of.
+    pub revision: Revision,
+    /// How long they may be kept.
+    pub lifetime: Lifetime,
+    /// `serverInfo`, raw JSON.
+    pub info: &'a str,
+}
+
+impl Speaker<'_> {
+    /// The hub.
+    pub(super) const HUB: Speaker<'static> = Speaker {
+        revision: Revision::LAST_WITH_HANDSHAKE,
+        lifetime: Lifetime::Unsaid,
+        info: hub::SERVER_INFO,
+    };
+}
 
 impl Shard {
     /// Answers with a result of the hub's own, written for the caller's revision already.
@@ -32,12 +53,11 @@ impl Shard {
         cx: &mut Cx<'_>,
         caller: &Caller,
         response: &Envelope,
-        lifetime: Lifetime,
-        server_info: &str,
+        speaker: Speaker<'_>,
     ) {
         let modern = caller.revision.is_modern();
         if modern && wants_visits(response) {
-            return self.ask_for_visits(cx, caller, response, server_info);
+            return self.ask_for_visits(cx, caller, response, speaker.info);
         }
         if let Some(error) = response.raw(Field::Error) {
             let error = if modern { modern_error(response) } else { Cow::Borrowed(error) };
@@ -48,10 +68,12 @@ impl Shard {
             };
             return self.deliver(cx, caller, status, write::raw_error(&caller.id, &error));
         }
+        let older = !speaker.revision.is_modern();
         let body = if modern {
-            write::result(&caller.id, &complete(response, lifetime, server_info))
-        } else if caller.step.is_some() {
-            // No client reads it: references lead into it as it came.
+            let response = if older { untyped(cx, response) } else { Cow::Borrowed(response) };
+            write::result(&caller.id, &complete(&response, speaker.lifetime, speaker.info))
+        } else if older || caller.step.is_some() {
+            // In the client's own words, or read by no client: references lead into it as it came.
             write::result(&caller.id, response.raw(Field::Result).unwrap_or(b"{}"))
         } else {
             write::result(&caller.id, &plain(response))
@@ -85,6 +107,16 @@ impl Shard {
             cx.answer(exchange, status, Some(body));
         }
     }
+}
+
+/// A result of a server that has no `resultType`: what it calls so means nothing to a client that has.
+fn untyped<'a>(cx: &Cx<'_>, response: &'a Envelope) -> Cow<'a, Envelope> {
+    if !response.has(Field::ResultType) {
+        return Cow::Borrowed(response);
+    }
+    let typed = (Field::ResultType, Cow::Borrowed(b"\"complete\"".as_slice()));
+    let message = write::result("0", &response.spliced(Field::Result, &mut [typed]));
+    Envelope::parse(message.into(), Sender::Upstream, cx.limits()).map_or(Cow::Borrowed(response), Cow::Owned)
 }
 
 /// A result that demands input, each question by its name (2026-07-28, multi round-trip requests).

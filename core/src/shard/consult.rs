@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use super::answer::demand;
 use super::planning::NOWHERE;
 use super::reverse::{Asked, Origin, Whom};
-use super::state::{Consulted, Names, State, digest};
+use super::state::{Consulted, Names, State, check_input, digest};
 use super::{Cx, Effect, Exchange, Shard, park, seal};
 use crate::hub;
 use crate::rpc::{Envelope, Field, Members, write};
@@ -120,6 +120,8 @@ impl Shard {
         } else if request != digest(body) {
             let differs = String::from("its method or a member of its params");
             self.fail(cx, caller, &Rejection::OtherRequest(differs).into());
+        } else if let Err(no_answer) = check_input(body) {
+            self.fail(cx, caller, &no_answer.into());
         } else {
             self.on_told(cx, run, caller, body);
         }

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
 
+use super::answer::Speaker;
 use super::greet::keeps_request;
 use super::keyed::{Known, repeats};
 use super::locate::locate;
@@ -256,7 +257,7 @@ impl Shard {
     pub(super) fn answer_as_hub(&mut self, cx: &mut Cx<'_>, caller: &Caller, result: &[u8]) {
         let frame = write::result(&caller.id, result);
         match Envelope::parse(frame.into(), crate::rpc::Sender::Upstream, cx.limits()) {
-            Ok(response) => self.relay(cx, caller, &response, Lifetime::Unsaid, hub::SERVER_INFO),
+            Ok(response) => self.relay(cx, caller, &response, Speaker::HUB),
             Err(fault) => self.fail(cx, caller, &fault),
         }
     }

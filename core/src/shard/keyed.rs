@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use super::state::difference;
 use super::{Cx, Shard};
-use crate::mcp::Method;
+use crate::mcp::{Lifetime, Method, Revision};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, decode_string};
 use crate::snapshot::Entry;
@@ -175,7 +175,9 @@ impl Shard {
         server: ServerId,
         response: &Envelope,
     ) {
-        self.relay_from(cx, caller, (server, crate::mcp::Lifetime::Unsaid), response);
+        let speaks =
+            cx.snapshot.entry(server).map_or(Revision::LAST_WITH_HANDSHAKE, |entry| self.speaks(entry));
+        self.relay_from(cx, caller, (server, speaks, Lifetime::Unsaid), response);
     }
 }
 

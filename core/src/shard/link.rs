@@ -6,12 +6,13 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::answer::Speaker;
 use super::lists::server_info;
 use super::misshapen::misshapen;
 use super::rounds::wants_input;
 use super::seal::{lacking, sealed};
 use super::{Cx, Effect, Shard, grace};
-use crate::mcp::{Abilities, Lifetime, ListKind};
+use crate::mcp::{Abilities, Lifetime, ListKind, Revision};
 use crate::ports::upstream::CloseReason;
 use crate::record::{LogCategory, LogLevel};
 use crate::rpc::{Envelope, Message, Sender, Unread, number_of};
@@ -140,7 +141,7 @@ impl Shard {
                     return self.fail(cx, &caller, &Rejection::MissingCapability(lacks).into());
                 }
                 let response = sealed(cx, &caller, server, request, response);
-                self.relay_from(cx, &caller, (server, lifetime), &response);
+                self.relay_from(cx, &caller, (server, speaks, lifetime), &response);
             }
             Purpose::Forgotten => self.keyed.answer(id, response, cx.now, cx.limits()),
             Purpose::Housekeeping => {}
@@ -161,7 +162,7 @@ impl Shard {
         &mut self,
         cx: &mut Cx<'_>,
         caller: &Caller,
-        (server, lifetime): (ServerId, Lifetime),
+        (server, revision, lifetime): (ServerId, Revision, Lifetime),
         response: &Envelope,
     ) {
         let info = match cx.snapshot.entry(server) {
@@ -171,7 +172,7 @@ impl Shard {
             Some(_) | None => crate::hub::SERVER_INFO,
         };
         let response = self.readable(cx, caller, server, lifetime, response);
-        self.relay(cx, caller, &response, lifetime, info);
+        self.relay(cx, caller, &response, Speaker { revision, lifetime, info });
     }
 
     /// Ends a link that does not do what it must. Its server counts as failed from now on.

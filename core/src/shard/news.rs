@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::answer::Speaker;
 use super::cancel::cancellation;
 use super::forward::silence;
 use super::link::internal_call;
@@ -112,7 +113,7 @@ impl Shard {
             if let (Some(session), Some(it)) = (caller.session, call.subscribes) {
                 self.subscriptions.remove(&seat, &it.uri, Subscriber::Session(session));
             }
-            self.relay(cx, &caller, refusal, lifetime, crate::hub::SERVER_INFO);
+            self.relay(cx, &caller, refusal, Speaker { lifetime, ..Speaker::HUB });
         }
         self.end_if_drained(cx, link);
     }

@@ -4,9 +4,9 @@
 //! A server may ask several things at once, each in a request of its own: they are gathered for a moment, so that the
 //! client is shown all of them in one answer.
 
-use super::answer::demand;
+use super::answer::{Speaker, demand};
 use super::keyed::Known;
-use super::state::{Names, State, difference};
+use super::state::{Names, State, check_input, difference};
 use super::{Cx, Effect, Exchange, Shard};
 use crate::mcp::{Abilities, Asking, Lifetime, Revision};
 use crate::ports::gateway::Target;
@@ -253,6 +253,9 @@ impl Shard {
         let Some(parked) = self.parked.get(&number).filter(|parked| same(parked)) else {
             return self.miss(cx, &caller, body, if until > cx.now { GONE } else { LATE });
         };
+        if let Err(no_answer) = check_input(body) {
+            return self.fail(cx, &caller, &no_answer.into());
+        }
         if let Some(what) = difference(&parked.request, body) {
             return self.fail(cx, &caller, &Rejection::OtherRequest(what).into());
         }
@@ -260,7 +263,9 @@ impl Shard {
         if let Some(answer) = parked.answer.take() {
             let info = super::lists::server_info(cx.snapshot, &caller.target);
             let answer = self.readable(cx, &caller, parked.server, parked.lifetime, &answer);
-            return self.relay(cx, &caller, &answer, parked.lifetime, info);
+            // Only servers of the older eras have calls that wait for a client to come back.
+            let (revision, lifetime) = (Revision::LAST_WITH_HANDSHAKE, parked.lifetime);
+            return self.relay(cx, &caller, &answer, Speaker { revision, lifetime, info });
         }
         let upstream = self.upstream_of(parked.link);
         if !upstream.is_some_and(|upstream| upstream.calls.contains(parked.call)) {

@@ -11,10 +11,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
+use super::misshapen::misshapen;
 use super::seating::sharing;
 use super::session::Session;
 use super::{Cx, Effect, Shard, Token, park};
-use crate::mcp::{Asking, Revision};
+use crate::mcp::{Asking, Revision, Row};
 use crate::record::Sharing;
 use crate::rpc::{Envelope, Field, Message, write};
 use crate::upstream::{Caller, Owner};
@@ -189,8 +190,12 @@ impl Shard {
         let upstream = self.upstream_of(link).filter(|upstream| !upstream.revision.is_modern());
         let Some(upstream) = upstream else { return Meant::Nobody };
         if let Some((call, caller)) = upstream.calls.spoken_of(within) {
-            let Some(asking) = Asking::of(method, frame, caller.revision) else { return Meant::Nobody };
             let (session, exchange) = (caller.session, caller.exchange);
+            let Some(asking) = Asking::of(method, frame, caller.revision) else {
+                // What no revision has is something between the two, and its client's to refuse.
+                let own = session.is_some() && !Asking::is_named(method) && !Row::is_known(method);
+                return if own { Meant::Call(call, session, exchange) } else { Meant::Nobody };
+            };
             let (able, modern) = (caller.abilities.can(asking), caller.revision.is_modern());
             let run = caller.step.map(|(run, _)| run).filter(|_| session.is_none());
             upstream.calls.extend_fully(call);
@@ -247,12 +252,15 @@ impl Shard {
         let Message::Response { id, .. } = body.message() else { return };
         let Some(number) = id.parse().ok().filter(|number| self.is_asked(*number, session)) else { return };
         let Some(asked) = self.asked.remove(&number) else { return };
+        let older = Revision::LAST_WITH_HANDSHAKE;
+        let unusable = misshapen(body, older, older, cx.limits());
         let id = match &asked.origin {
             Origin::Request { id, .. } => id,
             Origin::Round(name) => {
-                return match body.raw(Field::Result) {
-                    Some(result) => self.on_round_answer(cx, &asked, name, result),
-                    None => {
+                return match (body.raw(Field::Result), unusable) {
+                    (Some(result), None) => self.on_round_answer(cx, &asked, name, result),
+                    (_, Some(cause)) => self.give_up_round(cx, &asked, cause),
+                    (None, None) => {
                         let cause = body.text(Field::ErrorMessage).unwrap_or_default().into_owned();
                         self.give_up_round(cx, &asked, cause);
                     }
@@ -260,6 +268,9 @@ impl Shard {
             }
             Origin::Goal(token) => return self.on_goal_answered(cx, *token, body),
         };
+        if let Some(cause) = unusable {
+            return park::refuse(cx, asked.link, id, &format!("the client's answer is unusable: {cause}"));
+        }
         let frame = match (body.raw(Field::Result), body.raw(Field::Error)) {
             (Some(result), _) => write::result(id, result),
             (None, error) => write::raw_error(id, error.unwrap_or(b"{}")),

@@ -70,7 +70,7 @@ pub(super) fn unsealed(
     Ok(Some(sealed.own))
 }
 
-/// The raw `requestState` of a message, if it has one.
+/// The raw `requestState` of a message, if it has one: it is a string.
 pub(super) fn state(message: &Envelope) -> Option<&str> {
-    message.raw_str(Field::RequestState).filter(|raw| *raw != "null")
+    message.raw_str(Field::RequestState).filter(|raw| raw.starts_with('"'))
 }

@@ -3,6 +3,7 @@
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base64::Engine as _;
@@ -18,7 +19,7 @@ use crate::key::derive;
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, canonical};
 use crate::upstream::Caller;
-use crate::{KeyId, RunId, ServerId, Timestamp};
+use crate::{KeyId, Rejection, RunId, ServerId, Timestamp};
 
 /// What `requestState` says.
 #[derive(Debug, PartialEq, Eq)]
@@ -179,6 +180,20 @@ pub(super) fn difference(first: &Envelope, next: &Envelope) -> Option<String> {
         (None | Some(_), _) => true,
     };
     first.keys().chain(next.keys()).find(differs).map(|name| name.clone().into_owned())
+}
+
+/// Whether each of `inputResponses` that has a name of the hub's can be the answer to a question. Refused before anything is
+/// done with one of them: the questions stay. What has another name means nothing.
+pub(super) fn check_input(next: &Envelope) -> Result<(), Rejection> {
+    let brought = next.raw(Field::InputResponses).and_then(Members::read);
+    let all = brought.into_iter().flat_map(|members| members.0);
+    let is_ours = |name: &str| name.strip_prefix('q').is_some_and(|rest| rest.parse::<u64>().is_ok());
+    match all.into_iter().find(|(name, value)| is_ours(name) && !value.get().starts_with('{')) {
+        Some((name, _)) => Err(Rejection::InvalidParams(format!(
+            "inputResponses: {name:?} is to be the result of what was asked, an object"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// What two tries share that are one request, and no two others.

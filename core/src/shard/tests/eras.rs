@@ -283,6 +283,13 @@ fn the_news_of_a_server_are_asked_for_in_one_stream_that_follows_the_subscriptio
             r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"test://a","_meta":{}}}"#
         ]
     );
+    for odd in ["7", "null", "[1]", r#""s""#] {
+        let said = format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{{"uri":"test://a","_meta":{odd}}}}}"#
+        );
+        world.says(first.link, &said);
+        assert_eq!(world.take(&client, stream), [said]);
+    }
 }
 
 #[test]

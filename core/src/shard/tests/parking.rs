@@ -77,6 +77,23 @@ pub(super) fn accepted(question: &Question) -> String {
 }
 
 #[test]
+fn input_that_is_no_object_is_refused_and_the_question_stays() {
+    let mut world = World::running(&["a"]);
+    let client = client();
+    let question = asked(&mut world, &client);
+    for input in ["7", "null", "[]", "\"s\""] {
+        let wrong = format!(r#"{{"{}":{input}}}"#, question.name);
+        let again = come_back(&mut world, &client, &question, &wrong);
+        let answer = world.answer(&client, again);
+        assert_eq!(answer.raw_str(Field::Code), Some("-32602"), "{input}");
+        assert!(answer.text(Field::ErrorMessage).unwrap().contains(&question.name));
+        assert!(world.frames("a").is_empty());
+    }
+    come_back(&mut world, &client, &question, &accepted(&question));
+    assert!(!world.frames("a").is_empty(), "the server has its answer");
+}
+
+#[test]
 fn a_question_ends_the_request_and_the_next_try_takes_the_call_up_again() {
     let mut world = World::running(&["a"]);
     let client = client();

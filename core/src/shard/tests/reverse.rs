@@ -162,6 +162,53 @@ fn a_request_that_cannot_be_read_is_refused_under_its_id() {
 }
 
 #[test]
+fn a_byte_order_mark_before_a_message_means_nothing() {
+    let mut world = World::running(&["a"]);
+    let link = world.link("a");
+    world.frames("a");
+    world.says(link, "\u{feff}{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"ping\"}");
+    assert_eq!(told(&mut world), r#"{"jsonrpc":"2.0","id":7,"result":{}}"#);
+}
+
+#[test]
+fn what_no_revision_has_is_asked_of_the_client_of_the_call_and_of_nobody_else() {
+    for era in ERAS {
+        let mut world = World::running(&["a"]);
+        let client = world.able_client(era, at("a"), "{}");
+        let call = world.call(&client, "1");
+        world.frames("a");
+        let (_, id, shown) = ask(&mut world, &client, call, "x/ask");
+        assert!(shown.contains(r#""method":"x/ask""#), "{shown}");
+        world.post(
+            &client,
+            &format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32601,"message":"no"}}}}"#),
+        );
+        assert!(told(&mut world).ends_with(r#""error":{"code":-32601,"message":"no"}}"#));
+        let link = world.link("a");
+        world.says(link, r#"{"jsonrpc":"2.0","id":7,"method":"tools/list"}"#);
+        assert!(told(&mut world).contains("-32601"), "that is asked of servers");
+        world.call(&client, "2");
+        world.frames("a");
+        world.says(link, r#"{"jsonrpc":"2.0","id":8,"method":"x/ask"}"#);
+        assert!(told(&mut world).contains("-32601"), "of which of two calls, nobody can say");
+    }
+}
+
+#[test]
+fn an_answer_that_is_none_is_an_error_for_the_server() {
+    for answer in [r#""result":7"#, r#""result":null"#, r#""result":[]"#, r#""error":7"#, r#""error":{}"#] {
+        let mut world = World::running(&["a"]);
+        let (client, _, _, id, _) = asked(&mut world, HTTP);
+        world.post(&client, &format!(r#"{{"jsonrpc":"2.0","id":{id},{answer}}}"#));
+        let told = told(&mut world);
+        assert!(
+            told.contains("-32603") && told.contains("the client's answer is unusable"),
+            "{answer}: {told}"
+        );
+    }
+}
+
+#[test]
 fn with_several_calls_in_flight_nobody_is_asked() {
     let mut world = World::running(&["a"]);
     let clients = [(); 2].map(|()| world.able_client(HTTP, at("a"), ABLE));

@@ -204,9 +204,30 @@ fn a_server_of_before_cannot_demand_input_in_the_way_of_today() {
                 let words = answer.text(Field::ErrorMessage).unwrap();
                 assert!(words.contains("speaks 2025-11-25"), "{words}");
             }
-            Era::Http(_) | Era::Sse => assert!(answer.has(Field::Result), "{answer:?}"),
+            Era::Http(_) | Era::Sse => assert_eq!(answer.raw_str(Field::Result), Some(demand)),
         }
     }
+}
+
+#[test]
+fn what_a_server_of_before_calls_a_type_is_none_to_a_client_of_today() {
+    for kind in ["7", "null", r#""bogus""#, r#""complete""#] {
+        let mut world = World::running(&["a"]);
+        let client = world.able_client(Era::Modern, at("a"), ABLE);
+        let call = world.call(&client, "7");
+        let sent = world.requested("a");
+        world.reply(&sent, &format!(r#"{{"content":[],"resultType":{kind}}}"#));
+        assert_eq!(world.answer(&client, call).text(Field::ResultType).as_deref(), Some("complete"));
+    }
+}
+
+#[test]
+fn what_a_server_of_today_says_without_a_type_is_translated_as_well() {
+    let (mut world, client, call, sent) = called(HTTP, ABLE);
+    world.reply(&sent, r#"{"content":[],"structuredContent":[1]}"#);
+    let answer = world.answer(&client, call);
+    let result = answer.raw_str(Field::Result).unwrap();
+    assert_eq!(result, r#"{"content":[{"type":"text","text":"[1]"}]}"#);
 }
 
 #[test]
