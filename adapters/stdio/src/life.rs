@@ -34,8 +34,8 @@ const PIPE_WAIT: Duration = Duration::from_millis(200);
 /// The time for a child that closed its output, and so can answer nothing, to exit by itself.
 const MUTE_GRACE: Grace = Grace { stdin: Duration::from_secs(1), term: Duration::from_secs(1) };
 
-/// So many messages are handed on at once: those of a pipe full of short ones would keep others waiting for a millisecond.
-const PORTION: usize = 16;
+/// So many messages are handed on at once: those of a pipe full of short ones would take as long as a hundred calls.
+const PORTION: usize = 64;
 
 /// Whoever brings so many bytes at once lets others go before the next.
 const MUCH: usize = 32 * 1024;
