@@ -17,9 +17,6 @@ impl Shard {
     pub(super) fn start_queued(&mut self, cx: &mut Cx<'_>) {
         self.upstreams.note();
         let mut starting = self.upstreams.starting();
-        if starting >= cx.limits().starting {
-            return;
-        }
         let queued: Vec<Seat> = self.upstreams.queued().cloned().collect();
         for seat in queued {
             if starting >= cx.limits().starting {
