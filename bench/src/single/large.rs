@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::background::Background;
 use super::neighbours::{QUIET, quiet};
-use super::{Figure, block_on, plan};
-use crate::cores::{self, Cores};
+use super::{Figure, block_on, plan, start_on};
+use crate::cores::Cores;
 use crate::load::{Era, Plan, Session};
 use crate::proc::Usage;
 use crate::table::median;
@@ -27,7 +27,7 @@ pub(super) fn measure(program: &Path, cores: Option<Cores>, quick: bool) -> Resu
     for (era, words) in [(Era::Session, "Streamable HTTP"), (Era::Sse, "HTTP+SSE")] {
         let (mut copies, mut slower) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
-            let running = start(program, cores)?;
+            let running = start_on(program, cores, &hub::echo(), &ROOM, &new_home()?)?;
             let mut plan = plan(&running, 1, 1);
             running.endpoint(era).unwrap_or_default().clone_into(&mut plan.endpoint);
             (plan.shape.era, plan.shape.pad_bytes) = (era, large(quick));
@@ -50,17 +50,6 @@ pub(super) fn measure(program: &Path, cores: Option<Cores>, quick: bool) -> Resu
         ));
     }
     Ok(figures)
-}
-
-fn start(program: &Path, cores: Option<Cores>) -> Result<Running, String> {
-    if let Some(cores) = cores {
-        cores::stay_on(cores.target)?;
-    }
-    let running = hub::start(program, &hub::echo(), &ROOM, &new_home()?);
-    if let Some(cores) = cores {
-        cores::stay_on(cores.load)?;
-    }
-    running
 }
 
 /// How much the process grows, at its peak, by the first such answer, in lengths of it.

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{Figure, block_on, plan};
-use crate::cores::{self, Cores};
+use super::{Figure, block_on, plan, start_on};
+use crate::cores::Cores;
 use crate::load::open;
 use crate::proc::Usage;
 use crate::target::{Running, hub, new_home};
+
+/// Room for a connection of each session's stream.
+const ROOM: [&str; 4] = ["--limit", "connections=30000", "--limit", "connections_per_address=30000"];
 
 pub(super) fn measure(program: &Path, cores: Option<Cores>, quick: bool) -> Result<Vec<Figure>, String> {
     let counts: &[usize] = if quick { &[20] } else { &[1_000, 10_000] };
@@ -18,7 +21,7 @@ pub(super) fn measure(program: &Path, cores: Option<Cores>, quick: bool) -> Resu
     for (streams, what, bar) in [(false, "no stream open", "2.0 KiB"), (true, "its stream open", "16.0 KiB")]
     {
         for &count in counts {
-            let running = start(program, cores)?;
+            let running = start_on(program, cores, &hub::echo(), &ROOM, &new_home()?)?;
             let each = block_on(idle(&running, count, streams))?;
             figures.push(Figure::new(
                 format!("memory of an idle session, {what}, of {count}"),
@@ -28,19 +31,6 @@ pub(super) fn measure(program: &Path, cores: Option<Cores>, quick: bool) -> Resu
         }
     }
     Ok(figures)
-}
-
-/// A hub with room for a connection of each session's stream.
-fn start(program: &Path, cores: Option<Cores>) -> Result<Running, String> {
-    const ROOM: [&str; 4] = ["--limit", "connections=30000", "--limit", "connections_per_address=30000"];
-    if let Some(cores) = cores {
-        cores::stay_on(cores.target)?;
-    }
-    let running = hub::start(program, &hub::echo(), &ROOM, &new_home()?);
-    if let Some(cores) = cores {
-        cores::stay_on(cores.load)?;
-    }
-    running
 }
 
 /// Resident memory that so many sessions add, each.

@@ -10,12 +10,15 @@ mod scale;
 mod start;
 
 use std::path::Path;
+use std::rc::Rc;
 
+use serde_json::Value;
+use tempfile::TempDir;
 use tokio::task::LocalSet;
 
-use crate::cores::Cores;
+use crate::cores::{self, Cores};
 use crate::load::{Era, Plan, Shape};
-use crate::target::Running;
+use crate::target::{Running, hub};
 
 /// One figure, for people.
 #[derive(Debug)]
@@ -76,6 +79,24 @@ pub(crate) fn show(figures: &[Figure]) {
 
 const fn small(sessions: usize, in_flight: usize) -> Shape {
     Shape { era: Era::Session, sessions, in_flight, text_bytes: 64, pad_bytes: 0 }
+}
+
+/// A hub on the core of what is measured; this process, and what it starts from here on, is on the other one.
+fn start_on(
+    program: &Path,
+    cores: Option<Cores>,
+    config: &Value,
+    limits: &[&str],
+    home: &Rc<TempDir>,
+) -> Result<Running, String> {
+    if let Some(cores) = cores {
+        cores::stay_on(cores.target)?;
+    }
+    let running = hub::start(program, config, limits, home);
+    if let Some(cores) = cores {
+        cores::stay_on(cores.load)?;
+    }
+    running
 }
 
 /// Sessions of 2025-11-25 at a hub.

@@ -11,8 +11,8 @@ use std::rc::Rc;
 use tempfile::TempDir;
 
 use super::background::Background;
-use super::{Figure, plan};
-use crate::cores::{self, Cores};
+use super::{Figure, plan, start_on};
+use crate::cores::Cores;
 use crate::load;
 use crate::table::{Row, median};
 use crate::target::{Running, hub, new_home};
@@ -112,13 +112,7 @@ impl Stage {
             ("floods".to_owned(), args(&["--floods", "--aside"])),
         ]);
         let home = new_home()?;
-        if let Some(cores) = cores {
-            cores::stay_on(cores.target)?;
-        }
-        let running = hub::start(program, &config, &[], &home)?;
-        if let Some(cores) = cores {
-            cores::stay_on(cores.load)?;
-        }
+        let running = start_on(program, cores, &config, &[], &home)?;
         Ok(Self { running, other_key: another_key(program, &home)?, aside })
     }
 

@@ -20,9 +20,6 @@ pub struct Unread {
     pub replied: Option<Box<str>>,
 }
 
-/// U+FEFF in UTF-8.
-const MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
-
 impl Unread {
     /// What can be told of a text that was refused.
     pub fn of(text: &[u8], fault: Fault) -> Self {
@@ -64,6 +61,9 @@ impl Body {
         Ok(Self::Batch(elements.iter().map(read).collect()))
     }
 }
+
+/// U+FEFF in UTF-8.
+const MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
 /// Reads what a server has said. A byte order mark before it is passed over (RFC 8259, section 8.1).
 pub fn heard(bytes: Bytes, limits: &Limits) -> impl Iterator<Item = Result<Envelope, Unread>> {

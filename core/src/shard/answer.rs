@@ -2,6 +2,7 @@
 
 use alloc::borrow::Cow;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -119,15 +120,15 @@ fn untyped<'a>(cx: &Cx<'_>, response: &'a Envelope) -> Cow<'a, Envelope> {
     Envelope::parse(message.into(), Sender::Upstream, cx.limits()).map_or(Cow::Borrowed(response), Cow::Owned)
 }
 
-/// A result that demands input, each question by its name (2026-07-28, multi round-trip requests).
+/// A result that demands input, each question by its name (2026-07-28, multi round-trip requests). `state` is what the next
+/// try brings back.
 pub(super) fn demand<'a>(
-    state: &str,
+    state: Option<&str>,
     questions: impl Iterator<Item = (&'a str, &'a [u8])>,
     server_info: &str,
 ) -> Vec<u8> {
-    let mut result =
-        format!("{{\"resultType\":\"input_required\",\"requestState\":\"{state}\",\"inputRequests\":{{")
-            .into_bytes();
+    let state = state.map_or_else(String::new, |state| format!("\"requestState\":\"{state}\","));
+    let mut result = format!("{{\"resultType\":\"input_required\",{state}\"inputRequests\":{{").into_bytes();
     for (at, (name, question)) in questions.enumerate() {
         let comma = if at > 0 { "," } else { "" };
         result.extend_from_slice(format!("{comma}\"{name}\":").as_bytes());

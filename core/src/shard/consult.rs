@@ -97,7 +97,7 @@ impl Shard {
         };
         let questions: Vec<_> = self.asked.iter().filter_map(shown).collect();
         let questions = questions.iter().map(|(name, shown)| (&**name, &**shown));
-        let result = demand(&state, questions, hub::SERVER_INFO);
+        let result = demand(Some(&state), questions, hub::SERVER_INFO);
         self.change_steps(run, |caller| {
             // Nobody reads any more what is said there.
             (caller.exchange, caller.log_level) = (NOWHERE, None);

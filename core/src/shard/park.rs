@@ -236,7 +236,7 @@ impl Shard {
         let state = state.sign(cx, &parked.key, &parked.target);
         let info = super::lists::server_info(cx.snapshot, &caller.target);
         let questions = parked.questions.iter().map(|question| (&*question.name, &*question.shown));
-        let result = demand(&state, questions, info);
+        let result = demand(Some(&state), questions, info);
         self.respond(cx, caller, &result);
     }
 

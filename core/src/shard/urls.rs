@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::answer::demand;
 use super::{Cx, Shard};
 use crate::Rejection;
 use crate::mcp::{Abilities, Asking};
@@ -44,16 +45,13 @@ impl Shard {
             let error = response.spliced(Field::Error, &mut [code]);
             return self.deliver(cx, caller, 200, write::raw_error(&caller.id, &error));
         }
-        let mut result = Vec::from(b"{\"resultType\":\"input_required\",\"inputRequests\":{");
-        for (number, visit) in visits.into_iter().enumerate() {
-            let comma = if number > 0 { "," } else { "" };
-            let name = format!("{comma}\"url{number}\":{{\"method\":\"elicitation/create\",\"params\":");
-            result.extend_from_slice(name.as_bytes());
-            result.extend_from_slice(visit.get().as_bytes());
-            result.push(b'}');
-        }
-        let meta = format!("}},\"_meta\":{{\"io.modelcontextprotocol/serverInfo\":{server_info}}}}}");
-        result.extend_from_slice(meta.as_bytes());
+        let shown = |(number, visit): (usize, &RawValue)| {
+            let question = format!("{{\"method\":\"elicitation/create\",\"params\":{}}}", visit.get());
+            (format!("url{number}"), question)
+        };
+        let questions: Vec<_> = visits.into_iter().enumerate().map(shown).collect();
+        let questions = questions.iter().map(|(name, question)| (&**name, question.as_bytes()));
+        let result = demand(None, questions, server_info);
         self.respond(cx, caller, &result);
     }
 }

@@ -117,7 +117,7 @@ impl Shard {
         let mut question = format!("{{\"method\":\"{method}\",\"params\":").into_bytes();
         question.extend_from_slice(params);
         question.push(b'}');
-        let result = demand(&signed, [(QUESTION, &*question)].into_iter(), hub::SERVER_INFO);
+        let result = demand(Some(&signed), [(QUESTION, &*question)].into_iter(), hub::SERVER_INFO);
         self.respond(cx, caller, &result);
     }
 
