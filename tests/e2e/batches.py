@@ -1,5 +1,5 @@
-# A server on stdio whose tool `once` writes down each of its calls, and may not be called twice; `safe` may; `slow` takes a minute;
-# `ask` asks its client for a name.
+# A server on stdio whose tool `once` writes down each of its calls, and may not be called twice; `safe` may, and takes as long as
+# it is told to; `slow` takes a minute; `ask` asks its client for a name. Which calls were cancelled it writes down, too.
 import json
 import os
 import sys
@@ -31,8 +31,8 @@ def call(message):
     if name == "once":
         with open(os.environ["LEDGER"], "a") as ledger:
             ledger.write(json.dumps(arguments, sort_keys=True) + "\n")
-    time.sleep(60 if name == "slow" else 0.02)
-    failed = arguments.get("fail") is True and not os.path.exists(os.environ["LEDGER"] + ".well")
+    time.sleep(60 if name == "slow" else arguments.get("ms", 20) / 1000)
+    failed = bool(arguments.get("fail")) and not os.path.exists(os.environ["LEDGER"] + ".well")
     result = {"content": [{"type": "text", "text": "it"}], "structuredContent": {"said": arguments}, "isError": failed}
     say({"id": message["id"], "result": result})
 
@@ -57,6 +57,9 @@ for line in sys.stdin:
         told = asked[message["id"]]
         told.answer = message.get("result", message.get("error"))
         told.set()
+    elif method == "notifications/cancelled":
+        with open(os.environ["LEDGER"] + ".cancelled", "a") as cancelled:
+            cancelled.write(json.dumps(message["params"]) + "\n")
     elif method == "tools/call":
         threading.Thread(target=call, args=(message,), daemon=True).start()
     elif "id" in message:

@@ -25,15 +25,18 @@ struct Stage {
     key: String,
 }
 
-pub(crate) fn home() -> Arc<Home> {
+fn home() -> Arc<Home> {
     let home = Home::new();
-    let server = Server::program(found("python3")).arg("-c").arg(PROGRAM);
-    let server = server.env("LEDGER", ledger(&home).display().to_string());
-    home.configure(&[("t", server)]);
+    home.configure(&[("t", server(&home))]);
     home
 }
 
-fn ledger(home: &Home) -> PathBuf {
+pub(crate) fn server(home: &Home) -> Server {
+    let server = Server::program(found("python3")).arg("-c").arg(PROGRAM);
+    server.env("LEDGER", ledger(home).display().to_string())
+}
+
+pub(crate) fn ledger(home: &Home) -> PathBuf {
     home.path().join("ledger")
 }
 
@@ -190,7 +193,7 @@ async fn plans_are_run_from_the_command_line() {
 }
 
 /// How often each call of `once` was made.
-fn calls(ledger: &Path) -> BTreeMap<String, usize> {
+pub(crate) fn calls(ledger: &Path) -> BTreeMap<String, usize> {
     let mut calls = BTreeMap::new();
     for line in std::fs::read_to_string(ledger).unwrap_or_default().lines() {
         *calls.entry(line.to_owned()).or_default() += 1;

@@ -91,7 +91,7 @@ fn goal(conversation: &[Value]) -> &str {
 
 impl Home {
     /// Writes a configuration with somebody who makes plans.
-    fn configure_planner(&self, servers: &[(&str, Server)], planner: &Value) {
+    pub(crate) fn configure_planner(&self, servers: &[(&str, Server)], planner: &Value) {
         let config = json!({ "mcpServers": self.entries(servers), "planner": planner });
         self.write_config(&config.to_string());
     }

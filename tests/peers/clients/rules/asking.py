@@ -54,15 +54,19 @@ async def resource_updates(subject: Subject) -> None:
 async def restart(subject: Subject) -> None:
     """Ends the hub without a word. Somebody starts it again, and the same client goes on."""
     os.kill(subject.hub, signal.SIGKILL)
-    # A request for which there is no hub ends the SDK's connection for good, so that none is made before there is one.
-    # The next hub may be there within a moment, so that the port need not be seen closed.
     with anyio.fail_after(PATIENCE_S):
-        while is_there(subject.hub):
-            await anyio.sleep(0.01)
-        while not await is_open(subject.url):
-            await anyio.sleep(0.05)
+        await next_hub(subject.hub, subject.url)
     await subject.echo("after the restart")
     await sampling(subject)
+
+
+async def next_hub(last: int, url: str) -> None:
+    """A request for which there is no hub ends the SDK's connection for good, so that none is made before there is one."""
+    # The next hub may be there within a moment, so that the port need not be seen closed.
+    while is_there(last):
+        await anyio.sleep(0.01)
+    while not await is_open(url):
+        await anyio.sleep(0.05)
 
 
 def is_there(process: int) -> bool:
