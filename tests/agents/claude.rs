@@ -25,13 +25,16 @@ fn claude(stage: &Stage, program: &Path) -> Command {
 
 /// Takes a turn with the hub at an endpoint, which has to be in that revision.
 async fn turn(endpoint: &[&str], negotiation: Option<&str>, revision: &str) {
-    let stage = Stage::set().await;
-    let mut add = claude(&stage, &found("sh"));
+    take(&Stage::set().await, endpoint, negotiation, revision).await;
+}
+
+async fn take(stage: &Stage, endpoint: &[&str], negotiation: Option<&str>, revision: &str) {
+    let mut add = claude(stage, &found("sh"));
     add.arg("-c").arg(stage.client_config("claude-code", endpoint).await);
     succeed(add, DEADLINE).await;
 
     let log = stage.home().join("debug.log");
-    let mut agent = claude(&stage, &peers::claude_program());
+    let mut agent = claude(stage, &peers::claude_program());
     agent.args(["--print", REQUEST, "--debug-file"]).arg(&log);
     agent.args(["--allowedTools", "mcp__mcp-orch", "mcp__everything"]);
     if let Some(negotiation) = negotiation {
@@ -50,6 +53,14 @@ async fn turn(endpoint: &[&str], negotiation: Option<&str>, revision: &str) {
 #[tokio::test]
 async fn claude_code_takes_a_turn_with_all_servers() {
     turn(&[], None, "2026-07-28").await;
+}
+
+#[tokio::test]
+async fn claude_code_has_a_plan_carried_out() {
+    let stage = Stage::for_plans().await;
+    take(&stage, &[], None, "2026-07-28").await;
+    let heard = stage.model.memory();
+    assert!(heard.contains("The sum of 2 and 3 is 5."), "what the second step made of the first: {heard}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What stands in for a model: a server on the loopback interface that follows two rules, in every dialect.
 //!
-//! It calls the first tool that it is offered whose name ends in `echo`, and repeats what the tool answered. Whatever
+//! It calls the first tool that it is offered whose name ends as it is told, and repeats what the tool answered. Whatever
 //! else it is asked (the title of a conversation, say), it answers `ok`. It remembers what it was asked.
 
 use std::convert::Infallible;
@@ -27,17 +27,19 @@ pub(crate) struct Model {
 }
 
 struct Mind {
+    /// The end of the tool's name.
+    tool: &'static str,
     /// What it tells the tool.
-    message: String,
+    arguments: Value,
     /// What it was asked and answered, a line each.
     memory: Mutex<Vec<String>>,
 }
 
 impl Model {
-    pub(crate) async fn that_echoes(message: &str) -> Self {
+    pub(crate) async fn that_calls(tool: &'static str, arguments: Value) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("its address"));
-        let mind = Arc::new(Mind { message: message.to_owned(), memory: Mutex::default() });
+        let mind = Arc::new(Mind { tool, arguments, memory: Mutex::default() });
         let mut serving = JoinSet::new();
         serving.spawn(serve(listener, Arc::clone(&mind)));
         Self { url, mind, _serving: serving }
@@ -96,12 +98,10 @@ impl Mind {
     }
 
     fn decide(&self, prompt: &Prompt) -> Answer {
-        let echo = prompt.tools.iter().find(|tool| tool.name.ends_with("echo"));
-        match (&prompt.result, echo) {
+        let wanted = prompt.tools.iter().find(|tool| tool.name.ends_with(self.tool));
+        match (&prompt.result, wanted) {
             (Some(result), _) => Answer::Say(format!("The tool answered {result}")),
-            (None, Some(tool)) => {
-                Answer::Call { tool: tool.clone(), arguments: json!({ "message": self.message }) }
-            }
+            (None, Some(tool)) => Answer::Call { tool: tool.clone(), arguments: self.arguments.clone() },
             (None, None) => Answer::Say("ok".to_owned()),
         }
     }

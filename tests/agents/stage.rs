@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::hub::Hub;
@@ -35,12 +35,28 @@ pub(crate) struct Stage {
 impl Stage {
     /// A hub that has the server `everything`, and a model that wants its tool `echo`.
     pub(crate) async fn set() -> Self {
+        Self::with("proxy", |message| ("echo", json!({ "message": message }))).await
+    }
+
+    /// The same with a model that wants a plan carried out, whose second step says the result of the first beside the message.
+    pub(crate) async fn for_plans() -> Self {
+        let plan = |message: &str| {
+            json!({ "steps": [
+                { "id": "sum", "tool": "everything.get-sum", "arguments": { "a": 2, "b": 3 } },
+                { "id": "say", "tool": "everything.echo", "arguments": { "message": format!("{message} {{{{sum}}}}") } },
+            ] })
+        };
+        Self::with("batch", |message| ("batch_execute", plan(message))).await
+    }
+
+    async fn with(mode: &str, wish: impl FnOnce(&str) -> (&'static str, Value)) -> Self {
         let message = format!("{:016x}", RandomState::new().build_hasher().finish());
         let home = crate::home::Home::new();
         home.configure(&[("everything", overheard(Server::everything(), &home.path().join("frames")))]);
-        let hub = Hub::start(&home).await;
+        let hub = Hub::start_with(&home, |command| command.args(["--mode", mode])).await;
         let key = hub.create_key().await;
-        let model = Model::that_echoes(&message).await;
+        let (tool, arguments) = wish(&message);
+        let model = Model::that_calls(tool, arguments).await;
         let stage = Self { hub, key, model, message };
         std::fs::create_dir_all(stage.home().join("work")).expect("a home for the agent");
         stage
