@@ -14,6 +14,7 @@ use crate::home::Home;
 use crate::hub::Hub;
 use crate::peers::Server;
 use crate::process::{self, eventually_told, found, text};
+use crate::tls::Front;
 
 const PROGRAM: &str = include_str!("batches.py");
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,7 +43,11 @@ pub(crate) fn ledger(home: &Home) -> PathBuf {
 
 impl Stage {
     async fn new() -> Self {
-        let hub = Hub::start(&home()).await;
+        Self::with(&[]).await
+    }
+
+    async fn with(flags: &[&str]) -> Self {
+        let hub = Hub::start_with(&home(), |command| command.args(flags)).await;
         let key = hub.create_key().await;
         Self { hub, key }
     }
@@ -190,6 +195,40 @@ async fn plans_are_run_from_the_command_line() {
     assert_eq!(ended.status.code(), Some(3), "{ended:?}");
     let nobody = stage.command(&["batch", "list"]).env_remove("MCP_ORCH_KEY").output().expect("an end");
     assert!(!nobody.status.success() && text(&nobody.stderr).contains("MCP_ORCH_KEY"), "{nobody:?}");
+}
+
+#[tokio::test]
+async fn a_hub_behind_tls_is_reached_from_the_command_line() {
+    let front = Front::new().await;
+    let stage = Stage::with(&["--allowed-host", &format!("localhost:{}", front.port)]).await;
+    front.lead_to(&stage.hub.url);
+    let home = stage.hub.home.path();
+    let (plan, own) =
+        (home.join("plan.json").display().to_string(), home.join("ca.pem").display().to_string());
+    std::fs::write(&plan, r#"{"steps":[{"id":"one","tool":"t.once","arguments":{"n":5}}]}"#).expect("a file");
+    std::fs::write(&own, &front.authority).expect("a file");
+    let run = async |url: &str, words: &[&str]| {
+        let mut command = stage.command(&[&["batch", "run", &plan, "--url", url], words].concat());
+        command.env_remove("MCP_ORCH_URL");
+        process::run(command, PATIENCE).await
+    };
+    let secure = format!("https://localhost:{}/", front.port);
+    let done = run(&secure, &["--ca", &own]).await;
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    let output: Value = serde_json::from_slice(&done.stdout).expect("the output");
+    assert_eq!(output["one"]["said"]["n"], 5);
+    for (url, words, expected) in [
+        (&*secure, &[][..], "an authority that is not trusted here; --ca FILE names one that is"),
+        (&*format!("https://127.0.0.1:{}", front.port), &["--ca", &own][..], "not valid for name"),
+        (&*stage.hub.url.replace("http:", "https:"), &[][..], "it does not speak TLS; is it http://?"),
+        (&*secure.replace("https:", "http:"), &[][..], "is it the address of a hub?"),
+        ("ftp://localhost", &[][..], "--url is http://HOST:PORT or https://HOST"),
+        (&*secure, &["--ca", &plan][..], "no certificate in PEM"),
+    ] {
+        let refused = run(url, words).await;
+        let said = text(&refused.stderr);
+        assert!(!refused.status.success() && said.contains(expected), "{url}: {said}");
+    }
 }
 
 /// How often each call of `once` was made.

@@ -52,5 +52,6 @@ mod stopping;
 mod storage;
 mod supervision;
 mod survival;
+mod tls;
 mod unified;
 mod wire;

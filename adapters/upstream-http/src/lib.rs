@@ -40,7 +40,7 @@ mod web;
 mod wires;
 
 pub use guard::{Allowed, BadEntry};
-pub use tls::BadRoots;
+pub use tls::{BadRoots, tls_config};
 pub use web::HttpWeb;
 
 use guard::Guard;
@@ -64,7 +64,7 @@ impl HttpUpstreams {
         limits: Limits,
         runtime: Handle,
     ) -> Result<Self, BadRoots> {
-        let (guard, tls) = (Arc::new(Guard { allowed }), tls::config(own_roots)?);
+        let (guard, tls) = (Arc::new(Guard { allowed }), tls_config(own_roots)?);
         let (limits, tasks) = (Arc::new(limits), TaskTracker::new());
         Ok(Self { way: Way { guard, tls, limits, tasks, passes: None }, runtime })
     }

@@ -20,8 +20,8 @@ impl fmt::Display for BadRoots {
 
 impl std::error::Error for BadRoots {}
 
-/// How connections are made secure. `own_roots` are certificates in PEM, at least one.
-pub(crate) fn config(own_roots: Option<&[u8]>) -> Result<Arc<ClientConfig>, BadRoots> {
+/// How connections for HTTP/1.1 are made secure. `own_roots` are certificates in PEM, at least one.
+pub fn tls_config(own_roots: Option<&[u8]>) -> Result<Arc<ClientConfig>, BadRoots> {
     let bad = |error: &dyn fmt::Display| BadRoots(error.to_string());
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let public = roots.len();

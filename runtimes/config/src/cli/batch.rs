@@ -46,9 +46,12 @@ pub enum BatchCommand {
 /// Which hub, and with which key.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct HubArgs {
-    /// Address of the hub
+    /// Address of the hub, or of the TLS before it (`https://HOST`, with a path or without)
     #[arg(long, value_name = "URL", env = "MCP_ORCH_URL", default_value = "http://127.0.0.1:8000")]
     pub url: String,
+    /// PEM file of authorities that the certificate at an https address may come from, beside the public ones
+    #[arg(long, value_name = "FILE", env = "MCP_ORCH_CA")]
+    pub ca: Option<PathBuf>,
     /// Slug of the project
     #[arg(long, value_name = "SLUG", env = "ORCH_PROJECT", default_value = DEFAULT_PROJECT, value_parser = value::slug)]
     pub project: String,

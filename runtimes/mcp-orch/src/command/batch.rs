@@ -2,6 +2,7 @@
 
 mod http;
 mod view;
+mod way;
 
 use std::io::Read;
 use std::path::Path;

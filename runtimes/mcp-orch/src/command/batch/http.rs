@@ -10,13 +10,13 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use orch_config::cli::HubArgs;
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
+
+use super::way::Way;
 
 /// A hub, and the key for it.
 pub(crate) struct Hub {
-    /// Host and port.
-    address: String,
+    way: Way,
     key: HeaderValue,
     /// The path of its runs.
     runs: String,
@@ -25,11 +25,7 @@ pub(crate) struct Hub {
 
 impl Hub {
     pub(crate) fn of(args: &HubArgs) -> anyhow::Result<Self> {
-        let Some(address) = args.url.strip_prefix("http://") else {
-            bail!("--url is http://HOST:PORT (a hub behind TLS is reached through its own port)");
-        };
-        let address = address.trim_end_matches('/');
-        let address = if address.contains(':') { address.to_owned() } else { format!("{address}:80") };
+        let way = Way::to(&args.url, args.ca.as_deref())?;
         let key = match &args.key_file {
             Some(file) => {
                 let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
@@ -42,12 +38,8 @@ impl Hub {
         let mut key = HeaderValue::try_from(format!("Bearer {key}"))
             .context("the key has characters that no key has")?;
         key.set_sensitive(true);
-        Ok(Self {
-            address,
-            key,
-            runs: format!("/api/projects/{}/batches", args.project),
-            connections: TaskTracker::new(),
-        })
+        let runs = format!("{}/api/projects/{}/batches", way.path(), args.project);
+        Ok(Self { way, key, runs, connections: TaskTracker::new() })
     }
 
     /// Asks for something below the runs, and reads the answer. What went wrong is an error in the hub's words.
@@ -77,19 +69,18 @@ impl Hub {
         path: &str,
         body: Option<String>,
     ) -> anyhow::Result<Response<Incoming>> {
-        let stream = TcpStream::connect(&self.address).await.with_context(|| {
-            format!("no hub answers at http://{} (mcp-orch serve starts one)", self.address)
-        })?;
+        let stream = self.way.connect().await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         self.connections.spawn(connection);
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.runs))
-            .header(HOST, &self.address)
+            .header(HOST, self.way.authority())
             .header(AUTHORIZATION, &self.key)
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body.unwrap_or_default())))?;
-        sender.send_request(request).await.context("the hub has ended the connection")
+        let ended = || format!("{} has ended the connection: is it the address of a hub?", self.way);
+        sender.send_request(request).await.with_context(ended)
     }
 }
 
