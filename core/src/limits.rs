@@ -144,7 +144,7 @@ pub struct Limits {
     /// How often a call may be sent again to a new process of its server, within its own time, when nobody knows what
     /// became of it: only one whose tool declares `idempotentHint`, or that carries an idempotency key.
     pub call_repeats: u32,
-    /// The longest idempotency key, in bytes.
+    /// The longest idempotency key, and the longest name that a server of 2025 can give to a question, in bytes.
     pub idempotency_key_bytes: usize,
     /// Answers that are kept under idempotency keys in one project; the oldest makes room.
     pub kept_answers: usize,

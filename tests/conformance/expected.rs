@@ -1,20 +1,12 @@
 //! The failures that are known of, and their comparison with those that were met.
 //!
 //! A list has the format of the suite's own baselines, but is exact: what it names has to fail, and all that fails has
-//! to be named, the scenarios that the suite does not score included. No scored scenario may be named, but for what no
-//! hub can do.
+//! to be named, the scenarios that the suite does not score included. No scored scenario may be named.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::suite::{Outcome, Requirements};
-
-/// What cannot be had of a server of the older era: the suite wants the key that a server gave to its request, and the
-/// requests of that era have none.
-const BEYOND_A_HUB: &str = "input-required-result-basic-elicitation:sep-2322-elicitation-incomplete";
-
-/// The servers of the older era alone.
-const LEGACY: [&str; 3] = ["http-legacy-", "sse-", "stdio-legacy-"];
 
 /// The names in a list: a scenario, or one check of a scenario as `scenario:check`.
 fn read(list: &str) -> BTreeSet<&str> {
@@ -69,9 +61,8 @@ fn no_list_names_a_scored_scenario() {
         let name = file.file_name().into_string().expect("a name");
         let revision = if name.ends_with("2025-11-25.yml") { "2025-11-25" } else { "2026-07-28" };
         let unscored = Requirements::of(revision).unscored;
-        let legacy = LEGACY.iter().any(|face| name.starts_with(face));
         let list = std::fs::read_to_string(file.path()).expect("a list");
-        for entry in read(&list).into_iter().filter(|entry| !(legacy && *entry == BEYOND_A_HUB)) {
+        for entry in read(&list) {
             let scenario = entry.split(':').next().unwrap_or_default();
             assert!(unscored.contains(scenario), "{name} names {entry}, which is scored or unknown");
         }

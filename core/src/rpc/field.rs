@@ -146,6 +146,8 @@ fields! {
     MetaServerInfo = Meta "io.modelcontextprotocol/serverInfo",
     /// `_meta["mcp-orch/idempotency-key"]`.
     MetaIdempotencyKey = Meta "mcp-orch/idempotency-key",
+    /// `_meta["mcp-orch/input-key"]`: the name of a question.
+    MetaInputKey = Meta "mcp-orch/input-key",
     /// `ref.type`.
     RefType = Reference "type",
     /// `ref.name`.

@@ -130,8 +130,11 @@ pub(super) fn demand<'a>(
     let state = state.map_or_else(String::new, |state| format!("\"requestState\":\"{state}\","));
     let mut result = format!("{{\"resultType\":\"input_required\",{state}\"inputRequests\":{{").into_bytes();
     for (at, (name, question)) in questions.enumerate() {
-        let comma = if at > 0 { "," } else { "" };
-        result.extend_from_slice(format!("{comma}\"{name}\":").as_bytes());
+        if at > 0 {
+            result.push(b',');
+        }
+        write::string(&mut result, name);
+        result.push(b':');
         result.extend_from_slice(question);
     }
     let meta = format!("}},\"_meta\":{{\"io.modelcontextprotocol/serverInfo\":{server_info}}}}}");

@@ -10,7 +10,7 @@ use super::answer::demand;
 use super::planning::NOWHERE;
 use super::reverse::{Asked, Origin, Whom};
 use super::state::{Consulted, Names, State, check_input, digest};
-use super::{Cx, Effect, Exchange, Shard, park, seal};
+use super::{Cx, Effect, Exchange, Shard, gather, seal};
 use crate::hub;
 use crate::rpc::{Envelope, Field, Members, write};
 use crate::run::Status;
@@ -44,7 +44,7 @@ impl Shard {
         if let Origin::Request { id, .. } = &asked.origin
             && open >= cx.limits().session_questions
         {
-            return park::refuse(cx, asked.link, id, park::TOO_MANY);
+            return gather::refuse(cx, asked.link, id, gather::TOO_MANY);
         }
         let number = self.mint_call().0;
         self.asked.insert(number, asked);

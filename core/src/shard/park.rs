@@ -1,11 +1,14 @@
 //! Questions of 2025 servers to 2026 clients: the request is answered with `input_required`, the call stays with its
 //! server, and the client's next try takes it up again (2026-07-28, multi round-trip requests).
-//!
-//! A server may ask several things at once, each in a request of its own: they are gathered for a moment, so that the
-//! client is shown all of them in one answer.
+
+use alloc::borrow::ToOwned;
+use alloc::vec::Vec;
+use bytes::Bytes;
 
 use super::answer::{Speaker, demand};
+use super::gather::{Gathering, Question, TOO_MANY, refuse, refuse_all, say_all};
 use super::keyed::Known;
+use super::named::name_of;
 use super::state::{Names, State, check_input, difference};
 use super::{Cx, Effect, Exchange, Shard};
 use crate::mcp::{Abilities, Asking, Lifetime, Revision};
@@ -13,34 +16,6 @@ use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, Message, write};
 use crate::upstream::{Caller, Purpose, Request};
 use crate::{CallId, Exceeded, KeyId, Limit, LinkId, Rejection, ServerId, Timestamp, UpstreamFault};
-use alloc::borrow::ToOwned;
-use alloc::boxed::Box;
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
-use bytes::Bytes;
-
-/// What a server wants to know.
-#[derive(Debug)]
-pub(super) struct Question {
-    /// Its name in `inputRequests`.
-    name: String,
-    /// Raw JSON of the id of the server's request.
-    id: Box<str>,
-    /// Raw JSON, as a client is shown it.
-    shown: Vec<u8>,
-}
-
-/// A call whose server has begun to ask.
-#[derive(Debug)]
-pub(super) struct Gathering {
-    link: LinkId,
-    questions: Vec<Question>,
-    /// The refusals of requests that the client cannot answer.
-    lacking: Vec<Bytes>,
-    /// When they are shown.
-    at: Timestamp,
-}
 
 /// A call that waits for its client's next try.
 #[derive(Debug)]
@@ -56,6 +31,8 @@ pub(super) struct Parked {
     abilities: Abilities,
     /// What the server was not told yet.
     questions: Vec<Question>,
+    /// Whether it was told anything.
+    told: bool,
     /// The refusals of requests that the client cannot answer; said when all else is answered.
     lacking: Vec<Bytes>,
     until: Timestamp,
@@ -63,69 +40,13 @@ pub(super) struct Parked {
     answer: Option<Envelope>,
 }
 
-/// Why a request is refused when a client has too much to answer already.
-pub(super) const TOO_MANY: &str = "too many questions to this client wait for an answer (limit session_questions): ask again \
-                                   when some are answered";
-
 /// Why a call does not wait for its client any more. Which of these it was, nobody remembers.
 const GONE: &str = "an earlier try has taken it up, or its server or the hub has ended since";
 
 /// The same when the state is too old.
 const LATE: &str = "its client did not come back in time (limit parked)";
 
-impl Gathering {
-    fn refuse(self, cx: &mut Cx<'_>, why: &str) {
-        refuse_all(cx, self.link, &self.questions, self.lacking, why);
-    }
-
-    /// Where the questions came from.
-    pub(super) fn link(&self) -> LinkId {
-        self.link
-    }
-}
-
 impl Shard {
-    /// Keeps a question of a server for a moment; others may follow.
-    pub(super) fn gather(&mut self, cx: &mut Cx<'_>, link: LinkId, call: CallId, frame: &Envelope) {
-        let (question, most) = (self.question(frame), cx.limits().session_questions);
-        let at = cx.now.after(cx.limits().gather);
-        let gathering = self.gathering(link, call, at);
-        if gathering.questions.len() < most {
-            gathering.questions.extend(question);
-        } else if let Some(question) = question {
-            refuse(cx, link, &question.id, TOO_MANY);
-        }
-    }
-
-    /// A server has asked for what a client of the stateless era did not say it can do. If the call fails for that, the
-    /// client is told what is missing.
-    pub(super) fn gather_lack(
-        &mut self,
-        cx: &mut Cx<'_>,
-        link: LinkId,
-        call: CallId,
-        asking: Asking,
-        frame: &Envelope,
-    ) {
-        let Message::Request { id, method } = frame.message() else { return };
-        let at = cx.now.after(cx.limits().gather);
-        let most = cx.limits().session_questions;
-        let refusal = self.refusal(link, Some(call), (id, method), frame);
-        let gathering = self.gathering(link, call, at);
-        if gathering.lacking.len() >= most {
-            return refuse(cx, link, id, TOO_MANY);
-        }
-        gathering.lacking.push(refusal);
-        if let Some(call) = self.upstream_of(link).and_then(|upstream| upstream.calls.get_mut(call)) {
-            call.lacks = call.lacks.with(asking);
-        }
-    }
-
-    fn gathering(&mut self, link: LinkId, call: CallId, at: Timestamp) -> &mut Gathering {
-        let new = || Gathering { link, questions: Vec::new(), lacking: Vec::new(), at };
-        self.gathering.entry(call).or_insert_with(new)
-    }
-
     /// Adds a question of a server that has asked before, of the call on whose stream it came or the only one that it
     /// can be of. Whether there is such a call, and its client can answer; if that has enough to answer, the server is told.
     pub(super) fn gather_more(
@@ -137,7 +58,7 @@ impl Shard {
     ) -> bool {
         let only = || self.upstream_at(link).and_then(|upstream| upstream.calls.only_parked());
         let call = within.or_else(only);
-        let question = self.question(frame);
+        let number = self.mint_call().0;
         let Message::Request { id, method } = frame.message() else { return false };
         let asking = Asking::of(method, frame, Revision::V2026_07_28);
         let mut parked = self.parked.values_mut().filter(|parked| parked.link == link);
@@ -148,7 +69,9 @@ impl Shard {
             return false;
         }
         if parked.questions.len() < cx.limits().session_questions {
-            parked.questions.extend(question);
+            // What the client has said under a name may come once more, and is no answer to another question.
+            let name = name_of(frame, cx.limits()).filter(|_| !parked.told);
+            parked.questions.extend(Question::of(frame, name, number, &parked.questions));
         } else {
             refuse(cx, link, id, TOO_MANY);
         }
@@ -169,35 +92,8 @@ impl Shard {
         meant.any(|parked| parked.abilities.lacks_part(asking, Revision::V2026_07_28))
     }
 
-    fn question(&mut self, frame: &Envelope) -> Option<Question> {
-        let Message::Request { id, .. } = frame.message() else { return None };
-        Some(Question { name: format!("q{}", self.mint_call().0), id: id.into(), shown: shown(frame) })
-    }
-
-    /// Shows clients what their servers have asked for, where it is time.
-    pub(super) fn show_gathered(&mut self, cx: &mut Cx<'_>) {
-        let due = |(_, gathering): &(&CallId, &Gathering)| gathering.at <= cx.now;
-        let due: Vec<CallId> = self.gathering.iter().filter(due).map(|(call, _)| *call).collect();
-        for call in due {
-            match self.gathering.remove(&call) {
-                Some(gathering) if gathering.questions.is_empty() => {
-                    say_all(cx, gathering.link, gathering.lacking);
-                }
-                Some(gathering) => self.park(cx, call, gathering),
-                None => {}
-            }
-        }
-    }
-
-    /// A call has ended while its server still asked.
-    pub(super) fn end_gathering(&mut self, cx: &mut Cx<'_>, call: CallId, why: &str) {
-        if let Some(gathering) = self.gathering.remove(&call) {
-            gathering.refuse(cx, why);
-        }
-    }
-
     /// Parks a call and shows its client the questions.
-    fn park(&mut self, cx: &mut Cx<'_>, call: CallId, gathering: Gathering) {
+    pub(super) fn park(&mut self, cx: &mut Cx<'_>, call: CallId, gathering: Gathering) {
         let Gathering { link, questions, lacking, .. } = gathering;
         let until = cx.now.after(cx.limits().parked);
         let Some(upstream) = self.upstream_of(link) else { return };
@@ -211,7 +107,7 @@ impl Shard {
         self.settle(caller.session);
         let Some(key) = caller.key.clone() else { return };
         let (target, abilities) = (caller.target.clone(), caller.abilities);
-        let answer = None;
+        let (answer, told) = (None, false);
         let parked = Parked {
             link,
             server,
@@ -222,6 +118,7 @@ impl Shard {
             request,
             abilities,
             questions,
+            told,
             lacking,
             until,
             answer,
@@ -277,6 +174,7 @@ impl Shard {
             self.parked.insert(number, parked);
             return self.fail(cx, &caller, &exceeded.into());
         }
+        parked.told |= !told.is_empty();
         for (question, input) in told {
             let frame = write::one_line(write::result(&question.id, &input));
             cx.effect(Effect::SendFrame { link: parked.link, frame: frame.into() });
@@ -351,17 +249,6 @@ impl Shard {
     }
 }
 
-/// A request of a server as it is shown in `inputRequests`.
-pub(super) fn shown(frame: &Envelope) -> Vec<u8> {
-    let Message::Request { method, .. } = frame.message() else { return Vec::new() };
-    let mut shown = Vec::from(b"{\"method\":");
-    write::string(&mut shown, method);
-    shown.extend_from_slice(b",\"params\":");
-    shown.extend_from_slice(frame.raw(Field::Params).unwrap_or(b"{}"));
-    shown.push(b'}');
-    shown
-}
-
 /// Takes the questions that a client's input answers. Input for other questions means nothing.
 fn take_told(body: &Envelope, questions: &mut Vec<Question>) -> Vec<(Question, Vec<u8>)> {
     let Some(input) = body.raw(Field::InputResponses).and_then(Members::read) else { return Vec::new() };
@@ -372,24 +259,4 @@ fn take_told(body: &Envelope, questions: &mut Vec<Question>) -> Vec<(Question, V
         Some((question, value))
     };
     answered.into_iter().filter_map(with_input).collect()
-}
-
-/// Tells a server that none of this will be answered: what its client could have, and what it could not.
-fn refuse_all(cx: &mut Cx<'_>, link: LinkId, questions: &[Question], lacking: Vec<Bytes>, why: &str) {
-    for question in questions {
-        refuse(cx, link, &question.id, why);
-    }
-    say_all(cx, link, lacking);
-}
-
-fn say_all(cx: &mut Cx<'_>, link: LinkId, frames: Vec<Bytes>) {
-    for frame in frames {
-        cx.effect(Effect::SendFrame { link, frame });
-    }
-}
-
-/// Tells a server that a question will not be answered.
-pub(super) fn refuse(cx: &mut Cx<'_>, link: LinkId, id: &str, why: &str) {
-    let refusal = write::error(Some(id), -32_603, why, None);
-    cx.effect(Effect::SendFrame { link, frame: refusal.into() });
 }

@@ -12,9 +12,10 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::misshapen::misshapen;
+use super::named::shown;
 use super::seating::sharing;
 use super::session::Session;
-use super::{Cx, Effect, Shard, Token, park};
+use super::{Cx, Effect, Shard, Token, gather};
 use crate::mcp::{Asking, Revision, Row};
 use crate::record::Sharing;
 use crate::rpc::{Envelope, Field, Message, write};
@@ -116,7 +117,7 @@ impl Shard {
             Meant::Call(call, Some(session), exchange) => (Some(call), session, exchange),
             Meant::Session(session, exchange) => (None, session, exchange),
             Meant::Step(call, run) => {
-                let to = Whom::Run(run, park::shown(frame).into());
+                let to = Whom::Run(run, shown(frame).into());
                 let origin = Origin::Request { id: id.into(), progress: None };
                 return self.consult(cx, run, Asked { link, call: Some(call), origin, to });
             }
@@ -134,7 +135,7 @@ impl Shard {
             }
         };
         if self.questions_of(session) >= most {
-            return park::refuse(cx, link, id, park::TOO_MANY);
+            return gather::refuse(cx, link, id, gather::TOO_MANY);
         }
         let progress = frame.raw_str(Field::MetaProgressToken).map(Into::into);
         let origin = Origin::Request { id: id.into(), progress };
@@ -269,7 +270,7 @@ impl Shard {
             Origin::Goal(token) => return self.on_goal_answered(cx, *token, body),
         };
         if let Some(cause) = unusable {
-            return park::refuse(cx, asked.link, id, &format!("the client's answer is unusable: {cause}"));
+            return gather::refuse(cx, asked.link, id, &format!("the client's answer is unusable: {cause}"));
         }
         let frame = match (body.raw(Field::Result), body.raw(Field::Error)) {
             (Some(result), _) => write::result(id, result),
@@ -304,7 +305,7 @@ impl Shard {
     /// A link is gone: its questions need no answer.
     pub(super) fn forget_questions(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         self.take_back(cx, |asked| asked.link == link);
-        self.gathering.retain(|_, gathering| gathering.link() != link);
+        self.gathering.retain(|_, gathering| gathering.link != link);
         self.drop_parked(cx, Some(link));
     }
 

@@ -10,7 +10,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::forward::{repeated, send, silence};
-use super::park::shown;
+use super::named::{shown, with_name};
 use super::reverse::{Asked, Origin, Whom};
 use super::seal::state;
 use super::{Cx, Shard};
@@ -74,15 +74,16 @@ impl Shard {
             return self.end_round(cx, link, id);
         }
         for (name, question) in questions {
-            let (origin, call) = (Origin::Round(name), Some(id));
+            let call = Some(id);
             match (caller.session, caller.step) {
                 (Some(session), _) => {
                     let to = Whom::Session(session, caller.exchange);
                     let question = with_elicitation_id(cx, question);
+                    let (question, origin) = (with_name(cx, &name, question), Origin::Round(name));
                     self.put_to_client(cx, Asked { link, call, origin, to }, &question);
                 }
                 (None, Some((run, _))) => {
-                    let to = Whom::Run(run, shown(&question).into());
+                    let (to, origin) = (Whom::Run(run, shown(&question).into()), Origin::Round(name));
                     self.consult(cx, run, Asked { link, call, origin, to });
                 }
                 (None, None) => {}

@@ -27,6 +27,7 @@ mod lists;
 mod logins;
 mod meant;
 mod modern;
+mod named;
 mod news;
 mod outliving;
 mod parking;
