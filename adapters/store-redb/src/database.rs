@@ -13,8 +13,9 @@ use redb::{Builder, Database, DatabaseError};
 use crate::failure::Failure;
 use crate::tables;
 
-/// Memory for pages, in bytes; taken as it is needed.
-const CACHE: usize = 32 * 1024 * 1024;
+/// Memory for pages, in bytes; taken as it is needed, and never given back. Writes go through it too: whatever its size, the
+/// records of calls fill it. What it does not hold, the system has cached.
+const CACHE: usize = 2 * 1024 * 1024;
 
 /// Opens a database with `make` and sees to its schema.
 pub(crate) fn create(
