@@ -35,6 +35,7 @@ pub mod snapshot;
 pub mod sse;
 pub mod time;
 pub mod translate;
+pub mod turns;
 mod upstream;
 
 pub use error::{Bug, Denied, Exceeded, Fault, Rejection, Unstored, UpstreamFault};

@@ -50,6 +50,9 @@ pub struct Limits {
     pub held_key_bytes: usize,
     /// A message this short goes to a client that has taken all before it, whatever else is held.
     pub held_small_bytes: usize,
+    /// Messages of one API key that a project takes in a turn, where it is used with several: what comes faster waits until
+    /// those of other keys that are there have had theirs.
+    pub key_turn: usize,
     /// Streams that one session may hold open.
     pub session_streams: usize,
     /// Streams of one session that are kept for a client that comes back; more cannot be resumed.

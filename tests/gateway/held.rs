@@ -27,15 +27,15 @@ fn limits() -> Limits {
     }
 }
 
-struct Client {
+/// A client with a key of its own.
+pub(crate) struct Client {
     driver: Driver,
     key: String,
     session: String,
 }
 
 impl Client {
-    /// A client with a key of its own.
-    async fn new(driver: &Driver, name: &str) -> Self {
+    pub(crate) async fn new(driver: &Driver, name: &str) -> Self {
         let key = driver.create_key("default", name, None).await.unwrap();
         let mut client =
             Self { driver: driver.clone(), key: key.token.reveal().to_owned(), session: String::new() };
@@ -60,7 +60,7 @@ impl Client {
     }
 
     /// Calls a tool that answers with so many bytes more than it takes.
-    async fn call(&self, tool: &str, size: usize) -> Reply {
+    pub(crate) async fn call(&self, tool: &str, size: usize) -> Reply {
         let text = "x".repeat(size);
         let call = format!(
             r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"{tool}","arguments":{{"text":"{text}"}},"_meta":{{"progressToken":1}}}}}}"#

@@ -11,6 +11,7 @@ mod moody;
 mod near_end;
 mod planner;
 mod scripted;
+mod turns;
 
 use std::sync::Arc;
 

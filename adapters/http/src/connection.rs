@@ -12,8 +12,8 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -23,8 +23,10 @@ use tokio_util::sync::CancellationToken;
 use crate::exchange::Face;
 use crate::gate::Gate;
 use crate::guarded::{Guarded, Refused};
+use crate::listening::{self, Listening};
 use crate::pace::{Lapse, Pacer};
 use crate::reply::{self, Exchange};
+use crate::sse::Events;
 
 /// The most that is read ahead of a body, and written ahead of a client that reads slowly. It grows to that only
 /// for a connection with large bodies.
@@ -63,26 +65,33 @@ pub(crate) async fn serve<G: Gateway + ?Sized>(
     let pacer = Arc::new(Pacer::new(Instant::now()));
     let limits = Arc::clone(&face.limits);
     let refused = Arc::new(Refused::default());
-    let (begun, first) = (AtomicBool::new(false), Notify::new());
+    let (begun, first, listens) = (AtomicBool::new(false), Notify::new(), OnceLock::new());
     let service = service_fn(|request| {
         if !begun.swap(true, Relaxed) {
             first.notify_one();
         }
         let (face, pacer) = (Arc::clone(&face), Arc::clone(&pacer));
-        let fault = refused.take(&request);
+        let (fault, listens) = (refused.take(&request), &listens);
         async move {
             Ok::<_, Infallible>(match fault {
                 Some(fault) => {
                     pacer.request_began(false);
                     reply::refuse(&fault, None, Exchange::new(pacer))
                 }
-                None => face.answer(bound, pacer, request).await,
+                None => {
+                    let response = face.answer(bound, pacer, request).await;
+                    if let Some(listening) = response.body().listening() {
+                        let _the_connections_last = listens.set(Arc::clone(listening));
+                    }
+                    response
+                }
             })
         }
     });
     let guarded = Guarded::new(stream, Arc::clone(&pacer), Gate::new(&limits), Arc::clone(&refused));
     let socket = TokioIo::new(guarded);
-    let mut connection = http.serve_connection(socket, service);
+    // In a place of its own, which a stream that is carried on without it does not take.
+    let mut connection = Box::new(http.serve_connection(socket, service));
     let mut stopped = pin!(async {
         stop.cancelled().await;
         // hyper closes a connection at once that has brought nothing, though its first request may be on its way.
@@ -92,26 +101,69 @@ pub(crate) async fn serve<G: Gateway + ?Sized>(
     });
     let mut timer = pin!(sleep_until(Instant::now() + limits.head));
     let mut closing = false;
-    let lapse = poll_fn(|cx| {
+    let end = poll_fn(|cx| {
         if !closing && stopped.as_mut().poll(cx).is_ready() {
             closing = true;
-            Pin::new(&mut connection).graceful_shutdown();
+            Pin::new(&mut *connection).graceful_shutdown();
         }
         loop {
             if let Poll::Ready(end) = Pin::new(&mut connection).poll(cx) {
-                return Poll::Ready(end.map(|()| None));
+                return Poll::Ready(end.map(|()| End::Over));
+            }
+            if listens.get().is_some_and(|it: &Arc<Listening>| it.is_silent() && !pacer.is_stalled()) {
+                return Poll::Ready(Ok(End::Listens));
             }
             match ready!(poll_lapse(timer.as_mut(), &pacer, &limits, cx)) {
                 Lapse::Body => pacer.body_lapsed(),
-                lapse @ (Lapse::Close | Lapse::Reset) => return Poll::Ready(Ok(Some(lapse))),
+                Lapse::Close => return Poll::Ready(Ok(End::Over)),
+                Lapse::Reset => return Poll::Ready(Ok(End::Reset)),
             }
         }
     })
     .await;
-    match lapse {
-        Ok(Some(Lapse::Reset)) => connection.into_parts().io.into_inner().reset(),
-        Ok(_) => {}
+    match end {
+        Ok(End::Over) => {}
+        Ok(End::Listens) => {
+            let socket = connection.into_parts().io.into_inner();
+            if let Some(events) = listens.get().and_then(|it| it.take()) {
+                carry_on(socket, events, timer.as_mut(), &pacer, &limits).await;
+            }
+        }
+        Ok(End::Reset) => connection.into_parts().io.into_inner().reset(),
         Err(error) => tracing::debug!(%error, "connection ended"),
+    }
+}
+
+/// What becomes of a connection.
+enum End {
+    /// A stream is carried on over it, which has nothing to say at the moment.
+    Listens,
+    Over,
+    /// Its client does not read.
+    Reset,
+}
+
+/// Carries a stream on to its end, under the deadlines of its connection.
+async fn carry_on(
+    mut socket: Guarded,
+    mut events: Events,
+    mut timer: Pin<&mut Sleep>,
+    pacer: &Pacer,
+    limits: &Limits,
+) {
+    pacer.request_began(true);
+    let lapse = {
+        let mut told = pin!(listening::carry_on(&mut socket, &mut events));
+        poll_fn(|cx| match told.as_mut().poll(cx) {
+            Poll::Ready(end) => Poll::Ready(end.map(|()| None)),
+            Poll::Pending => poll_lapse(timer.as_mut(), pacer, limits, cx).map(|lapse| Ok(Some(lapse))),
+        })
+        .await
+    };
+    match lapse {
+        Ok(Some(Lapse::Reset)) => socket.reset(),
+        Ok(_) => {}
+        Err(error) => tracing::debug!(%error, "a stream has ended"),
     }
 }
 

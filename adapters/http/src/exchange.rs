@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use orch_core::ports::gateway::{Gateway, Head, Reply, Verb};
@@ -83,6 +83,7 @@ impl<G: Gateway + ?Sized> Face<G> {
         let exchange = Exchange::new(pacer);
         let (parts, body) = request.into_parts();
         let route = Route::parse(parts.uri.path());
+        let mut listens = false;
         let outcome = match route {
             Ok(Route::Alive) => return reply::probe(&parts.method, true, exchange),
             Ok(Route::Ready) => return reply::probe(&parts.method, (self.ready)(), exchange),
@@ -94,12 +95,16 @@ impl<G: Gateway + ?Sized> Face<G> {
                 };
             }
             Ok(Route::Mcp(_)) | Err(_) => match self.judge(bound, &parts, route) {
-                Ok(judged) => self.carry(exchange.pacer(), judged, parts.headers, body).await,
+                Ok(judged) => {
+                    listens = matches!(judged.head.verb, Verb::Listen | Verb::OpenSse)
+                        && parts.version == Version::HTTP_11;
+                    self.carry(exchange.pacer(), judged, parts.headers, body).await
+                }
                 Err(refusal) => Err(refusal),
             },
         };
         match outcome {
-            Ok(reply) => reply::respond(reply, exchange, self.limits.sse_comment),
+            Ok(reply) => reply::respond(reply, exchange, self.limits.sse_comment, listens),
             Err(Refusal { fault, allow }) => reply::refuse(&fault, allow, exchange),
         }
     }

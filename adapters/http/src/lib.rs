@@ -7,7 +7,8 @@
 //! A connection is accepted ([`Server`]), its bytes are judged before anything reads them ([`Gate`]), it is served by
 //! hyper's HTTP/1 machine under our own deadlines (`connection`, `pace`, `guarded`), and each of its requests is judged in one fixed order (`exchange`): target length, Host and
 //! Origin (`hosts`), path (`route`), method and headers (`head`), the gateway's admission, media types (`media`),
-//! and only then the body (`body`). What comes back is written by `reply` and [`sse`].
+//! and only then the body (`body`). What comes back is written by `reply` and [`sse`];
+//! streams that clients listen to are carried on without hyper (`listening`).
 
 mod accept;
 mod api;
@@ -18,6 +19,7 @@ mod gate;
 mod guarded;
 mod head;
 mod hosts;
+mod listening;
 mod media;
 mod pace;
 mod reply;

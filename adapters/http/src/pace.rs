@@ -163,6 +163,11 @@ impl Pacer {
         self.lock().stalled = None;
     }
 
+    /// Whether a write waits for the client to read.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.lock().stalled.is_some()
+    }
+
     /// Our side is closed; says whether the client may still be sending.
     pub(crate) fn shut(&self) -> bool {
         let mut pace = self.lock();

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use crate::api::DESCRIPTION;
 use crate::head::SESSION;
+use crate::listening::Listening;
 use crate::pace::Pacer;
 use crate::sse::{Events, Piece, piece};
 
@@ -57,6 +58,15 @@ enum Content {
     Nothing,
     Whole(Bytes),
     Events(Events),
+    /// The same, until somebody else carries them on.
+    Listening(Arc<Listening>),
+}
+
+impl Body {
+    /// The events that a client listens to for as long as it is there.
+    pub(crate) fn listening(&self) -> Option<&Arc<Listening>> {
+        if let Content::Listening(listening) = &self.content { Some(listening) } else { None }
+    }
 }
 
 impl http_body::Body for Body {
@@ -75,6 +85,7 @@ impl http_body::Body for Body {
                 Poll::Ready(Some(piece(bytes)))
             }
             Content::Events(events) => events.poll_piece(cx),
+            Content::Listening(listening) => listening.poll_piece(cx),
         };
         next.map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
     }
@@ -87,13 +98,14 @@ impl http_body::Body for Body {
         match &self.content {
             Content::Nothing => SizeHint::with_exact(0),
             Content::Whole(bytes) => SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
-            Content::Events(_) => SizeHint::default(),
+            Content::Events(_) | Content::Listening(_) => SizeHint::default(),
         }
     }
 }
 
-/// The response that carries a reply. `pause` is that between two comments on a silent stream.
-pub(crate) fn respond(reply: Reply, exchange: Exchange, pause: Duration) -> Response<Body> {
+/// The response that carries a reply. `pause` is that between two comments on a silent stream; who `listens` came for a stream, on
+/// a connection that is good for nothing else.
+pub(crate) fn respond(reply: Reply, exchange: Exchange, pause: Duration, listens: bool) -> Response<Body> {
     let Reply { status, session, body } = reply;
     let mut headers = common(10);
     let content = match body {
@@ -106,7 +118,13 @@ pub(crate) fn respond(reply: Reply, exchange: Exchange, pause: Duration) -> Resp
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, no-transform"));
             headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-            Content::Events(Events::new(stream, pause))
+            let events = Events::new(stream, pause);
+            if listens {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                Content::Listening(Arc::new(Listening::new(events)))
+            } else {
+                Content::Events(events)
+            }
         }
     };
     if let Some(Ok(session)) = session.map(HeaderValue::try_from) {

@@ -28,6 +28,7 @@ impl Default for Limits {
             held_bytes: 256 * MIB,
             held_key_bytes: 16 * MIB,
             held_small_bytes: 4 * KIB,
+            key_turn: 2,
             session_streams: 4,
             replay_streams: 32,
             replay_events: 256,

@@ -15,6 +15,7 @@ use orch_core::ports::variables::Variables;
 use orch_core::record::{Definitions, Project, Server};
 use orch_core::shard::{Cx, Effects, Input, Shard, Token};
 use orch_core::snapshot::{Draft, Instance, Snapshot, diff};
+use orch_core::turns::Turns;
 use orch_core::{Entropy, Exceeded, ExchangeId, KeyId, Limits, LinkId, ProjectId, Timestamp, Unstored};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
@@ -92,6 +93,10 @@ pub(crate) struct Live {
     pub effects: Effects,
     pub sinks: HashMap<ExchangeId, Sink>,
     accounts: Accounts,
+    /// What waits for others of its project to have had their turn, by API key.
+    turns: Turns<KeyId, (ExchangeId, Input)>,
+    /// Whether somebody goes through the rounds of `turns`.
+    in_rounds: bool,
     pub links: HashMap<LinkId, Box<dyn UpstreamLink>>,
     /// Questions to the planner that are on their way.
     pub questions: HashMap<Token, AbortHandle>,
@@ -117,6 +122,7 @@ impl Live {
         self.effects.clear();
         self.caused.clear();
         self.links.clear();
+        self.turns.clear();
         self.questions.drain().for_each(|(_, question)| question.abort());
         for (_, sink) in self.sinks.drain() {
             sink.cut();
@@ -142,6 +148,8 @@ impl Cell {
             effects: Effects::new(),
             sinks: HashMap::new(),
             accounts: Accounts::default(),
+            turns: Turns::new(world.instance.limits.key_turn),
+            in_rounds: false,
             links: HashMap::new(),
             questions: HashMap::new(),
             caused: Vec::new(),
@@ -226,8 +234,34 @@ impl Cell {
             account.has_room()?;
         }
         live.sinks.insert(exchange, Sink::undecided(client.waits, account));
-        self.feed_locked(&mut live, input);
+        if !live.accounts.are_several() {
+            self.feed_locked(&mut live, input);
+        } else if let Some((_, input)) = live.turns.take(client.key, (exchange, input)) {
+            self.feed_locked(&mut live, input);
+        } else if !std::mem::replace(&mut live.in_rounds, true) {
+            let cell = Arc::clone(self);
+            self.world.tasks.spawn(async move { cell.go_round().await });
+        }
         Ok(())
+    }
+
+    /// Gives everybody their turns until nobody waits.
+    async fn go_round(self: Arc<Self>) {
+        loop {
+            // Those who are ready come first, and those whose requests have come meanwhile.
+            tokio::task::yield_now().await;
+            let mut live = self.live();
+            for (exchange, input) in live.turns.next_round() {
+                // Its client may have gone.
+                if live.sinks.contains_key(&exchange) {
+                    self.feed_locked(&mut live, input);
+                }
+            }
+            live.in_rounds = live.turns.wait();
+            if !live.in_rounds {
+                return;
+            }
+        }
     }
 
     /// The client of an exchange has gone.

@@ -116,17 +116,28 @@ impl Drop for Held {
 
 /// The accounts of a project's keys.
 #[derive(Debug, Default)]
-pub(crate) struct Accounts(HashMap<KeyId, Arc<Account>>);
+pub(crate) struct Accounts {
+    used: HashMap<KeyId, Arc<Account>>,
+    /// The key that the last of them was made for.
+    last: Option<KeyId>,
+    several: bool,
+}
 
 impl Accounts {
+    /// Whether it is used with more than one key.
+    pub(crate) fn are_several(&self) -> bool {
+        self.several
+    }
+
     /// The account of a key. One that nobody uses any more is forgotten when another is made.
     pub(crate) fn of(&mut self, key: &KeyId, limits: &Limits, hub: &Arc<Account>) -> Arc<Account> {
-        if let Some(account) = self.0.get(key) {
+        if let Some(account) = self.used.get(key) {
             return Arc::clone(account);
         }
-        self.0.retain(|_, account| Arc::strong_count(account) > 1);
+        self.used.retain(|_, account| Arc::strong_count(account) > 1);
+        self.several |= self.last.replace(key.clone()).is_some_and(|last| last != *key);
         let account = Account::of_key(limits, hub);
-        self.0.insert(key.clone(), Arc::clone(&account));
+        self.used.insert(key.clone(), Arc::clone(&account));
         account
     }
 }
@@ -207,10 +218,12 @@ mod tests {
         let hub = Account::of_hub(&limits);
         let [one, other] = ["one", "other"].map(|key| KeyId(key.to_owned()));
         let held = accounts.of(&one, &limits, &hub).take(bytes(40)).unwrap();
+        assert!(!accounts.are_several());
         accounts.of(&other, &limits, &hub);
         assert!(accounts.of(&one, &limits, &hub).take(bytes(1)).is_err());
         drop(held);
         accounts.of(&KeyId("third".to_owned()), &limits, &hub);
-        assert_eq!(accounts.0.len(), 1, "the others hold nothing");
+        assert_eq!(accounts.used.len(), 1, "the others hold nothing");
+        assert!(accounts.are_several());
     }
 }

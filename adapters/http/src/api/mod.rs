@@ -64,7 +64,7 @@ impl<G: Gateway + ?Sized> Face<G> {
             Outcome::Begun(told, path) => reply::tell(202, false, (Some(&path), allow), told.body, exchange),
             Outcome::Stream(stream) => {
                 let reply = Reply { status: 200, session: None, body: ReplyBody::Events(stream) };
-                reply::respond(reply, exchange, self.limits.sse_comment)
+                reply::respond(reply, exchange, self.limits.sse_comment, false)
             }
         }
     }
