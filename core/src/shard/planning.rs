@@ -115,11 +115,7 @@ impl Shard {
                 let known = key.and_then(|key| Ok((self.run_under(caller, key.as_deref(), arguments)?, key)));
                 match known {
                     Ok((None, key)) => self.begin_run(cx, (caller, body), plan, Stored::new(arguments, key)),
-                    Ok((Some(id), _)) if plan.background || !self.is_open(id) => {
-                        let told = self.told(cx, id);
-                        self.answer_as_hub(cx, caller, &told);
-                    }
-                    Ok((Some(id), _)) => self.watch(caller, id),
+                    Ok((Some(id), _)) => self.join_run(cx, caller, id, plan.background),
                     Err(fault) => self.fail(cx, caller, &fault),
                 }
             }
