@@ -71,7 +71,7 @@ impl Rejection {
             | Self::OutOfOrder(_)
             | Self::Malformed(_)
             | Self::UnknownEvent => (400, -32_600, None),
-            Self::UnknownMethod(_) => (404, -32_601, None),
+            Self::NotATask(_) | Self::UnknownMethod(_) => (404, -32_601, None),
             Self::InvalidParams(_) => (400, -32_602, None),
             Self::BadRequestState
             | Self::InvalidCursor

@@ -87,8 +87,9 @@ impl PlanTool {
         };
         let hints = if read_only { r#"{"readOnlyHint":true,"openWorldHint":false}"# } else { "{}" };
         let name = self.name();
+        let tasks = if self == Self::Execute { r#","execution":{"taskSupport":"optional"}"# } else { "" };
         let json = format!(
-            r#"{{"name":"{name}","title":"{title}","description":"{description}","inputSchema":{schema},"annotations":{hints}}}"#
+            r#"{{"name":"{name}","title":"{title}","description":"{description}","inputSchema":{schema},"annotations":{hints}{tasks}}}"#
         );
         Definition { name: name.to_owned(), json }
     }

@@ -13,6 +13,7 @@ use super::greet::keeps_request;
 use super::keyed::{Known, repeats};
 use super::locate::locate;
 use super::report::called_tool;
+use super::run_tasks::no_task;
 use super::seal::unsealed;
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Shard};
@@ -46,6 +47,9 @@ impl Shard {
             let fault = self.of_unseen(cx, &body).unwrap_or_else(|| unknown(row.route, &body));
             return self.fail(cx, &caller, &fault);
         };
+        if let Some(refusal) = no_task(cx, &caller, (&entry, name.as_deref()), &body) {
+            return self.fail(cx, &caller, &refusal.into());
+        }
         let field = match row.route {
             Route::ByUri => Field::Uri,
             Route::ByReference if body.has(Field::RefName) => Field::RefName,
@@ -258,7 +262,10 @@ impl Shard {
     pub(super) fn answer_as_hub(&mut self, cx: &mut Cx<'_>, caller: &Caller, result: &[u8]) {
         let frame = write::result(&caller.id, result);
         match Envelope::parse(frame.into(), crate::rpc::Sender::Upstream, cx.limits()) {
-            Ok(response) => self.relay(cx, caller, &response, Speaker::HUB),
+            Ok(response) => {
+                let speaker = Speaker { revision: caller.revision, ..Speaker::HUB };
+                self.relay(cx, caller, &response, speaker);
+            }
             Err(fault) => self.fail(cx, caller, &fault),
         }
     }

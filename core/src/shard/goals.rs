@@ -110,7 +110,7 @@ impl Shard {
     pub(super) fn plan_goal(&mut self, cx: &mut Cx<'_>, caller: &Caller, body: &Envelope) {
         let goal = match Goal::read(arguments(body), cx.limits()) {
             Ok(goal) => goal,
-            Err(faults) => return self.answer_as_hub(cx, caller, &hub::refused(&faults)),
+            Err(faults) => return self.answer_without_run(cx, caller, &hub::refused(&faults)),
         };
         match self.run_for(cx, caller, body, &goal) {
             Ok((Some(id), _)) => return self.join_run(cx, caller, id, goal.wants("background")),
@@ -153,7 +153,7 @@ impl Shard {
             return if wish.caller.abilities.can(Asking::Sampling) {
                 self.ask_client_for_plan(cx, wish, &prompt, stage);
             } else {
-                self.answer_as_hub(cx, &wish.caller, &hub::cannot(Cannot::Plan, NOBODY));
+                self.answer_without_run(cx, &wish.caller, &hub::cannot(Cannot::Plan, NOBODY));
             };
         };
         let limits = cx.limits();
@@ -205,7 +205,7 @@ impl Shard {
                 self.on_text(cx, wish, &stage, &written);
             }
             Err(fault) => {
-                self.answer_as_hub(cx, &wish.caller, &hub::cannot(Cannot::Plan, &format!("{fault}")));
+                self.answer_without_run(cx, &wish.caller, &hub::cannot(Cannot::Plan, &format!("{fault}")));
             }
         }
     }
@@ -231,7 +231,7 @@ impl Shard {
             }
             (Answer::Impossible(why), _) => {
                 let words = format!("the planner says that the tools cannot do it: {why}");
-                self.answer_as_hub(cx, &wish.caller, &hub::cannot(Cannot::Plan, &words));
+                self.answer_without_run(cx, &wish.caller, &hub::cannot(Cannot::Plan, &words));
             }
             (Answer::Faults(faults, _), Stage::First) => {
                 let prompt =
@@ -241,7 +241,7 @@ impl Shard {
             }
             (Answer::Faults(faults, found), Stage::Agreed(_) | Stage::Mended) => {
                 let told = hub::unplanned(found.as_deref(), &faults, &wish.spent);
-                self.answer_as_hub(cx, &wish.caller, &told);
+                self.answer_without_run(cx, &wish.caller, &told);
             }
         }
     }
@@ -306,7 +306,7 @@ impl Shard {
         for caller in self.take_goals(cx, |planning| planning.until <= now) {
             let words = "there was no answer in time, of the planner (`timeout` of \"planner\") or of whoever was asked (limit parked); \
                          nothing was done";
-            self.answer_as_hub(cx, &caller, &hub::cannot(Cannot::Plan, words));
+            self.answer_without_run(cx, &caller, &hub::cannot(Cannot::Plan, words));
         }
     }
 

@@ -291,6 +291,7 @@ pub(super) fn nobody(key: KeyId) -> Caller {
         // A key is of the whole.
         idempotency: None,
         step: None,
+        task: false,
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::consult::Consulting;
 use super::outliving::{self, Stored};
+use super::run_tasks::may_be_task;
 use super::running::Running;
 use super::{Cx, Exchange, Shard, seal};
 use crate::hub::{self, Cannot, Part, Parts, PlanTool, RunLine};
@@ -78,7 +79,8 @@ impl Shard {
         body: &Envelope,
     ) {
         if tool == PlanTool::Execute {
-            return self.execute(cx, caller, body);
+            let caller = Caller { task: may_be_task(cx, caller, body), ..caller.clone() };
+            return self.execute(cx, &caller, body);
         }
         let arguments = body.raw(Field::Arguments).unwrap_or(b"{}");
         let result = match serde_json::from_slice::<Asked>(arguments) {
@@ -108,8 +110,8 @@ impl Shard {
         match Plan::read(arguments, &Offered(cx.snapshot), cx.limits()) {
             // A tool may be of a server that was never seen: a plan waits for that as a call does.
             Err(_) if self.is_missing(cx, &caller.target) => self.wait(cx, caller.clone(), body.clone()),
-            Err(faults) => self.answer_as_hub(cx, caller, &hub::refused(&faults)),
-            Ok(plan) if plan.dry_run => self.answer_as_hub(cx, caller, &hub::outlined(&plan.outline())),
+            Err(faults) => self.answer_without_run(cx, caller, &hub::refused(&faults)),
+            Ok(plan) if plan.dry_run => self.answer_without_run(cx, caller, &hub::outlined(&plan.outline())),
             Ok(plan) => {
                 let key = Self::run_key(cx, caller, body);
                 let known = key.and_then(|key| Ok((self.run_under(caller, key.as_deref(), arguments)?, key)));
@@ -122,7 +124,7 @@ impl Shard {
         }
     }
 
-    fn is_open(&self, id: RunId) -> bool {
+    pub(super) fn is_open(&self, id: RunId) -> bool {
         self.runs.get(id).is_some_and(|run| run.status() == Status::Running)
     }
 
@@ -146,7 +148,7 @@ impl Shard {
         let Some(key) = self.key_of(caller).cloned() else {
             return self.fail(cx, caller, &Bug::Invariant("a run of nobody").into());
         };
-        let (id, background) = (RunId::mint(cx.entropy), plan.background);
+        let (id, background) = (RunId::mint(cx.entropy), plan.background || caller.must_get_task());
         let mut template = outliving::nobody(key.clone());
         if !background {
             template = Caller {
@@ -167,9 +169,8 @@ impl Shard {
         self.running.insert(id, Running { caller: waiting, template, key, said: 0, stored, consulting });
         self.runs.insert(id, Run::new(Arc::new(plan), cx.now, cx.limits()));
         if background {
-            let told = self.told(cx, id);
             self.wishes.holds = Some(caller.exchange);
-            self.answer_as_hub(cx, caller, &told);
+            self.tell_begun(cx, caller, id, background);
             self.wishes.holds = None;
         }
     }
@@ -177,11 +178,7 @@ impl Shard {
     /// What a tool answers; nothing if its caller waits.
     fn tell(&mut self, cx: &mut Cx<'_>, caller: &Caller, tool: PlanTool, asked: &Asked) -> Option<Vec<u8>> {
         let Some(text) = &asked.run else { return Some(self.runs_of(cx, caller, asked)) };
-        let own = |id: &RunId| {
-            let key = self.running.get(id).map(|running| &running.key);
-            key.is_some() && key == self.key_of(caller)
-        };
-        let Some(id) = RunId::parse(text).filter(own) else {
+        let Some(id) = self.own_run(caller, text) else {
             let why = "it is unknown, another's, or ended too long ago (limit run_kept)";
             return Some(hub::cannot(Cannot::Unknown, &format!("there is no run {text:?}: {why}")));
         };
@@ -203,8 +200,32 @@ impl Shard {
         })
     }
 
-    /// The runs of a caller's key, the newest first, from where its cursor stands.
+    /// The run of a name, if the caller's key has begun it.
+    pub(super) fn own_run(&self, caller: &Caller, name: &str) -> Option<RunId> {
+        RunId::parse(name).filter(|id| {
+            let key = self.running.get(id).map(|running| &running.key);
+            key.is_some() && key == self.key_of(caller)
+        })
+    }
+
     fn runs_of(&self, cx: &Cx<'_>, caller: &Caller, asked: &Asked) -> Vec<u8> {
+        let (runs, next) = self.page_of_runs(cx, caller, asked.cursor.as_deref(), asked.limit);
+        let line = |(id, run): (RunId, &Run)| {
+            let (steps_ended, steps) = run.progress();
+            let (status, began_at) = (run.status().name(), run.life().began.0);
+            RunLine { run: format!("{id}"), status, began_at, steps_ended, steps }
+        };
+        hub::run_list(runs.into_iter().map(line).collect(), next)
+    }
+
+    /// The runs of a caller's key, the newest first, from where its cursor stands; and the next cursor.
+    pub(super) fn page_of_runs(
+        &self,
+        cx: &Cx<'_>,
+        caller: &Caller,
+        cursor: Option<&str>,
+        limit: Option<usize>,
+    ) -> (Vec<(RunId, &Run)>, Option<String>) {
         let own = self.running.iter().filter(|(_, running)| Some(&running.key) == self.key_of(caller));
         let mut runs: Vec<(u64, RunId, &Run)> = own
             .filter_map(|(id, _)| {
@@ -213,18 +234,13 @@ impl Shard {
             .collect();
         runs.sort_unstable_by_key(|(age, id, _)| (*age, *id));
         let place = |(age, id, _): &(u64, RunId, &Run)| format!("{age:016x}{id}");
-        if let Some(cursor) = &asked.cursor {
-            runs.retain(|run| place(run) > *cursor);
+        if let Some(cursor) = cursor {
+            runs.retain(|run| *place(run) > *cursor);
         }
         let most = cx.limits().page_entries;
-        let most = asked.limit.unwrap_or(most).clamp(1, most);
+        let most = limit.unwrap_or(most).clamp(1, most);
         let next = runs.get(most).and_then(|_| runs.get(most.saturating_sub(1))).map(place);
-        let line = |(_, id, run): (u64, RunId, &Run)| {
-            let (steps_ended, steps) = run.progress();
-            let (status, began_at) = (run.status().name(), run.life().began.0);
-            RunLine { run: format!("{id}"), status, began_at, steps_ended, steps }
-        };
-        hub::run_list(runs.into_iter().take(most).map(line).collect(), next)
+        (runs.into_iter().take(most).map(|(_, id, run)| (id, run)).collect(), next)
     }
 
     fn read(&self, cx: &Cx<'_>, id: RunId, asked: &Asked) -> Result<Parts, String> {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::listen::Filter;
 use super::news::subscription;
 use super::{Cx, Shard};
-use crate::mcp::{Method, without_tasks};
+use crate::mcp::{Method, knows_tasks};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, write};
 use crate::upstream::{Caller, Edits, Request};
@@ -44,7 +44,7 @@ impl Shard {
             filter.task_ids.clear();
             return self.open_listener(cx, &caller, filter, None);
         };
-        if body.raw(Field::MetaCapabilities).and_then(without_tasks).is_none() {
+        if !knows_tasks(&body) {
             return self.fail(cx, &caller, &Rejection::MissingTasks.into());
         }
         if let Err(exceeded) = self.admit_task_stream(cx, entry.id) {

@@ -129,7 +129,7 @@ impl Shard {
                 let cause = body.text(Field::ErrorMessage).unwrap_or_default();
                 let words =
                     format!("the client refused what it was asked for the plan of this goal: {cause}");
-                self.answer_as_hub(cx, &wish.caller, &hub::cannot(Cannot::Plan, &words));
+                self.answer_without_run(cx, &wish.caller, &hub::cannot(Cannot::Plan, &words));
             }
         }
     }
@@ -142,7 +142,7 @@ impl Shard {
             (Stage::Agreed(written), Some(input)) => self.on_decided(cx, &wish, &goal, &written, &input),
             (Stage::Agreed(written), None) => match checked(cx, &goal, &written) {
                 Ok(plan) => self.ask_to_agree(cx, wish, &plan, &written),
-                Err(faults) => self.answer_as_hub(cx, &wish.caller, &hub::refused(&faults)),
+                Err(faults) => self.answer_without_run(cx, &wish.caller, &hub::refused(&faults)),
             },
             (stage, Some(input)) => {
                 wish.spent.questions = wish.spent.questions.saturating_add(1);
@@ -160,12 +160,12 @@ impl Shard {
         let action = Raw::of(input).member("action").and_then(Raw::text).unwrap_or_default();
         // What was agreed to is checked once more: a tool may have gone meanwhile.
         match checked(cx, goal, written) {
-            Err(faults) => self.answer_as_hub(cx, &wish.caller, &hub::refused(&faults)),
+            Err(faults) => self.answer_without_run(cx, &wish.caller, &hub::refused(&faults)),
             Ok(plan) if action == "accept" => self.begin_goal(cx, wish, goal, plan, written),
             Ok(plan) => {
                 let note = "nobody agreed to this plan, and it did not run";
                 let told = hub::planned(written, &plan.outline(), &wish.spent, Some(note));
-                self.answer_as_hub(cx, &wish.caller, &told);
+                self.answer_without_run(cx, &wish.caller, &told);
             }
         }
     }

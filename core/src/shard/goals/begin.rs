@@ -35,7 +35,7 @@ impl Shard {
         if asks || plan.dry_run {
             let note = asks.then_some(UNASKED);
             let told = hub::planned(written, &plan.outline(), &wish.spent, note);
-            return self.answer_as_hub(cx, &wish.caller, &told);
+            return self.answer_without_run(cx, &wish.caller, &told);
         }
         self.begin_goal(cx, &wish, goal, plan, written);
     }

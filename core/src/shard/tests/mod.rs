@@ -41,6 +41,7 @@ mod reports;
 mod resumption;
 mod reverse;
 mod rounds;
+mod run_tasks;
 mod sealing;
 mod sessions;
 mod sharing;
