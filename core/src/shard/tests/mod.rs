@@ -43,6 +43,7 @@ mod reverse;
 mod rounds;
 mod sealing;
 mod sessions;
+mod settled;
 mod sharing;
 mod speech;
 mod sse;
