@@ -66,6 +66,7 @@ mod subscribe;
 mod survey;
 mod task_news;
 mod timers;
+mod unheard;
 mod urls;
 mod view;
 mod wait;
