@@ -1,5 +1,6 @@
 //! Everything that can go wrong, by who is at fault.
 
+use alloc::format;
 use alloc::string::String;
 
 use crate::Limit;
@@ -256,12 +257,14 @@ pub enum UpstreamFault {
     )]
     NotParked(&'static str),
     /// It did not answer in time. It was told to stop; nobody knows whether it did.
-    #[error("server {server} did not answer within {seconds} s; the outcome is unknown")]
+    #[error("server {server} did not answer within {seconds} s; the outcome is unknown{}", stray(*strays))]
     TimedOut {
         /// Its name.
         server: String,
         /// The time it had.
         seconds: u64,
+        /// How much it has said since it was started that is no message.
+        strays: u64,
     },
     /// It asked for something that the client did not say it can do.
     #[error(
@@ -330,4 +333,13 @@ pub enum Bug {
     /// A machine met an input that it cannot be in a state for.
     #[error("internal error: {0}")]
     Invariant(&'static str),
+}
+
+/// What else is known of a server that does not answer: it may have tried to, among other output.
+fn stray(strays: u64) -> String {
+    match strays {
+        0 => String::new(),
+        1 => "; it has written a line that is no JSON-RPC message, see its log".into(),
+        _ => format!("; it has written {strays} lines that are no JSON-RPC messages, see its log"),
+    }
 }

@@ -255,6 +255,9 @@ pub struct Limits {
     pub stop_stdin: Duration,
     /// From SIGTERM to SIGKILL.
     pub stop_term: Duration,
+    /// How long a hub that starts waits for its store and its port, where what a killed one has left still has them: a process
+    /// that it had just begun has all of its files, until it runs a program of its own.
+    pub succession: Duration,
     /// How long calls may go on when their server is removed, or the hub was told to stop (`--drain-seconds`).
     pub drain: Duration,
     /// From a connection's start to its first byte, and from the first byte of a head to its end.

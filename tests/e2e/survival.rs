@@ -1,5 +1,7 @@
 //! A restart that nobody notices: sessions and the catalogue are in the store, and no process outlives its hub.
 
+use std::fs::File;
+use std::net::TcpListener;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -115,6 +117,27 @@ async fn a_call_that_a_killed_hub_owed_is_answered_by_the_next_one_that_its_outc
     assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!("slow"), &json!(-31003)), "{answer}");
     assert_eq!(answer["error"]["data"]["outcome"], "unknown", "{answer}");
     assert!(home.processes_of("everything").is_empty(), "it is not made again");
+}
+
+#[tokio::test]
+async fn the_next_hub_waits_a_moment_for_what_a_killed_one_has_left_to_let_go_of_store_and_port() {
+    let hub = Hub::start(&Home::with(&[])).await;
+    let address = hub.url.trim_start_matches("http://").to_owned();
+    let home = hub.kill();
+    // As a process that was just begun: it has the files of the hub until it runs a program of its own.
+    let store = File::open(home.data().join("store.redb")).expect("a store");
+    store.lock().expect("nobody else has it");
+    let port = TcpListener::bind(&address).expect("nobody else has it");
+    let letting_go = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        drop(port);
+        std::thread::sleep(Duration::from_millis(300));
+        drop(store);
+    });
+    let (_, port) = address.rsplit_once(':').expect("a port");
+    let next = Hub::start_at(&home, port).await;
+    assert_eq!(next.url.trim_start_matches("http://"), address);
+    letting_go.join().expect("it ends");
 }
 
 #[tokio::test]

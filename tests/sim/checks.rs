@@ -60,7 +60,7 @@ impl Hub {
                 assert!(!late, "a process of {} is not wanted and lives", SERVERS[link.server]);
                 continue;
             }
-            each[link.server] += 1;
+            each[link.server] += usize::from(!link.expired);
             starting += usize::from(!link.greeted);
         }
         // Those of a revoked key may still be answering its last calls.

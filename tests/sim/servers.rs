@@ -37,6 +37,8 @@ pub(crate) struct Link {
     pub spec: Server,
     /// Since when its configuration is another one, or somebody has ordered its end.
     pub unwanted_since: Option<Timestamp>,
+    /// Whether it has forgotten its session: what it works on is all that it is still there for.
+    pub expired: bool,
     /// Whom it serves alone, where that is so.
     pub owner: Option<Whose>,
     /// What it has said and the hub has not heard yet.
@@ -107,6 +109,7 @@ impl Links {
             stage: Stage::Opening,
             spec,
             unwanted_since: None,
+            expired: false,
             owner: None,
             wire: Vec::new(),
             greeted: false,

@@ -1,7 +1,7 @@
 //! What servers say and do, in their turn and out of it.
 
 use orch_core::ports::upstream::CloseReason;
-use orch_core::rpc::heard;
+use orch_core::rpc::{Envelope, Sender, heard};
 use orch_core::shard::Input;
 use orch_core::{CallId, LinkId};
 
@@ -141,17 +141,24 @@ impl Hub {
         self.feed(Input::LinkClosed { link, reason });
     }
 
-    /// A remote server forgets its session, and says of some of its requests that it did not begin them.
+    /// A remote server forgets its session, and says so to one of its requests, which it did not begin, or to none. The
+    /// others it may still answer.
     fn expire(&mut self, link: LinkId) {
         let it = &self.links.all[&link];
         if !is_remote(it.server) || is_modern(it.server) || !it.greeted {
             return;
         }
-        let requests = it.requests.clone();
-        let refused: Vec<Request> = requests.into_iter().filter(|_| self.dice.chance(50)).collect();
-        self.links.take_back(&refused, &mut self.runs);
-        let refused = refused.iter().map(|request| request.id.to_string()).collect();
-        self.end_link(link, CloseReason::Expired { refused });
+        let refused = self.dice.pick(&it.requests).cloned();
+        self.links.all.get_mut(&link).expect("a link").expired = true;
+        self.links.take_back(refused.as_slice(), &mut self.runs);
+        let refusal = refused.map(|request| {
+            let it = self.links.all.get_mut(&link).expect("a link");
+            it.requests.retain(|other| other.id != request.id);
+            it.excused = true;
+            let words = refusal(&request);
+            Envelope::parse(words.into(), Sender::Upstream, self.limits()).expect("a message")
+        });
+        self.feed(Input::LinkExpired { link, refusal });
     }
 
     fn answer(&mut self, link: LinkId, act: Act) {
@@ -169,12 +176,7 @@ impl Hub {
         };
         if act == Act::Refuse {
             self.links.all.get_mut(&link).expect("a link").excused = true;
-            let words = format!(
-                r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-32603,"message":"no"{}}}}}"#,
-                request.id,
-                request.nonce.map(|nonce| format!(r#","data":{{"nonce":"{nonce}"}}"#)).unwrap_or_default()
-            );
-            return self.say(link, &words);
+            return self.say(link, &refusal(&request));
         }
         self.answer_well(link, &request);
     }
@@ -289,4 +291,10 @@ fn fits(act: Act, it: &Link) -> bool {
         Stage::Open => !matches!(act, Act::Close | Act::Open),
         Stage::Opening => matches!(act, Act::Crash | Act::Mutter | Act::Open),
     }
+}
+
+/// The error that a server answers with.
+fn refusal(request: &Request) -> String {
+    let nonce = request.nonce.map(|nonce| format!(r#","data":{{"nonce":"{nonce}"}}"#)).unwrap_or_default();
+    format!(r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-32603,"message":"no"{nonce}}}}}"#, request.id)
 }

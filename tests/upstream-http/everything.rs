@@ -82,7 +82,7 @@ fn a_restarted_server_has_forgotten_the_session_and_the_link_says_so() {
     assert!(answer["error"]["message"].as_str().unwrap().contains("is the server running?"), "{answer}");
     let peer = Peer::everything_at("streamableHttp", port);
     let id = link.request("tools/call", json!({ "name": "echo", "arguments": { "message": "c" } }));
-    assert_eq!(link.end(), CloseReason::Expired { refused: vec![id.to_string()] });
+    assert_eq!(link.expired(), id);
     let mut link = Link::with_hands_shaken(RemoteKind::Http, &peer.url("/mcp"), "2025-11-25");
     assert_eq!(link.call("echo", json!({ "message": "d" })), "Echo: d");
 }

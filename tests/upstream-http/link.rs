@@ -19,8 +19,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 const LONG: Grace = Grace { stdin: Duration::from_secs(100), term: Duration::from_secs(100) };
 
 enum Event {
-    Received(Vec<Bytes>),
     Closed(CloseReason),
+    Expired(Option<Bytes>),
+    Received(Vec<Bytes>),
 }
 
 struct Recorder(Mutex<Sender<Event>>);
@@ -38,6 +39,10 @@ impl LinkSink for Recorder {
     fn received(&self, _within: Option<&str>, frames: Vec<Bytes>) -> Duration {
         self.record(Event::Received(frames));
         Duration::ZERO
+    }
+
+    fn expired(&self, refusal: Option<Bytes>) {
+        self.record(Event::Expired(refusal));
     }
 
     fn logged(&self, _: String) {}
@@ -141,6 +146,7 @@ impl Link {
             match self.events.recv_timeout(PATIENCE).expect("the link says something") {
                 Event::Received(frames) => self.frames = frames.into_iter().rev().collect(),
                 Event::Closed(reason) => panic!("{reason:?} instead of a message"),
+                Event::Expired(refusal) => panic!("{refusal:?} instead of a message"),
             }
         }
     }
@@ -154,6 +160,15 @@ impl Link {
     pub(crate) fn close(&self) -> CloseReason {
         self.end.close(LONG);
         self.end()
+    }
+
+    /// The id of the request that was refused because the session is gone.
+    #[track_caller]
+    pub(crate) fn expired(&self) -> Value {
+        match self.events.recv_timeout(PATIENCE).expect("the link says something") {
+            Event::Expired(Some(refusal)) => serde_json::from_slice::<Value>(&refusal).unwrap()["id"].clone(),
+            Event::Closed(_) | Event::Expired(None) | Event::Received(_) => panic!("it does not say so"),
+        }
     }
 
     /// The reason of the end; messages before it are passed over.

@@ -49,19 +49,6 @@ enum Role {
     Stream,
 }
 
-/// A task that has ended: what it means, and the request that it was for.
-pub(crate) struct End {
-    pub(crate) ending: Ending,
-    pub(crate) request: Option<String>,
-}
-
-impl End {
-    /// The request that was refused because the session is gone.
-    pub(crate) fn refused(self) -> Option<String> {
-        if self.ending == (Ending::Expired { refused: true }) { self.request } else { None }
-    }
-}
-
 impl Desk {
     pub(crate) fn new(wires: Arc<Wires>) -> Self {
         Self {
@@ -113,11 +100,11 @@ impl Desk {
         }
     }
 
-    /// The next task that ends. To be asked for only while the desk is busy.
-    pub(crate) async fn ended(&mut self) -> End {
+    /// What the next task that ends means. To be asked for only while the desk is busy.
+    pub(crate) async fn ended(&mut self) -> Ending {
         match self.tasks.join_next_with_id().await {
             Some(joined) => self.on_joined(joined),
-            None => End { ending: Ending::Done, request: None },
+            None => Ending::Done,
         }
     }
 
@@ -188,9 +175,8 @@ impl Desk {
         }
     }
 
-    fn on_joined(&mut self, joined: Result<(Id, Ending), JoinError>) -> End {
+    fn on_joined(&mut self, joined: Result<(Id, Ending), JoinError>) -> Ending {
         let (task, ending) = joined.unwrap_or_else(|error| (error.id(), Ending::Done));
-        let mut request = None;
         match self.roles.remove(&task) {
             Some(Role::Gate) => self.open_gate(),
             Some(Role::Note { cancels }) => self.on_noted(cancels),
@@ -199,11 +185,10 @@ impl Desk {
                 if let Some((next, message)) = self.waiting.pop_front() {
                     self.ask(next, message);
                 }
-                request = Some(id);
             }
             Some(Role::Reply | Role::Stream) | None => {}
         }
-        End { ending, request }
+        ending
     }
 
     /// The session has begun: its own stream may be asked for, and the rest may go out.

@@ -23,8 +23,6 @@ use crate::wires::Wires;
 pub(crate) enum Ending {
     /// Nothing.
     Done,
-    /// The server does not know the session any more, and did nothing for the request, or nobody knows what.
-    Expired { refused: bool },
     /// The link's one stream has ended: words for people.
     Lost(String),
     /// A message was over the bound.
@@ -67,7 +65,8 @@ pub(crate) async fn tell(wires: Arc<Wires>, message: Message) -> Ending {
         let response = wires.post(message).await.map_err(|why| why.words().to_owned())?;
         let status = response.status();
         if status == StatusCode::NOT_FOUND && in_session && !wires.one_stream {
-            return Ok(Ending::Expired { refused: true });
+            wires.outlet.expired(None);
+            return Ok(Ending::Done);
         }
         if !status.is_success() {
             return Err(words(wires.to(), &response));
@@ -145,9 +144,8 @@ async fn on_refusal(
     response: Response<Incoming>,
 ) -> Ending {
     let status = response.status();
-    if status == StatusCode::NOT_FOUND && in_session && !wires.one_stream {
-        return Ending::Expired { refused: true };
-    }
+    let in_session = in_session && !wires.one_stream;
+    let is_gone = in_session && status == StatusCode::NOT_FOUND;
     if let Some(Shut(words)) = response.extensions().get() {
         wires.outlet.shut(&request.id, words.clone());
         return Ending::Done;
@@ -157,13 +155,19 @@ async fn on_refusal(
     let speaks = !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) && kind == Media::Json;
     let body = if speaks { frames::whole(response.into_body(), wires.limit).await.ok() } else { None };
     match body.and_then(|body| RpcError::of(&body)) {
-        // What many servers say instead of 404.
-        Some(error) if in_session && status == StatusCode::BAD_REQUEST && error.is_of_session() => {
-            return Ending::Expired { refused: true };
+        // The latter is what many servers say instead of 404.
+        Some(error)
+            if is_gone || in_session && status == StatusCode::BAD_REQUEST && error.is_of_session() =>
+        {
+            wires.outlet.expired(Some(error.addressed_to(request)));
         }
         Some(error) => wires.outlet.received(Some(&request.id), vec![error.addressed_to(request)]).await,
         None if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE => {
             wires.outlet.unanswered(&request.id, Unanswered::Unknown(why));
+        }
+        None if is_gone => {
+            let refusal = wires.outlet.refusal(&request.id, status.as_u16(), why);
+            wires.outlet.expired(Some(refusal));
         }
         None => wires.outlet.refused(&request.id, status.as_u16(), why),
     }

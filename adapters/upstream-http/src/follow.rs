@@ -25,12 +25,11 @@ pub(crate) async fn answer(wires: &Wires, request: &Request, mut events: Events)
         };
         let again = match &place.cursor {
             Some(cursor) if !request.stateless => resume(wires, cursor, place.retry).await,
-            Some(_) | None => Err(None),
+            Some(_) | None => None,
         };
         events = match again {
-            Ok(events) => events,
-            Err(Some(ending)) => return ending,
-            Err(None) => {
+            Some(events) => events,
+            None => {
                 let how = if cut == Cut::Ended { "ended the stream" } else { "closed the connection" };
                 let words = format!("{} {how} before the answer", wires.to());
                 wires.outlet.unanswered(&request.id, Unanswered::Unknown(words));
@@ -92,8 +91,8 @@ async fn linger(wires: &Wires, request: &Request, mut events: Events) -> Ending 
     timeout(wires.outlet.limits.remote_linger, rest).await.unwrap_or(Ending::Done)
 }
 
-/// The rest of a broken stream; else the end of the link, or nothing.
-async fn resume(wires: &Wires, cursor: &str, retry: Option<Duration>) -> Result<Events, Option<Ending>> {
+/// The rest of a broken stream, if it can be had.
+async fn resume(wires: &Wires, cursor: &str, retry: Option<Duration>) -> Option<Events> {
     let limits = &wires.outlet.limits;
     let mut pause = Pause::new(limits);
     while pause.failures() < limits.remote_resumes {
@@ -101,16 +100,13 @@ async fn resume(wires: &Wires, cursor: &str, retry: Option<Duration>) -> Result<
         let Ok(response) = wires.get(Some(cursor)).await else { continue };
         match response.status() {
             StatusCode::OK if media(&response) == Media::Events => {
-                return Ok(Events::new(response.into_body(), wires.limit));
-            }
-            StatusCode::NOT_FOUND if wires.session.has_id() => {
-                return Err(Some(Ending::Expired { refused: false }));
+                return Some(Events::new(response.into_body(), wires.limit));
             }
             status if is_passing(status) => {}
             _ => break,
         }
     }
-    Err(None)
+    None
 }
 
 /// Hands on everything of a stream that answers no request.
@@ -127,14 +123,17 @@ pub(crate) async fn all(wires: &Wires, body: Incoming) -> Ending {
     }
 }
 
-/// Keeps the session's own stream open, as long as the server has one.
+/// Keeps the session's own stream open, as long as the server has one. That it is not found means that the session is
+/// gone, but for one that never was there: a server may say so for 405.
 pub(crate) async fn session(wires: &Wires) -> Ending {
     let (mut place, mut pause) = (Place::default(), Pause::new(&wires.outlet.limits));
+    let mut was_there = false;
     loop {
         match wires.get(place.cursor.as_deref()).await {
             Err(_unreached) => {}
             Ok(response) => match response.status() {
                 StatusCode::OK if media(&response) == Media::Events => {
+                    was_there = true;
                     let mut events = Events::new(response.into_body(), wires.limit);
                     while let Ok(batch) = events.next().await {
                         pause.reset();
@@ -147,7 +146,7 @@ pub(crate) async fn session(wires: &Wires) -> Ending {
                     }
                 }
                 StatusCode::METHOD_NOT_ALLOWED => return Ending::Done,
-                StatusCode::NOT_FOUND if wires.session.has_id() => return Ending::Expired { refused: false },
+                StatusCode::NOT_FOUND if was_there && wires.session.has_id() => wires.outlet.expired(None),
                 status if is_passing(status) => {}
                 _ => {
                     wires

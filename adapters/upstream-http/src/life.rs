@@ -1,7 +1,8 @@
 //! One link from its opening to the report of its end.
 //!
-//! This task hands messages to the desk and watches for the end, of which there are three: somebody asks for it, the
-//! server forgets the session, or the link breaks. Whatever it is, `closed` is the last thing that is said.
+//! This task hands messages to the desk and watches for the end, of which there are two: somebody asks for it, or the link
+//! breaks. Whatever it is, `closed` is the last thing that is said. A session that its server has forgotten is no end by
+//! itself: that is told, and each request that is under way has its own exchange.
 
 use std::future;
 use std::sync::Arc;
@@ -11,15 +12,12 @@ use orch_core::ports::upstream::{CloseReason, Grace, LaunchSpec, LinkSink};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::desk::{Desk, End};
+use crate::desk::Desk;
 use crate::exchange::Ending;
 use crate::message::Message;
 use crate::open::{self, Opened, Unopened, Way};
 use crate::queue::Queue;
 use crate::wires::Wires;
-
-/// When one request is told that the session is gone, others that are under way are about to be.
-const OTHERS: Duration = Duration::from_millis(300);
 
 /// The end of a link that nothing waits for.
 pub(crate) const NOW: Grace = Grace { stdin: Duration::ZERO, term: Duration::ZERO };
@@ -73,11 +71,8 @@ impl Life {
             tokio::select! {
                 biased;
                 grace = asked(&mut self.stop) => return Err(grace),
-                end = desk.ended(), if desk.is_busy() => match end.ending {
+                ending = desk.ended(), if desk.is_busy() => match ending {
                     Ending::Done => {}
-                    Ending::Expired { .. } => {
-                        return Ok(CloseReason::Expired { refused: refused(desk, end).await });
-                    }
                     Ending::Lost(words) => return Ok(CloseReason::Lost(words)),
                     Ending::TooLong => return Ok(CloseReason::MessageTooLong),
                 },
@@ -92,10 +87,6 @@ impl Life {
     async fn end(&self, mut desk: Desk, wires: &Arc<Wires>, reason: CloseReason) -> CloseReason {
         let unsent = desk.shut(&self.queue).await;
         let cause = match reason {
-            CloseReason::Expired { mut refused } => {
-                refused.extend(unsent);
-                return CloseReason::Expired { refused };
-            }
             CloseReason::Lost(ref words) => words.as_str(),
             CloseReason::Exited(_)
             | CloseReason::LoginRequired(_)
@@ -160,18 +151,6 @@ impl Life {
             let _told = timeout(wires.outlet.limits.remote_farewell, wires.delete()).await;
         })
     }
-}
-
-/// The requests that were refused because the session is gone.
-async fn refused(desk: &mut Desk, first: End) -> Vec<String> {
-    let mut refused: Vec<String> = first.refused().into_iter().collect();
-    let others = async {
-        while desk.is_busy() {
-            refused.extend(desk.ended().await.refused());
-        }
-    };
-    let _late = timeout(OTHERS, others).await;
-    refused
 }
 
 /// Ready when somebody asked for the end.

@@ -58,7 +58,17 @@ impl Outlet {
 
     /// The server did not take a request.
     pub(crate) fn refused(&self, id: &str, status: u16, cause: String) {
-        self.fail(id, UpstreamFault::Refused { server: self.server(), status, cause });
+        let _nothing_was_read = self.sink.received(Some(id), vec![self.refusal(id, status, cause)]);
+    }
+
+    /// How a request is answered that the server did not take.
+    pub(crate) fn refusal(&self, id: &str, status: u16, cause: String) -> Bytes {
+        Fault::from(UpstreamFault::Refused { server: self.server(), status, cause }).frame(Some(id)).into()
+    }
+
+    /// The server does not know the session any more, as it says in this answer to a request, or to no request.
+    pub(crate) fn expired(&self, refusal: Option<Bytes>) {
+        self.sink.expired(refusal);
     }
 
     /// The server lets nobody in who has not logged in.

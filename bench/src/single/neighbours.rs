@@ -1,5 +1,5 @@
 //! Whether a client feels its neighbours: what becomes of the p99 of a quiet one beside a server that never answers, a server
-//! that floods, and another key that asks for as much as it can get.
+//! that floods, one with long answers, and another key that asks for as much as it can get.
 //!
 //! The hub has one core, everybody else the other. Whoever makes the noise runs there only while nobody else wants it: what it
 //! does to others is what the hub makes of it.
@@ -34,7 +34,7 @@ struct Noise {
     own_key: bool,
 }
 
-const NOISES: [Noise; 3] = [
+const NOISES: [Noise; 4] = [
     Noise {
         what: "a server that never answers, 64 calls waiting",
         bar: BAR,
@@ -46,21 +46,30 @@ const NOISES: [Noise; 3] = [
     },
     Noise {
         what: "another key that calls the same server without pause, over 64 connections",
-        bar: "its share of calls, 4 of 68: 0.06",
+        bar: "at most 2 times",
         server: hub::SERVER,
         sessions: 16,
         in_flight: 4,
         pad_bytes: 0,
         own_key: true,
     },
+    Noise {
+        what: "a server that answers 256 KiB, call after call",
+        bar: BAR,
+        server: "long",
+        sessions: 1,
+        in_flight: 1,
+        pad_bytes: 256 * 1024,
+        own_key: false,
+    },
     // The last, for its server goes on.
     Noise {
-        what: "a server that floods error output and notifications, and answers 256 KiB, call after call",
+        what: "a server that floods error output and notifications, and is called without pause",
         bar: BAR,
         server: "floods",
         sessions: 1,
         in_flight: 1,
-        pad_bytes: 256 * 1024,
+        pad_bytes: 0,
         own_key: false,
     },
 ];
@@ -109,6 +118,7 @@ impl Stage {
         let config = hub::servers([
             (hub::SERVER.to_owned(), args(&[])),
             ("mute".to_owned(), args(&["--mute", "--aside"])),
+            ("long".to_owned(), args(&["--aside"])),
             ("floods".to_owned(), args(&["--floods", "--aside"])),
         ]);
         let home = new_home()?;

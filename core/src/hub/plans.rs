@@ -62,9 +62,9 @@ impl PlanTool {
             ),
             Self::Read => (
                 "Read a kept result",
-                "Reads a part of what a run of batch_execute has kept: of its output, or of a step's result. Without `search` it is a range of the text.",
+                "Reads a part of what a run of batch_execute has kept: of its output, or of a step's result. Without `search` it is a range of the text. `next_offset` says where there is more.",
                 format!(
-                    r#"{{"type":"object","properties":{{{RUN},"step":{{"type":"string","description":"The id of a step; the output of the run when absent."}},"path":{{"type":"string","description":"JSON Pointer into it."}},"offset":{{"type":"integer","minimum":0,"description":"First byte."}},"length":{{"type":"integer","minimum":1,"description":"Bytes (default 8192)."}},"search":{{"type":"string","description":"Only the places that hold this text."}}}},"required":["run"],"additionalProperties":false}}"#
+                    r#"{{"type":"object","properties":{{{RUN},"step":{{"type":"string","description":"The id of a step; the output of the run when absent."}},"path":{{"type":"string","description":"JSON Pointer into it."}},"offset":{{"type":"integer","minimum":0,"description":"Where to begin, in bytes."}},"length":{{"type":"integer","minimum":1,"description":"Bytes (default 8192)."}},"search":{{"type":"string","description":"Only the places that hold this text."}}}},"required":["run"],"additionalProperties":false}}"#
                 ),
                 true,
             ),
@@ -215,14 +215,18 @@ pub(crate) struct Part {
     pub total_bytes: usize,
 }
 
+/// Parts of what is kept.
 #[derive(Serialize)]
-struct Parts {
-    parts: Vec<Part>,
+pub(crate) struct Parts {
+    pub parts: Vec<Part>,
+    /// From where on there is more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_offset: Option<usize>,
 }
 
-/// Parts of what is kept.
-pub(crate) fn read(parts: Vec<Part>) -> Vec<u8> {
-    told(&Parts { parts }, false)
+/// Tells parts of what is kept.
+pub(crate) fn read(parts: &Parts) -> Vec<u8> {
+    told(parts, false)
 }
 
 /// A tool for plans cannot do what it was asked.

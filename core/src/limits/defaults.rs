@@ -127,6 +127,7 @@ impl Default for Limits {
             call_bytes: 64 * MIB,
             stop_stdin: s(2),
             stop_term: s(3),
+            succession: s(2),
             drain: s(30),
             head: s(10),
             first_request: Duration::from_millis(500),

@@ -56,17 +56,45 @@ impl<'a> Goal<'a> {
 
     /// A plan that a model has written, as its caller would have sent it.
     pub fn plan(&self, written: &str) -> Vec<u8> {
-        let written = Raw::of(written.as_bytes());
-        let own = OF_PLAN.into_iter().filter_map(|name| Some((name, written.member(name)?)));
-        object(own.chain(self.options.iter().copied()))
+        object(self.members(written))
+    }
+
+    fn members<'b>(&'b self, written: &'b str) -> impl Iterator<Item = (&'static str, Raw<'b>)> {
+        own(written).chain(self.options.iter().copied())
+    }
+
+    /// The same with the goal in it, for the store: so the request is known when it comes again.
+    pub fn plan_for(&self, written: &str) -> Vec<u8> {
+        let mut text = Vec::new();
+        write::string(&mut text, &self.text);
+        object([("goal", Raw(&text))].into_iter().chain(self.members(written)))
+    }
+
+    /// The request that a stored plan was made for: the plan itself, where that was the request.
+    pub fn request_for(stored: &[u8]) -> Cow<'_, [u8]> {
+        let plan = Raw::of(stored);
+        if plan.member("goal").is_none() {
+            return Cow::Borrowed(stored);
+        }
+        let asked = ["goal"].into_iter().chain(OPTIONS);
+        Cow::Owned(object(asked.filter_map(|name| Some((name, plan.member(name)?)))))
+    }
+
+    /// Whether its caller wants something: `dry_run` or `background`.
+    pub fn wants(&self, option: &str) -> bool {
+        self.options.iter().any(|(name, value)| *name == option && value.bool() == Some(true))
     }
 
     /// What of it a model has written: to be kept, or to be shown.
     pub fn kept(written: &str) -> String {
-        let written = Raw::of(written.as_bytes());
-        let own = OF_PLAN.into_iter().filter_map(|name| Some((name, written.member(name)?)));
-        String::from_utf8(object(own)).unwrap_or_default()
+        String::from_utf8(object(own(written))).unwrap_or_default()
     }
+}
+
+/// What of a plan is its model's.
+fn own(written: &str) -> impl Iterator<Item = (&'static str, Raw<'_>)> {
+    let written = Raw::of(written.as_bytes());
+    OF_PLAN.into_iter().filter_map(move |name| Some((name, written.member(name)?)))
 }
 
 fn object<'a>(members: impl Iterator<Item = (&'static str, Raw<'a>)>) -> Vec<u8> {
@@ -109,6 +137,19 @@ mod tests {
         );
         let expected = r#"{"steps":[{"id":"a"}],"output":[1],"dry_run":true,"max_parallel":2}"#;
         assert_eq!(core::str::from_utf8(&plan), Ok(expected));
+    }
+
+    #[test]
+    fn what_is_stored_of_a_planned_goal_is_its_plan_and_says_what_was_asked_for() {
+        let limits = Limits::default();
+        let asked = br#"{"goal":"do \"it\"","max_parallel":2}"#;
+        let goal = Goal::read(asked, &limits).unwrap();
+        let stored = goal.plan_for(r#"{"steps":[{"id":"a"}],"max_parallel":99}"#);
+        let expected = r#"{"goal":"do \"it\"","steps":[{"id":"a"}],"max_parallel":2}"#;
+        assert_eq!(core::str::from_utf8(&stored), Ok(expected));
+        assert_eq!(&*Goal::request_for(&stored), asked);
+        let plan = br#"{"steps":[{"id":"a"}]}"#;
+        assert_eq!(&*Goal::request_for(plan), plan, "nobody planned it");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::record::{Lease, ServerSpec, Started};
 pub trait Upstreams: Send + Sync + 'static {
     /// Starts to open a link and returns at once. `spec` is complete: variables are already filled in.
     ///
-    /// The adapter reports to `sink`: first `opened` or `closed`, then any number of `received`, `logged`
+    /// The adapter reports to `sink`: first `opened` or `closed`, then any number of `received`, `expired`, `logged`
     /// and `dropped`, and `closed` exactly once, after everything that was read. It reads the upstream's output and error
     /// output always, whether or not anybody writes, and never waits for one direction in order to serve the
     /// other. `sink` may be called from any thread, but not from within `open`, `send` or `close`.
@@ -68,6 +68,13 @@ pub trait LinkSink: Send + Sync {
     /// Returns how long nothing more is to be read of the upstream's output (not of its error output): one that says more
     /// than it may waits on its own. Nearly always zero.
     fn received(&self, within: Option<&str>, frames: Vec<Bytes>) -> Duration;
+
+    /// A remote server has refused a message because it does not know the session of the link any more. `refusal` is the
+    /// answer to the request that this was, a whole message, if it was one: nothing was done for it. The link goes on: what
+    /// it has asked before may still be answered. Another may be opened at once.
+    fn expired(&self, refusal: Option<Bytes>) {
+        drop(refusal);
+    }
 
     /// A line of the upstream's error output (without its line end, cut at the adapter's bound).
     fn logged(&self, line: String);
@@ -126,12 +133,6 @@ pub struct QueueFull;
 pub enum CloseReason {
     /// The process ended by itself with this exit code.
     Exited(i32),
-    /// A remote server no longer knows its session; a new one may be opened at once.
-    Expired {
-        /// The ids, as they were sent, of the requests that nothing was done for: refused because of that, or not
-        /// sent any more. What became of the others that wait for an answer is unknown.
-        refused: Vec<String>,
-    },
     /// A remote server lets nobody in before somebody has logged in there: words that are fit for a user.
     LoginRequired(String),
     /// A remote server was reached, and then no more: words that are fit for a user.

@@ -1,6 +1,7 @@
 //! What is posted or said at once: one message, or in 2025-03-26 an array of them.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -18,12 +19,20 @@ pub struct Unread {
     pub asked: Option<Box<str>>,
     /// Raw JSON of the id of the request that it was meant to answer, where that can be read.
     pub replied: Option<Box<str>>,
+    /// Its beginning, if it was meant for neither: of at most [`SHOWN`] bytes.
+    pub beginning: Option<Box<str>>,
 }
+
+/// How much of a text is shown that was refused.
+const SHOWN: usize = 1024;
 
 impl Unread {
     /// What can be told of a text that was refused.
     pub fn of(text: &[u8], fault: Fault) -> Self {
-        Self { fault, asked: asked_id(text).map(Into::into), replied: replied_id(text).map(Into::into) }
+        let (asked, replied) = (asked_id(text).map(Into::into), replied_id(text).map(Into::into));
+        let stray = asked.is_none() && replied.is_none();
+        let beginning = || String::from_utf8_lossy(text.get(..SHOWN).unwrap_or(text)).into_owned().into();
+        Self { fault, asked, replied, beginning: stray.then(beginning) }
     }
 
     /// Its own answer: an error under its id, or under `null`.

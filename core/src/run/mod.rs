@@ -13,6 +13,7 @@ use crate::Timestamp;
 
 mod answer;
 mod ending;
+mod extract;
 mod machine;
 mod mark;
 mod output;
@@ -23,9 +24,9 @@ mod runs;
 mod step;
 
 pub use answer::Answer;
+pub use extract::{Extract, Extracts};
 pub use machine::Run;
 pub use mark::{Became, Mark};
-pub use output::Extract;
 pub use report::{KeptOut, Report, StepReport, Timing};
 pub use runs::{Runs, Usage};
 

@@ -1,4 +1,4 @@
-//! What goes out of a run: the output that its plan names, and parts of what stays.
+//! What goes out of a run: the output that its plan names, and values of what stays.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -9,17 +9,6 @@ use super::Run;
 use super::resolve::Local;
 use crate::plan::{Pointer, Raw, Reference, Root, Source};
 use crate::rpc::write;
-
-/// A part of a value, as text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Extract {
-    /// Where it begins, in bytes.
-    pub offset: usize,
-    /// The text.
-    pub text: String,
-    /// Bytes of the whole.
-    pub total: usize,
-}
 
 impl Run {
     /// The raw JSON that goes to the caller. What failed or was not done is null, unless its plan says otherwise.
@@ -73,35 +62,4 @@ impl Run {
 
 fn whole(step: usize) -> Reference {
     Reference { source: Source::Step(step), root: Root::Value, pointer: Pointer::default(), default: None }
-}
-
-impl Extract {
-    /// At most `length` bytes of a value from `offset` on: of the text that it is, or else of its JSON.
-    pub fn of_range(value: &[u8], offset: usize, length: usize) -> Self {
-        let text = shown(value);
-        let start = boundary(&text, offset);
-        let end = boundary(&text, start.saturating_add(length));
-        Self { offset: start, text: text.get(start..end).unwrap_or_default().into(), total: text.len() }
-    }
-
-    /// The first `most` places at which a value holds `words`, each with `around` bytes before and after.
-    pub fn of_search(value: &[u8], words: &str, around: usize, most: usize) -> Vec<Self> {
-        let text = shown(value);
-        let found = text.match_indices(words).take(most).map(|(at, _)| {
-            let start = boundary(&text, at.saturating_sub(around));
-            let end = boundary(&text, at.saturating_add(words.len()).saturating_add(around));
-            Self { offset: start, text: text.get(start..end).unwrap_or_default().into(), total: text.len() }
-        });
-        found.collect()
-    }
-}
-
-fn shown(value: &[u8]) -> String {
-    let raw = Raw::of(value);
-    raw.text().map_or_else(|| raw.spelling().into(), alloc::borrow::Cow::into_owned)
-}
-
-/// The last place at or before `at` where a character begins.
-fn boundary(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }

@@ -317,15 +317,14 @@ fn a_report_says_what_was_saved() {
 
 #[test]
 fn parts_of_what_stays_can_be_read() {
-    use super::Extract;
+    use super::Extracts;
     let mut stage = Stage::of(r#"{"id":"a","tool":"t"}"#);
     stage.says("a", r#"{"text":"eins zwei drei zwei é"}"#);
     let value = stage.run.value(Some("a"), &Pointer::parse("/text").unwrap()).unwrap();
-    let part = Extract::of_range(&value, 5, 4);
-    assert_eq!((&*part.text, part.offset, part.total), ("zwei", 5, 22));
-    assert_eq!(Extract::of_range(&value, 20, 1).text, "", "a character is not cut");
-    let found = Extract::of_search(&value, "zwei", 1, 10);
-    assert_eq!(found.iter().map(|found| &*found.text).collect::<Vec<_>>(), [" zwei ", " zwei "]);
+    let range = Extracts::of_range(&value, 5, 4);
+    assert_eq!((&*range.parts[0].text, range.parts[0].offset, range.total), ("zwei", 5, 22));
+    let found = Extracts::of_search(&value, "zwei", 0, (1, 10));
+    assert_eq!(found.parts.iter().map(|found| &*found.text).collect::<Vec<_>>(), [" zwei ", " zwei "]);
     let words = stage.run.value(Some("b"), &Pointer::default()).unwrap_err();
     assert_eq!(words, "there is no step \"b\"; the steps are a");
     assert!(stage.run.value(None, &Pointer::parse("/a/none").unwrap()).is_err());

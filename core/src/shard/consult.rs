@@ -120,7 +120,7 @@ impl Shard {
         } else if request != digest(body) {
             let differs = String::from("its method or a member of its params");
             self.fail(cx, caller, &Rejection::OtherRequest(differs).into());
-        } else if let Err(no_answer) = check_input(body) {
+        } else if let Err(no_answer) = check_input(body, |name| number_of(name).is_some()) {
             self.fail(cx, caller, &no_answer.into());
         } else {
             self.on_told(cx, run, caller, body);
@@ -132,9 +132,8 @@ impl Shard {
     fn on_told(&mut self, cx: &mut Cx<'_>, run: RunId, caller: &Caller, body: &Envelope) {
         let brought = body.raw(Field::InputResponses).and_then(Members::read);
         for (name, input) in brought.into_iter().flat_map(|members| members.0) {
-            let number = name.strip_prefix('q').and_then(|number| number.parse().ok());
             let Some(number) =
-                number.filter(|number| self.asked.get(number).is_some_and(|it| it.is_of_run(run)))
+                number_of(&name).filter(|number| self.asked.get(number).is_some_and(|it| it.is_of_run(run)))
             else {
                 continue;
             };
@@ -175,4 +174,9 @@ impl Shard {
         }
         running.caller = Some(caller);
     }
+}
+
+/// The number of a question, by its name.
+fn number_of(name: &str) -> Option<u64> {
+    name.strip_prefix('q')?.parse().ok()
 }

@@ -220,6 +220,7 @@ impl Shard {
             request: keeps.then(|| Box::new(request)),
             repeats,
             repeated: false,
+            renewals: 0,
             round: None,
             subscribes,
             awaits_news: false,

@@ -8,7 +8,6 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::legacy::stopping;
-use super::outliving::Stored;
 use super::planning::Offered;
 use super::reverse::Origin;
 use super::{Cx, Effect, Exchange, Shard, Token};
@@ -25,6 +24,7 @@ use crate::upstream::Caller;
 use crate::{Bug, Denied, Exceeded, ExchangeId, KeyId, Limit, Timestamp};
 
 mod asking;
+mod begin;
 
 /// The goals of a project that are being planned, and the plans that were made.
 #[derive(Debug, Default)]
@@ -76,10 +76,6 @@ const MS_A_DAY: u64 = 24 * 60 * 60 * 1000;
 const NOBODY: &str = "no planner is configured, and this client offers no sampling: add \"planner\" to the configuration file \
                       (docs/planners.md), or send `steps` instead of `goal`";
 
-/// What is said with a plan that nobody could agree to.
-const UNASKED: &str = "this project wants every planned goal to be confirmed, and this client cannot be asked (it offers no \
-                       elicitation): show the plan to whoever decides, and send it with `steps` to run it";
-
 impl Goals {
     /// When something has waited for too long.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
@@ -112,19 +108,15 @@ impl Goals {
 impl Shard {
     /// `batch_execute` with a goal.
     pub(super) fn plan_goal(&mut self, cx: &mut Cx<'_>, caller: &Caller, body: &Envelope) {
-        // What is planned twice may be two plans, so one request of two under a key could not be told from another.
-        match Self::run_key(cx, caller, body) {
-            Ok(None) => {}
-            Ok(Some(_)) => {
-                let why = "an idempotency key goes with \"steps\": send the goal with \"dry_run\", then the plan that comes back with the key";
-                return self.answer_as_hub(cx, caller, &hub::cannot(Cannot::Arguments, why));
-            }
-            Err(fault) => return self.fail(cx, caller, &fault),
-        }
         let goal = match Goal::read(arguments(body), cx.limits()) {
             Ok(goal) => goal,
             Err(faults) => return self.answer_as_hub(cx, caller, &hub::refused(&faults)),
         };
+        match self.run_for(cx, caller, body, &goal) {
+            Ok((Some(id), _)) => return self.join_run(cx, caller, id, goal.wants("background")),
+            Ok((None, _)) => {}
+            Err(fault) => return self.fail(cx, caller, &fault),
+        }
         // A plan can use only tools that were seen.
         if self.is_missing(cx, &caller.target) {
             return self.wait(cx, caller.clone(), body.clone());
@@ -252,21 +244,6 @@ impl Shard {
                 self.answer_as_hub(cx, &wish.caller, &told);
             }
         }
-    }
-
-    /// A plan is good.
-    fn on_plan(&mut self, cx: &mut Cx<'_>, wish: Wish, goal: &Goal<'_>, plan: Plan, written: &str) {
-        let confirm = cx.snapshot.planner.as_ref().is_some_and(|spec| spec.confirm);
-        let asks = confirm && !plan.dry_run;
-        if asks && wish.caller.abilities.can(Asking::Form) {
-            return self.ask_to_agree(cx, wish, &plan, written);
-        }
-        if asks || plan.dry_run {
-            let note = asks.then_some(UNASKED);
-            let told = hub::planned(written, &plan.outline(), &wish.spent, note);
-            return self.answer_as_hub(cx, &wish.caller, &told);
-        }
-        self.begin_run(cx, (&wish.caller, &wish.body), plan, Stored::new(&goal.plan(written), None));
     }
 
     /// Forgets a goal, and whoever was asked because of it is told so.

@@ -12,12 +12,11 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
-use serde::Deserialize;
 
 use super::cancel::cancellation;
 use super::forward::{repeated, send};
 use super::private::has_lists;
-use super::refusal::refusal;
+use super::refusal::{offered, refusal};
 use super::{Cx, Effect, Shard};
 use crate::mcp::Revision;
 use crate::ports::upstream::CloseReason;
@@ -44,7 +43,7 @@ impl Shard {
     pub(super) fn on_link_opened(&mut self, cx: &mut Cx<'_>, link: LinkId, pid: Option<u32>) {
         let Some(upstream) = self.upstream_of(link) else { return };
         let State::Opening { deadline, .. } = upstream.process.state else { return };
-        upstream.process.pid = pid;
+        (upstream.process.pid, upstream.strays) = (pid, 0);
         upstream.process.forget_login();
         upstream.probe = Probe { asked: 0, ..upstream.probe };
         let approach = approach(cx, upstream);
@@ -169,7 +168,7 @@ impl Shard {
     }
 
     /// Sends the calls that came before their server was ready. Those whose clients have gone are not made.
-    fn send_waiting(&mut self, cx: &mut Cx<'_>, link: LinkId) {
+    pub(super) fn send_waiting(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         let Some(upstream) = self.upstream_of(link) else { return };
         let entry = cx.snapshot.entry(upstream.id);
         for id in upstream.calls.unsent() {
@@ -276,18 +275,7 @@ fn approach(cx: &Cx<'_>, upstream: &Upstream) -> Approach {
 
 /// Whether an error names the revision that the hub speaks among those that its server does (2026-07-28, -32022).
 fn offers_modern(response: &Envelope) -> bool {
-    #[derive(Deserialize)]
-    struct Refusal {
-        code: i64,
-        data: Option<Offered>,
-    }
-    #[derive(Deserialize)]
-    struct Offered {
-        supported: Vec<String>,
-    }
-    let refusal = response.raw(Field::Error).and_then(|raw| serde_json::from_slice::<Refusal>(raw).ok());
-    let offered = refusal.filter(|refusal| refusal.code == -32_022).and_then(|refusal| refusal.data);
-    offered.is_some_and(|offered| offered.supported.iter().any(|text| text == Revision::V2026_07_28.date()))
+    response.has(Field::Error) && offered(response).iter().any(|text| text == Revision::V2026_07_28.date())
 }
 
 /// Whether an answer to `server/discover` names the revision that the hub speaks.

@@ -44,6 +44,13 @@ pub enum Input {
         /// Why.
         reason: CloseReason,
     },
+    /// A remote server no longer knows the session of a link.
+    LinkExpired {
+        /// The link. It may still carry answers.
+        link: LinkId,
+        /// The answer to the request that was refused for it, if it was one: nothing was done for that.
+        refusal: Option<Envelope>,
+    },
     /// A process was started for a link.
     LinkLaunched {
         /// The link.

@@ -52,7 +52,13 @@ impl Shard {
     fn on_unread(&mut self, cx: &mut Cx<'_>, link: LinkId, within: Option<CallId>, unread: &Unread) {
         let Some(name) = self.name_of(link).map(ToOwned::to_owned) else { return };
         let cause = unread.fault.to_string();
-        let words = format!("what it said is not a message and was dropped: {cause}");
+        let shown = unread.beginning.as_ref().map_or_else(String::new, |text| format!(": {text}"));
+        if unread.beginning.is_some()
+            && let Some(upstream) = self.upstream_of(link)
+        {
+            upstream.strays = upstream.strays.saturating_add(1);
+        }
+        let words = format!("what it said is not a message and was dropped: {cause}{shown}");
         cx.report(&name, LogLevel::Warning, LogCategory::Error, words);
         if let Some(id) = unread.replied.as_deref() {
             let instead = Fault::from(UpstreamFault::Unreadable { server: name, cause }).frame(Some(id));
@@ -197,34 +203,30 @@ impl Shard {
         // First: nothing may be said over it any more, and what follows can end sessions that it has asked.
         self.forget_questions(cx, link);
         self.end_lease(cx, link);
-        if let CloseReason::Expired { refused } = reason {
-            self.take_back_refused(link, refused);
-        }
         if let Some((upstream, _)) = self.retired.get(&link) {
             // Its end is no failure, but for those that still wait for it.
             if upstream.calls.has_clients() {
-                self.lose(cx, link, &Failure::passing("it was removed or changed"));
+                let changed = || "it was removed or changed".to_owned();
+                let cause = if upstream.expired { describe(reason) } else { changed() };
+                self.lose(cx, link, &Failure::passing(cause));
             }
             self.retired.remove(&link);
             self.drop_homeless(cx);
         } else if self.is_shy(cx, link, reason) {
             // It is started again, and greeted in the old way.
         } else if self.upstream_of(link).is_some() {
-            let renewed = match reason {
-                CloseReason::Expired { .. } => self.renew(cx, link).map_err(Failure::passing),
-                CloseReason::LoginRequired(why) => Err(Failure::login_required(why.clone())),
-                CloseReason::Misconfigured(why) => Err(Failure::lasting(why.clone())),
+            let failure = match reason {
+                CloseReason::LoginRequired(why) => Failure::login_required(why.clone()),
+                CloseReason::Misconfigured(why) => Failure::lasting(why.clone()),
                 CloseReason::Exited(_)
                 | CloseReason::Lost(_)
                 | CloseReason::MessageTooLong
                 | CloseReason::NotStarted(_)
                 | CloseReason::OverLimit(_)
                 | CloseReason::Signalled(_)
-                | CloseReason::Stopped => Err(Failure::passing(describe(reason))),
+                | CloseReason::Stopped => Failure::passing(describe(reason)),
             };
-            if let Err(failure) = renewed {
-                self.lose(cx, link, &failure);
-            }
+            self.lose(cx, link, &failure);
         }
         self.links.remove(&link);
         self.retry_waiters(cx);
@@ -319,6 +321,7 @@ pub(super) fn internal_call(cx: &Cx<'_>, purpose: Purpose, patience: Duration) -
         request: None,
         repeats: 0,
         repeated: false,
+        renewals: 0,
         round: None,
         subscribes: None,
         awaits_news: false,
@@ -337,7 +340,6 @@ fn said(last_output: Option<String>) -> String {
 fn describe(reason: &CloseReason) -> String {
     match reason {
         CloseReason::Exited(code) => format!("its process ended with exit code {code}"),
-        CloseReason::Expired { .. } => "it no longer knows its session".to_owned(),
         CloseReason::MessageTooLong => "it sent a message over the limit message_bytes".to_owned(),
         CloseReason::LoginRequired(why)
         | CloseReason::Lost(why)

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::cancel::cancellation;
 use super::notify::changed_lists;
@@ -54,8 +54,7 @@ impl Listener {
 }
 
 /// What a client wants to hear of.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Filter {
     tools_list_changed: bool,
     prompts_list_changed: bool,
@@ -66,6 +65,32 @@ pub(super) struct Filter {
 }
 
 impl Filter {
+    /// Reads `notifications` of a request. Members that nobody knows mean nothing; a known one of another type is named.
+    fn read(raw: Option<&[u8]>) -> Result<Self, Rejection> {
+        let invalid = |words: String| Rejection::InvalidParams(words);
+        let raw = raw.ok_or_else(|| invalid("notifications, the filter, is required".into()))?;
+        let all = Members::read(raw)
+            .ok_or_else(|| invalid("notifications, the filter, is to be an object".into()))?;
+        let mut filter = Self::default();
+        for (name, value) in &all.0 {
+            let value = value.get();
+            let (is_well, kind) = match &**name {
+                "toolsListChanged" => (set(&mut filter.tools_list_changed, value), "a boolean"),
+                "promptsListChanged" => (set(&mut filter.prompts_list_changed, value), "a boolean"),
+                "resourcesListChanged" => (set(&mut filter.resources_list_changed, value), "a boolean"),
+                "resourceSubscriptions" => {
+                    (set(&mut filter.resource_subscriptions, value), "an array of strings")
+                }
+                "taskIds" => (set(&mut filter.task_ids, value), "an array of strings"),
+                _ => (true, ""),
+            };
+            if !is_well {
+                return Err(invalid(format!("notifications.{name} is to be {kind}")));
+            }
+        }
+        Ok(filter)
+    }
+
     fn wants(&self, method: &str) -> bool {
         match method {
             "notifications/tools/list_changed" => self.tools_list_changed,
@@ -93,13 +118,17 @@ impl Filter {
     }
 }
 
+/// Whether the raw JSON is of the type of the member.
+fn set<T: DeserializeOwned>(member: &mut T, raw: &str) -> bool {
+    serde_json::from_str(raw).map(|value| *member = value).is_ok()
+}
+
 impl Shard {
     /// Opens the stream; the first message says which part of the filter is honoured.
     pub(super) fn listen(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope, patience: Patience) {
-        let wanted = body.raw(Field::Notifications);
-        let Some(Ok(filter)) = wanted.map(serde_json::from_slice::<Filter>) else {
-            let fault = Rejection::InvalidParams("notifications, the filter, is required".into());
-            return self.fail(cx, &caller, &fault.into());
+        let filter = match Filter::read(body.raw(Field::Notifications)) {
+            Ok(filter) => filter,
+            Err(rejection) => return self.fail(cx, &caller, &rejection.into()),
         };
         // Which server has a resource, or tasks, is known when the servers were seen.
         let asks = !filter.resource_subscriptions.is_empty() || !filter.task_ids.is_empty();

@@ -199,6 +199,7 @@ impl Shard {
             Input::HandingOver => self.leaving = true,
             Input::KeyRevoked(key) => self.on_key_revoked(cx, &key),
             Input::LinkClosed { link, reason } => self.on_link_closed(cx, link, &reason),
+            Input::LinkExpired { link, refusal } => self.on_link_expired(cx, link, refusal),
             Input::LinkLaunched { link, launched } => self.on_launched(cx, link, launched),
             Input::LinkLogged { link, line } => self.on_link_logged(cx, link, line),
             Input::LinkOpened { link, pid } => self.on_link_opened(cx, link, pid),

@@ -150,7 +150,7 @@ impl Shard {
         let Some(parked) = self.parked.get(&number).filter(|parked| same(parked)) else {
             return self.miss(cx, &caller, body, if until > cx.now { GONE } else { LATE });
         };
-        if let Err(no_answer) = check_input(body) {
+        if let Err(no_answer) = check_input(body, |name| parked.questions.iter().any(|it| it.name == name)) {
             return self.fail(cx, &caller, &no_answer.into());
         }
         if let Some(what) = difference(&parked.request, body) {

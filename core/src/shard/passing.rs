@@ -44,7 +44,8 @@ impl Shard {
         self.only_served(upstream).is_some_and(|only| only.id == session.id)
     }
 
-    /// A server's notification goes to the call on whose stream it came, or to the only one that the server works on; else to
+    /// A server's notification goes to the call on whose stream it came, or, where calls have no streams of their own, to the only
+    /// one that the server works on; else to
     /// the sessions that speak to this server alone. That an elicitation is complete concerns whoever knows its id, wherever they are.
     pub(super) fn on_unknown_news(
         &mut self,
@@ -57,7 +58,8 @@ impl Shard {
         let completes = method == "notifications/elicitation/complete";
         let message: Bytes = write::request(None, method, frame.raw(Field::Params)).into();
         let Some(upstream) = self.upstream_at(link) else { return };
-        let spoken_of = within.is_some() || !completes;
+        let has_streams = cx.snapshot.entry(upstream.id).is_some_and(|entry| entry.has_streams());
+        let spoken_of = within.is_some() || !(completes || has_streams);
         if let Some((_, caller)) = spoken_of.then(|| upstream.calls.spoken_of(within)).flatten() {
             if !completes || caller.revision == Revision::V2025_11_25 {
                 self.emit(cx, caller.exchange, message);

@@ -11,13 +11,13 @@ use super::consult::Consulting;
 use super::outliving::{self, Stored};
 use super::running::Running;
 use super::{Cx, Exchange, Shard, seal};
-use crate::hub::{self, Cannot, Part, PlanTool, RunLine};
+use crate::hub::{self, Cannot, Part, Parts, PlanTool, RunLine};
 use crate::mcp::ListKind;
 use crate::plan::{Plan, Pointer, Tools};
 use crate::planner::Goal;
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field};
-use crate::run::{Extract, Run, Status};
+use crate::run::{Extract, Extracts, Run, Status};
 use crate::snapshot::Snapshot;
 use crate::upstream::Caller;
 use crate::{Bug, Exceeded, ExchangeId, Limit, Rejection, RunId, UpstreamFault};
@@ -115,11 +115,7 @@ impl Shard {
                 let known = key.and_then(|key| Ok((self.run_under(caller, key.as_deref(), arguments)?, key)));
                 match known {
                     Ok((None, key)) => self.begin_run(cx, (caller, body), plan, Stored::new(arguments, key)),
-                    Ok((Some(id), _)) if plan.background || !self.is_open(id) => {
-                        let told = self.told(cx, id);
-                        self.answer_as_hub(cx, caller, &told);
-                    }
-                    Ok((Some(id), _)) => self.watch(caller, id),
+                    Ok((Some(id), _)) => self.join_run(cx, caller, id, plan.background),
                     Err(fault) => self.fail(cx, caller, &fault),
                 }
             }
@@ -201,7 +197,7 @@ impl Shard {
             PlanTool::Retry => return self.retry_run(cx, caller, id, asked.background),
             PlanTool::Execute | PlanTool::Status => self.told(cx, id),
             PlanTool::Read => match self.read(cx, id, asked) {
-                Ok(parts) => hub::read_parts(parts),
+                Ok(parts) => hub::read_parts(&parts),
                 Err(why) => hub::cannot(Cannot::Unknown, &why),
             },
         })
@@ -231,20 +227,22 @@ impl Shard {
         hub::run_list(runs.into_iter().take(most).map(line).collect(), next)
     }
 
-    fn read(&self, cx: &Cx<'_>, id: RunId, asked: &Asked) -> Result<Vec<Part>, String> {
+    fn read(&self, cx: &Cx<'_>, id: RunId, asked: &Asked) -> Result<Parts, String> {
         let path = asked.path.as_deref().unwrap_or_default();
         let pointer = Pointer::parse(path).ok_or_else(|| format!("{path:?} is no JSON Pointer"))?;
         let run = self.runs.get(id).ok_or("the run is gone")?;
         let value = run.value(asked.step.as_deref(), &pointer)?;
-        let parts = match &asked.search {
+        let offset = asked.offset.unwrap_or_default();
+        let extracts = match &asked.search {
             Some(words) if words.is_empty() => return Err("search is empty".into()),
-            Some(words) => Extract::of_search(&value, words, AROUND_BYTES, PLACES),
+            Some(words) => Extracts::of_search(&value, words, offset, (AROUND_BYTES, PLACES)),
             None => {
                 let length = asked.length.unwrap_or(READ_BYTES).min(cx.limits().run_output_bytes);
-                Vec::from([Extract::of_range(&value, asked.offset.unwrap_or_default(), length)])
+                Extracts::of_range(&value, offset, length)
             }
         };
-        let part = |it: Extract| Part { offset: it.offset, text: it.text, total_bytes: it.total };
-        Ok(parts.into_iter().map(part).collect())
+        let Extracts { parts, total: total_bytes, next: next_offset } = extracts;
+        let part = |Extract { offset, text }| Part { offset, text, total_bytes };
+        Ok(Parts { parts: parts.into_iter().map(part).collect(), next_offset })
     }
 }

@@ -2,6 +2,8 @@
 
 use alloc::borrow::ToOwned;
 use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 use serde::Deserialize;
 
 use super::Cx;
@@ -10,6 +12,12 @@ use crate::ServerId;
 use crate::record::{Protocol, ServerSpec};
 use crate::rpc::{Envelope, Field};
 use crate::upstream::{Failure, State, Upstream};
+
+/// The longest name of a revision that is taken for one, in bytes.
+const REVISION: usize = 32;
+
+/// How many of them are told.
+const SHOWN: usize = 8;
 
 /// The link's own cause where nobody was reached, or what was refused and how. A server that has let nobody in has said
 /// nothing else that counts.
@@ -27,11 +35,41 @@ pub(super) fn refusal(upstream: &Upstream, protocol: Protocol, what: &str, respo
             if is_refused(response) { Failure::lasting(cause) } else { Failure::passing(cause) }
         }
         None => {
-            let cause = format!("{what}: {said}{}", advice(protocol));
+            let offers = offered(response);
+            let offers = if offers.is_empty() {
+                String::new()
+            } else {
+                format!("; it says that it speaks {}", offers.join(", "))
+            };
+            let cause = format!("{what}: {said}{offers}{}", advice(protocol));
             let lasts = protocol != Protocol::Auto && is_of_protocol(response);
             if lasts { Failure::lasting(cause) } else { Failure::passing(cause) }
         }
     }
+}
+
+/// The revisions that a server offers instead of one that it refuses (2026-07-28, -32022), or by itself
+/// (`server/discover`), as far as they can be ones.
+pub(super) fn offered(response: &Envelope) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Refusal {
+        code: i64,
+        data: Option<Offered>,
+    }
+    #[derive(Deserialize)]
+    struct Offered {
+        supported: Vec<String>,
+    }
+    let refusal = response.raw(Field::Error).and_then(|raw| serde_json::from_slice::<Refusal>(raw).ok());
+    let refusal = refusal.filter(|refusal| refusal.code == -32_022).and_then(|refusal| refusal.data);
+    let offered = match refusal {
+        Some(Offered { supported }) => Some(supported),
+        None => response.raw(Field::SupportedVersions).and_then(|raw| serde_json::from_slice(raw).ok()),
+    };
+    let is_revision = |text: &String| {
+        text.len() <= REVISION && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    offered.unwrap_or_default().into_iter().filter(is_revision).take(SHOWN).collect()
 }
 
 /// A server that was started or reached did not answer in time.

@@ -1,50 +1,94 @@
 //! A remote server that has forgotten its session gets another at once, and its clients do not notice.
 //!
-//! What it refused because of that was not begun, so it is sent again. Beside it, only a call that may be repeated ever is
-//! (`call_repeats`).
+//! What it refused because of that was not begun, so it is sent again, once: what is refused in the next session too is not
+//! refused for its session. What else it works on is answered where it was asked, on streams that need no session; the link of
+//! old lives until then.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Cx, Shard};
 use crate::record::{LogCategory, LogLevel};
+use crate::rpc::{Envelope, Message, number_of};
 use crate::upstream::{Call, Failure, Purpose, State};
 use crate::{CallId, Fault, LinkId, ServerId, UpstreamFault};
 
+/// What has become of a session.
+const CAUSE: &str = "it no longer knows its session";
+
 impl Shard {
-    /// The calls with these raw ids count as not sent any more: nothing was done for them.
-    pub(super) fn take_back_refused(&mut self, link: LinkId, refused: &[String]) {
-        let Some(upstream) = self.upstream_of(link) else { return };
-        for id in refused.iter().filter_map(|id| id.parse().ok()) {
-            upstream.calls.unsend(CallId(id));
+    /// A server has refused a message because it does not know the session any more. `refusal` is its answer to the
+    /// request that this was, if it was one.
+    pub(super) fn on_link_expired(&mut self, cx: &mut Cx<'_>, link: LinkId, refusal: Option<Envelope>) {
+        let Some(refusal) = refusal else {
+            self.renew(cx, link, None);
+            return;
+        };
+        let Message::Response { id, .. } = refusal.message() else { return };
+        let refused = number_of(id).map(CallId);
+        let taken = match refused.filter(|call| self.may_renew(link, *call)) {
+            Some(_) if self.retired.contains_key(&link) => self.move_on(cx, link, refused),
+            Some(_) => self.renew(cx, link, refused),
+            None => false,
+        };
+        if !taken {
+            self.on_frames(cx, link, refused, [Ok(refusal)].into());
         }
     }
 
-    /// Opens another link in place of one whose session has expired. What was sent and not refused has an unknown
-    /// outcome. `Err` is the cause for a failure, where there is one: nothing has changed then.
-    pub(super) fn renew(&mut self, cx: &mut Cx<'_>, link: LinkId) -> Result<(), String> {
-        const CAUSE: &str = "it no longer knows its session";
+    /// Whether another session is of use to what was refused: one of the hub's own is asked anew there, and a client's is
+    /// sent again if it was not already.
+    fn may_renew(&mut self, link: LinkId, call: CallId) -> bool {
+        let call = self.upstream_of(link).and_then(|upstream| upstream.calls.get_mut(call));
+        call.is_none_or(|call| call.may_renew() || !matches!(call.purpose, Purpose::Client(..)))
+    }
+
+    /// Opens another link in place of one whose session has expired. What was refused is sent over it. Returns whether
+    /// it does; nothing has changed otherwise.
+    fn renew(&mut self, cx: &mut Cx<'_>, link: LinkId, refused: Option<CallId>) -> bool {
         let (limits, stopping) = (cx.snapshot.limits(), self.stopping);
-        let Some(upstream) = self.upstream_of(link) else { return Ok(()) };
-        if stopping || !matches!(upstream.process.state, State::Running { .. }) {
-            return Err(CAUSE.to_owned());
+        if stopping || self.retired.contains_key(&link) {
+            return false;
         }
-        if !upstream.renew(cx.now, limits) {
-            let span = limits.renewal_span.as_secs();
-            return Err(format!(
-                "{CAUSE}, more than {} times within {span} s (limit renewals)",
-                limits.renewals
-            ));
+        let Some(upstream) = self.upstream_of(link) else { return false };
+        if !matches!(upstream.process.state, State::Running { .. }) {
+            return false;
         }
-        let (id, server) = (upstream.id, upstream.name.clone());
-        let again = upstream.calls.take_back(cx.now);
-        let lost = upstream.calls.keep_unsent();
+        let server = upstream.name.clone();
+        let Some(left) = upstream.renew(refused, cx.now, limits) else {
+            let (most, span) = (limits.renewals, limits.renewal_span.as_secs());
+            let words = format!("{CAUSE}, more than {most} times within {span} s (limit renewals)");
+            cx.report(&server, LogLevel::Warning, LogCategory::StatusCheck, words);
+            return false;
+        };
+        let until = left.calls.last_deadline().unwrap_or(cx.now);
+        self.retired.insert(link, (left, until));
         cx.report(&server, LogLevel::Info, LogCategory::StatusCheck, format!("{CAUSE}: it gets another"));
-        cx.report_repeats(&server, &again);
-        self.answer_lost(cx, (id, &server), &Failure::passing(CAUSE), lost);
-        Ok(())
+        self.end_if_drained(cx, link);
+        true
+    }
+
+    /// A call was refused in a session that has another in its place already: it is sent in that. Returns whether it is.
+    fn move_on(&mut self, cx: &mut Cx<'_>, link: LinkId, refused: Option<CallId>) -> bool {
+        let Some(id) = refused.filter(|_| !self.stopping) else { return false };
+        let Some(seat) = self.links.get(&link) else { return false };
+        let Some((left, _)) = self.retired.get_mut(&link).filter(|(left, _)| left.expired) else {
+            return false;
+        };
+        let Some(current) = self.upstreams.get_mut(seat).filter(|it| it.digest == left.digest) else {
+            return false;
+        };
+        if let Some(call) = left.calls.remove(id) {
+            current.calls.insert(id, call);
+            current.calls.renew(id);
+            current.process.want(cx.now);
+        }
+        if let Some(next) = current.process.ready_link() {
+            self.send_waiting(cx, next);
+        }
+        self.end_if_drained(cx, link);
+        true
     }
 
     /// Answers calls that their server will not answer: with what is known of them.

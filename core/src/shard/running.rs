@@ -14,7 +14,7 @@ use super::{Cx, Shard, audit};
 use crate::hub::{self, Kept, Told};
 use crate::mcp::{Abilities, Method};
 use crate::rpc::{Envelope, Field, Sender, write};
-use crate::run::{Event, Extract, Failure, Happened, Start, Status, Unit};
+use crate::run::{Event, Extracts, Failure, Happened, Start, Status, Unit};
 use crate::upstream::{Caller, Purpose};
 use crate::{Bug, CallId, ExchangeId, KeyId, RunId, SessionId, UpstreamFault};
 
@@ -265,11 +265,14 @@ impl Shard {
         let limits = cx.limits();
         let output = if run.status() == Status::Running { Bytes::new() } else { run.output() };
         let whole = !output.is_empty() && output.len() <= limits.run_output_bytes;
-        let kept = (output.len() > limits.run_output_bytes).then(|| Kept {
-            bytes: output.len(),
-            preview: Extract::of_range(&output, 0, PREVIEW_BYTES).text,
-            read_with: hub::PlanTool::Read.name(),
-            expires_in_s: limits.run_kept.as_secs(),
+        let kept = (output.len() > limits.run_output_bytes).then(|| {
+            let beginning = Extracts::of_range(&output, 0, PREVIEW_BYTES);
+            Kept {
+                bytes: beginning.total,
+                preview: beginning.parts.into_iter().map(|part| part.text).collect(),
+                read_with: hub::PlanTool::Read.name(),
+                expires_in_s: limits.run_kept.as_secs(),
+            }
         });
         let given = kept.as_ref().map_or(output.len(), |kept| kept.preview.len());
         let raw = core::str::from_utf8(&output).ok().filter(|_| whole);

@@ -83,13 +83,17 @@ impl Shard {
     /// Takes a process out of use. Calls that it has may end; calls that it has not get an answer now.
     pub(super) fn vacate(&mut self, cx: &mut Cx<'_>, seat: &Seat, why: &str) {
         self.refuse_unsent(cx, seat);
+        let until = cx.now.after(cx.limits().drain);
+        // What is left of sessions before has no more time than the last.
+        for (_, drained) in self.retired.values_mut().filter(|(left, _)| left.seat() == *seat) {
+            *drained = until.min(*drained);
+        }
         let Some(mut upstream) = self.upstreams.remove(seat) else { return };
         self.drop_offer(cx, seat);
         if let Some(link) = upstream.process.link() {
             cx.report(&upstream.name, LogLevel::Info, LogCategory::Connection, format!("ends: {why}"));
             upstream.relearn_at = None;
             let told: Vec<_> = upstream.calls.task_streams().map(|(_, exchange)| exchange).collect();
-            let until = cx.now.after(cx.limits().drain);
             self.retired.insert(link, (upstream, until));
             for exchange in told {
                 self.end_listener(cx, exchange);
@@ -118,10 +122,12 @@ impl Shard {
         }
     }
 
-    /// Closes the link of a retired server when no client waits for it any more.
+    /// Closes the link of a retired server when no client waits for it any more; where only its session is another, also
+    /// none who has still to come back.
     pub(super) fn end_if_drained(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         let Some((upstream, until)) = self.retired.get_mut(&link) else { return };
-        let done = !upstream.calls.has_clients() || *until <= cx.now;
+        let free = if upstream.expired { upstream.calls.is_free() } else { !upstream.calls.has_clients() };
+        let done = free || *until <= cx.now;
         if done && !matches!(upstream.process.state, State::Closing { .. }) {
             upstream.process.state = State::Closing { link };
             cx.effect(Effect::CloseLink { link, grace: grace(cx.snapshot.limits()) });

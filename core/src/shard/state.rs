@@ -182,13 +182,12 @@ pub(super) fn difference(first: &Envelope, next: &Envelope) -> Option<String> {
     first.keys().chain(next.keys()).find(differs).map(|name| name.clone().into_owned())
 }
 
-/// Whether each of `inputResponses` that has a name of the hub's can be the answer to a question. Refused before anything is
+/// Whether each of `inputResponses` whose name is that of a question can be the answer to one. Refused before anything is
 /// done with one of them: the questions stay. What has another name means nothing.
-pub(super) fn check_input(next: &Envelope) -> Result<(), Rejection> {
+pub(super) fn check_input(next: &Envelope, is_asked: impl Fn(&str) -> bool) -> Result<(), Rejection> {
     let brought = next.raw(Field::InputResponses).and_then(Members::read);
     let all = brought.into_iter().flat_map(|members| members.0);
-    let is_ours = |name: &str| name.strip_prefix('q').is_some_and(|rest| rest.parse::<u64>().is_ok());
-    match all.into_iter().find(|(name, value)| is_ours(name) && !value.get().starts_with('{')) {
+    match all.into_iter().find(|(name, value)| is_asked(name) && !value.get().starts_with('{')) {
         Some((name, _)) => Err(Rejection::InvalidParams(format!(
             "inputResponses: {name:?} is to be the result of what was asked, an object"
         ))),

@@ -114,6 +114,7 @@ impl Shard {
             let Some(upstream) = self.upstream_of(link) else { return };
             let Some(mut call) = upstream.calls.remove(id) else { return };
             let (server, own, unsent) = (upstream.name.clone(), upstream.id, upstream.unavailable());
+            let strays = upstream.strays;
             // Nothing of a handshake is cancelled (2025-11-25, cancellation).
             if call.is_under_way() && !matches!(call.purpose, Purpose::Handshake | Purpose::Probe) {
                 cx.effect(Effect::SendFrame { link, frame: cancellation(id, "timed out") });
@@ -124,7 +125,8 @@ impl Shard {
                     self.end_questions(cx, id);
                     let (name, sent) = (server.clone(), call.is_begun());
                     let fault =
-                        if sent { UpstreamFault::TimedOut { server, seconds } } else { unsent }.into();
+                        if sent { UpstreamFault::TimedOut { server, seconds, strays } } else { unsent }
+                            .into();
                     self.record_fault(cx, (own, &name), &mut call, &fault);
                     self.answer_fault(cx, call, &fault);
                 }
@@ -145,10 +147,12 @@ impl Shard {
             let Some(upstream) = self.upstreams.get_mut(seat) else { return };
             let Some(id) = upstream.calls.expired(cx.now) else { return };
             let (own, name, unsent) = (upstream.id, upstream.name.clone(), upstream.unavailable());
+            let strays = upstream.strays;
             let Some(mut call) = upstream.calls.remove(id) else { continue };
             let (server, seconds) = (name.clone(), cx.now.since(call.since).as_secs());
             let fault =
-                if call.is_begun() { UpstreamFault::TimedOut { server, seconds } } else { unsent }.into();
+                if call.is_begun() { UpstreamFault::TimedOut { server, seconds, strays } } else { unsent }
+                    .into();
             if call.purpose.client().is_some() {
                 self.record_fault(cx, (own, &name), &mut call, &fault);
             }

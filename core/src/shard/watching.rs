@@ -13,6 +13,7 @@ use super::outliving::nobody;
 use super::{Cx, Exchange, Shard};
 use crate::hub::{self, Cannot};
 use crate::mcp::Method;
+use crate::planner::Goal;
 use crate::rpc::{Envelope, Field, canonical, write};
 use crate::run::{Run, Status, StepReport, Unit};
 use crate::upstream::Caller;
@@ -87,17 +88,26 @@ impl Shard {
         &self,
         caller: &Caller,
         key: Option<&str>,
-        plan: &[u8],
+        request: &[u8],
     ) -> Result<Option<RunId>, Fault> {
         let Some(key) = key else { return Ok(None) };
         let own = self.running.iter().find(|(_, running)| {
             running.stored.idempotency.as_deref() == Some(key) && Some(&running.key) == self.key_of(caller)
         });
         let Some((id, running)) = own else { return Ok(None) };
-        if canonical(running.stored.plan.as_bytes()) == canonical(plan) {
+        if canonical(&Goal::request_for(running.stored.plan.as_bytes())) == canonical(request) {
             return Ok(Some(*id));
         }
         Err(Rejection::OtherUnderKey("the plan".to_owned()).into())
+    }
+
+    /// Answers a request that has come again with the run that it has begun.
+    pub(super) fn join_run(&mut self, cx: &mut Cx<'_>, caller: &Caller, id: RunId, background: bool) {
+        if !background && self.runs.get(id).is_some_and(|run| run.status() == Status::Running) {
+            return self.watch(caller, id);
+        }
+        let told = self.told(cx, id);
+        self.answer_as_hub(cx, caller, &told);
     }
 
     /// Begins what has failed of a run, is unknown or was skipped, once more. The answer, unless the caller waits for it.

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use crate::mcp::ListKind;
 use crate::planner::PlannerSpec;
 use crate::ports::gateway::Target;
-use crate::record::{Definitions, Premises, Project, Server, Transport};
+use crate::record::{Definitions, Premises, Project, RemoteKind, Server, Transport};
 use crate::{Limits, ServerId};
 
 mod diff;
@@ -89,6 +89,12 @@ impl Entry {
     pub fn is_remote(&self) -> bool {
         let transport = self.config.as_ref().map(|server| &server.spec.transport);
         matches!(transport, Some(Transport::Remote { .. }))
+    }
+
+    /// Whether each call has a stream of its own: what comes on another is of none.
+    pub fn has_streams(&self) -> bool {
+        let transport = self.config.as_ref().map(|server| &server.spec.transport);
+        matches!(transport, Some(Transport::Remote { kind: RemoteKind::Http, .. }))
     }
 }
 

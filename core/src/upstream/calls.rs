@@ -144,6 +144,8 @@ pub(crate) struct Call {
     pub repeats: u32,
     /// Whether it was sent to a process that has ended meanwhile.
     pub repeated: bool,
+    /// How often it was refused in one session and sent again in another.
+    pub renewals: u32,
     /// What the server has asked for.
     pub round: Option<Box<Round>>,
     /// What its client subscribes to with it.
@@ -254,20 +256,6 @@ impl Calls {
     /// The calls that wait for the link to be ready, in the order in which they came.
     pub(crate) fn unsent(&self) -> Vec<CallId> {
         self.table.iter().filter(|(_, call)| !call.sent).map(|(id, _)| *id).collect()
-    }
-
-    /// A call whose request was kept counts as not sent any more.
-    pub(crate) fn unsend(&mut self, id: CallId) {
-        if let Some(call) = self.table.get_mut(&id) {
-            call.sent = call.request.is_none();
-        }
-    }
-
-    /// Removes the calls that were sent.
-    pub(crate) fn keep_unsent(&mut self) -> Vec<Call> {
-        let sent = self.table.iter().filter(|(_, call)| call.sent).map(|(id, _)| *id);
-        let sent: Vec<CallId> = sent.collect();
-        sent.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
     /// Removes the calls that wait for the stream of news.

@@ -25,7 +25,8 @@ pub(crate) struct Draft {
     /// The limits at which something was left out.
     cut_at: BTreeSet<&'static str>,
     /// Whether it is a server of the stateless era that is reached over HTTP: its clients must not use tools whose
-    /// `x-mcp-header` breaks the rules (2026-07-28, Streamable HTTP).
+    /// `x-mcp-header` breaks the rules (2026-07-28, Streamable HTTP). Over other transports the annotation means nothing, so
+    /// there such a tool is as good as any.
     over_http: bool,
     /// Such tools.
     unusable: Vec<String>,

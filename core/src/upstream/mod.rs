@@ -88,6 +88,10 @@ pub(crate) struct Upstream {
     pub level: Option<Level>,
     /// What it says of itself.
     pub unasked: Unasked,
+    /// How much it has said since it was started that is no message at all.
+    pub strays: u64,
+    /// Its session has another in its place; what is left to it is to answer the calls that it works on.
+    pub expired: bool,
     tail: VecDeque<String>,
     /// When it was last given another session.
     renewals: VecDeque<Timestamp>,
@@ -114,24 +118,59 @@ impl Upstream {
             unheard: false,
             level: None,
             unasked: Unasked::default(),
+            strays: 0,
+            expired: false,
             tail: VecDeque::new(),
             renewals: VecDeque::new(),
         }
     }
 
-    /// Asks for another link in place of one that runs: no failure, unless that happens too often.
-    pub(crate) fn renew(&mut self, now: Timestamp, limits: &Limits) -> bool {
+    /// Asks for another link in place of one that runs, unless that happens too often: no failure. What was
+    /// refused over the one before is to be sent over it. Returns what is left of that, with the calls that were sent over it.
+    pub(crate) fn renew(&mut self, refused: Option<CallId>, now: Timestamp, limits: &Limits) -> Option<Self> {
         self.renewals.retain(|at| now.since(*at) < limits.renewal_span);
         if self.renewals.len() >= limits.renewals {
-            return false;
+            return None;
         }
         self.renewals.push_back(now);
+        if let Some(id) = refused {
+            self.calls.renew(id);
+        }
+        let left = self.parted();
         self.process.stop();
         self.process.want(now);
         (self.draft, self.relearn_at, self.level) = (None, None, None);
         self.news = News::default();
         self.unheard = true;
-        true
+        Some(left)
+    }
+
+    /// The link as it is, with the calls that were sent over it and nothing else.
+    fn parted(&mut self) -> Self {
+        Self {
+            id: self.id,
+            owner: self.owner.clone(),
+            abilities: self.abilities,
+            extensions: self.extensions.clone(),
+            used_at: self.used_at,
+            interactive: self.interactive,
+            name: self.name.clone(),
+            digest: self.digest,
+            process: self.process.clone(),
+            calls: self.calls.take_sent(),
+            draft: None,
+            relearn_at: None,
+            revision: self.revision,
+            probe: self.probe,
+            news: News::default(),
+            unheard: false,
+            level: self.level,
+            unasked: Unasked::default(),
+            strays: self.strays,
+            expired: true,
+            tail: VecDeque::new(),
+            renewals: VecDeque::new(),
+        }
     }
 
     /// Where it is found.

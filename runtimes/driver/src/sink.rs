@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use orch_core::ports::upstream::{CloseReason, Launched, LinkSink};
-use orch_core::rpc::heard;
+use orch_core::rpc::{Envelope, Sender, Unread, heard};
 use orch_core::shard::Input;
 use orch_core::{CallId, LinkId};
 
@@ -47,9 +47,20 @@ impl LinkSink for CellSink {
     /// Messages are read before the lock is taken: a large result keeps nobody waiting.
     fn received(&self, within: Option<&str>, frames: Vec<Bytes>) -> Duration {
         let Some(cell) = self.cell.upgrade() else { return Duration::ZERO };
-        let messages = frames.into_iter().flat_map(|frame| heard(frame, cell.limits())).collect();
+        let hide = |mut unread: Unread| {
+            unread.beginning = unread.beginning.map(|text| self.secrets.hide(text.into()).into());
+            unread
+        };
+        let messages = frames.into_iter().flat_map(|frame| heard(frame, cell.limits()));
+        let messages = messages.map(|message| message.map_err(hide)).collect();
         let within = within.and_then(|id| id.parse().ok()).map(CallId);
         cell.feed_read(Input::FramesReceived { link: self.link, within, frames: messages })
+    }
+
+    fn expired(&self, refusal: Option<Bytes>) {
+        let Some(cell) = self.cell.upgrade() else { return };
+        let read = |frame| Envelope::parse(frame, Sender::Upstream, cell.limits()).ok();
+        cell.feed(Input::LinkExpired { link: self.link, refusal: refusal.and_then(read) });
     }
 
     fn logged(&self, line: String) {
@@ -72,7 +83,6 @@ impl LinkSink for CellSink {
             CloseReason::Misconfigured(words) => CloseReason::Misconfigured(self.secrets.hide(words)),
             CloseReason::NotStarted(words) => CloseReason::NotStarted(self.secrets.hide(words)),
             CloseReason::Exited(_)
-            | CloseReason::Expired { .. }
             | CloseReason::MessageTooLong
             | CloseReason::OverLimit(_)
             | CloseReason::Signalled(_)

@@ -59,7 +59,7 @@ impl Instance {
         let remote = Arc::new(remote.with_passes(Arc::clone(&logins) as _));
         let planner = planner(upstream.own_roots.as_deref(), limits.clone())?;
         make_dir(data_dir)?;
-        let store = store(&data_dir.join("store.redb"), patience).await?;
+        let store = store(&data_dir.join("store.redb"), patience.max(limits.succession)).await?;
         let instance_key = instance_key(&data_dir.join("instance.key"))?;
         let children = StdioUpstreams::new(shim::THIS_PROGRAM, environment::all(), Handle::current());
         let children = Arc::new(match upstream.pid_namespaces {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use orch_config::cli::Serve;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use crate::handover;
 
@@ -21,8 +22,8 @@ pub(crate) struct Listeners {
     pub patience: Duration,
 }
 
-/// Listens as the command line says.
-pub(crate) async fn listen(args: &Serve) -> anyhow::Result<Listeners> {
+/// Listens as the command line says. An address that is in use is tried again for as long as `succession`.
+pub(crate) async fn listen(args: &Serve, succession: Duration) -> anyhow::Result<Listeners> {
     check(args, args.host)?;
     let checked = |sockets: &[TcpListener]| {
         sockets.iter().try_for_each(|socket| check(args, socket.local_addr()?.ip()))
@@ -37,7 +38,8 @@ pub(crate) async fn listen(args: &Serve) -> anyhow::Result<Listeners> {
     {
         return Ok(Listeners { sockets, kept: false, patience });
     }
-    Ok(Listeners { sockets: bind(args.host, args.port).await?, kept: false, patience: Duration::ZERO })
+    let sockets = bind(args.host, args.port, succession).await?;
+    Ok(Listeners { sockets, kept: false, patience: Duration::ZERO })
 }
 
 /// An address that other machines reach needs a name to be reached by.
@@ -52,8 +54,8 @@ fn check(args: &Serve, address: IpAddr) -> anyhow::Result<()> {
 }
 
 /// Binds the address; beside 127.0.0.1 also `[::1]` where there is one, since `localhost` may mean either.
-async fn bind(host: IpAddr, port: u16) -> anyhow::Result<Vec<TcpListener>> {
-    let first = match TcpListener::bind((host, port)).await {
+async fn bind(host: IpAddr, port: u16, succession: Duration) -> anyhow::Result<Vec<TcpListener>> {
+    let first = match first(host, port, succession).await {
         Ok(listener) => listener,
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
             bail!(
@@ -70,6 +72,19 @@ async fn bind(host: IpAddr, port: u16) -> anyhow::Result<Vec<TcpListener>> {
         listeners.extend(TcpListener::bind(twin).await.ok());
     }
     Ok(listeners)
+}
+
+/// The address, as soon as nobody else has it.
+async fn first(host: IpAddr, port: u16, succession: Duration) -> io::Result<TcpListener> {
+    let end = Instant::now() + succession;
+    loop {
+        match TcpListener::bind((host, port)).await {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < end => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            done => return done,
+        }
+    }
 }
 
 /// The sockets that systemd, or whoever speaks like it (`sd_listen_fds(3)`), has opened for this process. No child gets

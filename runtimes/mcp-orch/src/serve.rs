@@ -32,7 +32,8 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
     logging::start(args.log_level);
     memory::give_back_large_blocks();
     memory::give_back_what_is_spare();
-    let Listeners { sockets, kept, patience } = listeners::listen(&args).await?;
+    let limits = bounds(&args)?;
+    let Listeners { sockets, kept, patience } = listeners::listen(&args, limits.succession).await?;
     let bound = sockets.first().context("no listener")?.local_addr()?;
     let base_url = args.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
     let settings = Settings {
@@ -41,7 +42,7 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
         config_file: args.config_file(),
         mode: args.mode.unwrap_or(Mode::Proxy),
         upstream: &args.upstream,
-        limits: bounds(&args)?,
+        limits,
         patience,
     };
     let instance = Instance::open(settings).await?;

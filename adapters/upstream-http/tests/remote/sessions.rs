@@ -95,14 +95,18 @@ fn a_server_without_sessions_is_spoken_to_without_and_told_no_end() {
 }
 
 #[test]
-fn an_expired_session_ends_the_link_with_the_requests_that_nothing_was_done_for() {
+fn an_expired_session_is_told_with_each_request_that_nothing_was_done_for() {
     let stage = Stage::new();
     let server = Server::start(stage.runtime.handle(), |seen| match seen.method().as_str() {
-        "tools/call" => Reply::events([wait(60_000)]),
+        "tools/call" => {
+            let question = json!({ "jsonrpc": "2.0", "id": "q", "method": "roots/list" });
+            Reply::events([wait(400), event(&question), wait(400), event(&seen.result(json!({ "n": 1 })))])
+        }
         "gone" => Reply::json(
             404,
             &json!({ "jsonrpc": "2.0", "id": null, "error": { "code": -32001, "message": "x" } }),
         ),
+        "nothing" => Reply::status(404),
         _ => plain(seen),
     });
     let mut link = stage.open(&launch(&server.url("/mcp")));
@@ -110,15 +114,39 @@ fn an_expired_session_ends_the_link_with_the_requests_that_nothing_was_done_for(
     link.send(&request(1, "tools/call", json!({})));
     server.posted("tools/call");
     link.send(&request(2, "gone", json!({})));
-    link.send(&request(3, "gone", json!({})));
-    match link.end() {
-        CloseReason::Expired { mut refused } => {
-            refused.sort();
-            assert_eq!(refused, ["2", "3"], "what became of 1 is unknown");
+    let refusal = json!({ "jsonrpc": "2.0", "id": 2, "error": { "code": -32001, "message": "x" } });
+    assert_eq!(link.expiry(), Some(refusal), "what it said, under the id of the request");
+    link.send(&request(3, "nothing", json!({})));
+    let refusal = link.expiry().unwrap();
+    assert_eq!((&refusal["id"], &refusal["error"]["data"]["status"]), (&json!(3), &json!(404)));
+    // What is under way goes on, and what it asks can be answered.
+    assert_eq!(link.message()["method"], "roots/list");
+    link.send(&json!({ "jsonrpc": "2.0", "id": "q", "result": { "roots": [] } }));
+    loop {
+        let seen = server.seen();
+        if seen.json()["id"] == "q" {
+            assert_eq!(seen.header("mcp-session-id"), Some("s-1"));
+            break;
         }
-        other => panic!("{other:?}"),
     }
-    assert!(server.seen_within(Duration::from_millis(100)).is_none_or(|seen| seen.verb != "DELETE"));
+    assert_eq!(link.message()["result"]["n"], 1);
+    link.close(LONG);
+    assert_eq!(link.end(), CloseReason::Stopped);
+}
+
+#[test]
+fn a_note_that_finds_the_session_gone_says_so_too() {
+    let stage = Stage::new();
+    let server = Server::start(stage.runtime.handle(), |seen| match seen.method().as_str() {
+        "notifications/roots/list_changed" => Reply::status(404),
+        _ => plain(seen),
+    });
+    let mut link = stage.open(&launch(&server.url("/mcp")));
+    link.shake_hands();
+    link.send(&note("notifications/roots/list_changed", json!({})));
+    assert_eq!(link.expiry(), None);
+    link.send(&request(1, "ping", json!({})));
+    assert_eq!(link.message()["id"], 1, "the link goes on");
 }
 
 #[test]
@@ -135,19 +163,23 @@ fn a_bad_request_that_speaks_of_the_session_is_an_expired_one() {
     assert_eq!(link.error(1).0, -32_000, "without a session it is an error like any other");
     link.shake_hands();
     link.send(&request(2, "gone", json!({})));
-    assert_eq!(link.end(), CloseReason::Expired { refused: vec!["2".into()] });
+    assert_eq!(link.expiry().unwrap()["error"]["code"], -32_000);
 }
 
 #[test]
-fn a_stream_that_finds_the_session_gone_ends_the_link_too() {
+fn a_stream_of_the_session_that_is_not_there_any_more_tells_that_the_session_is_gone() {
     let stage = Stage::new();
-    let server = Server::start(stage.runtime.handle(), |seen| match seen.verb.as_str() {
+    let opened = Arc::new(AtomicUsize::new(0));
+    let server = Server::start(stage.runtime.handle(), move |seen| match seen.verb.as_str() {
+        "GET" if opened.fetch_add(1, Ordering::SeqCst) == 0 => {
+            Reply::events([text("retry: 10\n\n"), wait(20)])
+        }
         "GET" => Reply::status(404),
         _ => plain(seen),
     });
     let mut link = stage.open(&launch(&server.url("/mcp")));
     link.shake_hands();
-    assert_eq!(link.end(), CloseReason::Expired { refused: Vec::new() });
+    assert_eq!(link.expiry(), None);
     drop(server);
 }
 
@@ -197,7 +229,7 @@ fn the_sessions_own_stream_is_read_and_opened_again_where_it_broke() {
 
 #[test]
 fn a_server_without_a_stream_of_its_own_is_not_asked_again() {
-    for (status, lines) in [(405, 0), (400, 1), (501, 1)] {
+    for (status, lines) in [(405, 0), (400, 1), (404, 1), (501, 1)] {
         let stage = Stage::new();
         let server = Server::start(stage.runtime.handle(), move |seen| match seen.verb.as_str() {
             "GET" => Reply::status(status),

@@ -31,6 +31,8 @@ pub(crate) enum Event {
     Received(Vec<Bytes>),
     Logged(String),
     Closed(CloseReason),
+    /// The answer to the request that was refused for its session.
+    Expired(Option<Bytes>),
 }
 
 struct Recorder(Mutex<Sender<Event>>);
@@ -50,6 +52,10 @@ impl LinkSink for Recorder {
     fn received(&self, _within: Option<&str>, frames: Vec<Bytes>) -> Duration {
         self.record(Event::Received(frames));
         Duration::ZERO
+    }
+
+    fn expired(&self, refusal: Option<Bytes>) {
+        self.record(Event::Expired(refusal));
     }
 
     fn logged(&self, line: String) {
@@ -169,7 +175,7 @@ impl Link {
             match self.event() {
                 Event::Received(frames) => self.frames = frames.into_iter().rev().collect(),
                 Event::Opened(_) | Event::Logged(_) => {}
-                end @ Event::Closed(_) => panic!("{end:?} instead of a message"),
+                end @ (Event::Closed(_) | Event::Expired(_)) => panic!("{end:?} instead of a message"),
             }
         }
     }
@@ -185,6 +191,20 @@ impl Link {
             error["message"].as_str().unwrap().to_owned(),
             error["data"].clone(),
         )
+    }
+
+    /// The link says that its session is gone: the answer to the request that it knows that from, if it was one.
+    #[track_caller]
+    pub(crate) fn expiry(&self) -> Option<Value> {
+        loop {
+            match self.event() {
+                Event::Expired(refusal) => {
+                    return refusal.map(|frame| serde_json::from_slice(&frame).unwrap());
+                }
+                Event::Opened(_) | Event::Logged(_) => {}
+                other => panic!("{other:?} instead of an expiry"),
+            }
+        }
     }
 
     #[track_caller]

@@ -112,14 +112,16 @@ fn a_stream_that_cannot_be_resumed_is_a_loss() {
 }
 
 #[test]
-fn a_stream_that_finds_the_session_gone_ends_the_link() {
+fn a_stream_that_finds_the_session_gone_is_a_loss_and_the_link_goes_on() {
     let stage = Stage::new();
     let server =
         breaking(&stage, vec![text("retry: 10\nid: p-0\ndata: \n\n"), wait(20)], |_| Reply::status(404));
     let mut link = stage.open(&launch(&server.url("/mcp")));
     link.shake_hands();
     link.send(&request(1, "tools/call", json!({})));
-    assert_eq!(link.end(), CloseReason::Expired { refused: Vec::new() }, "what became of it is unknown");
+    assert_eq!(link.error(1).0, -31_003, "what became of it is unknown");
+    link.send(&request(2, "ping", json!({})));
+    assert_eq!(link.message()["id"], 2);
     drop(server);
 }
 

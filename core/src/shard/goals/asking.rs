@@ -13,7 +13,6 @@ use crate::planner::{Goal, Prompt, sampled_text};
 use crate::ports::planner::Written;
 use crate::rpc::{Envelope, Field, Members, Sender, write};
 use crate::shard::answer::demand;
-use crate::shard::outliving::Stored;
 use crate::shard::reverse::{Asked, Origin, Whom};
 use crate::shard::seal;
 use crate::shard::state::{Names, State, Wanted, digest};
@@ -162,10 +161,7 @@ impl Shard {
         // What was agreed to is checked once more: a tool may have gone meanwhile.
         match checked(cx, goal, written) {
             Err(faults) => self.answer_as_hub(cx, &wish.caller, &hub::refused(&faults)),
-            Ok(plan) if action == "accept" => {
-                let stored = Stored::new(&goal.plan(written), None);
-                self.begin_run(cx, (&wish.caller, &wish.body), plan, stored);
-            }
+            Ok(plan) if action == "accept" => self.begin_goal(cx, wish, goal, plan, written),
             Ok(plan) => {
                 let note = "nobody agreed to this plan, and it did not run";
                 let told = hub::planned(written, &plan.outline(), &wish.spent, Some(note));

@@ -157,7 +157,6 @@ fn the_last_words_of_a_server_are_shown_to_operators_and_not_to_clients() {
 fn every_way_to_end_has_its_words() {
     for (reason, words) in [
         (CloseReason::Exited(3), "exit code 3"),
-        (CloseReason::Expired { refused: Vec::new() }, "no longer knows its session"),
         (CloseReason::Lost("h:1 ended its event stream".into()), "h:1 ended its event stream; the outcome"),
         (CloseReason::MessageTooLong, "limit message_bytes"),
         (CloseReason::Misconfigured("${K} has no value".into()), "${K} has no value"),
@@ -192,6 +191,19 @@ fn a_server_that_was_not_reached_for_its_handshake_is_not_said_to_have_refused_i
         let view = views.iter().find(|view| view.name == "a").unwrap();
         assert_eq!(view.cause.as_deref(), Some(cause));
     }
+}
+
+#[test]
+fn a_server_that_speaks_other_revisions_is_shown_with_them() {
+    let error = r#"{"code":-32022,"message":"no","data":{"supported":["2027-05-01","x y","2028-01-01"],"requested":"?"}}"#;
+    let mut world = World::scripted(Limits::default(), [("a", Script::silent())]).surveyed();
+    while let Some(sent) = world.requests("a").pop() {
+        world.says(sent.link, &format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, sent.id));
+    }
+    let views = world.shard.views(&world.snapshot);
+    let cause = views.iter().find(|view| view.name == "a").unwrap().cause.as_deref();
+    let words = "it did not accept initialize: no; it says that it speaks 2027-05-01, 2028-01-01";
+    assert_eq!(cause, Some(words));
 }
 
 #[test]

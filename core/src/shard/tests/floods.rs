@@ -6,9 +6,10 @@ use core::time::Duration;
 
 use super::clients::{HTTP, at};
 use super::script::Script;
-use super::world::World;
+use super::world::{World, read};
 use crate::Limits;
 use crate::record::LogLevel;
+use crate::rpc::Field;
 use crate::shard::Effect;
 
 const NEWS: &str =
@@ -67,4 +68,28 @@ fn what_a_server_says_unasked_is_read_at_its_rate_and_answers_as_they_come() {
 fn seen_after_complaints(world: &mut World) -> (Vec<Duration>, usize) {
     world.log.retain(|it| !matches!(it, Effect::Report(it) if it.message.contains("is not a message")));
     seen(world)
+}
+
+#[test]
+fn lines_that_are_no_messages_are_in_the_log_and_in_the_words_of_a_call_that_waits_in_vain() {
+    let answer = r#"log: {"jsonrpc":"2.0","id":1,"result":{}}"#;
+    for (lines, words) in [
+        (0, "the outcome is unknown"),
+        (1, "the outcome is unknown; it has written a line that is no JSON-RPC message, see its log"),
+        (2, "the outcome is unknown; it has written 2 lines that are no JSON-RPC messages, see its log"),
+    ] {
+        let mut world = World::running(&["a"]);
+        let client = world.client(HTTP, at("a"));
+        let call = world.call(&client, "1");
+        let link = world.requested("a").link;
+        for _ in 0..lines {
+            world.says(link, answer);
+        }
+        let warnings = world.warnings();
+        assert_eq!(warnings.iter().filter(|words| words.ends_with(answer)).count(), lines, "{warnings:?}");
+        world.advance(Limits::default().call);
+        let said = world.take(&client, call).pop().unwrap();
+        let said = read(&said).text(Field::ErrorMessage).unwrap().into_owned();
+        assert!(said.ends_with(words), "{said}");
+    }
 }

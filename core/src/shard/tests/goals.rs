@@ -170,6 +170,79 @@ fn the_same_goal_is_planned_once_as_long_as_tools_and_planner_are_the_same() {
     assert_eq!(world.questions.len(), 1, "the tools are others");
 }
 
+/// A wish under an idempotency key.
+fn keyed(world: &mut World, client: &Client, members: &str) -> ExchangeId {
+    let params = format!(r#""name":"batch_execute","arguments":{{{members}}}"#);
+    world.post(client, &client.write("9", "tools/call", &params, r#""mcp-orch/idempotency-key":"k""#))
+}
+
+/// The name of the run that was told of.
+fn run(told: &str) -> String {
+    let (_, rest) = told.split_once(r#""run":""#).unwrap();
+    rest.get(..12).unwrap().to_owned()
+}
+
+#[test]
+fn a_goal_that_comes_again_under_its_key_is_the_run_that_was_made_of_it_in_every_life() {
+    for era in [HTTP, Era::Modern] {
+        let mut world = planning(spec());
+        let client = world.client(era, Target::Unified);
+        let first = keyed(&mut world, &client, GOAL);
+        world.planner_writes(PLAN);
+        let second = keyed(&mut world, &client, GOAL);
+        let other = keyed(&mut world, &client, r#""goal":"something else""#);
+        let refused = world.answer(&client, other);
+        assert!(refused.text(Field::ErrorMessage).unwrap().contains("the plan"), "{era:?}");
+        let plan =
+            keyed(&mut world, &client, r#""steps":[{"id":"one","tool":"a.echo","arguments":{"x":1}}]"#);
+        assert!(
+            world.answer(&client, plan).raw_str(Field::Error).is_some(),
+            "the plan was not what was asked"
+        );
+        let step = world.requested("a");
+        world.reply(&step, r#"{"content":[],"structuredContent":{"v":7}}"#);
+        let (first, second) = (world.result(&client, first), world.result(&client, second));
+        assert!(first.contains(r#""output":{"one":{"v":7}}"#), "{first}");
+        assert_eq!(run(&second), run(&first), "{era:?}");
+        let third = keyed(&mut world, &client, GOAL);
+        assert_eq!(run(&world.result(&client, third)), run(&first));
+        assert!(world.questions.is_empty() && world.requests("a").is_empty());
+        if era == Era::Modern {
+            let mut world = world.restarted();
+            let fourth = keyed(&mut world, &client, GOAL);
+            assert_eq!(run(&world.result(&client, fourth)), run(&first));
+            assert!(world.questions.is_empty() && world.requests("a").is_empty());
+        }
+    }
+}
+
+#[test]
+fn what_is_planned_twice_at_the_same_time_under_a_key_runs_once() {
+    let mut world = planning(spec());
+    let client = world.client(HTTP, Target::Unified);
+    let first = keyed(&mut world, &client, GOAL);
+    let (token, _) = world.question();
+    let second = keyed(&mut world, &client, GOAL);
+    let (other, _) = world.question();
+    world.writes(token, PLAN);
+    world.writes(other, r#"{"steps":[{"id":"two","tool":"a.echo","arguments":{"x":2}}]}"#);
+    let step = world.requested("a");
+    assert!(step.params.contains(r#""x":1"#) && world.requests("a").is_empty());
+    world.reply(&step, r#"{"content":[],"structuredContent":{"v":7}}"#);
+    assert_eq!(run(&world.result(&client, first)), run(&world.result(&client, second)));
+}
+
+#[test]
+fn a_goal_that_is_only_planned_takes_no_key() {
+    let mut world = planning(spec());
+    let client = world.client(HTTP, Target::Unified);
+    let exchange = keyed(&mut world, &client, &format!(r#"{GOAL},"dry_run":true"#));
+    world.planner_writes(PLAN);
+    assert!(world.result(&client, exchange).contains("planned"));
+    let exchange = keyed(&mut world, &client, GOAL);
+    world.runs(&client, exchange);
+}
+
 #[test]
 fn where_nobody_can_be_asked_it_is_said_how_that_is_changed() {
     let mut world = World::running(&["a"]);

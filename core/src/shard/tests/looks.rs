@@ -32,6 +32,11 @@ impl World {
         self.feed(Input::LinkClosed { link, reason });
     }
 
+    /// Whether a link was told to close.
+    pub(super) fn is_closing(&self, link: LinkId) -> bool {
+        self.links[&link].closing || self.links[&link].closed
+    }
+
     /// How many processes were started.
     pub(super) fn starts(&self) -> usize {
         self.log.iter().filter(|effect| matches!(effect, Effect::OpenLink { .. })).count()

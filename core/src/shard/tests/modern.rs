@@ -284,3 +284,29 @@ fn arguments_that_a_tool_wants_in_headers_are_checked_at_every_endpoint_as_soon_
         }
     }
 }
+
+#[test]
+fn a_filter_with_a_member_of_another_type_is_refused_by_its_name() {
+    let mut world = World::running(&["a"]);
+    for (filter, words) in [
+        ("", "notifications, the filter, is required"),
+        (r#""notifications":7"#, "notifications, the filter, is to be an object"),
+        (
+            r#""notifications":{"toolsListChanged":"yes"}"#,
+            "notifications.toolsListChanged is to be a boolean",
+        ),
+        (
+            r#""notifications":{"promptsListChanged":true,"resourceSubscriptions":"u:1"}"#,
+            "notifications.resourceSubscriptions is to be an array of strings",
+        ),
+        (r#""notifications":{"taskIds":[1]}"#, "notifications.taskIds is to be an array of strings"),
+    ] {
+        let exchange = world.request(&client(), "1", "subscriptions/listen", filter);
+        let answer = world.answer(&client(), exchange);
+        assert_eq!(answer.raw_str(Field::Code), Some("-32602"));
+        assert!(answer.text(Field::ErrorMessage).unwrap().contains(words), "{answer:?}");
+    }
+    let unknown = r#""notifications":{"somethingNew":7}"#;
+    let exchange = world.request(&client(), "1", "subscriptions/listen", unknown);
+    assert!(world.take(&client(), exchange)[0].contains("notifications/subscriptions/acknowledged"));
+}

@@ -78,6 +78,22 @@ fn a_question_of_2025_is_shown_under_the_name_that_it_bears_which_is_said_nowher
 }
 
 #[test]
+fn input_under_a_server_s_name_that_is_no_object_is_refused_and_the_question_stays() {
+    let mut world = World::running(&["a"]);
+    let (client, call, link) = called(&mut world);
+    elicits(&mut world, link, 1, r#""user_name""#);
+    world.advance(Limits::default().gather);
+    let answer = world.answer(&client, call);
+    let again = comes_back(&mut world, &client, &answer, r#""user_name":7"#);
+    let refusal = world.answer(&client, again);
+    assert_eq!(refusal.raw_str(Field::Code), Some("-32602"));
+    assert!(refusal.text(Field::ErrorMessage).unwrap().contains("user_name"));
+    assert!(world.frames("a").is_empty());
+    comes_back(&mut world, &client, &answer, r#""user_name":{}"#);
+    assert_eq!(world.frames("a").len(), 1);
+}
+
+#[test]
 fn a_name_that_is_taken_or_senseless_is_replaced_by_one_of_the_hub_s() {
     let mut world = World::running(&["a"]);
     let (client, call, link) = called(&mut world);

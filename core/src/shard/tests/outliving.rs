@@ -256,6 +256,14 @@ fn check_all(plan: &str) {
 }
 
 #[test]
+fn that_a_step_has_ended_and_the_next_begins_is_one_commit() {
+    let mut stage = Stage::new(Limits::default());
+    stage.ask("batch_execute", &CHAIN.replace("s.echo", "a.echo"));
+    assert!(stage.happens(false) && stage.happens(true), "the store has the first, and it is answered");
+    assert!(stage.world.queue.len() == 1 && stage.world.queue[0].1.len() == 2);
+}
+
+#[test]
 fn a_chain_goes_on_wherever_the_hub_ends() {
     check_all(CHAIN);
 }

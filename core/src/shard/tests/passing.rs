@@ -3,7 +3,10 @@
 use alloc::borrow::ToOwned;
 
 use super::clients::{Era, HTTP, at};
+use super::renewals::remote_of;
+use super::script::Script;
 use super::world::World;
+use crate::CallId;
 use crate::ports::gateway::{Target, Verb};
 
 #[test]
@@ -42,4 +45,21 @@ fn what_nobody_knows_goes_to_the_only_call_that_its_server_works_on() {
         assert_eq!(world.take(&client, call), [made_up], "{era:?}");
         assert!(world.take(&other, stream).is_empty());
     }
+}
+
+#[test]
+fn what_comes_on_no_stream_of_a_call_is_of_no_call_where_calls_have_streams() {
+    let made_up = r#"{"jsonrpc":"2.0","method":"notifications/made/up","params":{"n":1}}"#;
+    let mut world = remote_of(Script::default());
+    let other = world.client(HTTP, at("a"));
+    let stream = world.open(&other, Verb::Listen);
+    let client = world.client(HTTP, Target::Unified);
+    let call = world.call(&client, "7");
+    let sent = world.requested("a");
+    world.says(sent.link, made_up);
+    assert_eq!(world.take(&other, stream), [made_up], "it goes to who listens to this server");
+    assert!(world.take(&client, call).is_empty());
+    world.says_within(sent.link, sent.id.parse().ok().map(CallId), made_up);
+    assert_eq!(world.take(&client, call), [made_up]);
+    assert!(world.take(&other, stream).is_empty());
 }

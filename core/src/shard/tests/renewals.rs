@@ -2,18 +2,19 @@
 
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::clients::{Client, ERAS, Era, HTTP, Sent, at};
 use super::script::Script;
-use super::world::World;
-use crate::Limits;
+use super::world::{World, read};
 use crate::ports::upstream::CloseReason;
 use crate::record::{RemoteKind, ServerSpec, Sharing, Transport};
 use crate::rpc::Field;
 use crate::shard::Input;
+use crate::{CallId, Limits, LinkId};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -32,10 +33,23 @@ pub(super) fn remote_of(script: Script) -> World {
     world.surveyed()
 }
 
-fn expire(world: &mut World, refused: &[&Sent]) {
-    let refused = refused.iter().map(|sent| sent.id.clone()).collect();
-    let link = world.link("a");
-    world.close(link, CloseReason::Expired { refused });
+/// The server says to a request, or to none, that it does not know the session any more.
+fn expire(world: &mut World, link: LinkId, refused: Option<&Sent>) {
+    let refusal = |sent: &Sent| {
+        let error = r#"{"code":-32001,"message":"Session not found"}"#;
+        read(&format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, sent.id))
+    };
+    world.feed(Input::LinkExpired { link, refusal: refused.map(refusal) });
+}
+
+/// A request of which the server says that.
+fn refuse(world: &mut World, sent: &Sent) {
+    expire(world, sent.link, Some(sent));
+}
+
+/// What of a request is the same in every session.
+fn told(sent: &Sent) -> (String, String, String) {
+    (sent.id.clone(), sent.method.clone(), sent.params.clone())
 }
 
 #[test]
@@ -45,30 +59,139 @@ fn only_what_was_refused_for_its_session_is_sent_again() {
         let client = world.client(era, at("a"));
         let calls = ["1", "2", "3"].map(|id| world.call_with(&client, id, r#""progressToken":"p""#));
         let sent = world.requests("a");
-        expire(&mut world, &[&sent[0], &sent[2]]);
-        let again = world.requests("a");
-        let told = |sent: &Sent| (sent.id.clone(), sent.method.clone(), sent.params.clone());
-        assert_eq!(
-            again.iter().map(told).collect::<Vec<_>>(),
-            [told(&sent[0]), told(&sent[2])],
-            "under their own ids, in their order"
-        );
-        assert!(again.iter().all(|it| it.link == world.link("a")), "on the new link");
-        let unknown = world.take(&client, calls[1]);
-        assert!(unknown[0].contains("-31003") && unknown[0].contains("no longer knows its session"));
-        for (sent, call) in [(&again[0], calls[0]), (&again[1], calls[2])] {
+        refuse(&mut world, &sent[0]);
+        let first = world.requested("a");
+        assert_eq!(told(&first), told(&sent[0]), "under its own id");
+        // One that the server says later of.
+        refuse(&mut world, &sent[2]);
+        let third = world.requested("a");
+        assert_eq!(told(&third), told(&sent[2]));
+        assert_ne!(first.link, sent[0].link);
+        assert_eq!((first.link, third.link), (world.link("a"), world.link("a")), "in the one new session");
+        for (sent, call) in [(&first, calls[0]), (&third, calls[2])] {
             world.reply(sent, "{}");
             assert!(world.answer(&client, call).has(Field::Result), "{era:?}");
         }
         assert!(world.requests("a").is_empty());
+        assert!(world.take(&client, calls[1]).is_empty(), "nothing is said of what may still be answered");
     }
+}
+
+#[test]
+fn what_a_server_works_on_when_it_forgets_the_session_is_answered_where_it_was_asked() {
+    for era in [Era::Sse, HTTP] {
+        let mut world = remote();
+        let client = world.able_client(era, at("a"), r#"{"elicitation":{}}"#);
+        let calls = ["1", "2"].map(|id| world.call_with(&client, id, r#""progressToken":"p""#));
+        let sent = world.requests("a");
+        let old = sent[0].link;
+        refuse(&mut world, &sent[0]);
+        let again = world.requested("a");
+        world.reply(&again, "{}");
+        assert!(world.answer(&client, calls[0]).has(Field::Result));
+        let within = Some(CallId(sent[1].id.parse().unwrap()));
+        let says = |world: &mut World, text: String| {
+            world.feed(Input::FramesReceived { link: old, within, frames: [Ok(read(&text))].into() });
+        };
+        let token = &sent[1].id;
+        let progress = format!(
+            r#"{{"method":"notifications/progress","jsonrpc":"2.0","params":{{"progressToken":{token},"progress":1}}}}"#
+        );
+        says(&mut world, progress);
+        let question = r#"{"jsonrpc":"2.0","id":"s","method":"elicitation/create","params":{"message":"?"}}"#;
+        says(&mut world, question.to_owned());
+        let heard = world.take(&client, calls[1]);
+        assert!(heard[0].contains("notifications/progress"), "{heard:?}");
+        let asked = read(&heard[1]);
+        let id = asked.raw_str(Field::Id).unwrap();
+        world.post(&client, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"action":"accept"}}}}"#));
+        let answer = r#"{"jsonrpc":"2.0","id":"s","result":{"action":"accept"}}"#.to_owned();
+        assert_eq!(world.frames("a"), [(old, answer)], "to the link that it came over");
+        assert!(!world.is_closing(old));
+        world.reply(&sent[1], r#"{"content":[]}"#);
+        assert!(world.answer(&client, calls[1]).has(Field::Result), "{era:?}");
+        assert!(world.is_closing(old), "nothing is left to it");
+    }
+}
+
+#[test]
+fn a_parked_call_outlives_the_session_that_it_was_made_in() {
+    let mut world = remote();
+    let client = super::parking::client();
+    let question = super::parking::asked(&mut world, &client);
+    expire(&mut world, question.link, None);
+    world.frames("a");
+    let input = super::parking::accepted(&question);
+    let again = super::parking::come_back(&mut world, &client, &question, &input);
+    let told = world.frames("a");
+    assert!(told.iter().any(|(link, text)| *link == question.link && text.contains("accept")), "{told:?}");
+    world.says(question.link, &super::parking::answer_of_the_call(&question));
+    assert!(world.answer(&client, again).has(Field::Result));
+    assert!(world.is_closing(question.link));
+}
+
+#[test]
+fn a_call_that_is_refused_in_the_next_session_too_is_answered_with_that_and_harms_nobody_else() {
+    let mut world = remote();
+    let client = world.client(HTTP, at("a"));
+    let other = world.call(&client, "7");
+    let works = world.requested("a");
+    for n in 0..Limits::default().renewals + 2 {
+        let call = world.call(&client, "1");
+        let sent = world.requested("a");
+        refuse(&mut world, &sent);
+        if n < Limits::default().renewals {
+            let again = world.requested("a");
+            let starts = world.starts();
+            refuse(&mut world, &again);
+            assert_eq!(world.starts(), starts, "no further session is made for it");
+        }
+        let answer = world.answer(&client, call);
+        assert_eq!(answer.text(Field::ErrorMessage).as_deref(), Some("Session not found"));
+        assert!(world.requests("a").is_empty());
+    }
+    let warnings = world.warnings();
+    assert!(warnings.iter().any(|words| words.contains("limit renewals")), "{warnings:?}");
+    let views = world.shard.views(&world.snapshot);
+    let view = views.iter().find(|view| view.name == "a").unwrap();
+    assert_eq!(&*view.state, "running");
+    world.reply(&works, "{}");
+    assert!(world.answer(&client, other).has(Field::Result), "it was never disturbed");
+    let later = world.call(&client, "2");
+    let sent = world.requested("a");
+    world.reply(&sent, "{}");
+    assert!(world.answer(&client, later).has(Field::Result));
+    world.advance(MINUTE);
+    world.call(&client, "3");
+    let sent = world.requested("a");
+    refuse(&mut world, &sent);
+    assert_eq!(told(&world.requested("a")), told(&sent), "what was long ago does not count");
+}
+
+#[test]
+fn a_link_that_breaks_with_what_was_left_to_it_leaves_an_unknown_outcome() {
+    let mut world = remote();
+    let client = world.client(HTTP, at("a"));
+    let call = world.call(&client, "1");
+    let sent = world.requested("a");
+    expire(&mut world, sent.link, None);
+    world.close(sent.link, CloseReason::MessageTooLong);
+    let answer = world.answer(&client, call);
+    assert_eq!(answer.raw_str(Field::Code), Some("-31003"));
+    assert!(answer.text(Field::ErrorMessage).unwrap().contains("message_bytes"), "{answer:?}");
+    let call = world.call(&client, "2");
+    let sent = world.requested("a");
+    world.reply(&sent, "{}");
+    assert!(world.answer(&client, call).has(Field::Result), "the next session is another link");
 }
 
 #[test]
 fn another_session_is_no_failure_and_needs_no_time() {
     let mut world = remote();
     let client = world.client(HTTP, at("a"));
-    expire(&mut world, &[]);
+    let link = world.link("a");
+    expire(&mut world, link, None);
+    assert!(world.is_closing(link));
     let views = world.shard.views(&world.snapshot);
     let view = views.iter().find(|view| view.name == "a").unwrap();
     assert_eq!((&*view.state, &*view.health, &view.cause), ("running", "ok", &None));
@@ -80,38 +203,13 @@ fn another_session_is_no_failure_and_needs_no_time() {
 }
 
 #[test]
-fn a_server_that_forgets_its_session_too_often_has_failed() {
-    let mut world = remote();
-    let client = world.client(HTTP, at("a"));
-    let call = world.call(&client, "1");
-    for _ in 0..3 {
-        let sent = world.requested("a");
-        expire(&mut world, &[&sent]);
-    }
-    let sent = world.requested("a");
-    expire(&mut world, &[&sent]);
-    let answer = world.answer(&client, call);
-    assert_eq!(answer.raw_str(Field::Code), Some("-31001"), "nothing was done for it: {answer:?}");
-    assert!(answer.text(Field::ErrorMessage).unwrap().contains("limit renewals"), "{answer:?}");
-    let starts = world.starts();
-    world.advance(MINUTE);
-    let call = world.call(&client, "2");
-    let sent = world.requested("a");
-    expire(&mut world, &[&sent]);
-    let sent = world.requested("a");
-    world.reply(&sent, "{}");
-    assert!(world.answer(&client, call).has(Field::Result), "what was long ago does not count");
-    assert_eq!(world.starts(), starts + 2);
-}
-
-#[test]
 fn a_refused_call_that_cannot_be_sent_again_may_be_made_again() {
     let mut world = remote();
     let client = Client::new(Era::Modern, at("a"));
     let call = world.call(&client, "1");
     let sent = world.requested("a");
     world.scripts.insert("a".into(), Script::stuck());
-    expire(&mut world, &[&sent]);
+    refuse(&mut world, &sent);
     let link = world.link("a");
     world.close(link, CloseReason::NotStarted("connection refused".into()));
     let answer = world.answer(&client, call);
@@ -126,7 +224,7 @@ fn a_refused_call_that_is_cancelled_meanwhile_is_not_sent_again() {
     let call = world.call(&client, "1");
     let sent = world.requested("a");
     world.scripts.insert("a".into(), Script::silent());
-    expire(&mut world, &[&sent]);
+    refuse(&mut world, &sent);
     let hello = world.requested("a");
     assert_eq!(hello.method, "initialize");
     world.leave(call);
@@ -139,12 +237,14 @@ fn a_refused_call_that_is_cancelled_meanwhile_is_not_sent_again() {
 }
 
 #[test]
-fn ids_that_were_never_given_mean_nothing() {
+fn a_refusal_of_what_nobody_waits_for_is_of_the_session_alone() {
     let mut world = remote();
-    let link = world.link("a");
-    let refused = ["0", "999999", "-1", "x", "\"1\""].map(ToOwned::to_owned).to_vec();
-    world.close(link, CloseReason::Expired { refused });
-    assert!(world.requests("a").is_empty());
+    for id in ["0", "999999", "-1", "\"x\"", "\"1\""] {
+        let link = world.link("a");
+        let sent = Sent { link, id: id.to_owned(), method: String::new(), params: String::new() };
+        refuse(&mut world, &sent);
+        assert!(world.requests("a").is_empty(), "{id}");
+    }
 }
 
 #[test]
@@ -155,8 +255,8 @@ fn a_removed_server_gets_no_other_session() {
     let sent = world.requested("a");
     let starts = world.starts();
     world.configure(|servers| servers[0].spec.timeout_s = 7);
-    world.close(sent.link, CloseReason::Expired { refused: [sent.id].to_vec() });
-    assert_eq!(world.code(&client, call), "-31001", "nothing was done for it");
+    refuse(&mut world, &sent);
+    assert_eq!(world.code(&client, call), "-32001", "it is told what its server said");
     assert_eq!(world.starts(), starts);
 }
 
@@ -168,8 +268,9 @@ fn a_hub_that_stops_opens_no_other_session() {
     let call = world.call(&client, "1");
     let sent = world.requested("a");
     world.feed(Input::Stopping);
-    world.close(sent.link, CloseReason::Expired { refused: [sent.id].to_vec() });
+    refuse(&mut world, &sent);
     assert_eq!((world.code(&client, call).as_str(), world.starts()), ("-31003", 1));
+    world.close(sent.link, CloseReason::Stopped);
     assert!(world.shard.is_quiet());
 }
 
@@ -187,6 +288,7 @@ fn lists_that_were_to_be_learnt_are_learnt_over_the_next_link_whomever_it_serves
     for _ in 0..2 {
         let methods: Vec<String> = world.requests("a").into_iter().map(|sent| sent.method).collect();
         assert!(methods.contains(&"tools/list".to_owned()), "{methods:?}");
-        expire(&mut world, &[]);
+        let link = world.link("a");
+        expire(&mut world, link, None);
     }
 }
