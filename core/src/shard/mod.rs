@@ -67,6 +67,7 @@ mod subscribe;
 mod survey;
 mod task_news;
 mod timers;
+mod unheard;
 mod urls;
 mod view;
 mod wait;

@@ -71,7 +71,10 @@ impl Shard {
 
     fn check_server(&mut self, cx: &mut Cx<'_>, seat: &Seat, link: Option<LinkId>) {
         let server = seat.server;
+        let waits = self.upstreams.get(seat).is_some_and(|upstream| upstream.unheard);
+        let unheard = waits && self.is_watched(seat);
         let Some(upstream) = self.upstreams.get_mut(seat) else { return };
+        upstream.unheard = unheard;
         match upstream.process.state {
             State::Opening { deadline, .. } | State::Handshaking { deadline, .. } if deadline <= cx.now => {
                 if let Some(link) = link {
@@ -80,8 +83,12 @@ impl Shard {
                 }
                 return;
             }
-            State::BackingOff { .. } if !upstream.calls.is_empty() => upstream.process.want(cx.now),
-            State::Crashed { .. } if seat.owner == Owner::Project => upstream.process.want(cx.now),
+            State::BackingOff { .. } if unheard || !upstream.calls.is_empty() => {
+                upstream.process.want(cx.now)
+            }
+            State::Crashed { .. } if unheard || seat.owner == Owner::Project => {
+                upstream.process.want(cx.now);
+            }
             State::BackingOff { .. }
             | State::Closing { .. }
             | State::Crashed { .. }

@@ -53,6 +53,7 @@ mod supervision;
 mod table;
 mod task_news;
 mod tasks;
+mod unheard;
 mod unified;
 mod untouched;
 mod urls;
