@@ -16,6 +16,7 @@ mod ending;
 mod machine;
 mod mark;
 mod output;
+mod prepare;
 mod report;
 mod resolve;
 mod restore;
@@ -131,3 +132,5 @@ mod cookbook;
 mod properties;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod values;
