@@ -41,6 +41,7 @@ const PREVIEW_BYTES: usize = 1024;
 impl Shard {
     /// Starts what may start, and answers those whose runs have ended.
     pub(super) fn carry_out_runs(&mut self, cx: &mut Cx<'_>) {
+        self.runs.begin_turn();
         loop {
             while let Some((id, start)) = self.next_step(cx) {
                 self.start_step(cx, id, &start);
@@ -86,6 +87,12 @@ impl Shard {
                 self.tell_run(cx, id, Event::StepFailed(start.unit, failure));
             }
         }
+    }
+
+    /// Whether the plan of a run says how often a call is tried: its tries are then all that are made.
+    pub(super) fn has_own_retry(&self, id: RunId, unit: Unit) -> bool {
+        let step = self.runs.get(id).and_then(|run| run.plan().steps.get(unit.step));
+        step.is_some_and(|step| step.retry.is_own)
     }
 
     /// The answer to a call of a run has come, whatever it is.
@@ -260,7 +267,11 @@ impl Shard {
             return hub::cannot(hub::Cannot::Unknown, "the run is gone");
         };
         let limits = cx.limits();
-        let output = if run.status() == Status::Running { Bytes::new() } else { run.output() };
+        let output = if run.status() == Status::Running { Ok(Bytes::new()) } else { run.output() };
+        let output_missing = output.as_ref().err().map(|bound| {
+            format!("{bound} by the output: ask for less, or read the results of steps with read_result")
+        });
+        let output = output.unwrap_or_default();
         let whole = !output.is_empty() && output.len() <= limits.run_output_bytes;
         let kept = (output.len() > limits.run_output_bytes).then(|| {
             let beginning = Extracts::of_range(&output, 0, PREVIEW_BYTES);
@@ -277,6 +288,7 @@ impl Shard {
             run: format!("{id}"),
             output: raw.and_then(|raw| serde_json::from_str::<&RawValue>(raw).ok()),
             output_kept: kept,
+            output_missing,
             report: run.report(cx.now, given),
         };
         hub::run_told(&told, run.status())

@@ -32,6 +32,7 @@ impl Shard {
             (self.goals.deadline(), "a plan that is being made"),
             (self.consult_deadline(), "what a run has asked"),
             (self.runs.deadline(), "a run"),
+            (self.runs.are_behind().then_some(Timestamp(0)), "what runs have left for their next turn"),
             (self.outliving.is_waiting().then_some(Timestamp(0)), "runs of an earlier life"),
             (sweep, "idle sessions and servers"),
         ]
