@@ -189,7 +189,8 @@ pub struct Limits {
     pub crash_span: Duration,
     /// How long it is left alone before it is tried again.
     pub crash_probe: Duration,
-    /// How many times within `renewal_span` a remote server that has forgotten its session gets another at once.
+    /// How many times within `renewal_span` a remote server that has forgotten its session gets another at once. After
+    /// that, what it refuses is answered with its own words.
     pub renewals: usize,
     /// See `renewals`.
     pub renewal_span: Duration,

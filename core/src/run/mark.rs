@@ -49,6 +49,11 @@ impl Run {
         core::mem::take(&mut self.marks)
     }
 
+    /// Whether something has become of them since then.
+    pub fn has_marks(&self) -> bool {
+        !self.marks.is_empty()
+    }
+
     /// When it began and ended.
     pub fn life(&self) -> Life {
         Life { began: self.began, until: self.until, stopped: self.stopped, ended: self.ended }

@@ -59,6 +59,7 @@ mod running;
 mod seal;
 mod seating;
 mod session;
+mod settled;
 mod shown;
 mod start;
 mod state;
@@ -93,6 +94,7 @@ use reverse::Asked;
 pub(crate) use rounds::questions;
 use running::Running;
 use session::Sessions;
+use settled::Unsettled;
 use shown::Shown;
 use streams::Streams;
 use subscribe::{Subscriber, Subscriptions};
@@ -148,6 +150,8 @@ pub struct Shard {
     running: BTreeMap<RunId, Running>,
     /// What of them is on its way into the store, and out of it.
     outliving: Outliving,
+    /// What is said of them as soon as the store has it.
+    unsettled: Unsettled,
     /// Who waits for the end of a run without owning it.
     watchers: Vec<Watcher>,
     /// The calls of runs that are on their way to a server.

@@ -130,11 +130,8 @@ impl Shard {
         let Some(token) = &caller.progress else { return };
         let params = format!("{{\"progressToken\":{token},\"progress\":{ended},\"total\":{all}}}");
         let exchange = caller.exchange;
-        self.emit(
-            cx,
-            exchange,
-            write::request(None, Method::Progress.name(), Some(params.as_bytes())).into(),
-        );
+        let news = write::request(None, Method::Progress.name(), Some(params.as_bytes()));
+        self.emit_of(cx, id, exchange, news.into());
     }
 
     /// Ends a run. Its caller, if there is one, is answered.
@@ -242,6 +239,7 @@ impl Shard {
     /// Forgets what is kept no longer.
     pub(super) fn forget_runs(&mut self, cx: &Cx<'_>) {
         for id in self.runs.expire(cx.now, cx.limits()) {
+            self.unsettled.forget(id);
             if let Some(running) = self.running.remove(&id) {
                 self.outliving.forget(cx.snapshot.project.id, id, &running.stored);
             }
@@ -252,8 +250,7 @@ impl Shard {
         let Some(running) = self.running.get_mut(&id) else { return };
         running.consulting = None;
         if let Some(caller) = running.caller.take() {
-            let told = self.told(cx, id);
-            self.answer_as_hub(cx, &caller, &told);
+            self.tell_how(cx, &caller, id);
         }
     }
 

@@ -46,13 +46,12 @@ impl Shard {
                     let news = self.runs.has_changed(watcher.run) || watcher.seen.is_empty();
                     let message = if news { watcher.news(run, cx) } else { None };
                     if let Some(message) = message {
-                        self.emit(cx, watcher.caller.exchange, message.into());
+                        self.emit_of(cx, watcher.run, watcher.caller.exchange, message.into());
                     }
                     self.watchers.push(watcher);
                 }
                 None => {
-                    let told = self.told(cx, watcher.run);
-                    self.answer_as_hub(cx, &watcher.caller, &told);
+                    self.tell_how(cx, &watcher.caller, watcher.run);
                 }
             }
         }
@@ -106,8 +105,7 @@ impl Shard {
         if !background && self.runs.get(id).is_some_and(|run| run.status() == Status::Running) {
             return self.watch(caller, id);
         }
-        let told = self.told(cx, id);
-        self.answer_as_hub(cx, caller, &told);
+        self.tell_how(cx, caller, id);
     }
 
     /// Begins what has failed of a run, is unknown or was skipped, once more. The answer, unless the caller waits for it.

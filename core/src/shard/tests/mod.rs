@@ -44,6 +44,7 @@ mod reverse;
 mod rounds;
 mod sealing;
 mod sessions;
+mod settled;
 mod shapes;
 mod sharing;
 mod speech;
