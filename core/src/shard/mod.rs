@@ -19,6 +19,7 @@ mod cancel;
 mod consult;
 mod cursor;
 mod cx;
+mod doubt;
 mod durable;
 mod effect;
 mod following;
@@ -210,6 +211,7 @@ impl Shard {
             Input::Ordered { server, order } => self.on_ordered(cx, server, order),
             Input::PlannerAnswered { token, outcome } => self.on_planner_answered(cx, token, outcome),
             Input::Posted(posted) => self.on_posted(cx, posted),
+            Input::RequestDeclined { link, refusal } => self.on_request_declined(cx, link, refusal),
             Input::SessionDeleted(opened) => self.on_session_deleted(cx, &opened),
             Input::SnapshotReplaced(changes) => self.on_snapshot_replaced(cx, &changes),
             Input::Stopping => self.on_stopping(cx),

@@ -34,6 +34,8 @@ pub(crate) struct News {
     pub call: Option<CallId>,
     /// Whether the server has said that it is.
     pub open: bool,
+    /// Whether one was open since the server was started.
+    pub was_open: bool,
     /// Those that it takes the place of, until the server has said that it is open.
     pub before: Vec<CallId>,
     /// When it is opened again.
