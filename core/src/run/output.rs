@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::Run;
 use super::resolve::Local;
 use super::step::Missing;
-use crate::plan::{Allowance, Bound, Pointer, Raw, Reference, Root, Source};
+use crate::plan::{Allowance, Bound, Pointer, Reference, Root, Source};
 use crate::rpc::write;
 
 impl Run {

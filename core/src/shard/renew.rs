@@ -102,7 +102,7 @@ impl Shard {
             current.process.want(cx.now);
         }
         let next = current.process.ready_link();
-        self.end_questions(cx, id);
+        self.end_questions(cx, refused);
         if let Some(next) = next {
             self.send_waiting(cx, next);
         }
