@@ -128,6 +128,11 @@ pub struct Limits {
     /// Bytes of those results that are stored, so that the run can go on when the hub is started again; results beyond are
     /// kept only while the hub runs.
     pub run_stored_bytes: usize,
+    /// Bytes of results that are read for the values of one call of a step, of one `for_each`, or of one output.
+    pub step_read_bytes: usize,
+    /// Bytes that are read and written for the calls of runs of one project in a turn: what goes beyond waits until others have
+    /// had theirs.
+    pub run_turn_bytes: usize,
     /// How long a run may take.
     pub run_deadline: Duration,
     /// How long the results of a run can be read after its end.
@@ -189,7 +194,8 @@ pub struct Limits {
     pub crash_span: Duration,
     /// How long it is left alone before it is tried again.
     pub crash_probe: Duration,
-    /// How many times within `renewal_span` a remote server that has forgotten its session gets another at once.
+    /// How many times within `renewal_span` a remote server that has forgotten its session gets another at once. After
+    /// that, what it refuses is answered with its own words.
     pub renewals: usize,
     /// See `renewals`.
     pub renewal_span: Duration,

@@ -28,7 +28,7 @@ impl UpstreamLink for NotingLink {
     fn send(&self, frame: Bytes) -> Result<(), QueueFull> {
         if frame.windows(10).any(|window| window == b"tools/call") {
             // One is in the name of the argument.
-            let count = frame.iter().filter(|byte| **byte == b'x').count() - 1;
+            let count = String::from_utf8_lossy(&frame).matches('x').count() - 1;
             self.0.lock().unwrap().push(count);
         }
         self.1.send(frame)

@@ -16,7 +16,7 @@ use crate::stage::{Usage, door, mib, server};
 const CLIENTS: usize = 16;
 /// Of a session without a stream, and with one.
 const IDLE_BYTES: u64 = 2 << 10;
-const OPEN_BYTES: u64 = 20 << 10;
+const OPEN_BYTES: u64 = 16 << 10;
 
 pub(crate) async fn prove(scale: Scale) -> Figures {
     let mut figures = Figures::new(scale);

@@ -10,7 +10,8 @@
 //!   way (`Hub::enter`), no request goes to a server ([`Links::send`]), and nobody is let in (`Hub::knock`).
 //! - No request is delivered twice: [`Links::send`], also across sessions of servers and lives of the hub.
 //! - A call of a plan is made when what it waits for is done, within the widths of its plan, and once if it may be made once:
-//!   [`Runs::begin`]. What is told of a run fits to what servers saw: [`Runs::check`].
+//!   [`Runs::begin`]. What is told of a run fits to what servers saw, and once it was told to have ended the same is told of it in
+//!   every life of the hub; of what was told to be given up nothing begins: [`Runs::check`].
 //! - Bytes that wait stay within their bounds: what is kept for clients here, what is in flight in [`Links::send`].
 //! - The processes that live are wanted, within the budget of starts, each as often as it may be: here.
 //! - After the storm everything comes to rest, every server answers, and nothing is left: [`Hub::settle`].

@@ -67,19 +67,24 @@ pub(crate) struct Runs {
     pub promised: BTreeSet<RunId>,
     /// Those that the hub has ever forgotten.
     pub forgotten: BTreeSet<RunId>,
+    /// What was told of runs that had ended, and of which nobody has wanted more since.
+    ended: BTreeMap<String, Told>,
+    /// Plans of which somebody has wanted more, and those of which everybody knows that they were given up.
+    again: BTreeSet<usize>,
+    given_up: BTreeSet<usize>,
     /// How often a run was told to be done, and a step of one to be unknown.
     pub told: [u64; 2],
 }
 
 /// What the hub says of a run.
-#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub(crate) struct Told {
     pub run: String,
     status: String,
     steps: Vec<ToldStep>,
 }
 
-#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 struct ToldStep {
     id: String,
     status: String,
@@ -145,6 +150,7 @@ impl Runs {
     pub(crate) fn begin(&mut self, nonce: u64, under_way: impl Iterator<Item = u64>) {
         let Call { plan, step, begun, .. } = self.calls[&nonce];
         let (planned, it) = (&self.plans[plan], &self.plans[plan].steps[step]);
+        assert!(!self.given_up.contains(&plan), "call {nonce} of plan {plan} begins, and it was given up");
         assert!(it.repeatable || !begun, "call {nonce} of plan {plan} may be made once and is made again");
         let others: Vec<usize> = under_way
             .filter_map(|nonce| self.calls.get(&nonce))
@@ -183,6 +189,9 @@ impl Runs {
 
     /// Somebody wants a run to be begun once more: what was not done of it may be done.
     pub(crate) fn begin_again(&mut self, plan: usize) {
+        self.again.insert(plan);
+        self.given_up.remove(&plan);
+        self.ended.retain(|_, told| told.plan() != plan);
         for nonce in self.plans[plan].steps.iter().flat_map(|step| &step.calls) {
             self.calls.get_mut(nonce).expect("a call").begun = false;
         }
@@ -193,8 +202,8 @@ impl Runs {
         self.named.get(key).map_or(&[], Vec::as_slice)
     }
 
-    /// A client is told how a run stands.
-    pub(crate) fn check(&mut self, key: &KeyId, told: &Told) {
+    /// A client is told how a run stands. If it has ended, that holds in every life of the hub in which all could be stored.
+    pub(crate) fn check(&mut self, key: &KeyId, told: &Told, could_store: bool) {
         let number = told.plan();
         let named = self.named.entry(key.clone()).or_default();
         if named.iter().all(|(run, _)| *run != told.run) {
@@ -204,6 +213,14 @@ impl Runs {
             named.push((told.run.clone(), number));
         }
         let ended = told.status != "running";
+        if let Some(before) = self.ended.get(&told.run) {
+            assert_eq!(before, told, "something else was told of how a run has ended");
+        } else if ended && could_store && !self.again.contains(&number) {
+            self.ended.insert(told.run.clone(), told.clone());
+            if told.status == "cancelled" {
+                self.given_up.insert(number);
+            }
+        }
         self.told[0] += u64::from(told.status == "done");
         for (step, said) in self.plans[number].steps.iter().zip(&told.steps) {
             let calls = || step.calls.iter().map(|nonce| &self.calls[nonce]);

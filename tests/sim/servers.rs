@@ -374,7 +374,7 @@ fn tools(count: usize, from: usize) -> String {
 fn tool(number: usize) -> String {
     let name = format!("t{number}");
     let hints = if name == REPEATABLE { r#","annotations":{"idempotentHint":true}"# } else { "" };
-    format!(r#"{{"name":"{name}"{hints}}}"#)
+    format!(r#"{{"name":"{name}","inputSchema":{{"type":"object"}}{hints}}}"#)
 }
 
 /// Every other server is of the stateless era.

@@ -18,6 +18,8 @@ use crate::tally::Fault;
 pub(crate) struct Disk {
     /// Whether nothing more fits.
     pub full: bool,
+    /// Whether a commit has failed in this life of the hub.
+    has_failed: bool,
     /// Commits on their way.
     pending: VecDeque<(Option<Token>, Vec<Change>)>,
     durable: BTreeMap<RecordId, Record>,
@@ -91,7 +93,7 @@ impl Disk {
         assert!(lost.is_none(), "a session was promised and is not stored: {lost:?}");
         // Whatever was given up and is there all the same is there again.
         self.promised = stored;
-        self.full = false;
+        (self.full, self.has_failed) = (false, false);
         is_torn
     }
 }
@@ -146,7 +148,7 @@ impl Hub {
     pub(crate) fn told(&mut self, at: usize, told: &Told) {
         let key = self.clients[at].key.clone();
         let id = RunId::parse(&told.run).expect("the name of a run");
-        self.runs.check(&key, told);
+        self.runs.check(&key, told, !self.disk.has_failed);
         if self.disk.has_run(id) && !self.runs.forgotten.contains(&id) {
             self.runs.promised.insert(id);
         }
@@ -159,6 +161,7 @@ impl Hub {
             self.tally.add(if ok { Fault::DiskFull } else { Fault::StoreFails });
         }
         let ok = ok && !self.disk.full;
+        self.disk.has_failed |= !ok;
         if ok {
             self.disk.apply(changes);
         }
@@ -211,7 +214,10 @@ impl Hub {
             return;
         }
         let waiting = self.books.open_requests();
-        assert!(waiting <= self.disk.len(), "the hub stops, and {waiting} requests wait for nothing");
+        assert!(
+            waiting <= self.shard.gauges().storing,
+            "the hub stops, and {waiting} requests wait for nothing"
+        );
         self.do_all_that_waits();
         if self.is_dead {
             return;

@@ -146,6 +146,7 @@ async fn on_refusal(
     let status = response.status();
     let in_session = in_session && !wires.one_stream;
     let is_gone = in_session && status == StatusCode::NOT_FOUND;
+    let is_declined = !wires.one_stream && is_of_protocol(status);
     if let Some(Shut(words)) = response.extensions().get() {
         wires.outlet.shut(&request.id, words.clone());
         return Ending::Done;
@@ -161,6 +162,7 @@ async fn on_refusal(
         {
             wires.outlet.expired(Some(error.addressed_to(request)));
         }
+        Some(error) if is_declined => wires.outlet.declined(&request.id, error.addressed_to(request)),
         Some(error) => wires.outlet.received(Some(&request.id), vec![error.addressed_to(request)]).await,
         None if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE => {
             wires.outlet.unanswered(&request.id, Unanswered::Unknown(why));
@@ -169,9 +171,27 @@ async fn on_refusal(
             let refusal = wires.outlet.refusal(&request.id, status.as_u16(), why);
             wires.outlet.expired(Some(refusal));
         }
+        None if is_declined => {
+            let refusal = wires.outlet.refusal(&request.id, status.as_u16(), why);
+            wires.outlet.declined(&request.id, refusal);
+        }
         None => wires.outlet.refused(&request.id, status.as_u16(), why),
     }
     Ending::Done
+}
+
+/// Whether a status refuses what was said, not who says it, how much, or when.
+fn is_of_protocol(status: StatusCode) -> bool {
+    status.is_client_error()
+        && !matches!(
+            status,
+            StatusCode::UNAUTHORIZED
+                | StatusCode::FORBIDDEN
+                | StatusCode::REQUEST_TIMEOUT
+                | StatusCode::PAYLOAD_TOO_LARGE
+                | StatusCode::TOO_EARLY
+                | StatusCode::TOO_MANY_REQUESTS
+        )
 }
 
 /// The `error` of a JSON-RPC error in the body of a refusal. Its id is not asked for: a server that refuses a message

@@ -61,6 +61,11 @@ impl Outlet {
         let _nothing_was_read = self.sink.received(Some(id), vec![self.refusal(id, status, cause)]);
     }
 
+    /// The server did not take a request, and says so with a status that may be of another era of the protocol.
+    pub(crate) fn declined(&self, id: &str, refusal: Bytes) {
+        self.sink.declined(id, refusal);
+    }
+
     /// How a request is answered that the server did not take.
     pub(crate) fn refusal(&self, id: &str, status: u16, cause: String) -> Bytes {
         Fault::from(UpstreamFault::Refused { server: self.server(), status, cause }).frame(Some(id)).into()

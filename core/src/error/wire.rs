@@ -250,6 +250,7 @@ impl Exceeded {
             | Limit::PlanParallel
             | Limit::PlanSteps
             | Limit::RunBytes
+            | Limit::StepReadBytes
             | Limit::RunStoredBytes
             | Limit::RunCalls => (400, own::LIMIT, data),
             Limit::Goals

@@ -135,6 +135,9 @@ pub(crate) struct Told<'a> {
     /// The beginning of that, where it is long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_kept: Option<Kept>,
+    /// Why there is none, although it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_missing: Option<String>,
     /// How it stands.
     #[serde(flatten)]
     pub report: Report,

@@ -9,6 +9,7 @@ mod method;
 mod mirror;
 mod result;
 mod revision;
+pub(crate) mod shape;
 mod structured;
 mod tasks;
 

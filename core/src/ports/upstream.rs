@@ -19,7 +19,7 @@ use crate::record::{Lease, ServerSpec, Started};
 pub trait Upstreams: Send + Sync + 'static {
     /// Starts to open a link and returns at once. `spec` is complete: variables are already filled in.
     ///
-    /// The adapter reports to `sink`: first `opened` or `closed`, then any number of `received`, `expired`, `logged`
+    /// The adapter reports to `sink`: first `opened` or `closed`, then any number of `received`, `expired`, `declined`, `logged`
     /// and `dropped`, and `closed` exactly once, after everything that was read. It reads the upstream's output and error
     /// output always, whether or not anybody writes, and never waits for one direction in order to serve the
     /// other. `sink` may be called from any thread, but not from within `open`, `send` or `close`.
@@ -74,6 +74,12 @@ pub trait LinkSink: Send + Sync {
     /// it has asked before may still be answered. Another may be opened at once.
     fn expired(&self, refusal: Option<Bytes>) {
         drop(refusal);
+    }
+
+    /// A remote server has refused the request with the raw id `within` by a status of HTTP (4xx) that does not concern who
+    /// asks or how much: nothing was done for it. `refusal` is the answer to it, a whole message.
+    fn declined(&self, within: &str, refusal: Bytes) {
+        let _nothing_was_read = self.received(Some(within), Vec::from([refusal]));
     }
 
     /// A line of the upstream's error output (without its line end, cut at the adapter's bound).

@@ -1,7 +1,6 @@
 //! What is posted or said at once: one message, or in 2025-03-26 an array of them.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -31,8 +30,10 @@ impl Unread {
     pub fn of(text: &[u8], fault: Fault) -> Self {
         let (asked, replied) = (asked_id(text).map(Into::into), replied_id(text).map(Into::into));
         let stray = asked.is_none() && replied.is_none();
-        let beginning = || String::from_utf8_lossy(text.get(..SHOWN).unwrap_or(text)).into_owned().into();
-        Self { fault, asked, replied, beginning: stray.then(beginning) }
+        // As far as it is text.
+        let beginning =
+            text.get(..SHOWN).unwrap_or(text).utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        Self { fault, asked, replied, beginning: stray.then(|| beginning.into()) }
     }
 
     /// Its own answer: an error under its id, or under `null`.

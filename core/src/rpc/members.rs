@@ -22,14 +22,20 @@ impl<'a> Members<'a> {
 
     /// The object without the members that `drop` names. The others keep their spelling.
     pub fn without(&self, drop: impl Fn(&str) -> bool) -> Vec<u8> {
+        self.with(|name, value| (!drop(name)).then_some(Cow::Borrowed(value)))
+    }
+
+    /// The object with other values: raw JSON, or nothing for members that are left out. Names keep their spelling.
+    pub fn with(&self, mut value: impl FnMut(&str, &'a str) -> Option<Cow<'a, str>>) -> Vec<u8> {
         let mut out = Vec::from(b"{");
-        for ((_, value), name) in self.0.iter().zip(&self.1).filter(|((name, _), _)| !drop(name)) {
+        for ((name, raw), spelling) in self.0.iter().zip(&self.1) {
+            let Some(value) = value(name, raw.get()) else { continue };
             if out.len() > 1 {
                 out.push(b',');
             }
-            out.extend_from_slice(name.get().as_bytes());
+            out.extend_from_slice(spelling.get().as_bytes());
             out.push(b':');
-            out.extend_from_slice(value.get().as_bytes());
+            out.extend_from_slice(value.as_bytes());
         }
         out.push(b'}');
         out

@@ -97,9 +97,9 @@ fn ascii(quoted: &str) -> String {
     text
 }
 
-fn shown(value: &[u8]) -> String {
+fn shown(value: &[u8]) -> Cow<'_, str> {
     let raw = Raw::of(value);
-    raw.text().map_or_else(|| raw.spelling().into(), Cow::into_owned)
+    raw.text().unwrap_or_else(|| Cow::Borrowed(raw.spelling()))
 }
 
 /// The last place at or before `at` where a character begins.

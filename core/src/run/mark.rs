@@ -49,6 +49,11 @@ impl Run {
         core::mem::take(&mut self.marks)
     }
 
+    /// Whether something has become of them since then.
+    pub fn has_marks(&self) -> bool {
+        !self.marks.is_empty()
+    }
+
     /// When it began and ended.
     pub fn life(&self) -> Life {
         Life { began: self.began, until: self.until, stopped: self.stopped, ended: self.ended }
@@ -86,7 +91,9 @@ impl StepState {
     /// How often an element was tried, and since when the last time.
     pub(super) fn tried(&self, element: usize) -> Option<(u32, Timestamp)> {
         match self.elements.get(element)? {
-            Element::Pausing { tries, since } | Element::Running { tries, since } => Some((*tries, *since)),
+            Element::Pausing { tries, since, .. } | Element::Running { tries, since } => {
+                Some((*tries, *since))
+            }
             Element::Answered(_)
             | Element::Failed(..)
             | Element::Lost

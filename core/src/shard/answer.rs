@@ -89,11 +89,11 @@ impl Shard {
         if self.open_without_tasks(cx, caller) {
             return;
         }
-        if !caller.ends {
-            return self.hand_over(cx, caller.exchange, Bytes::from(body));
-        }
         if self.promises(caller) {
             return self.hold(caller, status, body);
+        }
+        if !caller.ends {
+            return self.hand_over(cx, caller.exchange, Bytes::from(body));
         }
         self.exchanges.remove(&caller.exchange);
         self.end_with(cx, caller.exchange, status, body);

@@ -101,7 +101,10 @@ impl Shard {
             let waiters = self.waiters.iter().filter(|waiter| is_on(&waiter.caller));
             let goals = self.goals.callers().map(|(_, caller)| caller);
             let runs = self.run_callers().chain(goals).filter(|caller| is_on(caller));
-            let open = calls.count().saturating_add(waiters.count()).saturating_add(runs.count());
+            let held = self.wishes.held.values().flatten();
+            let held = held.filter(|promise| !promise.ends && promise.exchange == *exchange);
+            let open =
+                [calls.count(), waiters.count(), runs.count(), held.count()].into_iter().sum::<usize>();
             hold(batch.open == open, "a batch waits for what nobody works on")?;
         }
         hold(self.streams.is_sound(), "the table of streams disagrees with itself")?;
@@ -127,7 +130,8 @@ impl Shard {
         let listens = |exchange| self.exchanges.get(exchange) == Some(&Exchange::Listener);
         hold(self.listeners.keys().all(listens), "a listener's exchange is not one")?;
         let streams: usize = self.sessions.iter().map(|session| session.streams.len()).sum();
-        let held = self.wishes.held.values().flatten().map(|promise| &promise.exchange);
+        let held = self.wishes.held.values().flatten().filter(|promise| promise.ends);
+        let held = held.map(|promise| &promise.exchange);
         let stores = self.unstored.values().map(|(caller, _)| &caller.exchange);
         let stores = stores.chain(self.deletions.values()).chain(held);
         let stores = stores.filter(|exchange| self.exchanges.get(*exchange) == Some(&Exchange::Store));

@@ -156,8 +156,7 @@ impl Shard {
             Some(Status::Running) if self.is_consulted(run) => self.show_to(cx, run, caller),
             Some(Status::Running) => self.attach(run, caller.clone()),
             Some(Status::Cancelled | Status::Done | Status::Failed | Status::TimedOut) => {
-                let told = self.told(cx, run);
-                self.answer_as_hub(cx, caller, &told);
+                self.tell_how(cx, caller, run);
             }
         }
     }

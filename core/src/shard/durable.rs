@@ -1,7 +1,7 @@
 //! What outlives the hub beside sessions: what they want to be told, and the answers that clients may come back for.
 //!
 //! Whatever changes it marks it as changed; at the end of an input all of that goes to the store at once. Only the yes to
-//! a wish waits for it, and the name of a run that nobody waits for.
+//! a wish waits for it, and what is told of runs.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -27,17 +27,19 @@ pub(super) struct Wishes {
     /// Answers that say yes to what is not durable yet, and those among them that are already on its way.
     said: Vec<Promise>,
     pub held: BTreeMap<Token, Vec<Promise>>,
-    /// The exchange that is being answered with what this input has begun.
-    pub holds: Option<ExchangeId>,
+    /// Whether what is answered right now says of a run what is not durable yet.
+    pub holds: bool,
 }
 
 /// An answer that waits until what it says is durable.
 #[derive(Debug)]
 pub(super) struct Promise {
     pub exchange: ExchangeId,
+    /// Whether it ends that; else there is a place for it among others.
+    pub ends: bool,
     session: Option<SessionId>,
     /// Raw JSON of the request's id.
-    id: Box<str>,
+    pub id: Box<str>,
     status: u16,
     body: Vec<u8>,
 }
@@ -96,20 +98,23 @@ impl Shard {
         }
     }
 
-    /// Whether an answer says yes to what a session wants, and that is not durable yet.
+    /// Whether an answer says what is not durable yet: yes to what a session wants, or how a run stands.
     pub(super) fn promises(&self, caller: &Caller) -> bool {
         let stored = |session: &Session| session.transport == Transport::Http;
-        caller.session.is_some_and(|id| {
+        let wished = caller.session.is_some_and(|id| {
             let wants = self.wishes.changed.contains(&id) || self.subscriptions.changed.contains(&id);
             wants && self.sessions.get(id).is_some_and(stored)
-        }) || self.wishes.holds == Some(caller.exchange)
+        });
+        self.wishes.holds || (caller.ends && wished)
     }
 
     /// Lets an answer wait.
     pub(super) fn hold(&mut self, caller: &Caller, status: u16, body: Vec<u8>) {
-        let (exchange, session, id) = (caller.exchange, caller.session, caller.id.clone());
-        self.exchanges.insert(exchange, Exchange::Store);
-        self.wishes.said.push(Promise { exchange, session, id, status, body });
+        let Caller { exchange, ends, session, .. } = *caller;
+        if ends {
+            self.exchanges.insert(exchange, Exchange::Store);
+        }
+        self.wishes.said.push(Promise { exchange, ends, session, id: caller.id.clone(), status, body });
     }
 
     /// Requests are taken back whose answers wait: one of a session, or all.
@@ -119,8 +124,10 @@ impl Shard {
         };
         let held = self.wishes.held.values_mut();
         let taken: Vec<Promise> = held.flat_map(|held| held.extract_if(.., is_it)).collect();
-        for Promise { exchange, .. } in taken {
-            if self.exchanges.remove(&exchange).is_some() {
+        for Promise { exchange, ends, .. } in taken {
+            if !ends {
+                self.count_down(cx, exchange);
+            } else if self.exchanges.remove(&exchange).is_some() {
                 self.finish(cx, exchange);
             }
         }
@@ -128,8 +135,12 @@ impl Shard {
 
     /// What was promised is durable, or could not be stored: it holds as long as the hub lives all the same.
     pub(super) fn release_held(&mut self, cx: &mut Cx<'_>, token: Token) {
-        for Promise { exchange, status, body, .. } in self.wishes.held.remove(&token).into_iter().flatten() {
-            if self.exchanges.remove(&exchange).is_some() {
+        for Promise { exchange, ends, status, body, .. } in
+            self.wishes.held.remove(&token).into_iter().flatten()
+        {
+            if !ends && self.exchanges.contains_key(&exchange) {
+                self.hand_over(cx, exchange, body.into());
+            } else if ends && self.exchanges.remove(&exchange).is_some() {
                 self.end_with(cx, exchange, status, body);
             }
         }
@@ -152,17 +163,20 @@ impl Shard {
                 None => {}
             }
         }
-        changes.extend(self.run_changes(cx));
+        let (of_runs, runs) = self.run_changes(cx);
+        changes.extend(of_runs);
         let said = core::mem::take(&mut self.wishes.said);
-        let awaited = !said.is_empty() || self.outliving.is_holding();
-        let token = awaited.then(|| self.mint_token());
-        if let Some(token) = token {
+        let awaited = !said.is_empty() || self.outliving.is_holding() || self.unsettled.is_waited_for();
+        if !awaited && changes.is_empty() {
+            return;
+        }
+        let token = self.mint_token();
+        self.unsettled.send(token, runs);
+        if awaited {
             self.wishes.held.insert(token, said);
             self.outliving.hold(token);
         }
-        if token.is_some() || !changes.is_empty() {
-            cx.effect(Effect::Persist { token, changes });
-        }
+        cx.effect(Effect::Persist { token: awaited.then_some(token), changes });
     }
 
     fn wishes_of(&self, cx: &Cx<'_>, id: SessionId) -> Option<record::Wishes> {

@@ -11,7 +11,7 @@ use crate::{KeyId, LinkId, ServerId};
 
 impl Shard {
     /// Whether a process serves this subscriber alone.
-    fn serves_alone(&self, owner: &Owner, who: Subscriber) -> bool {
+    pub(super) fn serves_alone(&self, owner: &Owner, who: Subscriber) -> bool {
         match (owner, who) {
             (Owner::Session(session), Subscriber::Session(own)) => *session == own,
             (Owner::Key(key, _), Subscriber::Listener(exchange)) => {

@@ -197,6 +197,7 @@ impl Shard {
         (caller, lifetime, keyed): (Caller, Lifetime, bool),
         mut request: Request,
     ) {
+        let tries_itself = caller.step.is_some_and(|(run, unit)| self.has_own_retry(run, unit));
         let Some(upstream) = self.upstreams.get_mut(seat) else { return };
         let start = entry.config.as_ref().map_or(ServerSpec::TIMEOUT_S, |server| server.spec.timeout_s);
         let link = upstream.process.ready_link();
@@ -205,7 +206,7 @@ impl Shard {
         let bytes = request.body.bytes().len();
         let revision = upstream.revision;
         let tool = called_tool(&request);
-        let repeats = repeats(cx.limits(), entry, tool.as_deref(), keyed);
+        let repeats = if tries_itself { 0 } else { repeats(cx.limits(), entry, tool.as_deref(), keyed) };
         let keeps = repeats > 0 || link.is_none() || keeps_request(entry, revision, caller.revision);
         if let Some(link) = link {
             let edits = if keeps { request.edits.clone() } else { core::mem::take(&mut request.edits) };

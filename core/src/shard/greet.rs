@@ -160,6 +160,7 @@ impl Shard {
         }
         self.restore_level(cx, link);
         self.restore_subscriptions(cx, link);
+        self.tell_missed(cx, link);
         let Some(upstream) = self.upstream_at(link) else { return };
         let process = upstream.process.pid.map_or_else(String::new, |pid| format!(", process {pid}"));
         let words = format!("started: it speaks {revision}{process}");

@@ -114,6 +114,7 @@ impl Shard {
                 Err(fault) => refuse(cx, exchange, fault.clone()),
             }
         }
+        self.release_news(cx, token, outcome.is_ok());
         self.release_held(cx, token);
         self.release_intents(cx, token, &outcome);
         let Some((caller, session)) = self.unstored.remove(&token) else { return };

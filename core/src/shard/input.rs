@@ -88,6 +88,13 @@ pub enum Input {
     },
     /// A client sent a message.
     Posted(Posted),
+    /// A remote server has refused a request by its HTTP status: nothing was done for it.
+    RequestDeclined {
+        /// The link.
+        link: LinkId,
+        /// The answer to the request.
+        refusal: Envelope,
+    },
     /// Servers should be seen once, so that their lists can be served while they do not run.
     SurveyAsked,
     /// A client asked for a session's end.

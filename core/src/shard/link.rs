@@ -130,7 +130,11 @@ impl Shard {
         self.record_answer(cx, server, &mut call, response);
         match call.purpose {
             Purpose::Client(caller, lifetime) => {
+                let subscribes = call.subscribes.is_some();
                 self.on_subscribed(link, &caller, call.subscribes, response);
+                if subscribes {
+                    self.subscribe_in_next(cx, link);
+                }
                 self.settle(caller.session);
                 self.end_questions(cx, id);
                 if call.lacks.any() && response.is_failure() {
@@ -237,7 +241,9 @@ impl Shard {
         let limits = cx.snapshot.limits();
         // Of a server that was changed or removed there will be no other process.
         let repeats = !self.stopping && !self.retired.contains_key(&link);
+        let watched = repeats && self.links.get(&link).is_some_and(|seat| self.is_watched(seat));
         let Some(upstream) = self.upstream_of(link) else { return };
+        upstream.unheard |= watched;
         let last_output = upstream.take_last_output();
         let ran = matches!(upstream.process.state, State::Closing { .. } | State::Running { .. });
         let (id, server) = (upstream.id, upstream.name.clone());

@@ -19,6 +19,7 @@ mod cancel;
 mod consult;
 mod cursor;
 mod cx;
+mod doubt;
 mod durable;
 mod effect;
 mod following;
@@ -59,6 +60,7 @@ mod running;
 mod seal;
 mod seating;
 mod session;
+mod settled;
 mod shown;
 mod start;
 mod state;
@@ -67,6 +69,7 @@ mod subscribe;
 mod survey;
 mod task_news;
 mod timers;
+mod unheard;
 mod urls;
 mod view;
 mod wait;
@@ -92,6 +95,7 @@ use reverse::Asked;
 pub(crate) use rounds::questions;
 use running::Running;
 use session::Sessions;
+use settled::Unsettled;
 use shown::Shown;
 use streams::Streams;
 use subscribe::{Subscriber, Subscriptions};
@@ -147,6 +151,8 @@ pub struct Shard {
     running: BTreeMap<RunId, Running>,
     /// What of them is on its way into the store, and out of it.
     outliving: Outliving,
+    /// What is said of them as soon as the store has it.
+    unsettled: Unsettled,
     /// Who waits for the end of a run without owning it.
     watchers: Vec<Watcher>,
     /// The calls of runs that are on their way to a server.
@@ -206,6 +212,7 @@ impl Shard {
             Input::Ordered { server, order } => self.on_ordered(cx, server, order),
             Input::PlannerAnswered { token, outcome } => self.on_planner_answered(cx, token, outcome),
             Input::Posted(posted) => self.on_posted(cx, posted),
+            Input::RequestDeclined { link, refusal } => self.on_request_declined(cx, link, refusal),
             Input::SessionDeleted(opened) => self.on_session_deleted(cx, &opened),
             Input::SnapshotReplaced(changes) => self.on_snapshot_replaced(cx, &changes),
             Input::Stopping => self.on_stopping(cx),

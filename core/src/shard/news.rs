@@ -172,6 +172,7 @@ impl Shard {
         upstream.news.failures = 0;
         if named.is_none() || named == upstream.news.call {
             upstream.news.open = upstream.news.call.is_some();
+            upstream.news.was_open |= upstream.news.open;
             self.end_older_news(cx, link);
             self.answer_subscribers(cx, link, None);
         }

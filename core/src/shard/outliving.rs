@@ -68,6 +68,11 @@ impl Stored {
         Self { plan, idempotency, life: None, calls: BTreeSet::new(), bytes: 0 }
     }
 
+    /// Whether the store was told when the run began and ended.
+    pub(super) fn is_told_of(&self, life: &Life) -> bool {
+        self.life.as_ref() == Some(life)
+    }
+
     /// What is stored of a result, while there is room.
     fn take(&mut self, result: &[u8], limits: &Limits) -> Option<String> {
         let bytes = self.bytes.saturating_add(result.len());
@@ -199,15 +204,16 @@ impl Shard {
         }
     }
 
-    /// What has changed of runs, for the store.
-    pub(super) fn run_changes(&mut self, cx: &Cx<'_>) -> Vec<Change> {
+    /// What has changed of runs, for the store, and of which.
+    pub(super) fn run_changes(&mut self, cx: &Cx<'_>) -> (Vec<Change>, Vec<RunId>) {
         let project = cx.snapshot.project.id;
         let removed = core::mem::take(&mut self.outliving.removed);
         let mut changes: Vec<Change> = removed.into_iter().map(Change::Remove).collect();
+        let mut runs = Vec::new();
         for (id, marks) in self.runs.take_changed() {
             let (Some(run), Some(running)) = (self.runs.get(id), self.running.get_mut(&id)) else { continue };
             let stored = &mut running.stored;
-            let life = run.life();
+            let (life, before) = (run.life(), changes.len());
             if stored.life.replace(life) != Some(life) {
                 let record = record::Run {
                     id,
@@ -233,8 +239,11 @@ impl Shard {
                     None => {}
                 }
             }
+            if changes.len() > before {
+                runs.push(id);
+            }
         }
-        changes
+        (changes, runs)
     }
 
     /// The store has it that calls begin, so they do; or it has not, and they do not.
@@ -262,8 +271,7 @@ impl Shard {
         for id in self.running.keys().copied().collect::<Vec<_>>() {
             let caller = self.running.get_mut(&id).and_then(|running| running.caller.take());
             if let Some(caller) = caller {
-                let told = self.told(cx, id);
-                self.answer_as_hub(cx, &caller, &told);
+                self.tell_how(cx, &caller, id);
             }
         }
         self.tell_watchers(cx);

@@ -83,15 +83,16 @@ impl Shard {
             return self.execute(cx, &caller, body);
         }
         let arguments = body.raw(Field::Arguments).unwrap_or(b"{}");
-        let result = match serde_json::from_slice::<Asked>(arguments) {
-            Ok(asked) => self.tell(cx, caller, tool, &asked),
-            Err(_) => {
-                let why = "the arguments do not fit the input schema of the tool";
-                Some(hub::cannot(Cannot::Arguments, why))
-            }
+        let Ok(asked) = serde_json::from_slice::<Asked>(arguments) else {
+            let why = "the arguments do not fit the input schema of the tool";
+            return self.answer_as_hub(cx, caller, &hub::cannot(Cannot::Arguments, why));
         };
-        if let Some(result) = result {
-            self.answer_as_hub(cx, caller, &result);
+        if let Some(result) = self.tell(cx, caller, tool, &asked) {
+            let own = self.running.iter().filter(|(_, it)| Some(&it.key) == self.key_of(caller));
+            let named = asked.run.as_deref().map(RunId::parse);
+            let meant = own.map(|(id, _)| *id).filter(|id| named.is_none_or(|it| it == Some(*id)));
+            let meant: Vec<RunId> = meant.collect();
+            self.answer_of(cx, caller, &meant, &result);
         }
     }
 
@@ -169,9 +170,7 @@ impl Shard {
         self.running.insert(id, Running { caller: waiting, template, key, said: 0, stored, consulting });
         self.runs.insert(id, Run::new(Arc::new(plan), cx.now, cx.limits()));
         if background {
-            self.wishes.holds = Some(caller.exchange);
             self.tell_begun(cx, caller, id, background);
-            self.wishes.holds = None;
         }
     }
 

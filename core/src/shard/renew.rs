@@ -1,4 +1,5 @@
-//! A remote server that has forgotten its session gets another at once, and its clients do not notice.
+//! A remote server that has forgotten its session, or speaks otherwise than it did, gets another link at once, and its
+//! clients do not notice.
 //!
 //! What it refused because of that was not begun, so it is sent again, once: what is refused in the next session too is not
 //! refused for its session. What else it works on is answered where it was asked, on streams that need no session; the link of
@@ -22,18 +23,26 @@ impl Shard {
     /// request that this was, if it was one.
     pub(super) fn on_link_expired(&mut self, cx: &mut Cx<'_>, link: LinkId, refusal: Option<Envelope>) {
         let Some(refusal) = refusal else {
-            self.renew(cx, link, None);
+            self.renew(cx, link, None, CAUSE);
             return;
         };
         let Message::Response { id, .. } = refusal.message() else { return };
         let refused = number_of(id).map(CallId);
-        let taken = match refused.filter(|call| self.may_renew(link, *call)) {
-            Some(_) if self.retired.contains_key(&link) => self.move_on(cx, link, refused),
-            Some(_) => self.renew(cx, link, refused),
-            None => false,
-        };
+        let taken = refused
+            .filter(|call| self.may_renew(link, *call))
+            .is_some_and(|call| self.anew(cx, link, call, CAUSE));
         if !taken {
             self.on_frames(cx, link, refused, [Ok(refusal)].into());
+        }
+    }
+
+    /// Has a call that was refused sent over another link, which takes the place of this one or has already. Returns
+    /// whether it is.
+    pub(super) fn anew(&mut self, cx: &mut Cx<'_>, link: LinkId, refused: CallId, cause: &str) -> bool {
+        if self.retired.contains_key(&link) {
+            self.move_on(cx, link, refused)
+        } else {
+            self.renew(cx, link, Some(refused), cause)
         }
     }
 
@@ -44,9 +53,9 @@ impl Shard {
         call.is_none_or(|call| call.may_renew() || !matches!(call.purpose, Purpose::Client(..)))
     }
 
-    /// Opens another link in place of one whose session has expired. What was refused is sent over it. Returns whether
+    /// Opens another link in place of one whose session has expired, or whose server is another. What was refused is sent over it. Returns whether
     /// it does; nothing has changed otherwise.
-    fn renew(&mut self, cx: &mut Cx<'_>, link: LinkId, refused: Option<CallId>) -> bool {
+    fn renew(&mut self, cx: &mut Cx<'_>, link: LinkId, refused: Option<CallId>, cause: &str) -> bool {
         let (limits, stopping) = (cx.snapshot.limits(), self.stopping);
         if stopping || self.retired.contains_key(&link) {
             return false;
@@ -58,37 +67,57 @@ impl Shard {
         let server = upstream.name.clone();
         let Some(left) = upstream.renew(refused, cx.now, limits) else {
             let (most, span) = (limits.renewals, limits.renewal_span.as_secs());
-            let words = format!("{CAUSE}, more than {most} times within {span} s (limit renewals)");
+            let words = format!("{cause}, more than {most} times within {span} s (limit renewals)");
             cx.report(&server, LogLevel::Warning, LogCategory::StatusCheck, words);
             return false;
         };
+        if let Some(call) = refused {
+            // It was begun nowhere, so it has asked for nothing.
+            self.end_questions(cx, call);
+        }
         let until = left.calls.last_deadline().unwrap_or(cx.now);
         self.retired.insert(link, (left, until));
-        cx.report(&server, LogLevel::Info, LogCategory::StatusCheck, format!("{CAUSE}: it gets another"));
+        cx.report(
+            &server,
+            LogLevel::Info,
+            LogCategory::StatusCheck,
+            format!("{cause}: it gets another link"),
+        );
         self.end_if_drained(cx, link);
         true
     }
 
     /// A call was refused in a session that has another in its place already: it is sent in that. Returns whether it is.
-    fn move_on(&mut self, cx: &mut Cx<'_>, link: LinkId, refused: Option<CallId>) -> bool {
-        let Some(id) = refused.filter(|_| !self.stopping) else { return false };
-        let Some(seat) = self.links.get(&link) else { return false };
+    fn move_on(&mut self, cx: &mut Cx<'_>, link: LinkId, refused: CallId) -> bool {
+        let Some(seat) = self.links.get(&link).filter(|_| !self.stopping) else { return false };
         let Some((left, _)) = self.retired.get_mut(&link).filter(|(left, _)| left.expired) else {
             return false;
         };
         let Some(current) = self.upstreams.get_mut(seat).filter(|it| it.digest == left.digest) else {
             return false;
         };
-        if let Some(call) = left.calls.remove(id) {
-            current.calls.insert(id, call);
-            current.calls.renew(id);
+        if let Some(call) = left.calls.remove(refused) {
+            current.calls.insert(refused, call);
+            current.calls.renew(refused);
             current.process.want(cx.now);
         }
-        if let Some(next) = current.process.ready_link() {
+        let next = current.process.ready_link();
+        self.end_questions(cx, refused);
+        if let Some(next) = next {
             self.send_waiting(cx, next);
         }
         self.end_if_drained(cx, link);
         true
+    }
+
+    /// What was subscribed to in a session that has another in its place is subscribed to in that as well.
+    pub(super) fn subscribe_in_next(&mut self, cx: &mut Cx<'_>, link: LinkId) {
+        let expired = self.retired.get(&link).is_some_and(|(left, _)| left.expired);
+        let seat = self.links.get(&link).filter(|_| expired);
+        let next = seat.and_then(|seat| self.upstreams.get(seat)?.process.ready_link());
+        if let Some(next) = next {
+            self.restore_subscriptions(cx, next);
+        }
     }
 
     /// Answers calls that their server will not answer: with what is known of them.

@@ -39,10 +39,7 @@ impl Shard {
         };
         let seat = upstream.seat();
         // Whoever has subscribed, or listens for tasks, is to be told, and nobody else could.
-        let watched = || {
-            let tasks = upstream.calls.task_streams().next().is_some();
-            tasks || !self.subscriptions.at(&seat).is_empty() || !self.followed(&seat).is_empty()
-        };
+        let watched = || upstream.calls.task_streams().next().is_some() || self.is_watched(&seat);
         cx.now.since(upstream.used_at) >= idle && !watched()
     }
 
@@ -53,7 +50,8 @@ impl Shard {
         if let (Owner::Project, Some(known)) = (&seat.owner, known)
             && let Some(entry) = cx.snapshot.entry(seat.server)
         {
-            self.shared(cx, entry).process = known;
+            let upstream = self.shared(cx, entry);
+            (upstream.process, upstream.unheard) = (known, true);
         }
     }
 

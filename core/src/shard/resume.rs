@@ -100,7 +100,10 @@ impl Shard {
         });
         let goals = self.goals.callers().map(|(_, caller)| caller);
         let runs = self.run_callers().chain(goals).map(|caller| (caller, hub::NAME));
+        let held = self.wishes.held.values().flatten();
+        let held = held.filter(|promise| !promise.ends && promise.exchange == exchange);
         let mut answers = Answers::default();
+        answers.ids.extend(held.map(|promise| promise.id.clone()));
         for (caller, server) in
             all.chain(waiting).chain(runs).filter(|(caller, _)| caller.exchange == exchange)
         {

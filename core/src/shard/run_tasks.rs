@@ -106,7 +106,7 @@ impl Shard {
         let acknowledged = caller.revision.is_modern() && asked != TaskMethod::Get;
         let result =
             if acknowledged { "{}".to_owned() } else { format!("{{{}}}", self.detailed(cx, caller, id)) };
-        self.answer_as_hub(cx, caller, result.as_bytes());
+        self.answer_of(cx, caller, &[id], result.as_bytes());
     }
 
     /// The members of a task; in the extension with its result, once it has one.
@@ -130,10 +130,11 @@ impl Shard {
         }
         let (runs, next) = self.page_of_runs(cx, caller, cursor.as_deref(), None);
         let task = |run| format!("{{{}}}", members(run, caller.revision, cx.now, cx.limits()));
+        let ids: Vec<RunId> = runs.iter().map(|(id, _)| *id).collect();
         let tasks: Vec<String> = runs.into_iter().map(task).collect();
         let next = next.map_or_else(String::new, |next| format!(",\"nextCursor\":\"{next}\""));
         let result = format!("{{\"tasks\":[{}]{next}}}", tasks.join(","));
-        self.answer_as_hub(cx, caller, result.as_bytes());
+        self.answer_of(cx, caller, &ids, result.as_bytes());
         Ok(())
     }
 
@@ -148,7 +149,7 @@ impl Shard {
         let related =
             format!(",\"_meta\":{{\"io.modelcontextprotocol/related-task\":{{\"taskId\":\"{id}\"}}}}}}");
         result.extend_from_slice(related.as_bytes());
-        self.answer_as_hub(cx, caller, &result);
+        self.answer_of(cx, caller, &[id], &result);
     }
 
     /// Answers a request that has begun a run, or has met the one that it began before: with a task, if its caller knows
@@ -162,7 +163,7 @@ impl Shard {
             Some(task) => format!("{{\"task\":{{{task}}}}}").into_bytes(),
             None => self.told(cx, id),
         };
-        self.answer_as_hub(cx, caller, &result);
+        self.answer_of(cx, caller, &[id], &result);
     }
 
     /// Answers a request for a run that has come to something else: faults, an outline, a plan. Who has to get a task gets

@@ -41,6 +41,7 @@ const PREVIEW_BYTES: usize = 1024;
 impl Shard {
     /// Starts what may start, and answers those whose runs have ended.
     pub(super) fn carry_out_runs(&mut self, cx: &mut Cx<'_>) {
+        self.runs.begin_turn();
         loop {
             while let Some((id, start)) = self.next_step(cx) {
                 self.start_step(cx, id, &start);
@@ -88,6 +89,12 @@ impl Shard {
         }
     }
 
+    /// Whether the plan of a run says how often a call is tried: its tries are then all that are made.
+    pub(super) fn has_own_retry(&self, id: RunId, unit: Unit) -> bool {
+        let step = self.runs.get(id).and_then(|run| run.plan().steps.get(unit.step));
+        step.is_some_and(|step| step.retry.is_own)
+    }
+
     /// The answer to a call of a run has come, whatever it is.
     pub(super) fn on_step_answered(&mut self, cx: &mut Cx<'_>, id: RunId, unit: Unit, answer: Vec<u8>) {
         self.step_calls.remove(&(id, unit));
@@ -130,11 +137,8 @@ impl Shard {
         let Some(token) = &caller.progress else { return };
         let params = format!("{{\"progressToken\":{token},\"progress\":{ended},\"total\":{all}}}");
         let exchange = caller.exchange;
-        self.emit(
-            cx,
-            exchange,
-            write::request(None, Method::Progress.name(), Some(params.as_bytes())).into(),
-        );
+        let news = write::request(None, Method::Progress.name(), Some(params.as_bytes()));
+        self.emit_of(cx, id, exchange, news.into());
     }
 
     /// Ends a run. Its caller, if there is one, is answered.
@@ -242,6 +246,7 @@ impl Shard {
     /// Forgets what is kept no longer.
     pub(super) fn forget_runs(&mut self, cx: &Cx<'_>) {
         for id in self.runs.expire(cx.now, cx.limits()) {
+            self.unsettled.forget(id);
             if let Some(running) = self.running.remove(&id) {
                 self.outliving.forget(cx.snapshot.project.id, id, &running.stored);
             }
@@ -252,8 +257,7 @@ impl Shard {
         let Some(running) = self.running.get_mut(&id) else { return };
         running.consulting = None;
         if let Some(caller) = running.caller.take() {
-            let told = self.told(cx, id);
-            self.answer_as_hub(cx, &caller, &told);
+            self.tell_how(cx, &caller, id);
         }
     }
 
@@ -263,7 +267,11 @@ impl Shard {
             return hub::cannot(hub::Cannot::Unknown, "the run is gone");
         };
         let limits = cx.limits();
-        let output = if run.status() == Status::Running { Bytes::new() } else { run.output() };
+        let output = if run.status() == Status::Running { Ok(Bytes::new()) } else { run.output() };
+        let output_missing = output.as_ref().err().map(|bound| {
+            format!("{bound} by the output: ask for less, or read the results of steps with read_result")
+        });
+        let output = output.unwrap_or_default();
         let whole = !output.is_empty() && output.len() <= limits.run_output_bytes;
         let kept = (output.len() > limits.run_output_bytes).then(|| {
             let beginning = Extracts::of_range(&output, 0, PREVIEW_BYTES);
@@ -280,6 +288,7 @@ impl Shard {
             run: format!("{id}"),
             output: raw.and_then(|raw| serde_json::from_str::<&RawValue>(raw).ok()),
             output_kept: kept,
+            output_missing,
             report: run.report(cx.now, given),
         };
         hub::run_told(&told, run.status())

@@ -99,6 +99,12 @@ impl Subscriptions {
         held.map(|((_, uri), _)| uri.clone()).collect()
     }
 
+    /// Who has subscribed to this very resource, under the name that each uses.
+    pub(super) fn to(&self, seat: &Seat, uri: &str) -> Vec<(Subscriber, String)> {
+        let subscribers = self.table.get(&(seat.clone(), uri.to_owned())).into_iter().flatten();
+        subscribers.map(|(who, known_as)| (*who, known_as.clone())).collect()
+    }
+
     /// Who hears of a change, under the name that each uses. A change can be of a part of what was subscribed to
     /// (2025-11-25, resources).
     pub(super) fn hearing(&self, seat: &Seat, changed: &str) -> Vec<(Subscriber, String)> {
@@ -233,6 +239,7 @@ impl Shard {
             if self.subscriptions.add(&seat, &uri, who, known_as) {
                 self.tell_server(cx, &seat, Method::ResourcesSubscribe, &uri);
             }
+            self.want_heard(cx, &seat);
             if let Some(key) = &caller.key {
                 self.lead(cx, entry.id, key, &uri);
             }
@@ -289,26 +296,34 @@ impl Shard {
         let Some(changed) = frame.text(Field::Uri) else { return };
         let Some(seat) = self.upstream_of(link).map(|upstream| upstream.seat()) else { return };
         for (who, known_as) in self.hearing(&seat, &changed) {
-            let mut uri = Vec::new();
-            write::string(&mut uri, &known_as);
-            match who {
-                Subscriber::Listener(exchange) => {
-                    if let Some(listener) = self.listeners.get(&exchange) {
-                        let params = listener.tagged(frame, [(Field::Uri, Cow::Owned(uri))].into());
-                        cx.emit(
-                            exchange,
-                            write::request(None, "notifications/resources/updated", Some(&params)).into(),
-                        );
-                    }
+            self.tell_updated(cx, who, &known_as, frame);
+        }
+    }
+
+    /// Tells somebody of a change, as its server has said it, under the name that they use.
+    pub(super) fn tell_updated(
+        &mut self,
+        cx: &mut Cx<'_>,
+        who: Subscriber,
+        known_as: &str,
+        frame: &Envelope,
+    ) {
+        let method = "notifications/resources/updated";
+        let mut uri = Vec::new();
+        write::string(&mut uri, known_as);
+        let uri = (Field::Uri, Cow::Owned(uri));
+        match who {
+            Subscriber::Listener(exchange) => {
+                if let Some(listener) = self.listeners.get(&exchange) {
+                    let params = listener.tagged(frame, [uri].into());
+                    cx.emit(exchange, write::request(None, method, Some(&params)).into());
                 }
-                Subscriber::Session(session) => {
-                    let stream = self.sessions.get(session).and_then(super::session::Session::stream);
-                    let params =
-                        frame.spliced(Field::Params, &mut [(Field::Uri, Cow::Owned(uri)), untagged(frame)]);
-                    if let Some(stream) = stream {
-                        let message = write::request(None, "notifications/resources/updated", Some(&params));
-                        self.emit(cx, stream, message.into());
-                    }
+            }
+            Subscriber::Session(session) => {
+                let stream = self.sessions.get(session).and_then(super::session::Session::stream);
+                let params = frame.spliced(Field::Params, &mut [uri, untagged(frame)]);
+                if let Some(stream) = stream {
+                    self.emit(cx, stream, write::request(None, method, Some(&params)).into());
                 }
             }
         }

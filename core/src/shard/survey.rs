@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -152,6 +153,16 @@ fn report_left_out(cx: &mut Cx<'_>, server: &str, draft: &Draft) {
         let words =
             format!("left out tools whose x-mcp-header breaks the rules: {}", draft.unusable().join(", "));
         cx.report(server, LogLevel::Warning, LogCategory::Configuration, words);
+    }
+    let ill_shaped = draft.ill_shaped();
+    for (what, left_out) in [("entries", &ill_shaped.entries), ("members", &ill_shaped.members)] {
+        if !left_out.named.is_empty() {
+            let more =
+                if left_out.more > 0 { format!(", and {} more", left_out.more) } else { String::new() };
+            let words =
+                format!("left out {what} that are not of their shape: {}{more}", left_out.named.join(", "));
+            cx.report(server, LogLevel::Warning, LogCategory::Configuration, words);
+        }
     }
 }
 

@@ -32,6 +32,7 @@ impl Shard {
             (self.goals.deadline(), "a plan that is being made"),
             (self.consult_deadline(), "what a run has asked"),
             (self.runs.deadline(), "a run"),
+            (self.runs.are_behind().then_some(Timestamp(0)), "what runs have left for their next turn"),
             (self.outliving.is_waiting().then_some(Timestamp(0)), "runs of an earlier life"),
             (sweep, "idle sessions and servers"),
         ]
@@ -71,7 +72,10 @@ impl Shard {
 
     fn check_server(&mut self, cx: &mut Cx<'_>, seat: &Seat, link: Option<LinkId>) {
         let server = seat.server;
+        let waits = self.upstreams.get(seat).is_some_and(|upstream| upstream.unheard);
+        let unheard = waits && self.is_watched(seat);
         let Some(upstream) = self.upstreams.get_mut(seat) else { return };
+        upstream.unheard = unheard;
         match upstream.process.state {
             State::Opening { deadline, .. } | State::Handshaking { deadline, .. } if deadline <= cx.now => {
                 if let Some(link) = link {
@@ -80,8 +84,12 @@ impl Shard {
                 }
                 return;
             }
-            State::BackingOff { .. } if !upstream.calls.is_empty() => upstream.process.want(cx.now),
-            State::Crashed { .. } if seat.owner == Owner::Project => upstream.process.want(cx.now),
+            State::BackingOff { .. } if unheard || !upstream.calls.is_empty() => {
+                upstream.process.want(cx.now)
+            }
+            State::Crashed { .. } if unheard || seat.owner == Owner::Project => {
+                upstream.process.want(cx.now);
+            }
             State::BackingOff { .. }
             | State::Closing { .. }
             | State::Crashed { .. }

@@ -52,14 +52,13 @@ impl Shard {
                     let news = self.runs.has_changed(watcher.run) || watcher.seen.is_empty();
                     let message = if news { watcher.news(run, cx) } else { None };
                     if let Some(message) = message {
-                        self.emit(cx, watcher.caller.exchange, message.into());
+                        self.emit_of(cx, watcher.run, watcher.caller.exchange, message.into());
                     }
                     self.watchers.push(watcher);
                 }
                 None if watcher.task => self.tell_task_result(cx, &watcher.caller, watcher.run),
                 None => {
-                    let told = self.told(cx, watcher.run);
-                    self.answer_as_hub(cx, &watcher.caller, &told);
+                    self.tell_how(cx, &watcher.caller, watcher.run);
                 }
             }
         }

@@ -2,17 +2,22 @@
 
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeSet, VecDeque};
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::mcp::shape::{self, Shaped};
 use crate::mcp::{ListKind, Revision, mirrors};
 use crate::record::{Definition, Definitions};
-use crate::rpc::{Envelope, Field, write};
+use crate::rpc::{Envelope, Field, Members, write};
 use crate::snapshot::{Capabilities, entries};
 use crate::{Limits, ProjectId, ServerId, Timestamp};
+
+/// How many of the definitions that are left out are named.
+const NAMED: usize = 10;
 
 /// What is known so far, and what is still to be asked.
 #[derive(Debug)]
@@ -30,6 +35,34 @@ pub(crate) struct Draft {
     over_http: bool,
     /// Such tools.
     unusable: Vec<String>,
+    /// What was not of the shape that clients want.
+    ill_shaped: IllShaped,
+}
+
+/// What of a server's definitions is not of the shape that the specification gives it.
+#[derive(Debug, Default)]
+pub(crate) struct IllShaped {
+    /// Entries that were left out, with what is wrong with each.
+    pub entries: LeftOut,
+    /// Members that were left out, and where.
+    pub members: LeftOut,
+}
+
+/// The first of what was left out, by name, and how much more there was.
+#[derive(Debug, Default)]
+pub(crate) struct LeftOut {
+    pub named: Vec<String>,
+    pub more: usize,
+}
+
+impl LeftOut {
+    fn add(&mut self, name: String) {
+        if self.named.len() < NAMED {
+            self.named.push(name);
+        } else {
+            self.more = self.more.saturating_add(1);
+        }
+    }
 }
 
 /// The next request of a survey.
@@ -53,7 +86,10 @@ impl Draft {
         let info = if revision.is_modern() { Field::MetaServerInfo } else { Field::ServerInfo };
         let object = |field| response.raw_str(field).filter(|raw| raw.starts_with('{')).unwrap_or("{}");
         let instructions = response.raw_str(Field::Instructions).filter(|raw| raw.starts_with('"'));
-        let capabilities = object(Field::Capabilities).to_owned();
+        let shaped = shape::capabilities(object(Field::Capabilities));
+        let capabilities = shaped.json.into_owned();
+        let mut ill_shaped = IllShaped::default();
+        ill_shaped.note("capabilities", shaped.left_out);
         let abilities = Capabilities::parse(&capabilities);
         let definitions = Definitions {
             server,
@@ -70,7 +106,7 @@ impl Draft {
             templates: Vec::new(),
             interactive: false,
         };
-        Self::of(definitions, abilities, None)
+        Self { ill_shaped, ..Self::of(definitions, abilities, None) }
     }
 
     /// Keeps what was known, for lists that the server does not answer this time.
@@ -107,6 +143,7 @@ impl Draft {
             cut_at: BTreeSet::new(),
             over_http: false,
             unusable: Vec::new(),
+            ill_shaped: IllShaped::default(),
         }
     }
 
@@ -176,28 +213,35 @@ impl Draft {
         &self.unusable
     }
 
+    /// What was left out because of its shape.
+    pub(crate) fn ill_shaped(&self) -> &IllShaped {
+        &self.ill_shaped
+    }
+
     /// What was learnt.
     pub(crate) fn finish(self) -> Definitions {
         self.definitions
     }
 
     fn add(&mut self, kind: ListKind, json: &str, limits: &Limits) {
-        let Ok(named) = serde_json::from_str::<Named>(json) else { return };
-        let name = match kind {
-            ListKind::Prompts | ListKind::Tools => named.name,
-            ListKind::Resources => named.uri,
-            ListKind::Templates => named.uri_template,
+        let later = Revision::parse(&self.definitions.revision).is_some_and(Revision::is_modern);
+        let json = match shape::entry(kind, json, later) {
+            Ok(Shaped { json, left_out }) => {
+                self.ill_shaped.note(&named(kind, &json).unwrap_or_default(), left_out);
+                json
+            }
+            Err(member) => return self.ill_shaped.leave_out(named(kind, json), member),
         };
-        let Some(name) = name else { return };
+        let Some(name) = named(kind, &json) else { return };
         let list = list(&mut self.definitions, kind);
-        if kind == ListKind::Tools && self.over_http && mirrors(json).is_err() {
+        if kind == ListKind::Tools && self.over_http && mirrors(&json).is_err() {
             self.unusable.push(name);
         } else if list.len() >= limits.definitions {
             self.cut_at.insert("definitions");
         } else if json.len() > limits.definition_bytes {
             self.cut_at.insert("definition_bytes");
         } else if !name.is_empty() && !list.iter().any(|known| known.name == name) {
-            list.push(Definition { name, json: json.to_owned() });
+            list.push(Definition { name, json: json.into_owned() });
         }
     }
 }
@@ -230,12 +274,29 @@ fn list(definitions: &mut Definitions, kind: ListKind) -> &mut Vec<Definition> {
     }
 }
 
-#[derive(Deserialize)]
-struct Named {
-    name: Option<String>,
-    uri: Option<String>,
-    #[serde(rename = "uriTemplate")]
-    uri_template: Option<String>,
+/// What an entry of a list is called by.
+fn named(kind: ListKind, json: &str) -> Option<String> {
+    let member = match kind {
+        ListKind::Prompts | ListKind::Tools => "name",
+        ListKind::Resources => "uri",
+        ListKind::Templates => "uriTemplate",
+    };
+    let members = Members::read(json.as_bytes())?;
+    let (_, raw) = members.0.into_iter().find(|(name, _)| name == member)?;
+    serde_json::from_str(raw.get()).ok()
+}
+
+impl IllShaped {
+    fn note(&mut self, of: &str, left_out: BTreeSet<String>) {
+        for member in left_out {
+            self.members.add(format!("{member} of {of}"));
+        }
+    }
+
+    fn leave_out(&mut self, name: Option<String>, member: &str) {
+        let name = name.unwrap_or_else(|| "one without a name".to_owned());
+        self.entries.add(format!("{name} ({member})"));
+    }
 }
 
 #[cfg(test)]
@@ -243,7 +304,6 @@ mod tests {
     use super::*;
     use crate::rpc::Sender;
     use crate::{Entropy, Limits};
-    use alloc::format;
     use bytes::Bytes;
 
     fn response(result: &str) -> Envelope {
@@ -268,14 +328,18 @@ mod tests {
         assert_eq!(draft.first().unwrap().kind, ListKind::Tools);
         let next = draft.page(
             ListKind::Tools,
-            &response(r#"{"tools":[{"name":"a"}],"nextCursor":"x\"y"}"#),
+            &response(r#"{"tools":[{"name":"a","inputSchema":{"type":"object"}}],"nextCursor":"x\"y"}"#),
             &limits,
         );
         assert_eq!(next.unwrap().params.unwrap(), br#"{"cursor":"x\"y"}"#);
         let next =
-            draft.page(ListKind::Tools, &response(r#"{"tools":[{"name":"b"},{"name":"a"}]}"#), &limits);
+            draft.page(ListKind::Tools, &response(r#"{"tools":[{"name":"b","inputSchema":{"type":"object"}},{"name":"a","inputSchema":{"type":"object"}}]}"#), &limits);
         assert_eq!(next.unwrap().kind, ListKind::Resources);
-        let next = draft.page(ListKind::Resources, &response(r#"{"resources":[{"uri":"u:1"}]}"#), &limits);
+        let next = draft.page(
+            ListKind::Resources,
+            &response(r#"{"resources":[{"uri":"u:1","name":"n"}]}"#),
+            &limits,
+        );
         assert_eq!(next.unwrap().kind, ListKind::Templates);
         assert_eq!(draft.page(ListKind::Templates, &response("{}"), &limits), None);
         let learnt = draft.finish();
@@ -295,10 +359,10 @@ mod tests {
 
     #[test]
     fn entries_without_a_name_or_over_the_bound_are_left_out() {
-        let limits = Limits { definition_bytes: 20, definitions: 1, ..Limits::default() };
+        let limits = Limits { definition_bytes: 50, definitions: 1, ..Limits::default() };
         let mut draft = draft(r#"{"tools":{}}"#);
         let page = response(
-            r#"{"tools":[{"title":"x"},{"name":"aaaaaaaaaaaaaaaaaaaaaaa"},7,{"name":"a"},{"name":"b"}]}"#,
+            r#"{"tools":[{"title":"x"},{"name":"aaaaaaaaaaaaaaaaaaaaaaa","inputSchema":{"type":"object"}},7,{"name":"a","inputSchema":{"type":"object"}},{"name":"b","inputSchema":{"type":"object"}}]}"#,
         );
         draft.page(ListKind::Tools, &page, &limits);
         assert_eq!(draft.finish().tools.len(), 1);

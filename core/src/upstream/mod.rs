@@ -34,6 +34,8 @@ pub(crate) struct News {
     pub call: Option<CallId>,
     /// Whether the server has said that it is.
     pub open: bool,
+    /// Whether one was open since the server was started.
+    pub was_open: bool,
     /// Those that it takes the place of, until the server has said that it is open.
     pub before: Vec<CallId>,
     /// When it is opened again.
@@ -82,6 +84,8 @@ pub(crate) struct Upstream {
     pub probe: Probe,
     /// Its news, in the era in which one asks for them.
     pub news: News,
+    /// It was lost while somebody had subscribed: it is wanted for that, and they are told what they may have missed.
+    pub unheard: bool,
     /// The level that it was told to log from.
     pub level: Option<Level>,
     /// What it says of itself.
@@ -113,6 +117,7 @@ impl Upstream {
             revision: Revision::LAST_WITH_HANDSHAKE,
             probe: Probe::default(),
             news: News::default(),
+            unheard: false,
             level: None,
             unasked: Unasked::default(),
             strays: 0,
@@ -138,6 +143,7 @@ impl Upstream {
         self.process.want(now);
         (self.draft, self.relearn_at, self.level) = (None, None, None);
         self.news = News::default();
+        self.unheard = true;
         Some(left)
     }
 
@@ -159,6 +165,7 @@ impl Upstream {
             revision: self.revision,
             probe: self.probe,
             news: News::default(),
+            unheard: false,
             level: self.level,
             unasked: Unasked::default(),
             strays: self.strays,
@@ -221,9 +228,9 @@ impl Upstream {
                 Some(deadline)
             }
             State::Handshaking { deadline, probe: Some(until), .. } => Some(deadline.min(until)),
-            State::BackingOff { until } if !self.calls.is_empty() => Some(until),
+            State::BackingOff { until } if self.unheard || !self.calls.is_empty() => Some(until),
             // What serves everybody is tried again, also when nobody asks for it.
-            State::Crashed { until } if self.owner == Owner::Project => Some(until),
+            State::Crashed { until } if self.unheard || self.owner == Owner::Project => Some(until),
             State::BackingOff { .. }
             | State::Closing { .. }
             | State::Crashed { .. }

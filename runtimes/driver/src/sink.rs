@@ -63,6 +63,14 @@ impl LinkSink for CellSink {
         cell.feed(Input::LinkExpired { link: self.link, refusal: refusal.and_then(read) });
     }
 
+    fn declined(&self, within: &str, refusal: Bytes) {
+        let Some(cell) = self.cell.upgrade() else { return };
+        match Envelope::parse(refusal.clone(), Sender::Upstream, cell.limits()) {
+            Ok(refusal) => cell.feed(Input::RequestDeclined { link: self.link, refusal }),
+            Err(_unreadable) => drop(self.received(Some(within), vec![refusal])),
+        }
+    }
+
     fn logged(&self, line: String) {
         self.feed(Input::LinkLogged { link: self.link, line: self.secrets.hide(line) });
     }

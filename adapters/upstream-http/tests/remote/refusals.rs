@@ -77,6 +77,40 @@ fn a_refusal_of_credentials_is_one_whatever_it_says() {
 }
 
 #[test]
+fn a_refusal_by_a_status_that_may_be_of_another_era_is_told_as_one() {
+    for with_error in [true, false] {
+        let stage = Stage::new();
+        let server = Server::start(stage.runtime.handle(), move |seen| {
+            let status = status_of(&seen.method()).unwrap();
+            let error = json!({ "code": -32000, "message": "Bad Request: No valid session ID provided" });
+            let body = json!({ "jsonrpc": "2.0", "id": null, "error": error });
+            if with_error { Reply::json(status, &body) } else { Reply::status(status) }
+        });
+        let link = stage.open(&launch(&server.url("/mcp")));
+        for (status, declined) in [
+            (400, true),
+            (401, false),
+            (403, false),
+            (404, true),
+            (405, true),
+            (406, true),
+            (408, false),
+            (413, false),
+            (415, true),
+            (422, true),
+            (425, false),
+            (429, false),
+            (500, false),
+            (503, false),
+        ] {
+            link.send(&stateless(status, &format!("status/{status}"), json!({})));
+            let (answer, by_status) = link.refused();
+            assert_eq!((&answer["id"], by_status), (&json!(status), declined), "{status}: {answer}");
+        }
+    }
+}
+
+#[test]
 fn a_redirect_is_not_followed() {
     let stage = Stage::new();
     let other = Server::start(stage.runtime.handle(), plain);

@@ -31,6 +31,8 @@ pub(crate) enum Event {
     Received(Vec<Bytes>),
     Logged(String),
     Closed(CloseReason),
+    /// The answer to a request that was refused by its status.
+    Declined(Bytes),
     /// The answer to the request that was refused for its session.
     Expired(Option<Bytes>),
 }
@@ -52,6 +54,10 @@ impl LinkSink for Recorder {
     fn received(&self, _within: Option<&str>, frames: Vec<Bytes>) -> Duration {
         self.record(Event::Received(frames));
         Duration::ZERO
+    }
+
+    fn declined(&self, _within: &str, refusal: Bytes) {
+        self.record(Event::Declined(refusal));
     }
 
     fn expired(&self, refusal: Option<Bytes>) {
@@ -174,6 +180,7 @@ impl Link {
             }
             match self.event() {
                 Event::Received(frames) => self.frames = frames.into_iter().rev().collect(),
+                Event::Declined(refusal) => self.frames.push(refusal),
                 Event::Opened(_) | Event::Logged(_) => {}
                 end @ (Event::Closed(_) | Event::Expired(_)) => panic!("{end:?} instead of a message"),
             }
@@ -191,6 +198,20 @@ impl Link {
             error["message"].as_str().unwrap().to_owned(),
             error["data"].clone(),
         )
+    }
+
+    /// The answer to a request that was refused, and whether its status alone says so.
+    #[track_caller]
+    pub(crate) fn refused(&self) -> (Value, bool) {
+        loop {
+            let (frame, by_status) = match self.event() {
+                Event::Declined(refusal) => (refusal, true),
+                Event::Received(frames) => (frames[0].clone(), false),
+                Event::Opened(_) | Event::Logged(_) => continue,
+                other => panic!("{other:?} instead of a refusal"),
+            };
+            return (serde_json::from_slice(&frame).unwrap(), by_status);
+        }
     }
 
     /// The link says that its session is gone: the answer to the request that it knows that from, if it was one.

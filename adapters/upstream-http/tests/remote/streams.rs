@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use orch_core::ports::upstream::CloseReason;
 use serde_json::{Value, json};
 
 use crate::server::{Reply, Seen, Server, Step, event, plain, text, wait};

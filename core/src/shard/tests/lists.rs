@@ -35,7 +35,10 @@ fn a_single_server_s_lists_are_its_own_byte_for_byte() {
     for era in [HTTP, Era::Sse] {
         let client = world.client(era, at("a"));
         for (kind, expected) in [
-            (ListKind::Tools, r#"{"tools":[{"name":"echo","x-unknown":[1e400]}]}"#),
+            (
+                ListKind::Tools,
+                r#"{"tools":[{"name":"echo","inputSchema":{"type":"object"},"x-unknown":[1e400]}]}"#,
+            ),
             (ListKind::Prompts, r#"{"prompts":[{"name":"greet","x-unknown":[1e400]}]}"#),
             (ListKind::Resources, r#"{"resources":[{"uri":"file:///x","name":"n","x-unknown":[1e400]}]}"#),
             (
@@ -72,7 +75,8 @@ fn the_unified_list_is_in_the_order_of_servers_and_then_of_each_server() {
         result.split(r#""name":""#).skip(1).filter_map(|rest| rest.split('"').next()).collect();
     let expected = ["a__x", "b__z", "b__y", "hub__list_servers", "hub__list_tools", "hub__describe_tool"];
     assert_eq!(names[..6], expected);
-    assert!(result.contains(r#"{"name":"b__z","x-unknown":[1e400]}"#), "all else is kept: {result}");
+    let kept = r#"{"name":"b__z","inputSchema":{"type":"object"},"x-unknown":[1e400]}"#;
+    assert!(result.contains(kept), "all else is kept: {result}");
 }
 
 #[test]
@@ -212,7 +216,8 @@ fn lists_that_a_server_refuses_are_empty_and_the_others_are_learnt() {
         let error = r#""error":{"code":-32601,"message":"no"}"#;
         let line = match kind {
             ListKind::Resources => {
-                format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{"resources":[{{"uri":"u:1"}}]}}}}"#, sent.id)
+                let list = r#"[{"uri":"u:1","name":"n"}]"#;
+                format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{"resources":{list}}}}}"#, sent.id)
             }
             ListKind::Prompts | ListKind::Templates | ListKind::Tools => {
                 format!(r#"{{"jsonrpc":"2.0","id":{},{error}}}"#, sent.id)

@@ -267,7 +267,7 @@ fn arguments_that_a_tool_wants_in_headers_are_checked_at_every_endpoint_as_soon_
     assert!(!world.snapshot.mirrors);
     world.reply(
         &listed,
-        r#"{"tools":[{"name":"plain"},{"name":"echo","inputSchema":{"properties":{"n":{"type":"integer","x-mcp-header":"N"}}}}]}"#,
+        r#"{"tools":[{"name":"plain","inputSchema":{"type":"object"}},{"name":"echo","inputSchema":{"type":"object","properties":{"n":{"type":"integer","x-mcp-header":"N"}}}}]}"#,
     );
     assert!(world.snapshot.mirrors);
     for client in [own, unified] {

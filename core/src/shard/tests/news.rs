@@ -106,7 +106,7 @@ fn a_change_that_comes_while_lists_are_learnt_is_not_lost() {
     world.advance(SECOND);
     grow(&mut world, "a");
     world.scripts.get_mut("a").unwrap().lists = true;
-    world.reply(&sent, r#"{"tools":[{"name":"old"}]}"#);
+    world.reply(&sent, r#"{"tools":[{"name":"old","inputSchema":{"type":"object"}}]}"#);
     assert!(world.answer(&client, exchange).raw_str(Field::Tools).unwrap().contains("old"));
     world.advance(SECOND);
     let exchange = world.request(&client, "2", "tools/list", "");

@@ -162,7 +162,12 @@ impl Script {
             ListKind::Tools => (&self.tools, "name"),
         };
         let title = if member == "name" { "" } else { r#","name":"n""# };
-        let more = if kind == ListKind::Tools { self.tool_members } else { "" };
+        let schema = r#","inputSchema":{"type":"object"}"#;
+        let more = match kind {
+            ListKind::Tools if self.tool_members.contains("inputSchema") => self.tool_members.to_owned(),
+            ListKind::Tools => [schema, self.tool_members].concat(),
+            ListKind::Prompts | ListKind::Resources | ListKind::Templates => String::new(),
+        };
         let entries: Vec<String> = names
             .iter()
             .skip(from)

@@ -90,7 +90,9 @@ fn the_result_of_a_call_passes_with_every_odd_thing_in_it() {
 fn what_is_structured_and_no_object_is_a_text_for_the_eras_that_do_not_have_it() {
     let capabilities = r#"{"tools":{}}"#.to_owned();
     let mut world = world(Script { lists: false, news: false, capabilities, ..Script::modern() });
-    let tool = |prefix: &str, schema: &str| format!(r#"{{"name":"{prefix}echo"{schema},"x":[1e400]}}"#);
+    let input = r#""inputSchema":{"type":"object"}"#;
+    let tool =
+        |prefix: &str, schema: &str| format!(r#"{{"name":"{prefix}echo",{input}{schema},"x":[1e400]}}"#);
     let schema = r#","outputSchema":{"type":"array"}"#;
     let mut asked = world.requests("a");
     asked.retain(|asked| asked.method == "tools/list");

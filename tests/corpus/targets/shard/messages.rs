@@ -38,10 +38,13 @@ const RESULTS: [(&str, &str); 6] = [
         "initialize",
         r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{},"logging":{}},"serverInfo":{"name":"s"}}"#,
     ),
-    ("tools/list", r#"{"tools":[{"name":"echo"},{"name":"new"}]}"#),
+    (
+        "tools/list",
+        r#"{"tools":[{"name":"echo","inputSchema":{"type":"object"}},{"name":"new","inputSchema":{"type":"object"}}]}"#,
+    ),
     ("prompts/list", r#"{"prompts":[{"name":"greet"}],"nextCursor":"more"}"#),
     ("resources/list", r#"{"resources":[]}"#),
-    ("resources/templates/list", r#"{"resourceTemplates":[{"uriTemplate":"x:{y}"}]}"#),
+    ("resources/templates/list", r#"{"resourceTemplates":[{"uriTemplate":"x:{y}","name":"x"}]}"#),
     ("resources/read", r#"{"contents":[],"_meta":{}}"#),
 ];
 

@@ -1,0 +1,101 @@
+//! What is told of runs is durable first: that one has begun, how a step of it has ended, that it was given up. What a client
+//! was told is still so when the hub is killed right after that.
+//!
+//! Changes reach the store in their order, so whatever is said waits for one commit, however many were on their way before it.
+//! Calls wait for none of this.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use super::{Cx, Shard, Token};
+use crate::upstream::Caller;
+use crate::{ExchangeId, RunId};
+
+/// Runs of which the store does not have all yet, and what is to be said of them.
+#[derive(Debug, Default)]
+pub(super) struct Unsettled {
+    /// The last change of each run that is on its way, by its place in the order of all changes.
+    last: BTreeMap<RunId, Token>,
+    /// Messages of this input, and those whose changes are on their way.
+    said: Vec<News>,
+    held: BTreeMap<Token, Vec<News>>,
+}
+
+/// A message about a run that goes on.
+#[derive(Debug)]
+struct News {
+    run: RunId,
+    exchange: ExchangeId,
+    message: Bytes,
+}
+
+impl Unsettled {
+    /// Whether messages wait for the changes of this input.
+    pub(super) fn is_waited_for(&self) -> bool {
+        !self.said.is_empty()
+    }
+
+    /// The changes of this input are on their way.
+    pub(super) fn send(&mut self, token: Token, changed: impl IntoIterator<Item = RunId>) {
+        let said = core::mem::take(&mut self.said);
+        // What is said later must not overtake these.
+        let talked_of = said.iter().map(|news| news.run);
+        self.last.extend(talked_of.chain(changed).map(|run| (run, token)));
+        if !said.is_empty() {
+            self.held.insert(token, said);
+        }
+    }
+
+    /// A run is gone.
+    pub(super) fn forget(&mut self, run: RunId) {
+        self.last.remove(&run);
+    }
+
+    /// Everything up to a change is durable.
+    fn settle(&mut self, token: Token) {
+        self.last.retain(|_, last| *last > token);
+    }
+}
+
+impl Shard {
+    /// Whether the store has all that is known of a run.
+    fn is_settled(&self, id: RunId) -> bool {
+        let (Some(run), Some(running)) = (self.runs.get(id), self.running.get(&id)) else { return true };
+        !self.unsettled.last.contains_key(&id) && !run.has_marks() && running.stored.is_told_of(&run.life())
+    }
+
+    /// Says how a run stands.
+    pub(super) fn tell_how(&mut self, cx: &mut Cx<'_>, caller: &Caller, id: RunId) {
+        let told = self.told(cx, id);
+        self.answer_of(cx, caller, &[id], &told);
+    }
+
+    /// Answers with what is known of runs. A hub that stops has its changes stored before it ends.
+    pub(super) fn answer_of(&mut self, cx: &mut Cx<'_>, caller: &Caller, runs: &[RunId], result: &[u8]) {
+        self.wishes.holds = !self.stopping && !runs.iter().all(|id| self.is_settled(*id));
+        self.answer_as_hub(cx, caller, result);
+        self.wishes.holds = false;
+    }
+
+    /// Says something of a run to somebody who waits for it.
+    pub(super) fn emit_of(&mut self, cx: &mut Cx<'_>, run: RunId, exchange: ExchangeId, message: Bytes) {
+        if self.is_settled(run) {
+            self.emit(cx, exchange, message);
+        } else {
+            self.unsettled.said.push(News { run, exchange, message });
+        }
+    }
+
+    /// The store has what messages speak of, or cannot have it: then they are true as long as the hub lives.
+    pub(super) fn release_news(&mut self, cx: &mut Cx<'_>, token: Token, is_durable: bool) {
+        if is_durable {
+            self.unsettled.settle(token);
+        }
+        for News { exchange, message, .. } in self.unsettled.held.remove(&token).into_iter().flatten() {
+            if self.exchanges.contains_key(&exchange) {
+                self.emit(cx, exchange, message);
+            }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What is told of runs is durable first: wherever the hub is killed, its next life says the same.
+
+use alloc::format;
+use alloc::string::String;
+
+use super::clients::Era;
+use super::outliving::{CHAIN, EACH, ERRORS, RETRY, STOPS, Stage};
+use super::script::Script;
+use super::world::{Store, World};
+use crate::mcp::Revision;
+use crate::ports::gateway::Target;
+use crate::{ExchangeId, Limits};
+
+const ONE: &str = r#""steps":[{"id":"one","tool":"s.echo","arguments":{"say":1}}]"#;
+const TWO: &str = r#""steps":[{"id":"one","tool":"s.echo","arguments":{"say":1}},
+    {"id":"two","tool":"a.echo","depends_on":["one"],"arguments":{"say":2}}]"#;
+
+impl Stage {
+    fn is_answered(&self, exchange: ExchangeId) -> bool {
+        self.world.seen(exchange).ended
+    }
+
+    /// Begins a run in the background. Returns its name.
+    fn begin(&mut self, plan: &str) -> String {
+        self.ask("batch_execute", &format!(r#"{plan},"background":true"#));
+        assert!(self.stores());
+        self.run().expect("a run")
+    }
+
+    /// Lets the one call that is under way be answered, and nothing be stored.
+    fn reply(&mut self) {
+        self.hear();
+        let sent = self.waiting.remove(0);
+        self.world.reply(&sent, r#"{"content":[],"structuredContent":{"v":1}}"#);
+    }
+}
+
+#[test]
+fn what_a_caller_was_told_of_the_end_of_its_run_is_so_in_the_next_life() {
+    for plan in [CHAIN, EACH, RETRY, ERRORS, STOPS] {
+        for answers_first in [false, true] {
+            let mut points = 0;
+            loop {
+                let mut stage = Stage::new(Limits::default());
+                let exchange = stage.ask("batch_execute", plan);
+                let over = stage.go(points, answers_first);
+                points += 1;
+                if !stage.is_answered(exchange) {
+                    assert!(!over, "it is answered");
+                    continue;
+                }
+                let told = stage.read(exchange);
+                assert_ne!(told.status, "running");
+                let mut stage = stage.crash(0);
+                let run = stage.run().expect("a run");
+                let again = stage.told("batch_status", &run);
+                assert_eq!((again.essence(), &again.status), (told.essence(), &told.status), "{points}");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn whoever_asks_for_a_run_while_the_store_is_behind_is_answered_when_it_is_not() {
+    let mut stage = Stage::new(Limits::default());
+    let run = stage.begin(ONE);
+    stage.reply();
+    let named = format!(r#""run":"{run}""#);
+    let asked = [("batch_status", &*named), ("batch_status", ""), ("read_result", &*named)];
+    let asked = asked.map(|(tool, arguments)| stage.ask(tool, arguments));
+    while stage.world.queue.len() > 1 {
+        assert!(!stage.is_answered(asked[2]));
+        stage.stores();
+    }
+    stage.stores();
+    assert!(asked.iter().all(|exchange| stage.is_answered(*exchange)));
+    let later = stage.ask("batch_status", &named);
+    assert!(stage.is_answered(later) && stage.world.queue.is_empty(), "there is nothing to wait for");
+}
+
+#[test]
+fn a_run_that_was_told_to_be_cancelled_begins_nothing_in_the_next_life() {
+    for stored in [false, true] {
+        let mut stage = Stage::new(Limits::default());
+        let run = stage.begin(TWO);
+        stage.hear();
+        let exchange = stage.ask("batch_cancel", &format!(r#""run":"{run}""#));
+        assert!(!stage.is_answered(exchange), "it is not durable yet");
+        if stored {
+            stage.stores();
+            assert_eq!(stage.read(exchange).status, "cancelled");
+        }
+        let mut stage = stage.crash(0);
+        assert!(stage.go(100, false));
+        let calls = if stored { 1 } else { 3 };
+        assert_eq!(stage.made.values().sum::<usize>(), calls, "{:?}", stage.made);
+        let status = stage.told("batch_status", &run).status;
+        assert_eq!(status, if stored { "cancelled" } else { "done" });
+    }
+}
+
+#[test]
+fn a_run_whose_caller_has_left_is_cancelled_in_the_store_too() {
+    let mut stage = Stage::new(Limits::default());
+    let exchange = stage.ask("batch_execute", TWO);
+    stage.hear();
+    stage.world.leave(exchange);
+    let mut stage = stage.crash(9);
+    assert!(stage.go(100, false));
+    let run = stage.run().expect("a run");
+    assert_eq!((stage.made.len(), &*stage.told("batch_status", &run).status), (1, "cancelled"));
+}
+
+#[test]
+fn a_retry_is_answered_when_it_goes_on_in_every_next_life() {
+    let mut stage = Stage::new(Limits::default());
+    let run = stage.begin(TWO);
+    let cancelled = stage.ask("batch_cancel", &format!(r#""run":"{run}""#));
+    while stage.stores() {}
+    assert!(stage.is_answered(cancelled));
+    let exchange = stage.ask("batch_retry", &format!(r#""run":"{run}","background":true"#));
+    assert!(!stage.is_answered(exchange));
+    stage.stores();
+    assert_eq!(stage.read(exchange).status, "running");
+    let mut stage = stage.crash(0);
+    assert!(stage.go(100, false));
+    assert_eq!(stage.told("batch_status", &run).status, "done");
+}
+
+#[test]
+fn a_run_in_the_background_is_named_when_it_is_durable() {
+    let mut stage = Stage::new(Limits::default());
+    let exchange = stage.ask("batch_execute", &format!(r#"{CHAIN},"background":true"#));
+    assert!(!stage.is_answered(exchange));
+    stage.stores();
+    assert!(stage.is_answered(exchange));
+}
+
+#[test]
+fn who_follows_a_run_hears_of_the_end_of_a_step_when_it_is_durable() {
+    let mut stage = Stage::new(Limits::default());
+    let run = stage.begin(TWO);
+    let members = format!(r#""name":"batch_status","arguments":{{"run":"{run}","wait":true}}"#);
+    let client = stage.client.clone();
+    let text = client.write("7", "tools/call", &members, r#""progressToken":1"#);
+    let follows = stage.world.post(&client, &text);
+    while stage.stores() {}
+    let first = stage.world.take(&client, follows);
+    assert!(first[0].contains(r#""id":"one","status":"running""#), "{first:?}");
+    stage.reply();
+    assert!(stage.world.take(&client, follows).is_empty(), "it is not durable yet");
+    stage.stores();
+    let news = stage.world.take(&client, follows);
+    assert!(news[0].contains(r#""id":"one","status":"done""#), "{news:?}");
+    assert!(stage.go(100, false));
+    let last = stage.world.take(&client, follows).pop().expect("the end");
+    assert!(last.contains(r#""status":"done""#) && stage.is_answered(follows), "{last}");
+}
+
+#[test]
+fn what_is_held_for_who_has_left_goes_nowhere() {
+    let mut stage = Stage::new(Limits::default());
+    let members = format!(r#""name":"batch_execute","arguments":{{{TWO}}}"#);
+    let text = stage.client.write("7", "tools/call", &members, r#""progressToken":1"#);
+    let client = stage.client.clone();
+    let exchange = stage.world.post(&client, &text);
+    stage.reply();
+    stage.world.leave(exchange);
+    assert!(stage.go(100, false));
+    assert!(stage.world.seen(exchange).messages.is_empty());
+}
+
+#[test]
+fn a_store_that_is_full_keeps_nobody_waiting() {
+    let mut stage = Stage::new(Limits::default());
+    stage.world.store = Store::IsFull;
+    let exchange = stage.ask("batch_execute", ONE);
+    stage.reply();
+    assert_eq!(stage.read(exchange).status, "done");
+}
+
+#[test]
+fn answers_among_others_wait_as_well() {
+    for era in [Era::Sse, Era::Http(Revision::V2025_03_26)] {
+        let mut world = World::scripted(Limits::default(), [("a", Script::default())]).surveyed();
+        let client = world.client(era, Target::Unified);
+        world.store = Store::Holds;
+        let members =
+            r#""name":"batch_execute","arguments":{"steps":[{"id":"x","tool":"a.echo"}],"background":true}"#;
+        let call = client.write("1", "tools/call", members, "");
+        let exchange = match era {
+            Era::Sse => world.post(&client, &call),
+            Era::Http(_) | Era::Modern => world.post_batch(&client, &[&call]),
+        };
+        let sees = client.stream.unwrap_or(exchange);
+        assert!(world.seen(sees).messages.is_empty());
+        for token in core::mem::take(&mut world.held) {
+            world.feed(crate::shard::Input::Stored { token, outcome: Ok(()) });
+        }
+        assert!(world.seen(sees).messages[0].contains(r#""status":"running""#));
+        assert_eq!(world.seen(sees).ended, era != Era::Sse);
+    }
+}

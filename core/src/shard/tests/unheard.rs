@@ -1,0 +1,148 @@
+//! Servers that are lost while somebody has subscribed.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::clients::{Client, Era, HTTP, at};
+use super::renewals::remote_of;
+use super::script::Script;
+use super::world::World;
+use crate::ports::gateway::Verb;
+use crate::ports::upstream::CloseReason;
+use crate::shard::{Effect, Input, Order};
+use crate::{ExchangeId, Limits};
+
+const URI: &str = "test://a";
+
+fn script(modern: bool) -> Script {
+    let capabilities = r#"{"tools":{},"resources":{"subscribe":true}}"#.to_owned();
+    let script = if modern { Script::modern() } else { Script::full(&[URI], &[]) };
+    Script { capabilities, ..script }
+}
+
+/// A session and a stream of the stateless era that have subscribed to a resource of `a`, and where they hear of it.
+fn subscribe(world: &mut World) -> [(Client, ExchangeId); 2] {
+    let session = world.client(HTTP, at("a"));
+    let stream = world.open(&session, Verb::Listen);
+    world.request(&session, "1", "resources/subscribe", &format!(r#""uri":"{URI}""#));
+    for sent in world.requests("a").into_iter().filter(|sent| sent.method == "resources/subscribe") {
+        world.reply(&sent, "{}");
+    }
+    let stateless = Client::new(Era::Modern, at("a"));
+    let filter = format!(r#""notifications":{{"resourceSubscriptions":["{URI}"]}}"#);
+    let listen = world.request(&stateless, "7", "subscriptions/listen", &filter);
+    world.take(&stateless, listen);
+    world.frames("a");
+    [(session, stream), (stateless, listen)]
+}
+
+/// What each has heard of the resource.
+fn heard(world: &mut World, clients: &[(Client, ExchangeId)]) -> Vec<usize> {
+    let updated = format!(r#""uri":"{URI}""#);
+    let count = |messages: Vec<String>| messages.iter().filter(|it| it.contains(&updated)).count();
+    clients.iter().map(|(client, stream)| count(world.take(client, *stream))).collect()
+}
+
+/// How often a server was asked to tell of the resource.
+fn asked(world: &World) -> usize {
+    let asks = |effect: &&Effect| {
+        let Effect::SendFrame { frame, .. } = effect else { return false };
+        let text = core::str::from_utf8(frame).unwrap();
+        text.contains("subscri") && text.contains(URI)
+    };
+    world.log.iter().filter(asks).count()
+}
+
+fn world(modern: bool, remote: bool) -> World {
+    if remote {
+        remote_of(script(modern))
+    } else {
+        World::scripted(Limits::default(), [("a", script(modern))]).surveyed()
+    }
+}
+
+#[test]
+fn a_server_that_is_lost_with_subscriptions_comes_back_by_itself_and_whoever_has_subscribed_is_told() {
+    for (modern, remote) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut world = world(modern, remote);
+        let clients = subscribe(&mut world);
+        let link = world.link("a");
+        let why = if remote { CloseReason::Lost("gone".into()) } else { CloseReason::Exited(1) };
+        world.log.clear();
+        world.close(link, why);
+        assert_eq!(heard(&mut world, &clients), [0, 0]);
+        world.advance(Limits::default().backoff_first);
+        assert_ne!(world.link("a"), link, "{modern} {remote}");
+        assert_eq!(asked(&world), 1, "it is asked for it again");
+        assert_eq!(heard(&mut world, &clients), [1, 1], "{modern} {remote}");
+    }
+}
+
+#[test]
+fn a_server_with_subscriptions_that_cannot_be_reached_is_tried_again_and_again() {
+    let mut world = world(false, true);
+    let clients = subscribe(&mut world);
+    let link = world.link("a");
+    world.scripts.insert("a".into(), Script::stuck());
+    world.close(link, CloseReason::Lost("gone".into()));
+    for _ in 0..3 {
+        world.advance(Limits::default().backoff_last);
+        let link = world.link("a");
+        world.close(link, CloseReason::NotStarted("connection refused".into()));
+    }
+    world.scripts.insert("a".into(), script(false));
+    world.advance(Limits::default().backoff_last);
+    assert_eq!(heard(&mut world, &clients), [1, 1]);
+}
+
+#[test]
+fn a_server_with_subscriptions_that_keeps_failing_is_left_alone_like_any_other() {
+    let mut world = world(false, false);
+    let clients = subscribe(&mut world);
+    for _ in 0..Limits::default().crash_failures {
+        world.crash("a");
+        world.advance(Limits::default().backoff_last.min(Duration::from_secs(30)));
+    }
+    let starts = world.starts();
+    heard(&mut world, &clients);
+    world.advance(Limits::default().crash_probe.saturating_sub(Duration::from_mins(2)));
+    assert_eq!((world.starts(), heard(&mut world, &clients)), (starts, [0, 0].into()));
+    world.advance(Duration::from_mins(2));
+    assert_eq!((world.starts(), heard(&mut world, &clients)), (starts + 1, [1, 1].into()));
+}
+
+#[test]
+fn a_server_that_is_lost_after_its_subscribers_have_gone_stays_away() {
+    let mut world = world(false, false);
+    let [(session, _), (_, listen)] = subscribe(&mut world);
+    world.crash("a");
+    world.delete(&session);
+    world.leave(listen);
+    let starts = world.starts();
+    world.advance(Duration::from_mins(10));
+    assert_eq!(world.starts(), starts);
+}
+
+#[test]
+fn whoever_has_subscribed_is_told_of_a_restart_that_was_ordered() {
+    let mut world = world(false, false);
+    let clients = subscribe(&mut world);
+    let server = world.snapshot.named("a").unwrap().id;
+    world.feed(Input::Ordered { server, order: Order::Restart });
+    assert_eq!(heard(&mut world, &clients), [1, 1]);
+}
+
+#[test]
+fn a_stream_that_subscribes_at_a_server_that_rests_starts_it() {
+    let mut world = world(false, false);
+    world.advance(Limits::default().idle * 2);
+    let starts = world.starts();
+    let clients = subscribe(&mut world);
+    assert_eq!(world.starts(), starts + 1);
+    world.crash("a");
+    world.advance(Limits::default().backoff_first);
+    assert_eq!(heard(&mut world, &clients), [1, 1]);
+}
