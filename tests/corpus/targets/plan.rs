@@ -96,11 +96,8 @@ fn run(plan: Plan, answer: &[u8], limits: &Limits) {
     }
     assert_ne!(run.status(), Status::Running, "a run without an end");
     assert_eq!(run.in_flight(), 0);
-    match run.output() {
-        Ok(output) => {
-            assert!(output.len() <= limits.run_bytes, "an output beyond its bound");
-            assert!(scan(&output, any, false).is_ok(), "{output:?}");
-        }
-        Err(bound) => assert!(bound.most < limits.run_bytes, "{bound}"),
+    if let Ok(output) = run.output() {
+        assert!(output.len() <= limits.run_bytes, "an output beyond its bound");
+        assert!(scan(&output, any, false).is_ok(), "{output:?}");
     }
 }

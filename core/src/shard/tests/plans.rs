@@ -357,9 +357,12 @@ fn a_step_that_says_how_often_it_is_tried_is_called_no_more_often_than_that() {
         let exchange = world.plan(&client, &format!(r#""steps":[{{"id":"x","tool":"a.echo"{retry}}}]"#));
         let mut made = 0;
         for _ in 0..4 {
-            made += world.requests("a").len();
-            world.crash("a");
-            world.advance(Duration::from_mins(1));
+            let calls = world.requests("a").len();
+            if calls > 0 {
+                world.crash("a");
+            }
+            made += calls;
+            world.advance(Duration::from_secs(20));
         }
         assert_eq!(made, calls, "{retry}");
         let told = world.told(&client, exchange);
