@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::step::{Element, Ended, Missing};
+use super::step::{Element, Ended, Missing, StepState};
 use super::{Answer, Failure, Happened, Run, Status, Unit};
 use crate::plan::{OnError, Raw};
 use crate::{Limit, Timestamp};
@@ -167,6 +167,20 @@ impl Run {
         }
         self.stop(now, status);
         running
+    }
+
+    /// Whether it has failed for what its plan says: a server has refused a call, or a reference led nowhere. That a server
+    /// was away is not the plan's fault.
+    pub fn was_planned_badly(&self) -> bool {
+        let is_bad = |(step, state): (usize, &StepState)| {
+            let bad = match state.failure {
+                Some((_, Happened::Failed)) => true,
+                Some((_, Happened::Nothing)) => state.calls == 0,
+                Some((_, Happened::Unknown)) | None => false,
+            };
+            bad && self.on_error(step) == OnError::Fail
+        };
+        self.status() == Status::Failed && self.steps.iter().enumerate().any(is_bad)
     }
 
     /// The calls that are under way.
