@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::prepare::Led;
-use super::step::{Element, Ended, Missing};
+use super::step::{Element, Ended, Missing, StepState};
 use super::{Answer, Failure, Happened, Run, Status, Unit};
 use crate::plan::{Bound, OnError};
 use crate::{Limit, Timestamp};
@@ -195,6 +195,20 @@ impl Run {
             state.halted = !goes_on;
         }
         self.settle(now, unit, Element::Failed(answer, failure.happened));
+    }
+
+    /// Whether it has failed for what its plan says: a server has refused a call, or a reference led nowhere. That a server
+    /// was away is not the plan's fault.
+    pub fn was_planned_badly(&self) -> bool {
+        let is_bad = |(step, state): (usize, &StepState)| {
+            let bad = match state.failure {
+                Some((_, Happened::Failed)) => true,
+                Some((_, Happened::Nothing)) => state.calls == 0,
+                Some((_, Happened::Unknown)) | None => false,
+            };
+            bad && self.on_error(step) == OnError::Fail
+        };
+        self.status() == Status::Failed && self.steps.iter().enumerate().any(is_bad)
     }
 
     /// The calls that are under way.

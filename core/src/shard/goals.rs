@@ -21,7 +21,7 @@ use crate::ports::planner::{PlannerFault, Question, Written};
 use crate::rpc::{Envelope, Field};
 use crate::snapshot::Snapshot;
 use crate::upstream::Caller;
-use crate::{Bug, Denied, Exceeded, ExchangeId, KeyId, Limit, Timestamp};
+use crate::{Bug, Denied, Exceeded, ExchangeId, KeyId, Limit, RunId, Timestamp};
 
 mod asking;
 mod begin;
@@ -50,6 +50,8 @@ struct Wish {
     caller: Caller,
     body: Envelope,
     spent: Spent,
+    /// What its run will be called.
+    run: RunId,
 }
 
 /// What is waited for.
@@ -87,6 +89,11 @@ impl Goals {
         self.open.iter().map(|(token, planning)| (*token, &planning.wish.caller))
     }
 
+    /// A plan has turned out not to be good.
+    pub(super) fn forget(&mut self, name: &Name) {
+        self.kept.remove(name);
+    }
+
     /// Whether an answer is waited for.
     pub(super) fn has(&self, token: Token) -> bool {
         self.open.contains_key(&token)
@@ -121,11 +128,18 @@ impl Shard {
         if self.is_missing(cx, &caller.target) {
             return self.wait(cx, caller.clone(), body.clone());
         }
-        let wish = Wish { caller: caller.clone(), body: body.clone(), spent: Spent::default() };
-        match asking::came_back(cx, caller, body) {
-            Ok(Some((stage, input))) => return self.on_input(cx, wish, stage, input),
-            Ok(None) => {}
+        let back = match asking::came_back(cx, caller, body) {
+            Ok(back) => back,
             Err(rejection) => return self.fail(cx, caller, &rejection.into()),
+        };
+        let run = back.as_ref().map_or_else(|| RunId::mint(cx.entropy), |back| back.run);
+        let wish = Wish { caller: caller.clone(), body: body.clone(), spent: Spent::default(), run };
+        if let Some(asking::Back { stage, input, .. }) = back {
+            return if self.runs.get(run).is_some() {
+                self.take_up_run(cx, run, caller);
+            } else {
+                self.on_input(cx, wish, stage, input);
+            };
         }
         let kept = self.name(cx, caller, &goal).and_then(|name| self.goals.kept.get(&name).map(String::from));
         if let Some(written) = kept

@@ -15,7 +15,7 @@ use super::{Cx, Exchange, Shard, seal};
 use crate::hub::{self, Cannot, Part, Parts, PlanTool, RunLine};
 use crate::mcp::ListKind;
 use crate::plan::{Plan, Pointer, Tools};
-use crate::planner::Goal;
+use crate::planner::{Goal, Name};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field};
 use crate::run::{Extract, Extracts, Run, Status};
@@ -46,6 +46,15 @@ struct Asked {
     background: bool,
     limit: Option<usize>,
     cursor: Option<String>,
+}
+
+/// A plan that is to run.
+pub(super) struct Beginning {
+    pub id: RunId,
+    pub plan: Plan,
+    pub stored: Stored,
+    /// Under which name it is kept, if it was made of a goal.
+    pub goal: Option<Name>,
 }
 
 /// The tools of the unified endpoint, as a caller sees it.
@@ -117,7 +126,10 @@ impl Shard {
                 let key = Self::run_key(cx, caller, body);
                 let known = key.and_then(|key| Ok((self.run_under(caller, key.as_deref(), arguments)?, key)));
                 match known {
-                    Ok((None, key)) => self.begin_run(cx, (caller, body), plan, Stored::new(arguments, key)),
+                    Ok((None, key)) => {
+                        let (id, stored) = (RunId::mint(cx.entropy), Stored::new(arguments, key));
+                        self.begin_run(cx, (caller, body), Beginning { id, plan, stored, goal: None });
+                    }
                     Ok((Some(id), _)) => self.join_run(cx, caller, id, plan.background),
                     Err(fault) => self.fail(cx, caller, &fault),
                 }
@@ -133,9 +145,9 @@ impl Shard {
         &mut self,
         cx: &mut Cx<'_>,
         (caller, body): (&Caller, &Envelope),
-        plan: Plan,
-        stored: Stored,
+        beginning: Beginning,
     ) {
+        let Beginning { id, plan, stored, goal } = beginning;
         if self.stopping {
             let (server, cause) = (hub::NAME.to_owned(), "the hub stops".to_owned());
             return self.fail(cx, caller, &UpstreamFault::Unavailable { server, cause }.into());
@@ -149,7 +161,7 @@ impl Shard {
         let Some(key) = self.key_of(caller).cloned() else {
             return self.fail(cx, caller, &Bug::Invariant("a run of nobody").into());
         };
-        let (id, background) = (RunId::mint(cx.entropy), plan.background || caller.must_get_task());
+        let background = plan.background || caller.must_get_task();
         let mut template = outliving::nobody(key.clone());
         if !background {
             template = Caller {
@@ -167,7 +179,8 @@ impl Shard {
         }
         let waiting = (!background).then(|| caller.clone());
         let consulting = waiting.as_ref().and_then(|caller| Consulting::of(caller, body));
-        self.running.insert(id, Running { caller: waiting, template, key, said: 0, stored, consulting });
+        let running = Running { caller: waiting, template, key, said: 0, stored, consulting, goal };
+        self.running.insert(id, running);
         self.runs.insert(id, Run::new(Arc::new(plan), cx.now, cx.limits()));
         if background {
             self.tell_begun(cx, caller, id, background);

@@ -13,6 +13,7 @@ use super::planning::NOWHERE;
 use super::{Cx, Shard, audit};
 use crate::hub::{self, Kept, Told};
 use crate::mcp::{Abilities, Method};
+use crate::planner::Name;
 use crate::rpc::{Envelope, Field, Sender, write};
 use crate::run::{Event, Extracts, Failure, Happened, Start, Status, Unit};
 use crate::upstream::{Caller, Purpose};
@@ -33,6 +34,8 @@ pub(super) struct Running {
     pub stored: Stored,
     /// How it asks its caller, where that is of the stateless era.
     pub consulting: Option<Consulting>,
+    /// Under which name its plan is kept, if it was made of a goal.
+    pub goal: Option<Name>,
 }
 
 /// How much of a long output its caller sees.
@@ -256,6 +259,12 @@ impl Shard {
     fn on_run_ended(&mut self, cx: &mut Cx<'_>, id: RunId) {
         let Some(running) = self.running.get_mut(&id) else { return };
         running.consulting = None;
+        if let Some(goal) = running.goal.take()
+            && self.runs.get(id).is_some_and(crate::run::Run::was_planned_badly)
+        {
+            self.goals.forget(&goal);
+        }
+        let Some(running) = self.running.get_mut(&id) else { return };
         if let Some(caller) = running.caller.take() {
             self.tell_how(cx, &caller, id);
         }

@@ -18,7 +18,7 @@ use crate::shard::seal;
 use crate::shard::state::{Names, State, Wanted, digest};
 use crate::shard::{Cx, Shard, Token};
 use crate::upstream::Caller;
-use crate::{Exceeded, Limit, LinkId, Rejection};
+use crate::{Exceeded, Limit, LinkId, Rejection, RunId};
 
 /// The question's name in `inputRequests`.
 const QUESTION: &str = "goal";
@@ -32,12 +32,15 @@ const SHOWN_BYTES: usize = 4 * 1024;
 /// What a client brings that was asked for something: raw JSON of its answer, where there is one.
 pub(super) type Input = Option<Vec<u8>>;
 
-/// A next try of the stateless era: what it was asked for, and what it answers.
-pub(super) fn came_back(
-    cx: &Cx<'_>,
-    caller: &Caller,
-    body: &Envelope,
-) -> Result<Option<(Stage, Input)>, Rejection> {
+/// A next try of the stateless era: what it was asked for, what it answers, and what the run is called that comes of it.
+pub(super) struct Back {
+    pub stage: Stage,
+    pub input: Input,
+    pub run: RunId,
+}
+
+/// Takes a next try.
+pub(super) fn came_back(cx: &Cx<'_>, caller: &Caller, body: &Envelope) -> Result<Option<Back>, Rejection> {
     if !caller.revision.is_modern() || seal::state(body).is_none() {
         return Ok(None);
     }
@@ -51,7 +54,7 @@ pub(super) fn came_back(
     let brought = body.raw(Field::InputResponses).and_then(Members::read);
     let mut all = brought.into_iter().flat_map(|members| members.0);
     let input = all.find(|(name, _)| name == QUESTION).map(|(_, value)| value.get().as_bytes().to_vec());
-    Ok(Some((wanted.stage, input)))
+    Ok(Some(Back { stage: wanted.stage, input, run: wanted.run }))
 }
 
 impl Shard {
@@ -108,10 +111,10 @@ impl Shard {
 
     /// The same in the stateless era.
     fn demand(&mut self, cx: &mut Cx<'_>, wish: &Wish, stage: Stage, (method, params): (&str, &[u8])) {
-        let Wish { caller, body, .. } = wish;
+        let Wish { caller, body, run, .. } = wish;
         let Some(key) = caller.key.as_ref() else { return };
         let until = cx.now.after(cx.limits().parked);
-        let names = Names::Wanted(Wanted { stage, request: digest(body) });
+        let names = Names::Wanted(Wanted { stage, run: *run, request: digest(body) });
         let signed = State { until, names }.sign(cx, key, &caller.target);
         let mut question = format!("{{\"method\":\"{method}\",\"params\":").into_bytes();
         question.extend_from_slice(params);
