@@ -102,7 +102,8 @@ impl Shard {
     }
 
     fn tell_task(&mut self, cx: &mut Cx<'_>, caller: &Caller, id: RunId, asked: TaskMethod) {
-        // In the extension, what changes a task is acknowledged. A run in the background asks for nothing: there is nothing to take.
+        // In the extension, what changes a task is acknowledged. There is nothing to take: a run in the background asks for
+        // nothing.
         let acknowledged = caller.revision.is_modern() && asked != TaskMethod::Get;
         let result =
             if acknowledged { "{}".to_owned() } else { format!("{{{}}}", self.detailed(cx, caller, id)) };

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use super::clients::{Client, Era, HTTP};
 use super::script::Script;
-use super::world::World;
+use super::world::{Store, World};
 use crate::mcp::Revision;
 use crate::ports::gateway::Target;
 use crate::rpc::Field;
@@ -229,6 +229,8 @@ fn a_client_of_2026_07_28_that_does_not_know_tasks_gets_a_plain_answer_and_none_
     for method in ["tasks/get", "tasks/cancel", "tasks/update"] {
         assert!(stage.about(method, "000000000000").contains("-32021"), "{method}");
     }
+    let filter = r#""notifications":{"taskIds":["000000000000"]}"#;
+    assert!(stage.told("subscriptions/listen", filter).contains("-32021"));
 }
 
 #[test]
@@ -282,6 +284,22 @@ fn a_task_is_durable_before_it_is_told_and_goes_on_in_the_next_life() {
         stage.world.advance(Duration::from_millis(1));
         let told = stage.about("tasks/get", &task);
         assert!(told.contains(&format!(r#""taskId":"{task}""#)), "{told}");
+    }
+}
+
+#[test]
+fn the_end_of_a_task_is_told_when_the_store_has_it() {
+    for era in [HTTP, Era::Modern] {
+        let mut stage = Stage::new(era);
+        let (_, task) = stage.begin();
+        stage.world.store = Store::Holds;
+        stage.says(SEVEN);
+        let asked = stage.ask("tasks/get", &format!(r#""taskId":"{task}""#));
+        assert!(!stage.world.seen(asked).ended, "{era:?}");
+        for token in core::mem::take(&mut stage.world.held) {
+            stage.world.feed(Input::Stored { token, outcome: Ok(()) });
+        }
+        assert!(stage.answer(asked).contains(r#""status":"completed""#), "{era:?}");
     }
 }
 
