@@ -17,12 +17,16 @@ use crate::{CallId, LinkId};
 /// Why another link is opened.
 const CAUSE: &str = "it does not seem to speak as it did";
 
-/// Its headers and what it is said to speak are of the stateless era.
+/// Codes of the stateless era alone (2026-07-28): headers that are missing or say something else than the message.
 const HEADER_MISMATCH: &[u8] = b"-32020";
+
+/// The client lacks what the request needs.
 const MISSING_CAPABILITY: &[u8] = b"-32021";
+
+/// The revision of the request is none that the server speaks.
 const UNSUPPORTED_VERSION: &[u8] = b"-32022";
 
-/// In the stateless era it comes with a status.
+/// Of every era; in the stateless one it comes with the status 404.
 const UNKNOWN_METHOD: &[u8] = b"-32601";
 
 impl Shard {
