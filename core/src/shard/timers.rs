@@ -85,7 +85,7 @@ impl Shard {
                 return;
             }
             State::BackingOff { .. } if unheard || !upstream.calls.is_empty() => {
-                upstream.process.want(cx.now)
+                upstream.process.want(cx.now);
             }
             State::Crashed { .. } if unheard || seat.owner == Owner::Project => {
                 upstream.process.want(cx.now);
