@@ -53,7 +53,7 @@ async fn load(hub: &Hub, door: &Door, scale: Scale, figures: &mut Figures) {
     let begin = Usage::of(hub.pid());
     let minutes =
         std::env::var_os("ORCH_SOAK_MINUTES").and_then(|it| it.to_str()?.parse().ok()).unwrap_or(30);
-    let span = scale.of(Duration::from_secs(120), Duration::from_mins(minutes));
+    let span = scale.of(Duration::from_mins(2), Duration::from_mins(minutes));
     let (end, mut calls) = (Instant::now() + span, 0);
     while Instant::now() < end {
         calls += mixed(door, Duration::from_mins(1).min(end - Instant::now())).await;
