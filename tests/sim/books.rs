@@ -129,13 +129,15 @@ impl Books {
         u32::try_from(self.principals.len() - 1).expect("a small number")
     }
 
-    /// A request with this nonce is of this principal, and has so many bytes.
+    /// A request with this nonce is of this principal, and has so many bytes. Another try of one that is parked is longer, and
+    /// nothing of it goes to the server.
     pub(crate) fn sign(&mut self, nonce: u64, principal: u32, bytes: usize) {
         let at = place(nonce);
         if self.askers.len() <= at {
             self.askers.resize(at * 2 + 64, (0, 0));
         }
-        self.askers[at] = (principal, bytes);
+        let (_, before) = self.askers[at];
+        self.askers[at] = (principal, if before == 0 { bytes } else { before });
     }
 
     /// Who has made a request.
