@@ -55,6 +55,9 @@ pub enum Rejection {
     /// Parameters that do not fit their method.
     #[error("invalid params: {0}")]
     InvalidParams(String),
+    /// A tool whose calls are no tasks was called as one (2025-11-25, tasks, tool-level negotiation).
+    #[error("the tool {0} cannot be called as a task: execution.taskSupport of tools/list says which can")]
+    NotATask(String),
     /// A tool that the endpoint does not have.
     #[error("unknown tool: {0}; tools/list names the tools of this endpoint")]
     UnknownTool(String),
@@ -123,8 +126,8 @@ pub enum Rejection {
          not name: send it again with them, from a client that has them"
     )]
     MissingCapability(Abilities),
-    /// A client of 2026-07-28 asks for news of tasks and did not say that it knows tasks.
-    #[error("news of tasks are for clients whose capabilities name the extension {TASKS_EXTENSION}")]
+    /// A client of 2026-07-28 asks for tasks, or for news of them, and did not say that it knows tasks.
+    #[error("tasks are for clients whose capabilities name the extension {TASKS_EXTENSION}")]
     MissingTasks,
     /// `MCP-Protocol-Version` of a session's request names no revision that has sessions.
     #[error(

@@ -128,6 +128,11 @@ pub struct Limits {
     /// Bytes of those results that are stored, so that the run can go on when the hub is started again; results beyond are
     /// kept only while the hub runs.
     pub run_stored_bytes: usize,
+    /// Bytes of results that are read for the values of one call of a step, of one `for_each`, or of one output.
+    pub step_read_bytes: usize,
+    /// Bytes that are read and written for the calls of runs of one project in a turn: what goes beyond waits until others have
+    /// had theirs.
+    pub run_turn_bytes: usize,
     /// How long a run may take.
     pub run_deadline: Duration,
     /// How long the results of a run can be read after its end.

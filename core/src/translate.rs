@@ -30,6 +30,7 @@ pub fn request(call: CallId, body: &Envelope, from: Revision, to: Revision) -> O
         key: None,
         idempotency: None,
         step: None,
+        task: false,
     };
     Some(say(call, to, &caller, (method, body), Vec::new(), Vec::new()))
 }

@@ -31,6 +31,8 @@ pub(crate) async fn check(stage: &Stage, name: &str) -> Outcome {
         Method::ResourcesUnsubscribe => unsubscribe(stage).await,
         Method::RootsChanged => roots_changed(stage).await,
         Method::SetLevel => set_level(stage).await,
+        // Within one era they pass to the server, and this one has none.
+        Method::Tasks(_) => refused(stage, row.name).await,
         Method::TemplatesList => list(stage, ListKind::Templates, "linked").await,
         Method::ToolsCall => tools_call(stage).await,
         Method::ToolsList => list(stage, ListKind::Tools, "extra_ask").await,

@@ -71,7 +71,7 @@ impl Rejection {
             | Self::OutOfOrder(_)
             | Self::Malformed(_)
             | Self::UnknownEvent => (400, -32_600, None),
-            Self::UnknownMethod(_) => (404, -32_601, None),
+            Self::NotATask(_) | Self::UnknownMethod(_) => (404, -32_601, None),
             Self::InvalidParams(_) => (400, -32_602, None),
             Self::BadRequestState
             | Self::InvalidCursor
@@ -250,6 +250,7 @@ impl Exceeded {
             | Limit::PlanParallel
             | Limit::PlanSteps
             | Limit::RunBytes
+            | Limit::StepReadBytes
             | Limit::RunStoredBytes
             | Limit::RunCalls => (400, own::LIMIT, data),
             Limit::Goals

@@ -87,8 +87,9 @@ impl PlanTool {
         };
         let hints = if read_only { r#"{"readOnlyHint":true,"openWorldHint":false}"# } else { "{}" };
         let name = self.name();
+        let tasks = if self == Self::Execute { r#","execution":{"taskSupport":"optional"}"# } else { "" };
         let json = format!(
-            r#"{{"name":"{name}","title":"{title}","description":"{description}","inputSchema":{schema},"annotations":{hints}}}"#
+            r#"{{"name":"{name}","title":"{title}","description":"{description}","inputSchema":{schema},"annotations":{hints}{tasks}}}"#
         );
         Definition { name: name.to_owned(), json }
     }
@@ -134,6 +135,9 @@ pub(crate) struct Told<'a> {
     /// The beginning of that, where it is long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_kept: Option<Kept>,
+    /// Why there is none, although it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_missing: Option<String>,
     /// How it stands.
     #[serde(flatten)]
     pub report: Report,

@@ -65,6 +65,8 @@ impl Default for Limits {
             run_calls: 1_000,
             run_bytes: 32 * MIB,
             run_stored_bytes: 8 * MIB,
+            step_read_bytes: 64 * MIB,
+            run_turn_bytes: 16 * MIB,
             run_deadline: s(15 * 60),
             run_kept: s(60 * 60),
             run_output_bytes: 32 * KIB,

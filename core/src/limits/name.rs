@@ -76,6 +76,8 @@ pub enum Limit {
     RunCalls,
     /// [`Limits::run_bytes`].
     RunBytes,
+    /// [`Limits::step_read_bytes`].
+    StepReadBytes,
     /// [`Limits::run_stored_bytes`].
     RunStoredBytes,
     /// [`Limits::project_runs`].
@@ -128,6 +130,7 @@ impl Limit {
             Self::PlanParallel => "plan_parallel",
             Self::RunCalls => "run_calls",
             Self::RunBytes => "run_bytes",
+            Self::StepReadBytes => "step_read_bytes",
             Self::RunStoredBytes => "run_stored_bytes",
             Self::ProjectRuns => "project_runs",
             Self::Connections => "connections",

@@ -34,11 +34,11 @@ pub fn encode_header(text: &str) -> Cow<'_, str> {
 
 /// What `Mcp-Name` says of a request: the tool, the prompt, the resource or the task that it is about.
 pub fn header_name<'a>(method: &str, body: &'a Envelope) -> Option<Cow<'a, str>> {
-    let Some(row) = Row::find(method, Revision::V2026_07_28) else { return named_task(method, body) };
+    let row = Row::find(method, Revision::V2026_07_28)?;
     match row.route {
         Route::ByTool | Route::ByPrompt => body.text(Field::Name),
         Route::ByUri => body.text(Field::Uri),
-        Route::ByReference | Route::List(_) | Route::Own => None,
+        Route::ByReference | Route::List(_) | Route::Own => named_task(method, body),
     }
 }
 

@@ -41,12 +41,29 @@ pub enum Method {
     RootsChanged,
     /// `subscriptions/listen`.
     Listen,
+    /// Requests about tasks.
+    Tasks(TaskMethod),
     /// `resources/templates/list`.
     TemplatesList,
     /// `tools/call`.
     ToolsCall,
     /// `tools/list`.
     ToolsList,
+}
+
+/// What is asked about tasks, in the core of 2025-11-25 and in the extension of 2026-07-28.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskMethod {
+    /// `tasks/cancel`.
+    Cancel,
+    /// `tasks/get`.
+    Get,
+    /// `tasks/list`.
+    List,
+    /// `tasks/result`.
+    Result,
+    /// `tasks/update`.
+    Update,
 }
 
 /// The lists that a server offers.
@@ -105,7 +122,7 @@ const fn note(method: Method, name: &'static str, until: Revision) -> Row {
 }
 
 /// Every method that a client may send, with the revisions that have it.
-pub static TABLE: [Row; 19] = [
+pub static TABLE: [Row; 24] = [
     row(Method::ToolsCall, "tools/call", FIRST, MODERN, Route::ByTool),
     row(Method::ToolsList, "tools/list", FIRST, MODERN, Route::List(ListKind::Tools)),
     row(Method::PromptsGet, "prompts/get", FIRST, MODERN, Route::ByPrompt),
@@ -121,6 +138,11 @@ pub static TABLE: [Row; 19] = [
     row(Method::ResourcesUnsubscribe, "resources/unsubscribe", FIRST, LEGACY, Route::Own),
     row(Method::Discover, "server/discover", MODERN, MODERN, Route::Own),
     row(Method::Listen, "subscriptions/listen", MODERN, MODERN, Route::Own),
+    row(Method::Tasks(TaskMethod::Get), "tasks/get", LEGACY, MODERN, Route::Own),
+    row(Method::Tasks(TaskMethod::Cancel), "tasks/cancel", LEGACY, MODERN, Route::Own),
+    row(Method::Tasks(TaskMethod::List), "tasks/list", LEGACY, LEGACY, Route::Own),
+    row(Method::Tasks(TaskMethod::Result), "tasks/result", LEGACY, LEGACY, Route::Own),
+    row(Method::Tasks(TaskMethod::Update), "tasks/update", MODERN, MODERN, Route::Own),
     note(Method::Initialized, "notifications/initialized", LEGACY),
     note(Method::RootsChanged, "notifications/roots/list_changed", LEGACY),
     note(Method::Cancelled, "notifications/cancelled", MODERN),
@@ -208,6 +230,21 @@ mod tests {
         {
             assert!(Row::find(name, Revision::V2026_07_28).is_none(), "{name}");
             assert!(Row::find(name, Revision::V2025_11_25).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn tasks_are_of_the_newest_handshake_and_of_the_extension_each_with_methods_of_its_own() {
+        for (name, core, extension) in [
+            ("tasks/get", true, true),
+            ("tasks/cancel", true, true),
+            ("tasks/list", true, false),
+            ("tasks/result", true, false),
+            ("tasks/update", false, true),
+        ] {
+            assert_eq!(Row::find(name, Revision::V2025_11_25).is_some(), core, "{name}");
+            assert_eq!(Row::find(name, Revision::V2026_07_28).is_some(), extension, "{name}");
+            assert!(Row::find(name, Revision::V2025_06_18).is_none(), "{name}");
         }
     }
 

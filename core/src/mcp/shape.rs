@@ -21,9 +21,9 @@ enum Shape {
     /// A boolean.
     Flag,
     /// An array, each element of a shape.
-    List(&'static Shape),
+    List(&'static Self),
     /// An object whose members may have any names. Those that are of another shape are left out.
-    Map(&'static Shape),
+    Map(&'static Self),
     /// A number.
     Number,
     /// An object with these members, and any others.

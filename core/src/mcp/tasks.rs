@@ -26,6 +26,11 @@ pub fn named_task<'a>(method: &str, body: &'a Envelope) -> Option<Cow<'a, str>> 
         .flatten()
 }
 
+/// Whether the client of a request of 2026-07-28 says that it knows the extension.
+pub fn knows_tasks(body: &Envelope) -> bool {
+    body.raw(Field::MetaCapabilities).and_then(without_tasks).is_some()
+}
+
 /// A client's capabilities without the extension, if they have it.
 pub fn without_tasks(capabilities: &[u8]) -> Option<Vec<u8>> {
     let members = Members::read(capabilities)?;

@@ -4,13 +4,14 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use bytes::Bytes;
 use core::cmp::Ordering;
 
 use super::fault::Faults;
 use super::nearest::unknown;
 use super::raw::{Kind, Raw};
 use super::reference::{Meaning, Scope, meaning};
-use super::{Pattern, Pointer, Reference};
+use super::{Bound, Pattern, Pointer, Reference};
 use crate::rpc::canonical;
 
 /// A condition.
@@ -44,6 +45,37 @@ pub enum Comparison {
     /// Not the same.
     NotEquals,
 }
+
+/// Where the values of a condition come from.
+pub trait Values {
+    /// The raw JSON of a reference, `None` where nothing is there. The error says why that cannot be known.
+    fn value(&mut self, reference: &Reference) -> Result<Option<Bytes>, String>;
+
+    /// So much is about to be read of the values.
+    fn read(&mut self, bytes: usize) -> Result<(), Bound>;
+
+    /// How long a value may be that is put together.
+    fn longest(&self) -> Bound;
+}
+
+/// Why a value cannot be put together.
+enum Gap {
+    Nothing,
+    Unknown(String),
+}
+
+impl From<Bound> for Gap {
+    fn from(bound: Bound) -> Self {
+        Self::Unknown(too_much(bound))
+    }
+}
+
+fn too_much(bound: Bound) -> String {
+    format!("{bound} by its condition")
+}
+
+/// Comparing objects and arrays takes that much more than reading them once: each level is read again.
+const LEVELS: usize = 8;
 
 /// The words of conditions.
 pub(super) const WORDS: [&str; 10] =
@@ -85,31 +117,41 @@ impl Condition {
         Some(Self::Compares(comparison, Box::new([one, other])))
     }
 
-    /// Whether it holds. `fill` gives the raw JSON of a reference, `None` where nothing is there. What is not there is
-    /// the same as nothing, and neither greater nor less than anything. The error says which values cannot be ordered.
-    pub fn holds<V: AsRef<[u8]>>(
-        &self,
-        fill: &mut dyn FnMut(&Reference) -> Option<V>,
-    ) -> Result<bool, String> {
+    /// Whether it holds. What is not there is the same as nothing, and neither greater nor less than anything. The error says
+    /// which values cannot be ordered, or which bound was reached.
+    pub fn holds(&self, values: &mut dyn Values) -> Result<bool, String> {
         match self {
             Self::All(all) => {
-                all.iter().try_fold(true, |holds, one| if holds { one.holds(fill) } else { Ok(false) })
+                all.iter().try_fold(true, |holds, one| if holds { one.holds(values) } else { Ok(false) })
             }
             Self::Any(all) => {
-                all.iter().try_fold(false, |holds, one| if holds { Ok(true) } else { one.holds(fill) })
+                all.iter().try_fold(false, |holds, one| if holds { Ok(true) } else { one.holds(values) })
             }
-            Self::Compares(comparison, values) => {
-                let [one, other] = &**values;
-                let mut value = |pattern: &Pattern| pattern.fill(|it| fill(it).ok_or(())).ok();
-                let (Some(one), Some(other)) = (value(one), value(other)) else {
+            Self::Compares(comparison, two) => {
+                let [one, other] = &**two;
+                let (Some(one), Some(other)) = (value(one, values)?, value(other, values)?) else {
                     return Ok(*comparison == Comparison::NotEquals);
                 };
-                comparison.holds(Raw::of(&one), Raw::of(&other))
+                let (one, other) = (Raw::of(&one), Raw::of(&other));
+                let bytes = one.0.len().saturating_add(other.0.len());
+                let levels = if matches!(one.kind(), Kind::Array | Kind::Object) { LEVELS } else { 1 };
+                values.read(bytes.saturating_mul(levels)).map_err(too_much)?;
+                comparison.holds(one, other)
             }
             Self::Exists(reference) => {
-                Ok(fill(reference).is_some_and(|value| Raw::of(value.as_ref()).kind() != Kind::Null))
+                Ok(values.value(reference)?.is_some_and(|value| Raw::of(&value).kind() != Kind::Null))
             }
-            Self::Not(condition) => Ok(!condition.holds(fill)?),
+            Self::Not(condition) => Ok(!condition.holds(values)?),
+        }
+    }
+
+    /// Shows each reference to a value that is compared with another.
+    pub(super) fn visit_compared<'a>(&'a self, see: &mut dyn FnMut(&'a Reference)) {
+        match self {
+            Self::All(all) | Self::Any(all) => all.iter().for_each(|one| one.visit_compared(see)),
+            Self::Compares(_, values) => values.iter().flat_map(Pattern::references).for_each(see),
+            Self::Exists(_) => {}
+            Self::Not(condition) => condition.visit_compared(see),
         }
     }
 
@@ -121,6 +163,23 @@ impl Condition {
             Self::Exists(reference) => see(reference),
             Self::Not(condition) => condition.visit(see),
         }
+    }
+}
+
+/// A value that is compared. One that is a reference and nothing else is not copied.
+fn value(pattern: &Pattern, values: &mut dyn Values) -> Result<Option<Bytes>, String> {
+    if let Some(reference) = pattern.only() {
+        return values.value(reference);
+    }
+    if let Some(literal) = pattern.literal() {
+        return Ok(Some(Bytes::copy_from_slice(literal.0)));
+    }
+    let longest = values.longest();
+    let fill = |it: &Reference| values.value(it).map_err(Gap::Unknown)?.ok_or(Gap::Nothing);
+    match pattern.fill(longest, fill) {
+        Ok(filled) => Ok(Some(filled.into())),
+        Err(Gap::Nothing) => Ok(None),
+        Err(Gap::Unknown(words)) => Err(words),
     }
 }
 
@@ -167,7 +226,16 @@ impl Comparison {
 
 /// Whether two values are the same. Numbers are by what they are worth: 1 and 1.0.
 pub(super) fn equal(one: Raw<'_>, other: Raw<'_>) -> bool {
-    canonical(one.0) == canonical(other.0) || order(one, other) == Some(Ordering::Equal)
+    if one.0 == other.0 {
+        return true;
+    }
+    match (one.kind(), other.kind()) {
+        (Kind::Array, Kind::Array) | (Kind::Object, Kind::Object) => canonical(one.0) == canonical(other.0),
+        (Kind::String, Kind::String) | (Kind::Number, Kind::Number) => {
+            order(one, other) == Some(Ordering::Equal)
+        }
+        (_, _) => false,
+    }
 }
 
 /// Which of two numbers is greater, or which of two texts comes later by its characters.
@@ -190,18 +258,54 @@ fn whole(number: Raw<'_>) -> Option<i128> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Allowance;
+    use crate::rpc::JsonLimits;
+    use crate::{Limit, Limits};
     use alloc::borrow::ToOwned;
     use alloc::collections::BTreeMap;
 
-    /// Whether a condition holds over a step `a` whose value is `{"n":2,"s":"x","z":null}`.
+    /// Whether a condition holds over a step `a` whose value is `{"n":2,"s":"x","z":null,"l":"0123456789"}`.
     fn holds(condition: &str) -> Result<bool, String> {
         let ids: BTreeMap<String, usize> = [("a".to_owned(), 0)].into();
         let (mut faults, scope) = (Faults::default(), Scope { ids: &ids, iterates: false });
         let condition =
             Condition::read(Raw::of(condition.as_bytes()), &Pointer::default(), scope, &mut faults);
         assert_eq!(faults.0, []);
-        let value = Raw::of(br#"{"n":2,"s":"x","z":null}"#);
-        condition.unwrap().holds(&mut |reference| reference.pointer.within(value).map(|raw| raw.0))
+        condition.unwrap().holds(&mut One(Allowance::new(bound(10), bound(1_000))))
+    }
+
+    fn bound(most: usize) -> Bound {
+        Bound { limit: Limit::BodyBytes, most }
+    }
+
+    struct One(Allowance);
+
+    impl Values for One {
+        fn value(&mut self, reference: &Reference) -> Result<Option<Bytes>, String> {
+            let value = Bytes::from_static(br#"{"n":2,"s":"x","z":null,"l":"0123456789"}"#);
+            let json = JsonLimits::of_upstreams(&Limits::default());
+            reference.pointer.within(&value, json, &mut self.0).map_err(too_much)
+        }
+
+        fn read(&mut self, bytes: usize) -> Result<(), Bound> {
+            self.0.read(bytes)
+        }
+
+        fn longest(&self) -> Bound {
+            self.0.longest()
+        }
+    }
+
+    #[test]
+    fn what_is_put_together_or_compared_is_bounded_and_what_only_stands_there_is_not() {
+        let over = |condition: &str| holds(condition).unwrap_err();
+        assert_eq!(over(r#"{"equals":["{{a#/l}}","x"]}"#), "limit body_bytes reached (10) by its condition");
+        assert_eq!(holds(r#"{"equals":[{"$from":"a","path":"/l"},"0123456789"]}"#), Ok(true));
+        let many = [r#"{"equals":[{"$from":"a"},{"$from":"a"}]}"#; 3].join(",");
+        assert_eq!(
+            over(&format!(r#"{{"and":[{many}]}}"#)),
+            "limit body_bytes reached (1000) by its condition"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+mod allowance;
 mod check;
 mod condition;
 mod fault;
@@ -24,13 +25,14 @@ mod reference;
 mod schema;
 mod step;
 
+pub use allowance::{Allowance, Bound};
 pub use check::Tools;
-pub use condition::{Comparison, Condition};
+pub use condition::{Comparison, Condition, Values};
 pub use fault::PlanFault;
 pub use outline::{Outline, Phase};
 pub use pattern::Pattern;
 pub use pointer::Pointer;
-pub(crate) use pointer::index;
+pub(crate) use pointer::{index, parsed};
 pub(crate) use raw::{Kind, Raw};
 pub use reference::{Reference, Root, Source};
 pub use schema::{INPUT_SCHEMA, TOOLS};
@@ -63,6 +65,9 @@ pub struct Step {
     pub arguments: Pattern,
     /// The steps that must have ended before it begins.
     pub after: BTreeSet<usize>,
+    /// Those of them without which it is not done. What it refers to with a default, or asks only whether it exists, can be
+    /// missing.
+    pub needs: BTreeSet<usize>,
     /// What it is done for.
     pub for_each: Option<ForEach>,
     /// Whether it is done at all. With `for_each`, asked for each element.
@@ -93,11 +98,13 @@ pub struct Retry {
     pub attempts: u32,
     /// The pause before the second try; doubled with each further one.
     pub backoff: Duration,
+    /// Whether its plan says so: then nothing else repeats its calls.
+    pub is_own: bool,
 }
 
 impl Retry {
     /// One try.
-    pub const NEVER: Self = Self { attempts: 1, backoff: Duration::ZERO };
+    pub const NEVER: Self = Self { attempts: 1, backoff: Duration::ZERO, is_own: false };
 }
 
 /// What becomes of the rest when a step fails.
@@ -112,6 +119,20 @@ pub enum OnError {
 }
 
 impl Step {
+    /// Shows each reference whose value must be there.
+    pub(crate) fn visit_needed<'a>(&'a self, see: &mut dyn FnMut(&'a Reference)) {
+        let mut needed = |reference: &'a Reference| {
+            if reference.default.is_none() {
+                see(reference);
+            }
+        };
+        self.arguments.references().for_each(&mut needed);
+        self.for_each.iter().flat_map(|each| each.over.references()).for_each(&mut needed);
+        if let Some(when) = &self.when {
+            when.visit_compared(&mut needed);
+        }
+    }
+
     /// Shows each reference in it.
     pub fn visit<'a>(&'a self, see: &mut dyn FnMut(&'a Reference)) {
         self.arguments.references().for_each(&mut *see);

@@ -5,10 +5,10 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::Pointer;
 use super::fault::Faults;
 use super::raw::{Kind, Raw};
 use super::reference::{LITERAL, Meaning, Reference, Scope, in_braces, meaning};
+use super::{Bound, Pointer};
 use crate::rpc::write;
 
 /// A value with holes.
@@ -68,6 +68,11 @@ impl Pattern {
         })
     }
 
+    /// How long it is without what fills its holes.
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(Part::len).sum()
+    }
+
     /// The value without its holes, if it has none.
     pub(crate) fn literal(&self) -> Option<Raw<'_>> {
         match &*self.0 {
@@ -84,17 +89,19 @@ impl Pattern {
         }
     }
 
-    /// The value with its holes filled: `fill` gives the raw JSON of each reference, in their order.
-    pub fn fill<E, V: AsRef<[u8]>>(
+    /// The value with its holes filled: `fill` gives the raw JSON of each reference, in their order. It is an error as soon
+    /// as it would become longer than `longest`.
+    pub fn fill<E: From<Bound>, V: AsRef<[u8]>>(
         &self,
+        longest: Bound,
         mut fill: impl FnMut(&Reference) -> Result<V, E>,
     ) -> Result<Vec<u8>, E> {
-        let mut out = Vec::with_capacity(self.0.iter().map(Part::len).sum());
+        let mut out = Vec::with_capacity(self.len().min(longest.most));
         for part in &self.0 {
             match part {
-                Part::Raw(raw) => out.extend_from_slice(raw),
-                Part::Value(reference) => out.extend_from_slice(fill(reference)?.as_ref()),
-                Part::Words(reference) => words(&mut out, Raw::of(fill(reference)?.as_ref())),
+                Part::Raw(raw) => put(&mut out, raw, longest)?,
+                Part::Value(reference) => put(&mut out, fill(reference)?.as_ref(), longest)?,
+                Part::Words(reference) => words(&mut out, Raw::of(fill(reference)?.as_ref()), longest)?,
             }
         }
         Ok(out)
@@ -120,13 +127,22 @@ fn raw(text: Option<&[u8]>) -> Option<Part> {
     text.filter(|text| !text.is_empty()).map(|text| Part::Raw(text.into()))
 }
 
+fn put(out: &mut Vec<u8>, more: &[u8], longest: Bound) -> Result<(), Bound> {
+    longest.admits(out.len().saturating_add(more.len()))?;
+    out.extend_from_slice(more);
+    Ok(())
+}
+
 /// Writes a value into a string: a text as it is, anything else as its JSON.
-fn words(out: &mut Vec<u8>, value: Raw<'_>) {
+fn words(out: &mut Vec<u8>, value: Raw<'_>, longest: Bound) -> Result<(), Bound> {
     if value.kind() == Kind::String {
         // What stands between its quotes is escaped already.
-        return out.extend_from_slice(value.0.get(1..value.0.len().saturating_sub(1)).unwrap_or_default());
+        return put(out, value.0.get(1..value.0.len().saturating_sub(1)).unwrap_or_default(), longest);
     }
-    escaped(out, value.spelling());
+    let text = value.spelling();
+    longest.admits(out.len().saturating_add(write::escaped_len(text)))?;
+    escaped(out, text);
+    Ok(())
 }
 
 fn escaped(out: &mut Vec<u8>, text: &str) {
@@ -188,6 +204,7 @@ impl<'a> Reading<'a, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Limit;
     use alloc::borrow::ToOwned;
     use alloc::collections::BTreeMap;
     use alloc::string::String;
@@ -199,8 +216,11 @@ mod tests {
         let scope = Scope { ids: &ids, iterates: true };
         let pattern = Pattern::read(Raw::of(text.as_bytes()), &Pointer::default(), scope, &mut faults);
         assert_eq!(faults.0, [], "{text}");
-        let fill = |_: &Reference| Ok::<_, ()>(with.as_bytes());
-        assert_eq!(String::from_utf8(pattern.fill(fill).unwrap()).unwrap(), filled, "{text}");
+        let fill = |_: &Reference| Ok::<_, Bound>(with.as_bytes());
+        let within = |most| pattern.fill(Bound { limit: Limit::BodyBytes, most }, fill);
+        let whole = within(filled.len()).unwrap();
+        assert_eq!(String::from_utf8(whole).unwrap(), filled, "{text}");
+        assert!(within(filled.len() - 1).is_err(), "no byte more than there may be: {text}");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! References: where a step takes a value from.
 //!
 //! The value of a step that a pointer starts at is the `structuredContent` of its result; without one, its text if the
-//! result holds one text and nothing else, read as JSON as soon as a pointer reaches into it; otherwise its `content`.
+//! result holds one text and nothing else; otherwise its `content`. A text that is JSON is read as such as soon as a pointer
+//! goes on within it.
 //! `"of": "result"` starts at the whole result instead. The value of a step with `for_each` is the array of those values.
 
 use alloc::borrow::ToOwned;

@@ -13,7 +13,7 @@ use super::fault::Faults;
 use super::fields::Fields;
 use super::nearest::unknown;
 use super::raw::{Kind, Raw};
-use super::reference::{Scope, Source};
+use super::reference::{Reference, Scope, Source};
 use super::{ForEach, OnError, Pattern, Plan, Pointer, Retry, Step};
 use crate::{Limit, Limits};
 
@@ -116,12 +116,14 @@ impl Reading<'_, '_> {
             None => Pattern::from(Raw(b"{}")),
         };
         let when = fields.get("when").and_then(|(value, at)| Condition::read(value, &at, scope, self.faults));
+        let after = self.depends_on(&fields);
         let mut step = Step {
             // What is missing was said; the rest is looked at all the same.
             id: id.unwrap_or_default(),
             tool: tool.unwrap_or_default(),
             arguments,
-            after: self.depends_on(&fields),
+            after,
+            needs: BTreeSet::new(),
             for_each: for_each.flatten(),
             when: when.map(Box::new),
             retry: self.retry(&fields),
@@ -129,12 +131,15 @@ impl Reading<'_, '_> {
             on_error: self.on_error(&fields),
             repeatable: false,
         };
-        let mut sources = BTreeSet::new();
-        step.visit(&mut |reference| match reference.source {
-            Source::Step(step) => drop(sources.insert(step)),
+        let (mut sources, mut needs) = (BTreeSet::new(), step.after.clone());
+        let into = |set: &mut BTreeSet<usize>, reference: &Reference| match reference.source {
+            Source::Step(step) => drop(set.insert(step)),
             Source::Index | Source::Item => {}
-        });
+        };
+        step.visit(&mut |reference| into(&mut sources, reference));
+        step.visit_needed(&mut |reference| into(&mut needs, reference));
         step.after.append(&mut sources);
+        step.needs = needs;
         Some(step)
     }
 
@@ -197,7 +202,7 @@ impl Reading<'_, '_> {
         let attempts = fields.whole("attempts", 1..=most, self.faults);
         let backoff = fields.millis("backoff_ms", self.limits.step_backoff, self.faults);
         let attempts = attempts.and_then(|attempts| u32::try_from(attempts).ok()).unwrap_or(1);
-        Retry { attempts, backoff: backoff.unwrap_or(BACKOFF) }
+        Retry { attempts, backoff: backoff.unwrap_or(BACKOFF), is_own: true }
     }
 
     fn on_error(&mut self, fields: &Fields<'_>) -> OnError {

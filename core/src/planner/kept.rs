@@ -57,7 +57,8 @@ impl Kept {
         }
     }
 
-    fn remove(&mut self, name: &Name) {
+    /// Forgets a plan.
+    pub(crate) fn remove(&mut self, name: &Name) {
         if let Some(plan) = self.plans.remove(name) {
             self.bytes = self.bytes.saturating_sub(plan.len());
             self.order.retain(|kept| kept != name);

@@ -96,6 +96,8 @@ fields! {
     InputRequests = Body "inputRequests",
     /// `supportedVersions` of a result.
     SupportedVersions = Body "supportedVersions",
+    /// `task` of the body.
+    Task = Body "task",
     /// `taskId` of the body.
     TaskId = Body "taskId",
     /// `level` of the body.

@@ -22,6 +22,16 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// How many bytes `text` takes within a JSON string.
+pub fn escaped_len(text: &str) -> usize {
+    let bytes = text.bytes().map(|byte| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    });
+    bytes.sum()
+}
+
 /// A successful response. `id` and `result` are raw JSON.
 pub fn result(id: &str, result: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(id.len().saturating_add(result.len()).saturating_add(40));

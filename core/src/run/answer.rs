@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use crate::plan::{Kind, Pointer, Raw, Root};
-use crate::rpc::{JsonLimits, decode_string, scan, write};
+use crate::plan::{Kind, Raw, Root};
+use crate::rpc::write;
 
 /// The raw JSON of a `CallToolResult`, with the place of what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,8 +12,6 @@ pub struct Answer {
     result: Bytes,
     /// Its `structuredContent`, its one text, or its `content`.
     said: Bytes,
-    /// Whether that is the one text.
-    is_text: bool,
     /// Whether it says that the tool has failed.
     is_error: bool,
 }
@@ -33,7 +31,7 @@ impl Answer {
         let text = content.filter(|_| structured.is_none()).and_then(only_text);
         let said = structured.or(text).or(content).unwrap_or(Raw(b"null"));
         let said = if said.0 == b"null" { Bytes::from_static(b"null") } else { result.slice_ref(said.0) };
-        Self { said, is_text: text.is_some(), is_error, result }
+        Self { result, said, is_error }
     }
 
     /// The answer that stands for a call without one.
@@ -60,26 +58,12 @@ impl Answer {
         raw.text().map_or_else(|| raw.spelling().into(), alloc::borrow::Cow::into_owned)
     }
 
-    /// The raw JSON that a pointer leads to, as [`Root`] says; a text is read as JSON when a pointer reaches into it.
-    pub fn at(&self, root: Root, pointer: &Pointer, limits: JsonLimits) -> Option<Bytes> {
-        let whole = if root == Root::Result { &self.result } else { &self.said };
-        if pointer.is_empty() {
-            return Some(whole.clone());
+    /// The raw JSON that a pointer starts at, as [`Root`] says.
+    pub fn at(&self, root: Root) -> &Bytes {
+        match root {
+            Root::Result => &self.result,
+            Root::Value => &self.said,
         }
-        if root == Root::Value && self.is_text {
-            return within_text(&self.said, pointer, limits);
-        }
-        pointer.within(Raw::of(whole)).map(|found| whole.slice_ref(found.0))
-    }
-
-    /// What it says as an array: also one that its text holds.
-    pub fn array(&self, limits: JsonLimits) -> Option<Bytes> {
-        let said = if self.is_text {
-            within_text(&self.said, &Pointer::default(), limits)?
-        } else {
-            self.said.clone()
-        };
-        (Raw::of(&said).kind() == Kind::Array).then_some(said)
     }
 }
 
@@ -92,21 +76,19 @@ fn only_text(content: Raw<'_>) -> Option<Raw<'_>> {
     text.filter(|text| is_text && text.kind() == Kind::String)
 }
 
-fn within_text(raw: &[u8], pointer: &Pointer, limits: JsonLimits) -> Option<Bytes> {
-    let text = decode_string(raw)?;
-    scan(text.as_bytes(), limits, false).ok()?;
-    pointer.within(Raw::of(text.as_bytes())).map(|found| Bytes::copy_from_slice(found.0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Limits;
+    use crate::plan::{Allowance, Bound, Pointer};
+    use crate::rpc::JsonLimits;
+    use crate::{Limit, Limits};
 
     fn check(result: &'static str, root: Root, pointer: &str, expected: Option<&str>) {
         let answer = Answer::read(Bytes::from_static(result.as_bytes()));
         let pointer = Pointer::parse(pointer).unwrap();
-        let found = answer.at(root, &pointer, JsonLimits::of_upstreams(&Limits::default()));
+        let bound = Bound { limit: Limit::StepReadBytes, most: 1_000 };
+        let json = JsonLimits::of_upstreams(&Limits::default());
+        let found = pointer.within(answer.at(root), json, &mut Allowance::new(bound, bound)).unwrap();
         assert_eq!(found.as_deref(), expected.map(str::as_bytes), "{result} {pointer}");
     }
 
@@ -124,6 +106,9 @@ mod tests {
         check(two, Root::Value, "/1/text", Some(r#""2""#));
         check(r#"{"content":[{"type":"image","data":"x"}]}"#, Root::Value, "/0/data", Some(r#""x""#));
         check("{}", Root::Value, "", Some("null"));
+        let within = r#"{"content":[{"type":"text","text":"{\"k\":[7]}"}],"structuredContent":{"content":"{\"k\":[7]}"}}"#;
+        check(within, Root::Value, "/content/k/0", Some("7"));
+        check(within, Root::Result, "/content/0/text/k/0", Some("7"));
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn check(title: &str, text: &str, answers: &str, output: &str) {
         run.handle(now, Event::StepAnswered(start.unit, answer.clone()));
     }
     assert_eq!(run.status(), Status::Done, "{title}: {:?}", run.report(now, 0));
-    let given = run.output();
+    let given = run.output().unwrap();
     assert_eq!(
         canonical(&given),
         canonical(output.trim().as_bytes()),

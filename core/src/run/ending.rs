@@ -4,15 +4,18 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::step::{Element, Ended, Missing};
+use super::prepare::Led;
+use super::step::{Element, Ended, Missing, StepState};
 use super::{Answer, Failure, Happened, Run, Status, Unit};
-use crate::plan::{OnError, Raw};
+use crate::plan::{Bound, OnError};
 use crate::{Limit, Timestamp};
 
 impl Run {
-    /// Begins the steps that wait for nothing any more. One that comes to nothing at once may free others.
+    /// Begins the steps that wait for nothing any more, as far as that is a turn's work. One that comes to nothing at once may
+    /// free others.
     pub(super) fn begin_all(&mut self, now: Timestamp) {
-        while let Some(step) = self.to_begin.pop_front() {
+        while self.worked < self.bounds.turn || self.stopped.is_some() {
+            let Some(step) = self.to_begin.pop_front() else { return };
             match self.begin(now, step) {
                 Ok(()) => self.requeue(step),
                 Err(Unbegun::Ended(ended)) => self.end_step(now, step, ended),
@@ -31,33 +34,24 @@ impl Run {
             let ended = self.steps.get(**before).and_then(|state| state.ended.as_ref());
             matches!(ended, Some(Ended::Failed | Ended::SkippedWithRest(_)))
         };
-        if let Some(before) = step.after.iter().find(failed).and_then(|before| plan.steps.get(*before)) {
+        if let Some(before) = step.needs.iter().find(failed).and_then(|before| plan.steps.get(*before)) {
             let words = format!("step {} has not succeeded", before.id);
             return Err(Unbegun::Ended(Ended::SkippedWithRest(words)));
         }
-        let elements = match &step.for_each {
-            None => 1,
-            Some(each) => {
-                let array = self.array(&each.over).map_err(|missing| match missing {
-                    Missing::Nothing(words) => Unbegun::Failed(words),
-                    Missing::Skipped(id) => Unbegun::Ended(Ended::Skipped(format!("step {id} was skipped"))),
-                })?;
-                let items = Raw::of(&array).elements();
-                let items: Vec<_> = items.into_iter().map(|item| array.slice_ref(item.0)).collect();
-                let elements = items.len();
-                self.steps.get_mut(index).into_iter().for_each(|state| state.items.clone_from(&items));
-                elements
-            }
-        };
+        let items = self.items(index, step).map_err(|missing| match missing {
+            Missing::Nothing(words) => Unbegun::Failed(words),
+            Missing::Skipped(id) => Unbegun::Ended(Ended::Skipped(format!("step {id} was skipped"))),
+            Missing::TooMuch(bound) => Unbegun::Failed(format!("{bound}")),
+        })?;
+        let elements = items.as_ref().map_or(1, Vec::len);
         let calls = self.calls.saturating_add(elements);
         if calls > self.most_calls {
-            let (limit, most) = (Limit::RunCalls, self.most_calls);
-            return Err(Unbegun::Failed(format!(
-                "limit {limit} reached ({most}): it has {elements} elements"
-            )));
+            let bound = Bound { limit: Limit::RunCalls, most: self.most_calls };
+            return Err(Unbegun::Failed(format!("{bound}: it has {elements} elements")));
         }
         self.calls = calls;
         let Some(state) = self.steps.get_mut(index) else { return Ok(()) };
+        state.items = items.unwrap_or_default();
         state.elements.resize_with(elements, Element::default);
         (state.left, state.begun) = (elements, true);
         if elements > 0 {
@@ -124,7 +118,8 @@ impl Run {
     pub(super) fn end_step(&mut self, now: Timestamp, step: usize, ended: Ended) {
         let Some(state) = self.steps.get_mut(step).filter(|state| state.ended.is_none()) else { return };
         state.ended = Some(ended);
-        (state.items, state.holes) = (Vec::new(), None);
+        (state.items, state.led) = (Vec::new(), Led::default());
+        self.held = self.held.saturating_sub(core::mem::take(&mut state.held));
         self.left = self.left.saturating_sub(1);
         for dependent in self.dependents.get(step).cloned().unwrap_or_default() {
             let Some(state) = self.steps.get_mut(dependent) else { continue };
@@ -143,6 +138,7 @@ impl Run {
     pub(super) fn stop(&mut self, now: Timestamp, status: Status) {
         self.stopped.get_or_insert(status);
         self.ready.clear();
+        self.end_pauses(now);
         for step in 0..self.steps.len() {
             self.end_if_over(now, step);
         }
@@ -154,6 +150,7 @@ impl Run {
             return Vec::new();
         }
         self.stopped.get_or_insert(status);
+        self.end_pauses(now);
         let running: Vec<Unit> = self.running().collect();
         let words = format!("{}; the outcome is unknown", why_not_begun(status));
         for unit in &running {
@@ -167,6 +164,51 @@ impl Run {
         }
         self.stop(now, status);
         running
+    }
+
+    /// What was to be tried again has failed as it did the last time.
+    fn end_pauses(&mut self, now: Timestamp) {
+        for step in 0..self.steps.len() {
+            let elements = self.steps.get(step).map_or(0, |state| state.elements.len());
+            for element in 0..elements {
+                let Some(state) = self.steps.get_mut(step) else { continue };
+                let Some((failure, answer)) = state.end_pause(element) else { continue };
+                self.settle_failed(now, Unit { step, element }, failure, answer);
+            }
+        }
+    }
+
+    /// A call has failed for good: that is kept, and its step knows of it.
+    pub(super) fn settle_failed(
+        &mut self,
+        now: Timestamp,
+        unit: Unit,
+        failure: Failure,
+        answer: Option<Answer>,
+    ) {
+        let goes_on = self.on_error(unit.step) == OnError::Continue;
+        let answer = answer.unwrap_or_else(|| Answer::of_failure(&failure.words));
+        self.keep(unit, answer.result().len());
+        if let Some(state) = self.steps.get_mut(unit.step) {
+            state.failure.get_or_insert((failure.words, failure.happened));
+            state.failed = state.failed.saturating_add(1);
+            state.halted = !goes_on;
+        }
+        self.settle(now, unit, Element::Failed(answer, failure.happened));
+    }
+
+    /// Whether it has failed for what its plan says: a server has refused a call, or a reference led nowhere. That a server
+    /// was away is not the plan's fault.
+    pub fn was_planned_badly(&self) -> bool {
+        let is_bad = |(step, state): (usize, &StepState)| {
+            let bad = match state.failure {
+                Some((_, Happened::Failed)) => true,
+                Some((_, Happened::Nothing)) => state.calls == 0,
+                Some((_, Happened::Unknown)) | None => false,
+            };
+            bad && self.on_error(step) == OnError::Fail
+        };
+        self.status() == Status::Failed && self.steps.iter().enumerate().any(is_bad)
     }
 
     /// The calls that are under way.

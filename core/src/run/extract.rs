@@ -1,9 +1,9 @@
 //! Parts of what a run keeps, as text: a range of a value, or the places at which it holds what is looked for.
 
 use alloc::borrow::Cow;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::Write as _;
 
 use crate::plan::Raw;
 use crate::rpc::write;
@@ -75,31 +75,32 @@ fn spellings(words: &str) -> Vec<Cow<'_, str>> {
     let mut quoted = Vec::new();
     write::string(&mut quoted, words);
     let quoted = String::from_utf8(quoted).unwrap_or_default();
-    let minimal = quoted.trim_start_matches('"').strip_suffix('"').unwrap_or_default().into();
-    let mut all = Vec::from([Cow::Borrowed(words), Cow::Owned(minimal)]);
+    let minimal = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default();
+    let mut all = Vec::from([Cow::Borrowed(words), Cow::Owned(minimal.into())]);
     if !words.is_ascii() {
-        all.push(Cow::Owned(ascii(&quoted)));
+        all.push(Cow::Owned(ascii(minimal)));
     }
     all
 }
 
-/// A quoted text without its quotes, with all escaped that is not ASCII.
-fn ascii(quoted: &str) -> String {
-    let mut text = String::new();
-    for letter in quoted.trim_matches('"').chars() {
+/// A text with all escaped that is not ASCII.
+fn ascii(text: &str) -> String {
+    let mut escaped = String::new();
+    for letter in text.chars() {
         if letter.is_ascii() {
-            text.push(letter);
+            escaped.push(letter);
         } else {
-            let mut units = [0; 2];
-            letter.encode_utf16(&mut units).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                let _infallible = write!(escaped, "\\u{unit:04x}");
+            }
         }
     }
-    text
+    escaped
 }
 
-fn shown(value: &[u8]) -> String {
+fn shown(value: &[u8]) -> Cow<'_, str> {
     let raw = Raw::of(value);
-    raw.text().map_or_else(|| raw.spelling().into(), Cow::into_owned)
+    raw.text().unwrap_or_else(|| Cow::Borrowed(raw.spelling()))
 }
 
 /// The last place at or before `at` where a character begins.

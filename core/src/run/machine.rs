@@ -7,10 +7,10 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
 
-use super::resolve::Local;
+use super::prepare::Unprepared;
 use super::step::{Element, Ended, Missing, StepState, width};
 use super::{Answer, Event, Failure, Happened, Mark, Start, Status, Unit};
-use crate::plan::{OnError, Plan, Reference, Source};
+use crate::plan::{Bound, OnError, Plan};
 use crate::rpc::JsonLimits;
 use crate::{Limit, Limits, Timestamp};
 
@@ -41,10 +41,41 @@ pub struct Run {
     pub(super) began: Timestamp,
     pub(super) ended: Option<Timestamp>,
     pub(super) most_calls: usize,
-    most_bytes: usize,
-    most_argument_bytes: usize,
+    pub(super) bounds: Bounds,
+    /// Bytes that steps hold beside their results.
+    pub(super) held: usize,
+    /// Bytes that were read and written for values since it was last told or asked something.
+    pub(super) worked: usize,
     /// What has become of calls since it was asked last.
     pub(super) marks: Vec<Mark>,
+}
+
+/// What its values may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// The arguments of a call, and what a condition puts together.
+    pub arguments: Bound,
+    /// The array of a `for_each`, and the output that a plan says.
+    pub values: Bound,
+    /// What is read for any of them.
+    pub reads: Bound,
+    /// What is kept.
+    pub kept: Bound,
+    /// What is read and written in one go.
+    pub turn: usize,
+}
+
+impl Bounds {
+    fn of(limits: &Limits) -> Self {
+        let bound = |limit, most| Bound { limit, most };
+        Self {
+            arguments: bound(Limit::BodyBytes, limits.body_bytes),
+            values: bound(Limit::MessageBytes, limits.message_bytes),
+            reads: bound(Limit::StepReadBytes, limits.step_read_bytes),
+            kept: bound(Limit::RunBytes, limits.run_bytes),
+            turn: limits.run_turn_bytes,
+        }
+    }
 }
 
 impl Run {
@@ -80,8 +111,9 @@ impl Run {
             began: now,
             ended: None,
             most_calls: limits.run_calls,
-            most_bytes: limits.run_bytes,
-            most_argument_bytes: limits.body_bytes,
+            bounds: Bounds::of(limits),
+            held: 0,
+            worked: 0,
             marks: Vec::new(),
             plan,
         };
@@ -120,15 +152,25 @@ impl Run {
         first.into_iter().chain(until).min().filter(|_| self.ended.is_none())
     }
 
-    /// Whether [`Run::next`] may have something to start.
+    /// Whether [`Run::next`] may have something to start. It may have to be asked again: it does not work for long at a time.
     pub fn can_start(&self) -> bool {
+        self.has_ready() || (self.stopped.is_none() && !self.to_begin.is_empty())
+    }
+
+    fn has_ready(&self) -> bool {
         self.stopped.is_none() && self.in_flight < self.plan.max_parallel && !self.ready.is_empty()
+    }
+
+    /// Bytes that were read and written for values when it was last told or asked something.
+    pub fn worked(&self) -> usize {
+        self.worked
     }
 
     /// Takes an event. Returns the calls that are to be given up: their servers are told, and nothing that is heard of
     /// them counts any more.
     pub fn handle(&mut self, now: Timestamp, event: Event) -> Vec<Unit> {
         let mut given_up = Vec::new();
+        self.worked = 0;
         match event {
             Event::Cancelled => given_up = self.stop_all(now, Status::Cancelled),
             Event::StepAnswered(unit, result) => self.on_answered(now, unit, result),
@@ -145,7 +187,9 @@ impl Run {
 
     /// The next call that may start now. It counts as under way from then on.
     pub fn next(&mut self, now: Timestamp) -> Option<Start> {
-        while self.can_start() {
+        self.worked = 0;
+        self.begin_all(now);
+        while self.has_ready() && self.worked < self.bounds.turn {
             let step = self.ready.pop_front()?;
             let width = self.plan.steps.get(step).map_or(1, width);
             let Some(state) = self.steps.get_mut(step) else { continue };
@@ -166,6 +210,10 @@ impl Run {
                 Err(Unprepared::LeftOut) => self.settle(now, unit, Element::Skipped),
                 Err(Unprepared::Missing(Missing::Nothing(words))) => {
                     self.give_up(now, unit, Failure { words, happened: Happened::Nothing }, None);
+                }
+                Err(Unprepared::Missing(Missing::TooMuch(bound))) => {
+                    let failure = Failure { words: format!("{bound}"), happened: Happened::Nothing };
+                    self.give_up(now, unit, failure, None);
                 }
                 Err(Unprepared::Missing(Missing::Skipped(id))) => {
                     self.end_step(now, step, Ended::Skipped(format!("step {id} was skipped")));
@@ -199,61 +247,10 @@ impl Run {
         }
     }
 
-    /// The arguments of a call, if it is to be made at all.
-    fn prepare(&mut self, unit: Unit) -> Result<Bytes, Unprepared> {
-        let plan = Arc::clone(&self.plan);
-        let Some(step) = plan.steps.get(unit.step) else { return Err(Unprepared::LeftOut) };
-        let item = self.steps.get(unit.step).and_then(|state| state.items.get(unit.element)).cloned();
-        let local = Local { item: item.as_ref(), index: unit.element };
-        if let Some(when) = &step.when {
-            let holds = when.holds(&mut |reference| self.resolve(reference, local).ok());
-            match holds {
-                Ok(true) => {}
-                Ok(false) => return Err(Unprepared::LeftOut),
-                Err(words) => return Err(Unprepared::Missing(Missing::Nothing(words))),
-            }
-        }
-        let mut holes = self.holes(unit.step, step.arguments.references())?.into_iter();
-        let filled = step.arguments.fill(|reference| match holes.next().flatten() {
-            Some(value) => Ok(value),
-            None => self.resolve(reference, local),
-        });
-        let filled = filled.map_err(Unprepared::Missing)?;
-        if filled.len() > self.most_argument_bytes {
-            let words =
-                format!("limit {} reached ({}) by the arguments", Limit::BodyBytes, self.most_argument_bytes);
-            return Err(Unprepared::Missing(Missing::Nothing(words)));
-        }
-        Ok(filled.into())
-    }
-
-    /// What the references of a step to others lead to: looked up once, however many elements there are.
-    fn holes<'a>(
-        &mut self,
-        step: usize,
-        references: impl Iterator<Item = &'a Reference>,
-    ) -> Result<Vec<Option<Bytes>>, Unprepared> {
-        if let Some(holes) = self.steps.get(step).and_then(|state| state.holes.clone()) {
-            return holes.map_err(Unprepared::Missing);
-        }
-        let nowhere = Local { item: None, index: 0 };
-        let resolve = |reference: &Reference| match reference.source {
-            Source::Index | Source::Item => Ok(None),
-            Source::Step(_) => self.resolve(reference, nowhere).map(Some),
-        };
-        let holes: Result<Vec<Option<Bytes>>, Missing> = references.map(resolve).collect();
-        if let Some(state) = self.steps.get_mut(step) {
-            state.holes = Some(holes.clone());
-        }
-        holes.map_err(Unprepared::Missing)
-    }
-
     fn on_answered(&mut self, now: Timestamp, unit: Unit, result: Bytes) {
         let Some(tries) = self.take_running(now, unit) else { return };
-        let bytes = self.bytes.saturating_add(result.len());
-        if bytes > self.most_bytes {
-            let words =
-                format!("limit {} reached ({}): its result is not kept", Limit::RunBytes, self.most_bytes);
+        if let Err(bound) = self.bounds.kept.admits(self.bytes.saturating_add(result.len())) {
+            let words = format!("{bound}: its result is not kept");
             return self.give_up(now, unit, Failure { words, happened: Happened::Failed }, None);
         }
         let answer = Answer::read(result);
@@ -278,7 +275,7 @@ impl Run {
         let state = self.steps.get_mut(unit.step)?;
         let Some(Element::Running { tries, since }) = state.elements.get(unit.element) else { return None };
         let (tries, since) = (*tries, *since);
-        state.set(unit.element, Element::Pausing { tries, since });
+        state.set(unit.element, Element::Pausing { tries, since, after: None });
         state.in_flight = state.in_flight.saturating_sub(1);
         state.spent = state.spent.saturating_add(now.since(since));
         state.span = state.span.map(|(first, _)| (first, now));
@@ -305,7 +302,7 @@ impl Run {
             let pause: Duration = step.retry.backoff.saturating_mul(doubled);
             self.timers.insert((now.after(pause), unit));
             if let Some(state) = self.steps.get_mut(unit.step) {
-                state.setback = Some((failure.words, failure.happened));
+                state.pause(unit.element, failure, answer);
             }
             self.mark_once(now, unit);
             return self.requeue(unit.step);
@@ -315,26 +312,10 @@ impl Run {
 
     /// A call has failed for good.
     fn give_up(&mut self, now: Timestamp, unit: Unit, failure: Failure, answer: Option<Answer>) {
-        let on_error = self.plan.steps.get(unit.step).map_or(OnError::Fail, |step| step.on_error);
-        let answer = answer.unwrap_or_else(|| Answer::of_failure(&failure.words));
-        self.keep(unit, answer.result().len());
-        if let Some(state) = self.steps.get_mut(unit.step) {
-            state.failure.get_or_insert((failure.words, failure.happened));
-            state.failed = state.failed.saturating_add(1);
-            state.halted = on_error != OnError::Continue;
-        }
-        self.settle(now, unit, Element::Failed(answer, failure.happened));
-        if on_error == OnError::Fail {
+        self.settle_failed(now, unit, failure, answer);
+        if self.on_error(unit.step) == OnError::Fail {
             self.stop(now, Status::Failed);
         }
         self.requeue(unit.step);
     }
-}
-
-/// Why a call is not made.
-enum Unprepared {
-    /// Its condition does not hold.
-    LeftOut,
-    /// What it is to be made of is not there.
-    Missing(Missing),
 }

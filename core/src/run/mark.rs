@@ -91,7 +91,9 @@ impl StepState {
     /// How often an element was tried, and since when the last time.
     pub(super) fn tried(&self, element: usize) -> Option<(u32, Timestamp)> {
         match self.elements.get(element)? {
-            Element::Pausing { tries, since } | Element::Running { tries, since } => Some((*tries, *since)),
+            Element::Pausing { tries, since, .. } | Element::Running { tries, since } => {
+                Some((*tries, *since))
+            }
             Element::Answered(_)
             | Element::Failed(..)
             | Element::Lost

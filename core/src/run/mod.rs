@@ -17,6 +17,7 @@ mod extract;
 mod machine;
 mod mark;
 mod output;
+mod prepare;
 mod report;
 mod resolve;
 mod restore;
@@ -132,3 +133,5 @@ mod cookbook;
 mod properties;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod values;

@@ -7,16 +7,24 @@ use bytes::Bytes;
 
 use super::Run;
 use super::resolve::Local;
-use crate::plan::{Pointer, Raw, Reference, Root, Source};
+use super::step::Missing;
+use crate::plan::{Allowance, Bound, Pointer, Reference, Root, Source};
 use crate::rpc::write;
 
 impl Run {
-    /// The raw JSON that goes to the caller. What failed or was not done is null, unless its plan says otherwise.
-    pub fn output(&self) -> Bytes {
+    /// The raw JSON that goes to the caller. What failed or was not done is null, unless its plan says otherwise. The error is
+    /// the bound that it would go beyond.
+    pub fn output(&self) -> Result<Bytes, Bound> {
         if let Some(output) = &self.plan.output {
-            let filled = output.fill(|reference| Ok::<_, ()>(self.shown(reference)));
-            return filled.unwrap_or_default().into();
+            let mut allowance = self.allowance(self.bounds.values);
+            if let Some(reference) = output.only() {
+                return self.shown(reference, &mut allowance);
+            }
+            let longest = allowance.longest();
+            return output.fill(longest, |it| self.shown(it, &mut allowance)).map(Bytes::from);
         }
+        // Each value is there once: all of them are no longer than what is kept.
+        let mut allowance = self.allowance(self.bounds.kept);
         let mut out = Vec::from(b"{");
         for leaf in self.plan.leaves() {
             let Some(step) = self.plan.steps.get(leaf) else { continue };
@@ -25,38 +33,49 @@ impl Run {
             }
             write::string(&mut out, &step.id);
             out.push(b':');
-            out.extend_from_slice(&self.shown(&whole(leaf)));
+            let shown = self.shown(&whole(leaf), &mut allowance)?;
+            allowance.longest().admits(out.len().saturating_add(shown.len()))?;
+            out.extend_from_slice(&shown);
         }
         out.push(b'}');
-        out.into()
+        Ok(out.into())
     }
 
-    fn shown(&self, reference: &Reference) -> Bytes {
+    fn shown(&self, reference: &Reference, allowance: &mut Allowance) -> Result<Bytes, Bound> {
         let null = || Bytes::from_static(b"null");
         let failed = |step: usize| self.steps.get(step).is_some_and(super::step::StepState::has_failed);
         let default = || reference.default.as_deref().map(Bytes::copy_from_slice);
         match reference.source {
-            Source::Step(step) if failed(step) => default().unwrap_or_else(null),
+            Source::Step(step) if failed(step) => Ok(default().unwrap_or_else(null)),
             Source::Index | Source::Item | Source::Step(_) => {
-                self.resolve(reference, Local { item: None, index: 0 }).unwrap_or_else(|_| null())
+                match self.resolve(reference, Local { item: None, index: 0 }, allowance) {
+                    Ok(value) => Ok(value),
+                    Err(Missing::Nothing(_) | Missing::Skipped(_)) => Ok(null()),
+                    Err(Missing::TooMuch(bound)) => Err(bound),
+                }
             }
         }
     }
 
     /// A part of the output, or of what a step says; the error says what there is.
     pub fn value(&self, step: Option<&str>, pointer: &Pointer) -> Result<Bytes, String> {
+        let mut allowance = self.allowance(self.bounds.kept);
         let Some(id) = step else {
-            let output = self.output();
-            let found = pointer.within(Raw::of(&output)).map(|found| output.slice_ref(found.0));
+            let output = self.output().map_err(|bound| format!("{bound} by the output"))?;
+            let found = pointer.within(&output, self.json, &mut allowance);
+            let found = found.map_err(|bound| format!("{bound}"))?;
             return found.ok_or_else(|| format!("the output has nothing at {:?}", pointer.to_string()));
         };
         let Some(step) = self.plan.steps.iter().position(|step| step.id == id) else {
             let ids: Vec<&str> = self.plan.steps.iter().map(|step| step.id.as_str()).collect();
             return Err(format!("there is no step {id:?}; the steps are {}", ids.join(", ")));
         };
-        let reference = Reference { pointer: pointer.clone(), ..whole(step) };
-        self.resolve(&reference, Local { item: None, index: 0 })
-            .map_err(|_| format!("step {id} has nothing at {:?}", pointer.to_string()))
+        self.value_at(step, Root::Value, pointer, &mut allowance).map_err(|missing| match missing {
+            Missing::Nothing(_) | Missing::Skipped(_) => {
+                format!("step {id} has nothing at {:?}", pointer.to_string())
+            }
+            Missing::TooMuch(bound) => format!("{bound} by the result of step {id}"),
+        })
     }
 }
 

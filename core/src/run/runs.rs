@@ -26,6 +26,10 @@ pub struct Runs {
     /// Those with which something has happened since it was asked last.
     changed: BTreeSet<RunId>,
     usage: Usage,
+    /// Bytes that were read and written for values in this turn.
+    worked: usize,
+    /// Whether something is left for the next turn.
+    behind: bool,
 }
 
 /// What all runs take.
@@ -103,6 +107,16 @@ impl Runs {
         given_up.unwrap_or_default()
     }
 
+    /// Others have had their turn since anything started.
+    pub fn begin_turn(&mut self) {
+        (self.worked, self.behind) = (0, false);
+    }
+
+    /// Whether what may start was left for the next turn.
+    pub fn are_behind(&self) -> bool {
+        self.behind
+    }
+
     /// The next call that may start: of the run whose turn it is, among those that may begin something.
     pub fn next(
         &mut self,
@@ -112,6 +126,10 @@ impl Runs {
     ) -> Option<(RunId, Start)> {
         while self.usage.in_flight < limits.project_run_calls {
             let at = self.turns.iter().position(|id| may_begin(*id))?;
+            self.behind = self.worked >= limits.run_turn_bytes;
+            if self.behind {
+                return None;
+            }
             let id = self.turns.remove(at)?;
             self.queued.remove(&id);
             let start = self.change(id, |run| run.next(now)).flatten();
@@ -157,6 +175,7 @@ impl Runs {
         let (in_flight, bytes) = (run.in_flight(), run.bytes());
         self.changed.insert(id);
         let changed = change(run);
+        self.worked = self.worked.saturating_add(run.worked());
         let Usage { in_flight: all, bytes: kept } = &mut self.usage;
         *all = all.saturating_add(run.in_flight()).saturating_sub(in_flight);
         *kept = kept.saturating_add(run.bytes()).saturating_sub(bytes);

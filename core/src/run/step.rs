@@ -1,13 +1,16 @@
 //! How one step of a run stands.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
 
-use super::{Answer, Happened};
+use super::prepare::Led;
+use super::{Answer, Failure, Happened};
 use crate::Timestamp;
+use crate::plan::Bound;
 
 /// A step of a run.
 #[derive(Debug, Default)]
@@ -22,9 +25,10 @@ pub(super) struct StepState {
     pub items: Vec<Bytes>,
     /// One for each item, or one.
     pub elements: Vec<Element>,
-    /// What the holes of its arguments are filled with, where that is the same for all elements; read when it is needed
-    /// first.
-    pub holes: Option<Result<Vec<Option<Bytes>>, Missing>>,
+    /// What is the same for all of its elements.
+    pub led: Led,
+    /// Bytes that it holds until it ends, beside its results.
+    pub held: usize,
     /// The first element that was never tried.
     pub next: usize,
     /// Elements that are to be tried again.
@@ -45,8 +49,6 @@ pub(super) struct StepState {
     pub bytes: usize,
     /// The first failure of an element.
     pub failure: Option<(String, Happened)>,
-    /// Why a try has failed that is to be followed by another.
-    pub setback: Option<(String, Happened)>,
     /// Elements that have failed.
     pub failed: usize,
     /// Whether nothing more of it begins.
@@ -62,8 +64,8 @@ pub(super) enum Element {
     Failed(Answer, Happened),
     /// It has an answer that was not kept when the hub was started again.
     Lost,
-    /// It is tried again in a while.
-    Pausing { tries: u32, since: Timestamp },
+    /// It is tried again in a while; why, and its answer, if there was one.
+    Pausing { tries: u32, since: Timestamp, after: Option<Box<(Failure, Option<Answer>)>> },
     /// It is under way.
     Running { tries: u32, since: Timestamp },
     /// It was left out.
@@ -95,6 +97,14 @@ pub(super) enum Missing {
     Nothing(String),
     /// Its step was not done.
     Skipped(String),
+    /// It is more than there may be.
+    TooMuch(Bound),
+}
+
+impl From<Bound> for Missing {
+    fn from(bound: Bound) -> Self {
+        Self::TooMuch(bound)
+    }
 }
 
 impl StepState {
@@ -116,6 +126,26 @@ impl StepState {
         let element = self.next.saturating_add(ahead?);
         self.next = element.saturating_add(1);
         Some((element, 0))
+    }
+
+    /// An element has failed, and is tried again in a while.
+    pub(super) fn pause(&mut self, element: usize, failure: Failure, answer: Option<Answer>) {
+        if let Some(Element::Pausing { after, .. }) = self.elements.get_mut(element) {
+            *after = Some(Box::new((failure, answer)));
+        }
+    }
+
+    /// Why an element was to be tried again, and its answer, if it had one.
+    pub(super) fn end_pause(&mut self, element: usize) -> Option<(Failure, Option<Answer>)> {
+        match self.elements.get_mut(element)? {
+            Element::Pausing { after, .. } => after.take().map(|after| *after),
+            Element::Answered(_)
+            | Element::Failed(..)
+            | Element::Lost
+            | Element::Running { .. }
+            | Element::Skipped
+            | Element::Waiting => None,
+        }
     }
 
     pub(super) fn set(&mut self, element: usize, to: Element) {

@@ -32,19 +32,19 @@ pub(super) fn plan(text: &str, limits: &Limits) -> Arc<Plan> {
 }
 
 /// A run, and the calls that it has started.
-struct Stage {
-    run: Run,
-    now: Timestamp,
+pub(super) struct Stage {
+    pub run: Run,
+    pub now: Timestamp,
     under_way: Vec<(String, Start)>,
     given_up: Vec<Unit>,
 }
 
 impl Stage {
-    fn of(steps: &str) -> Self {
+    pub(super) fn of(steps: &str) -> Self {
         Self::within(&format!(r#"{{"steps":[{steps}]}}"#), &Limits::default())
     }
 
-    fn within(text: &str, limits: &Limits) -> Self {
+    pub(super) fn within(text: &str, limits: &Limits) -> Self {
         let now = Timestamp(1_000);
         let run = Run::new(plan(text, limits), now, limits);
         let mut stage = Self { run, now, under_way: Vec::new(), given_up: Vec::new() };
@@ -52,7 +52,7 @@ impl Stage {
         stage
     }
 
-    fn start(&mut self) {
+    pub(super) fn start(&mut self) {
         while let Some(start) = self.run.next(self.now) {
             let id = self.run.plan().steps[start.unit.step].id.clone();
             self.under_way.push((id, start));
@@ -60,52 +60,52 @@ impl Stage {
     }
 
     /// The calls under way, as `id(arguments)`.
-    fn calls(&self) -> Vec<String> {
+    pub(super) fn calls(&self) -> Vec<String> {
         let call = |(id, start): &(String, Start)| {
             format!("{id}({})", core::str::from_utf8(&start.arguments).unwrap())
         };
         self.under_way.iter().map(call).collect()
     }
 
-    fn feed(&mut self, event: Event) {
+    pub(super) fn feed(&mut self, event: Event) {
         let given_up = self.run.handle(self.now, event);
         self.under_way.retain(|(_, start)| !given_up.contains(&start.unit));
         self.given_up.extend(given_up);
         self.start();
     }
 
-    fn take(&mut self, id: &str) -> Unit {
+    pub(super) fn take(&mut self, id: &str) -> Unit {
         let at = self.under_way.iter().position(|(own, _)| own == id).expect(id);
         self.under_way.remove(at).1.unit
     }
 
     /// The first call of a step under way is answered with this structure.
-    fn says(&mut self, id: &str, structured: &str) {
+    pub(super) fn says(&mut self, id: &str, structured: &str) {
         let unit = self.take(id);
         let result = format!(r#"{{"content":[],"structuredContent":{structured}}}"#);
         self.feed(Event::StepAnswered(unit, Bytes::from(result)));
     }
 
-    fn fails(&mut self, id: &str, happened: Happened) {
+    pub(super) fn fails(&mut self, id: &str, happened: Happened) {
         let unit = self.take(id);
         self.feed(Event::StepFailed(unit, Failure { words: "broken".to_owned(), happened }));
     }
 
-    fn advance(&mut self, span: u64) {
+    pub(super) fn advance(&mut self, span: u64) {
         self.now = self.now.after(Duration::from_millis(span));
         self.feed(Event::TimerFired);
     }
 
     /// How the steps stand, as `id status`.
-    fn stand(&self) -> String {
+    pub(super) fn stand(&self) -> String {
         let report = self.run.report(self.now, 0);
         let steps: Vec<String> =
             report.steps.iter().map(|step| format!("{} {}", step.id, step.status)).collect();
         steps.join(", ")
     }
 
-    fn output(&self) -> String {
-        String::from_utf8(self.run.output().to_vec()).unwrap()
+    pub(super) fn output(&self) -> String {
+        String::from_utf8(self.run.output().unwrap().to_vec()).unwrap()
     }
 }
 

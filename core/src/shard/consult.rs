@@ -148,6 +148,11 @@ impl Shard {
                 Origin::Goal(_) => {}
             }
         }
+        self.take_up_run(cx, run, caller);
+    }
+
+    /// A next try of a request whose run was begun: it waits for that, or is told its end.
+    pub(super) fn take_up_run(&mut self, cx: &mut Cx<'_>, run: RunId, caller: &Caller) {
         let status = self.runs.get(run).map(crate::run::Run::status);
         let is_waited_for = self.running.get(&run).is_some_and(|running| running.caller.is_some());
         match status {

@@ -71,7 +71,7 @@ fn tells_another_era(revision: Revision, refusal: &Envelope) -> bool {
     if revision.is_modern() {
         let knows = || offered(refusal).iter().any(|text| text == Revision::V2026_07_28.date());
         let is_of_it = [HEADER_MISMATCH, MISSING_CAPABILITY, UNKNOWN_METHOD].contains(&code);
-        !is_of_it && !(is_refused_version && knows())
+        !(is_of_it || is_refused_version && knows())
     } else {
         is_refused_version || code == HEADER_MISMATCH
     }

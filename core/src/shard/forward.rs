@@ -13,6 +13,7 @@ use super::greet::keeps_request;
 use super::keyed::{Known, repeats};
 use super::locate::locate;
 use super::report::called_tool;
+use super::run_tasks::no_task;
 use super::seal::unsealed;
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Shard};
@@ -46,6 +47,9 @@ impl Shard {
             let fault = self.of_unseen(cx, &body).unwrap_or_else(|| unknown(row.route, &body));
             return self.fail(cx, &caller, &fault);
         };
+        if let Some(refusal) = no_task(cx, &caller, (&entry, name.as_deref()), &body) {
+            return self.fail(cx, &caller, &refusal.into());
+        }
         let field = match row.route {
             Route::ByUri => Field::Uri,
             Route::ByReference if body.has(Field::RefName) => Field::RefName,
@@ -193,6 +197,7 @@ impl Shard {
         (caller, lifetime, keyed): (Caller, Lifetime, bool),
         mut request: Request,
     ) {
+        let tries_itself = caller.step.is_some_and(|(run, unit)| self.has_own_retry(run, unit));
         let Some(upstream) = self.upstreams.get_mut(seat) else { return };
         let start = entry.config.as_ref().map_or(ServerSpec::TIMEOUT_S, |server| server.spec.timeout_s);
         let link = upstream.process.ready_link();
@@ -201,7 +206,7 @@ impl Shard {
         let bytes = request.body.bytes().len();
         let revision = upstream.revision;
         let tool = called_tool(&request);
-        let repeats = repeats(cx.limits(), entry, tool.as_deref(), keyed);
+        let repeats = if tries_itself { 0 } else { repeats(cx.limits(), entry, tool.as_deref(), keyed) };
         let keeps = repeats > 0 || link.is_none() || keeps_request(entry, revision, caller.revision);
         if let Some(link) = link {
             let edits = if keeps { request.edits.clone() } else { core::mem::take(&mut request.edits) };
@@ -258,7 +263,10 @@ impl Shard {
     pub(super) fn answer_as_hub(&mut self, cx: &mut Cx<'_>, caller: &Caller, result: &[u8]) {
         let frame = write::result(&caller.id, result);
         match Envelope::parse(frame.into(), crate::rpc::Sender::Upstream, cx.limits()) {
-            Ok(response) => self.relay(cx, caller, &response, Speaker::HUB),
+            Ok(response) => {
+                let speaker = Speaker { revision: caller.revision, ..Speaker::HUB };
+                self.relay(cx, caller, &response, speaker);
+            }
             Err(fault) => self.fail(cx, caller, &fault),
         }
     }

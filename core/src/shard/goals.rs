@@ -21,7 +21,7 @@ use crate::ports::planner::{PlannerFault, Question, Written};
 use crate::rpc::{Envelope, Field};
 use crate::snapshot::Snapshot;
 use crate::upstream::Caller;
-use crate::{Bug, Denied, Exceeded, ExchangeId, KeyId, Limit, Timestamp};
+use crate::{Bug, Denied, Exceeded, ExchangeId, KeyId, Limit, RunId, Timestamp};
 
 mod asking;
 mod begin;
@@ -50,6 +50,8 @@ struct Wish {
     caller: Caller,
     body: Envelope,
     spent: Spent,
+    /// What its run will be called.
+    run: RunId,
 }
 
 /// What is waited for.
@@ -87,6 +89,11 @@ impl Goals {
         self.open.iter().map(|(token, planning)| (*token, &planning.wish.caller))
     }
 
+    /// A plan has turned out not to be good.
+    pub(super) fn forget(&mut self, name: &Name) {
+        self.kept.remove(name);
+    }
+
     /// Whether an answer is waited for.
     pub(super) fn has(&self, token: Token) -> bool {
         self.open.contains_key(&token)
@@ -110,7 +117,7 @@ impl Shard {
     pub(super) fn plan_goal(&mut self, cx: &mut Cx<'_>, caller: &Caller, body: &Envelope) {
         let goal = match Goal::read(arguments(body), cx.limits()) {
             Ok(goal) => goal,
-            Err(faults) => return self.answer_as_hub(cx, caller, &hub::refused(&faults)),
+            Err(faults) => return self.answer_without_run(cx, caller, &hub::refused(&faults)),
         };
         match self.run_for(cx, caller, body, &goal) {
             Ok((Some(id), _)) => return self.join_run(cx, caller, id, goal.wants("background")),
@@ -121,11 +128,18 @@ impl Shard {
         if self.is_missing(cx, &caller.target) {
             return self.wait(cx, caller.clone(), body.clone());
         }
-        let wish = Wish { caller: caller.clone(), body: body.clone(), spent: Spent::default() };
-        match asking::came_back(cx, caller, body) {
-            Ok(Some((stage, input))) => return self.on_input(cx, wish, stage, input),
-            Ok(None) => {}
+        let back = match asking::came_back(cx, caller, body) {
+            Ok(back) => back,
             Err(rejection) => return self.fail(cx, caller, &rejection.into()),
+        };
+        let run = back.as_ref().map_or_else(|| RunId::mint(cx.entropy), |back| back.run);
+        let wish = Wish { caller: caller.clone(), body: body.clone(), spent: Spent::default(), run };
+        if let Some(asking::Back { stage, input, .. }) = back {
+            return if self.runs.get(run).is_some() {
+                self.take_up_run(cx, run, caller);
+            } else {
+                self.on_input(cx, wish, stage, input);
+            };
         }
         let kept = self.name(cx, caller, &goal).and_then(|name| self.goals.kept.get(&name).map(String::from));
         if let Some(written) = kept
@@ -153,7 +167,7 @@ impl Shard {
             return if wish.caller.abilities.can(Asking::Sampling) {
                 self.ask_client_for_plan(cx, wish, &prompt, stage);
             } else {
-                self.answer_as_hub(cx, &wish.caller, &hub::cannot(Cannot::Plan, NOBODY));
+                self.answer_without_run(cx, &wish.caller, &hub::cannot(Cannot::Plan, NOBODY));
             };
         };
         let limits = cx.limits();
@@ -205,7 +219,7 @@ impl Shard {
                 self.on_text(cx, wish, &stage, &written);
             }
             Err(fault) => {
-                self.answer_as_hub(cx, &wish.caller, &hub::cannot(Cannot::Plan, &format!("{fault}")));
+                self.answer_without_run(cx, &wish.caller, &hub::cannot(Cannot::Plan, &format!("{fault}")));
             }
         }
     }
@@ -231,7 +245,7 @@ impl Shard {
             }
             (Answer::Impossible(why), _) => {
                 let words = format!("the planner says that the tools cannot do it: {why}");
-                self.answer_as_hub(cx, &wish.caller, &hub::cannot(Cannot::Plan, &words));
+                self.answer_without_run(cx, &wish.caller, &hub::cannot(Cannot::Plan, &words));
             }
             (Answer::Faults(faults, _), Stage::First) => {
                 let prompt =
@@ -241,7 +255,7 @@ impl Shard {
             }
             (Answer::Faults(faults, found), Stage::Agreed(_) | Stage::Mended) => {
                 let told = hub::unplanned(found.as_deref(), &faults, &wish.spent);
-                self.answer_as_hub(cx, &wish.caller, &told);
+                self.answer_without_run(cx, &wish.caller, &told);
             }
         }
     }
@@ -306,7 +320,7 @@ impl Shard {
         for caller in self.take_goals(cx, |planning| planning.until <= now) {
             let words = "there was no answer in time, of the planner (`timeout` of \"planner\") or of whoever was asked (limit parked); \
                          nothing was done";
-            self.answer_as_hub(cx, &caller, &hub::cannot(Cannot::Plan, words));
+            self.answer_without_run(cx, &caller, &hub::cannot(Cannot::Plan, words));
         }
     }
 

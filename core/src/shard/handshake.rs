@@ -55,6 +55,7 @@ impl Shard {
             key: None,
             idempotency: None,
             step: None,
+            task: false,
         };
         if ends {
             self.make_room(cx);
@@ -192,7 +193,7 @@ impl<'a> Face<'a> {
                 })
             }
             Target::Unified => Some(Self {
-                capabilities: snapshot.unified.face(unseen),
+                capabilities: snapshot.unified.face(unseen, caller.revision),
                 server_info: hub::SERVER_INFO,
                 instructions: Some(Cow::Owned(unified_instructions(snapshot))),
             }),
@@ -266,5 +267,6 @@ pub(super) fn stateless_caller(
         key: Some(admission.key.clone()),
         idempotency: posted.head.headers.idempotency_key.as_deref().map(Into::into),
         step: None,
+        task: false,
     }
 }

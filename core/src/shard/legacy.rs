@@ -305,5 +305,6 @@ pub(super) fn caller(
         key: None,
         idempotency: None,
         step: None,
+        task: false,
     }
 }

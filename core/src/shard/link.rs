@@ -130,7 +130,11 @@ impl Shard {
         self.record_answer(cx, server, &mut call, response);
         match call.purpose {
             Purpose::Client(caller, lifetime) => {
+                let subscribes = call.subscribes.is_some();
                 self.on_subscribed(link, &caller, call.subscribes, response);
+                if subscribes {
+                    self.subscribe_in_next(cx, link);
+                }
                 self.settle(caller.session);
                 self.end_questions(cx, id);
                 if call.lacks.any() && response.is_failure() {

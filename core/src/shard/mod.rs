@@ -55,6 +55,7 @@ mod rest;
 mod resume;
 mod reverse;
 mod rounds;
+mod run_tasks;
 mod running;
 mod seal;
 mod seating;

@@ -198,7 +198,15 @@ impl Shard {
             };
             let machine = Run::restore(Arc::new(plan), run.life, marks, cx.now, cx.limits());
             let template = nobody(run.key.clone());
-            let running = Running { caller: None, template, key: run.key, said: 0, stored, consulting: None };
+            let running = Running {
+                caller: None,
+                template,
+                key: run.key,
+                said: 0,
+                stored,
+                consulting: None,
+                goal: None,
+            };
             self.running.insert(run.id, running);
             self.runs.insert(run.id, machine);
         }
@@ -299,6 +307,7 @@ pub(super) fn nobody(key: KeyId) -> Caller {
         // A key is of the whole.
         idempotency: None,
         step: None,
+        task: false,
     }
 }
 

@@ -49,6 +49,8 @@ impl Shard {
                 self.subscribe(cx, caller, body, method, patience);
             }
             Method::SetLevel => self.set_level(cx, &caller, &body),
+            Method::Tasks(_) if caller.target != Target::Unified => self.unknown_method(cx, caller, body),
+            Method::Tasks(asked) => self.on_task_asked(cx, &caller, &body, asked),
             Method::Cancelled
             | Method::Complete
             | Method::Initialized
@@ -74,7 +76,7 @@ impl Shard {
             Target::Unified => None,
         };
         match named {
-            Some(entry) if !Row::is_known(&method) && !self.is_foreign(&caller, &entry, &method) => {
+            Some(entry) if self.passes(&caller, &entry, &method) => {
                 let request = Request::new(method.into(), body, Vec::new());
                 self.forward(cx, caller, &entry, request);
             }
@@ -85,8 +87,11 @@ impl Shard {
         }
     }
 
-    fn is_foreign(&self, caller: &Caller, entry: &Entry, method: &str) -> bool {
-        is_of_tasks(method) && caller.revision.is_modern() != self.speaks(entry).is_modern()
+    fn passes(&self, caller: &Caller, entry: &Entry, method: &str) -> bool {
+        if is_of_tasks(method) {
+            return caller.revision.is_modern() == self.speaks(entry).is_modern();
+        }
+        !Row::is_known(method)
     }
 
     /// Sets a session's level. The answer does not wait for the servers, of which there may be many and some that do not

@@ -9,12 +9,13 @@ use serde::Deserialize;
 
 use super::consult::Consulting;
 use super::outliving::{self, Stored};
+use super::run_tasks::may_be_task;
 use super::running::Running;
 use super::{Cx, Exchange, Shard, seal};
 use crate::hub::{self, Cannot, Part, Parts, PlanTool, RunLine};
 use crate::mcp::ListKind;
 use crate::plan::{Plan, Pointer, Tools};
-use crate::planner::Goal;
+use crate::planner::{Goal, Name};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field};
 use crate::run::{Extract, Extracts, Run, Status};
@@ -45,6 +46,15 @@ struct Asked {
     background: bool,
     limit: Option<usize>,
     cursor: Option<String>,
+}
+
+/// A plan that is to run.
+pub(super) struct Beginning {
+    pub id: RunId,
+    pub plan: Plan,
+    pub stored: Stored,
+    /// Under which name it is kept, if it was made of a goal.
+    pub goal: Option<Name>,
 }
 
 /// The tools of the unified endpoint, as a caller sees it.
@@ -78,7 +88,8 @@ impl Shard {
         body: &Envelope,
     ) {
         if tool == PlanTool::Execute {
-            return self.execute(cx, caller, body);
+            let caller = Caller { task: may_be_task(cx, caller, body), ..caller.clone() };
+            return self.execute(cx, &caller, body);
         }
         let arguments = body.raw(Field::Arguments).unwrap_or(b"{}");
         let Ok(asked) = serde_json::from_slice::<Asked>(arguments) else {
@@ -109,13 +120,16 @@ impl Shard {
         match Plan::read(arguments, &Offered(cx.snapshot), cx.limits()) {
             // A tool may be of a server that was never seen: a plan waits for that as a call does.
             Err(_) if self.is_missing(cx, &caller.target) => self.wait(cx, caller.clone(), body.clone()),
-            Err(faults) => self.answer_as_hub(cx, caller, &hub::refused(&faults)),
-            Ok(plan) if plan.dry_run => self.answer_as_hub(cx, caller, &hub::outlined(&plan.outline())),
+            Err(faults) => self.answer_without_run(cx, caller, &hub::refused(&faults)),
+            Ok(plan) if plan.dry_run => self.answer_without_run(cx, caller, &hub::outlined(&plan.outline())),
             Ok(plan) => {
                 let key = Self::run_key(cx, caller, body);
                 let known = key.and_then(|key| Ok((self.run_under(caller, key.as_deref(), arguments)?, key)));
                 match known {
-                    Ok((None, key)) => self.begin_run(cx, (caller, body), plan, Stored::new(arguments, key)),
+                    Ok((None, key)) => {
+                        let (id, stored) = (RunId::mint(cx.entropy), Stored::new(arguments, key));
+                        self.begin_run(cx, (caller, body), Beginning { id, plan, stored, goal: None });
+                    }
                     Ok((Some(id), _)) => self.join_run(cx, caller, id, plan.background),
                     Err(fault) => self.fail(cx, caller, &fault),
                 }
@@ -123,7 +137,7 @@ impl Shard {
         }
     }
 
-    fn is_open(&self, id: RunId) -> bool {
+    pub(super) fn is_open(&self, id: RunId) -> bool {
         self.runs.get(id).is_some_and(|run| run.status() == Status::Running)
     }
 
@@ -131,9 +145,9 @@ impl Shard {
         &mut self,
         cx: &mut Cx<'_>,
         (caller, body): (&Caller, &Envelope),
-        plan: Plan,
-        stored: Stored,
+        beginning: Beginning,
     ) {
+        let Beginning { id, plan, stored, goal } = beginning;
         if self.stopping {
             let (server, cause) = (hub::NAME.to_owned(), "the hub stops".to_owned());
             return self.fail(cx, caller, &UpstreamFault::Unavailable { server, cause }.into());
@@ -147,7 +161,7 @@ impl Shard {
         let Some(key) = self.key_of(caller).cloned() else {
             return self.fail(cx, caller, &Bug::Invariant("a run of nobody").into());
         };
-        let (id, background) = (RunId::mint(cx.entropy), plan.background);
+        let background = plan.background || caller.must_get_task();
         let mut template = outliving::nobody(key.clone());
         if !background {
             template = Caller {
@@ -165,21 +179,18 @@ impl Shard {
         }
         let waiting = (!background).then(|| caller.clone());
         let consulting = waiting.as_ref().and_then(|caller| Consulting::of(caller, body));
-        self.running.insert(id, Running { caller: waiting, template, key, said: 0, stored, consulting });
+        let running = Running { caller: waiting, template, key, said: 0, stored, consulting, goal };
+        self.running.insert(id, running);
         self.runs.insert(id, Run::new(Arc::new(plan), cx.now, cx.limits()));
         if background {
-            self.tell_how(cx, caller, id);
+            self.tell_begun(cx, caller, id, background);
         }
     }
 
     /// What a tool answers; nothing if its caller waits.
     fn tell(&mut self, cx: &mut Cx<'_>, caller: &Caller, tool: PlanTool, asked: &Asked) -> Option<Vec<u8>> {
         let Some(text) = &asked.run else { return Some(self.runs_of(cx, caller, asked)) };
-        let own = |id: &RunId| {
-            let key = self.running.get(id).map(|running| &running.key);
-            key.is_some() && key == self.key_of(caller)
-        };
-        let Some(id) = RunId::parse(text).filter(own) else {
+        let Some(id) = self.own_run(caller, text) else {
             let why = "it is unknown, another's, or ended too long ago (limit run_kept)";
             return Some(hub::cannot(Cannot::Unknown, &format!("there is no run {text:?}: {why}")));
         };
@@ -201,8 +212,32 @@ impl Shard {
         })
     }
 
-    /// The runs of a caller's key, the newest first, from where its cursor stands.
+    /// The run of a name, if the caller's key has begun it.
+    pub(super) fn own_run(&self, caller: &Caller, name: &str) -> Option<RunId> {
+        RunId::parse(name).filter(|id| {
+            let key = self.running.get(id).map(|running| &running.key);
+            key.is_some() && key == self.key_of(caller)
+        })
+    }
+
     fn runs_of(&self, cx: &Cx<'_>, caller: &Caller, asked: &Asked) -> Vec<u8> {
+        let (runs, next) = self.page_of_runs(cx, caller, asked.cursor.as_deref(), asked.limit);
+        let line = |(id, run): (RunId, &Run)| {
+            let (steps_ended, steps) = run.progress();
+            let (status, began_at) = (run.status().name(), run.life().began.0);
+            RunLine { run: format!("{id}"), status, began_at, steps_ended, steps }
+        };
+        hub::run_list(runs.into_iter().map(line).collect(), next)
+    }
+
+    /// The runs of a caller's key, the newest first, from where its cursor stands; and the next cursor.
+    pub(super) fn page_of_runs(
+        &self,
+        cx: &Cx<'_>,
+        caller: &Caller,
+        cursor: Option<&str>,
+        limit: Option<usize>,
+    ) -> (Vec<(RunId, &Run)>, Option<String>) {
         let own = self.running.iter().filter(|(_, running)| Some(&running.key) == self.key_of(caller));
         let mut runs: Vec<(u64, RunId, &Run)> = own
             .filter_map(|(id, _)| {
@@ -211,18 +246,13 @@ impl Shard {
             .collect();
         runs.sort_unstable_by_key(|(age, id, _)| (*age, *id));
         let place = |(age, id, _): &(u64, RunId, &Run)| format!("{age:016x}{id}");
-        if let Some(cursor) = &asked.cursor {
-            runs.retain(|run| place(run) > *cursor);
+        if let Some(cursor) = cursor {
+            runs.retain(|run| *place(run) > *cursor);
         }
         let most = cx.limits().page_entries;
-        let most = asked.limit.unwrap_or(most).clamp(1, most);
+        let most = limit.unwrap_or(most).clamp(1, most);
         let next = runs.get(most).and_then(|_| runs.get(most.saturating_sub(1))).map(place);
-        let line = |(_, id, run): (u64, RunId, &Run)| {
-            let (steps_ended, steps) = run.progress();
-            let (status, began_at) = (run.status().name(), run.life().began.0);
-            RunLine { run: format!("{id}"), status, began_at, steps_ended, steps }
-        };
-        hub::run_list(runs.into_iter().take(most).map(line).collect(), next)
+        (runs.into_iter().take(most).map(|(_, id, run)| (id, run)).collect(), next)
     }
 
     fn read(&self, cx: &Cx<'_>, id: RunId, asked: &Asked) -> Result<Parts, String> {

@@ -71,6 +71,10 @@ impl Shard {
             cx.report(&server, LogLevel::Warning, LogCategory::StatusCheck, words);
             return false;
         };
+        if let Some(call) = refused {
+            // It was begun nowhere, so it has asked for nothing.
+            self.end_questions(cx, call);
+        }
         let until = left.calls.last_deadline().unwrap_or(cx.now);
         self.retired.insert(link, (left, until));
         cx.report(
@@ -97,11 +101,23 @@ impl Shard {
             current.calls.renew(refused);
             current.process.want(cx.now);
         }
-        if let Some(next) = current.process.ready_link() {
+        let next = current.process.ready_link();
+        self.end_questions(cx, refused);
+        if let Some(next) = next {
             self.send_waiting(cx, next);
         }
         self.end_if_drained(cx, link);
         true
+    }
+
+    /// What was subscribed to in a session that has another in its place is subscribed to in that as well.
+    pub(super) fn subscribe_in_next(&mut self, cx: &mut Cx<'_>, link: LinkId) {
+        let expired = self.retired.get(&link).is_some_and(|(left, _)| left.expired);
+        let seat = self.links.get(&link).filter(|_| expired);
+        let next = seat.and_then(|seat| self.upstreams.get(seat)?.process.ready_link());
+        if let Some(next) = next {
+            self.restore_subscriptions(cx, next);
+        }
     }
 
     /// Answers calls that their server will not answer: with what is known of them.

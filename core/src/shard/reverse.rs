@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use super::misshapen::misshapen;
 use super::named::shown;
+use super::planning::NOWHERE;
 use super::seating::sharing;
 use super::session::Session;
 use super::{Cx, Effect, Shard, Token, gather};
@@ -231,7 +232,9 @@ impl Shard {
         frame: &Envelope,
     ) -> Option<Meant> {
         let upstream = self.upstream_at(link).filter(|_| within.is_none())?;
-        let mut calls = upstream.calls.clients().map(|(_, caller)| caller.exchange);
+        // A call of a run that goes on by itself has nobody to ask.
+        let calls = upstream.calls.clients().map(|(_, caller)| caller.exchange);
+        let mut calls = calls.filter(|exchange| *exchange != NOWHERE);
         let own = matches!(upstream.owner, Owner::Session(_));
         // What it asks may also be of a call whose client has gone: then it is nobody else's to answer.
         if !own && !upstream.calls.is_free() {

@@ -13,6 +13,7 @@ use super::planning::NOWHERE;
 use super::{Cx, Shard, audit};
 use crate::hub::{self, Kept, Told};
 use crate::mcp::{Abilities, Method};
+use crate::planner::Name;
 use crate::rpc::{Envelope, Field, Sender, write};
 use crate::run::{Event, Extracts, Failure, Happened, Start, Status, Unit};
 use crate::upstream::{Caller, Purpose};
@@ -33,6 +34,8 @@ pub(super) struct Running {
     pub stored: Stored,
     /// How it asks its caller, where that is of the stateless era.
     pub consulting: Option<Consulting>,
+    /// Under which name its plan is kept, if it was made of a goal.
+    pub goal: Option<Name>,
 }
 
 /// How much of a long output its caller sees.
@@ -41,6 +44,7 @@ const PREVIEW_BYTES: usize = 1024;
 impl Shard {
     /// Starts what may start, and answers those whose runs have ended.
     pub(super) fn carry_out_runs(&mut self, cx: &mut Cx<'_>) {
+        self.runs.begin_turn();
         loop {
             while let Some((id, start)) = self.next_step(cx) {
                 self.start_step(cx, id, &start);
@@ -86,6 +90,12 @@ impl Shard {
                 self.tell_run(cx, id, Event::StepFailed(start.unit, failure));
             }
         }
+    }
+
+    /// Whether the plan of a run says how often a call is tried: its tries are then all that are made.
+    pub(super) fn has_own_retry(&self, id: RunId, unit: Unit) -> bool {
+        let step = self.runs.get(id).and_then(|run| run.plan().steps.get(unit.step));
+        step.is_some_and(|step| step.retry.is_own)
     }
 
     /// The answer to a call of a run has come, whatever it is.
@@ -249,6 +259,12 @@ impl Shard {
     fn on_run_ended(&mut self, cx: &mut Cx<'_>, id: RunId) {
         let Some(running) = self.running.get_mut(&id) else { return };
         running.consulting = None;
+        if let Some(goal) = running.goal.take()
+            && self.runs.get(id).is_some_and(crate::run::Run::was_planned_badly)
+        {
+            self.goals.forget(&goal);
+        }
+        let Some(running) = self.running.get_mut(&id) else { return };
         if let Some(caller) = running.caller.take() {
             self.tell_how(cx, &caller, id);
         }
@@ -260,7 +276,11 @@ impl Shard {
             return hub::cannot(hub::Cannot::Unknown, "the run is gone");
         };
         let limits = cx.limits();
-        let output = if run.status() == Status::Running { Bytes::new() } else { run.output() };
+        let output = if run.status() == Status::Running { Ok(Bytes::new()) } else { run.output() };
+        let output_missing = output.as_ref().err().map(|bound| {
+            format!("{bound} by the output: ask for less, or read the results of steps with read_result")
+        });
+        let output = output.unwrap_or_default();
         let whole = !output.is_empty() && output.len() <= limits.run_output_bytes;
         let kept = (output.len() > limits.run_output_bytes).then(|| {
             let beginning = Extracts::of_range(&output, 0, PREVIEW_BYTES);
@@ -277,6 +297,7 @@ impl Shard {
             run: format!("{id}"),
             output: raw.and_then(|raw| serde_json::from_str::<&RawValue>(raw).ok()),
             output_kept: kept,
+            output_missing,
             report: run.report(cx.now, given),
         };
         hub::run_told(&told, run.status())

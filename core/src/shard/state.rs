@@ -46,6 +46,8 @@ pub(super) enum Names {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub stage: Stage,
+    /// What the run is called that comes of it: however often the answer is brought, it is one run.
+    pub run: RunId,
     /// Of the request that it is of; see [`digest`].
     pub request: [u8; 32],
 }
@@ -106,13 +108,14 @@ impl State {
                 out.extend_from_slice(request);
                 out.extend_from_slice(own);
             }
-            Names::Wanted(Wanted { stage, request }) => {
+            Names::Wanted(Wanted { stage, run, request }) => {
                 let (number, plan) = match stage {
                     Stage::First => (0, ""),
                     Stage::Mended => (1, ""),
                     Stage::Agreed(plan) => (2, plan.as_str()),
                 };
-                out.extend_from_slice(&[2, number]);
+                out.extend_from_slice(&[4, number]);
+                out.extend_from_slice(&run.0.to_be_bytes());
                 out.extend_from_slice(request);
                 out.extend_from_slice(plan.as_bytes());
             }
@@ -130,15 +133,17 @@ impl State {
                 let server = ServerId(Uuid::from_bytes(*server));
                 Names::Sealed(Sealed { server, request: *request, own: own.to_vec() })
             }
-            (2, rest) => {
+            // What 2 begins is of a hub before this one, and names no run.
+            (4, rest) => {
                 let (number, rest) = rest.split_first()?;
+                let (run, rest) = rest.split_first_chunk()?;
                 let (request, plan) = rest.split_first_chunk()?;
                 let stage = match number {
                     0 => Stage::First,
                     1 => Stage::Mended,
                     _ => Stage::Agreed(String::from_utf8(plan.to_vec()).ok()?),
                 };
-                Names::Wanted(Wanted { stage, request: *request })
+                Names::Wanted(Wanted { stage, run: RunId(u64::from_be_bytes(*run)), request: *request })
             }
             (3, rest) => {
                 let (run, request) = rest.split_first_chunk()?;

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::listen::Filter;
 use super::news::subscription;
 use super::{Cx, Shard};
-use crate::mcp::{Method, without_tasks};
+use crate::mcp::{Method, knows_tasks};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, write};
 use crate::upstream::{Caller, Edits, Request};
@@ -40,13 +40,14 @@ impl Shard {
             Target::Unified => None,
         };
         let able = named.filter(|entry| entry.offer.as_ref().is_some_and(|offer| offer.has_tasks())).cloned();
+        let has_own = caller.target == Target::Unified && cx.snapshot.unified.has_tasks();
+        if (able.is_some() || has_own) && !knows_tasks(&body) {
+            return self.fail(cx, &caller, &Rejection::MissingTasks.into());
+        }
         let (Some(entry), Some(key)) = (able, caller.key.clone()) else {
             filter.task_ids.clear();
             return self.open_listener(cx, &caller, filter, None);
         };
-        if body.raw(Field::MetaCapabilities).and_then(without_tasks).is_none() {
-            return self.fail(cx, &caller, &Rejection::MissingTasks.into());
-        }
         if let Err(exceeded) = self.admit_task_stream(cx, entry.id) {
             return self.fail(cx, &caller, &exceeded.into());
         }

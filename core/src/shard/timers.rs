@@ -32,6 +32,7 @@ impl Shard {
             (self.goals.deadline(), "a plan that is being made"),
             (self.consult_deadline(), "what a run has asked"),
             (self.runs.deadline(), "a run"),
+            (self.runs.are_behind().then_some(Timestamp(0)), "what runs have left for their next turn"),
             (self.outliving.is_waiting().then_some(Timestamp(0)), "runs of an earlier life"),
             (sweep, "idle sessions and servers"),
         ]
@@ -84,7 +85,7 @@ impl Shard {
                 return;
             }
             State::BackingOff { .. } if unheard || !upstream.calls.is_empty() => {
-                upstream.process.want(cx.now)
+                upstream.process.want(cx.now);
             }
             State::Crashed { .. } if unheard || seat.owner == Owner::Project => {
                 upstream.process.want(cx.now);

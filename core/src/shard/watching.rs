@@ -24,6 +24,8 @@ use crate::{Exceeded, ExchangeId, Fault, Limit, Rejection, RunId};
 pub(super) struct Watcher {
     pub caller: Caller,
     pub run: RunId,
+    /// Whether it is a task to whoever waits.
+    pub task: bool,
     /// How the steps stood when it was told last.
     seen: Vec<(&'static str, usize, usize)>,
 }
@@ -31,10 +33,14 @@ pub(super) struct Watcher {
 impl Shard {
     /// Lets somebody wait for the end of a run.
     pub(super) fn watch(&mut self, caller: &Caller, run: RunId) {
+        self.watch_as(caller, run, false);
+    }
+
+    pub(super) fn watch_as(&mut self, caller: &Caller, run: RunId, task: bool) {
         if caller.ends {
             self.exchanges.insert(caller.exchange, Exchange::Run(run));
         }
-        self.watchers.push(Watcher { caller: caller.clone(), run, seen: Vec::new() });
+        self.watchers.push(Watcher { caller: caller.clone(), run, task, seen: Vec::new() });
     }
 
     /// Tells watchers what has changed, and those whose runs have ended, or are put aside, how they stand.
@@ -50,6 +56,7 @@ impl Shard {
                     }
                     self.watchers.push(watcher);
                 }
+                None if watcher.task => self.tell_task_result(cx, &watcher.caller, watcher.run),
                 None => {
                     self.tell_how(cx, &watcher.caller, watcher.run);
                 }
@@ -102,10 +109,11 @@ impl Shard {
 
     /// Answers a request that has come again with the run that it has begun.
     pub(super) fn join_run(&mut self, cx: &mut Cx<'_>, caller: &Caller, id: RunId, background: bool) {
-        if !background && self.runs.get(id).is_some_and(|run| run.status() == Status::Running) {
+        let background = background || caller.must_get_task();
+        if !background && self.is_open(id) {
             return self.watch(caller, id);
         }
-        self.tell_how(cx, caller, id);
+        self.tell_begun(cx, caller, id, background);
     }
 
     /// Begins what has failed of a run, is unknown or was skipped, once more. The answer, unless the caller waits for it.

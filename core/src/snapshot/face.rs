@@ -38,14 +38,30 @@ pub(super) fn of_server(own: &str, known: Capabilities, server: Revision, client
     face.finish()
 }
 
-/// What several servers can do, with their extensions. There are no tasks: their ids do not say whose they are.
-pub(super) fn of_all(union: Capabilities, extensions: &BTreeMap<String, String>) -> String {
+/// Tasks of the core, all of them.
+const CORE_TASKS: &str = r#"{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}}"#;
+
+/// What several servers can do, with their extensions. There are no tasks of theirs, whose ids do not say whose they are; the
+/// hub's own are shown to a client that is `told_of_tasks`, in the way of its revision.
+pub(super) fn of_all(
+    union: Capabilities,
+    extensions: &BTreeMap<String, String>,
+    told_of_tasks: Option<Revision>,
+) -> String {
     let mut all = union.json();
-    if !extensions.is_empty() {
+    let mut add = |name: &str, raw: &str| {
         all.pop();
         let comma = if all.len() > 1 { "," } else { "" };
-        let raw = object(extensions.iter().map(|(name, raw)| (name.clone(), raw.clone())));
-        all.extend([comma, "\"extensions\":", &String::from_utf8(raw).unwrap_or_default(), "}"]);
+        all.extend([comma, "\"", name, "\":", raw, "}"]);
+    };
+    if told_of_tasks == Some(Revision::V2025_11_25) {
+        add("tasks", CORE_TASKS);
+    }
+    let own = told_of_tasks.filter(|client| client.is_modern()).map(|_| (TASKS_EXTENSION, "{}"));
+    let others = extensions.iter().map(|(name, raw)| (&**name, &**raw));
+    let raw = object(others.chain(own).map(|(name, raw)| (name.to_owned(), raw.to_owned())));
+    if raw != b"{}" {
+        add("extensions", &String::from_utf8(raw).unwrap_or_default());
     }
     all
 }

@@ -14,9 +14,9 @@ use super::uris::Uris;
 use super::{Capabilities, Entry, Instance, Listing};
 use crate::ServerId;
 use crate::hub;
-use crate::mcp::{ListKind, TASKS_EXTENSION};
+use crate::mcp::{ListKind, Revision, TASKS_EXTENSION};
 use crate::record::{Definition, Mode, Project};
-use crate::rpc::write;
+use crate::rpc::{Members, write};
 
 /// The unified endpoint of a project.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub struct Unified {
     tools: BTreeMap<String, Place>,
     prompts: BTreeMap<String, Place>,
     uris: Uris,
+    has_tasks: bool,
     /// The extensions that one of them has, by name, with the settings of the first as raw JSON.
     extensions: BTreeMap<String, String>,
     /// What the servers that were ever seen can do between them.
@@ -49,6 +50,7 @@ impl Unified {
     ) -> Self {
         let mut merge = Merge {
             separator: &project.separator,
+            has_tasks: project.mode == Mode::Batch,
             max: instance.limits.unified_name_bytes,
             tools: Merged::default(),
             prompts: Merged::default(),
@@ -58,7 +60,7 @@ impl Unified {
             extensions: BTreeMap::new(),
             capabilities: Capabilities::default(),
         };
-        merge.tools.add_plan_tools(project.mode == Mode::Batch);
+        merge.tools.add_plan_tools(merge.has_tasks);
         for entry in servers.filter(|entry| entry.enabled()) {
             merge.add(entry);
         }
@@ -73,6 +75,7 @@ impl Unified {
             tools: merge.tools.places,
             prompts: merge.prompts.places,
             uris: merge.uris,
+            has_tasks: merge.has_tasks,
             extensions: merge.extensions,
             capabilities: merge.capabilities,
         }
@@ -103,11 +106,16 @@ impl Unified {
         self.uris.template(template)
     }
 
-    /// The `capabilities` that the endpoint shows: raw JSON. While a server behind it is `unseen`, it may be able to do
-    /// anything.
-    pub fn face(&self, unseen: bool) -> String {
+    /// The `capabilities` that the endpoint shows to a client: raw JSON. While a server behind it is `unseen`, it may be able
+    /// to do anything.
+    pub fn face(&self, unseen: bool, client: Revision) -> String {
         let union = if unseen { Capabilities::ALL } else { self.capabilities };
-        face::of_all(union, &self.extensions)
+        face::of_all(union, &self.extensions, self.has_tasks.then_some(client))
+    }
+
+    /// Whether runs of plans are tasks here: where the tools for plans are listed.
+    pub fn has_tasks(&self) -> bool {
+        self.has_tasks
     }
 
     /// Whether a server has resources, listed or not.
@@ -132,6 +140,7 @@ struct Merged {
 
 struct Merge<'a> {
     separator: &'a str,
+    has_tasks: bool,
     max: usize,
     tools: Merged,
     prompts: Merged,
@@ -152,7 +161,8 @@ impl Merge<'_> {
         }
         let (separator, max) = (self.separator, self.max);
         for tool in offer.entries(ListKind::Tools) {
-            self.tools.add_named(entry, tool, separator, max);
+            let plain = self.has_tasks.then(|| never_a_task(tool)).flatten();
+            self.tools.add_named(entry, plain.as_ref().unwrap_or(tool), separator, max);
         }
         for prompt in offer.entries(ListKind::Prompts) {
             self.prompts.add_named(entry, prompt, separator, max);
@@ -201,6 +211,16 @@ impl Merged {
             }
         }
     }
+}
+
+/// A tool of a server without what it says of tasks: where tasks are runs of plans, its calls cannot be any. `None` where it
+/// says nothing of them.
+fn never_a_task(tool: &Definition) -> Option<Definition> {
+    if !tool.json.contains("\"execution\"") {
+        return None;
+    }
+    let json = Members::read(tool.json.as_bytes())?.without(|name| name == "execution");
+    Some(Definition { name: tool.name.clone(), json: String::from_utf8(json).ok()? })
 }
 
 #[derive(Deserialize)]

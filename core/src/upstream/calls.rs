@@ -45,6 +45,15 @@ pub(crate) struct Caller {
     pub idempotency: Option<Box<str>>,
     /// The call of a run that it is: its answer goes to the run.
     pub step: Option<(RunId, Unit)>,
+    /// Whether a run that goes on without it may be a task to it, or, in 2025-11-25, has to be one.
+    pub task: bool,
+}
+
+impl Caller {
+    /// Whether its answer is a task or an error and nothing else (2025-11-25, tasks).
+    pub(crate) fn must_get_task(&self) -> bool {
+        self.task && !self.revision.is_modern()
+    }
 }
 
 /// Why a request was sent.

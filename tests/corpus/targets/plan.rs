@@ -1,4 +1,5 @@
-//! Plans: whatever is taken for one runs to its end, each call's arguments are an object, and what it gives is JSON. What
+//! Plans: whatever is taken for one runs to its end, each call's arguments are an object, and what it gives is JSON, neither
+//! of them longer than it may be. What
 //! is refused is refused for reasons that have a place in it.
 //!
 //! An input is the text of a plan; after a line end, the result that every call is answered with. Without one, a call is
@@ -35,8 +36,20 @@ impl Tools for Anything {
     }
 }
 
+/// Bounds that a short input can reach.
+fn limits() -> Limits {
+    Limits {
+        body_bytes: 4 * 1024,
+        message_bytes: 8 * 1024,
+        step_read_bytes: 64 * 1024,
+        run_turn_bytes: 16 * 1024,
+        run_bytes: 256 * 1024,
+        ..Limits::default()
+    }
+}
+
 pub fn check(input: &[u8]) {
-    let limits = Limits::default();
+    let limits = limits();
     let bounds = JsonLimits::of_clients(&limits);
     let cut = input.iter().position(|byte| *byte == b'\n');
     let (text, answer) = input.split_at(cut.unwrap_or(input.len()));
@@ -66,10 +79,14 @@ fn run(plan: Plan, answer: &[u8], limits: &Limits) {
     for _ in 0..TURNS {
         if let Some(start) = run.next(now) {
             assert_eq!(start.arguments.first(), Some(&b'{'));
+            assert!(start.arguments.len() <= limits.body_bytes, "arguments beyond their bound");
             assert!(scan(&start.arguments, any, false).is_ok(), "{:?}", start.arguments);
             let echo = || [b"{\"structuredContent\":", &*start.arguments, b"}"].concat().into();
             let result = answer.clone().unwrap_or_else(echo);
             run.handle(now, Event::StepAnswered(start.unit, result));
+        } else if run.can_start() {
+            // It goes on in its next turn.
+            assert!(run.worked() >= limits.run_turn_bytes, "it could have gone on");
         } else if let Some(deadline) = run.deadline() {
             now = now.max(deadline);
             run.handle(now, Event::TimerFired);
@@ -79,5 +96,8 @@ fn run(plan: Plan, answer: &[u8], limits: &Limits) {
     }
     assert_ne!(run.status(), Status::Running, "a run without an end");
     assert_eq!(run.in_flight(), 0);
-    assert!(scan(&run.output(), any, false).is_ok(), "{:?}", run.output());
+    if let Ok(output) = run.output() {
+        assert!(output.len() <= limits.run_bytes, "an output beyond its bound");
+        assert!(scan(&output, any, false).is_ok(), "{output:?}");
+    }
 }

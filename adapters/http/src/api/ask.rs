@@ -57,18 +57,25 @@ impl Ask {
             .map_err(|_| Rejection::InvalidParams("the body is a plan: a JSON object".to_owned()))?;
         let mut manner = Manner::default();
         let mut arguments: Vec<String> = Vec::new();
+        let mut is_said = false;
         for (name, value) in plan {
             let flag = value.get() == "true";
+            let mut value = value.get();
             match &*name {
                 "dry_run" => manner.dry_run = flag,
-                "background" => manner.background = flag,
+                "background" => {
+                    manner.background = flag;
+                    is_said = true;
+                    // What is neither goes to the hub, which refuses it with all other faults.
+                    value = if value == "false" { "true" } else { value };
+                }
                 _ => {}
             }
-            if name != "background" || !matches!(value.get(), "true" | "false") {
-                arguments.push(format!("{}:{}", text(&name), value.get()));
-            }
+            arguments.push(format!("{}:{value}", text(&name)));
         }
-        arguments.push("\"background\":true".to_owned());
+        if !is_said {
+            arguments.push("\"background\":true".to_owned());
+        }
         let arguments = format!("{{{}}}", arguments.join(","));
         Ok((Self { tool: "batch_execute", arguments, follows: false }, manner))
     }
@@ -128,6 +135,7 @@ impl<'de> Deserialize<'de> for Members {
 /// The members that a query stands for, after the first ones. Those that are numbers are said to be.
 fn members(first: Option<String>, query: &str, known: &[(&str, bool)]) -> Result<String, Rejection> {
     let mut members: Vec<String> = first.into_iter().collect();
+    let mut said = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let Some((name, is_number)) = known.iter().find(|(known, _)| *known == name) else {
@@ -135,6 +143,10 @@ fn members(first: Option<String>, query: &str, known: &[(&str, bool)]) -> Result
             let words = format!("there is no query parameter {name:?}; there are {}", known.join(", "));
             return Err(Rejection::InvalidParams(words));
         };
+        if said.contains(name) {
+            return Err(Rejection::InvalidParams(format!("the query parameter {name} is there twice")));
+        }
+        said.push(*name);
         let value = decoded(value).ok_or(Rejection::Malformed("percent-encoding in the query"))?;
         if *is_number && value.parse::<u32>().is_err() {
             return Err(Rejection::InvalidParams(format!("{name} is a whole number")));
@@ -182,15 +194,23 @@ mod tests {
         assert!(Ask::of(what, &Method::GET, "offset=x").is_err());
         assert!(Ask::of(what, &Method::GET, "color=red").is_err());
         assert!(Ask::of(what, &Method::GET, "path=%f").is_err());
+        let twice = Ask::of(What::Batches, &Method::GET, "limit=1&cursor=x&limit=2").unwrap_err();
+        assert_eq!(twice, Rejection::InvalidParams("the query parameter limit is there twice".to_owned()));
     }
 
     #[test]
     fn a_plan_is_begun_in_the_background_and_cannot_say_more_than_a_plan() {
         let (ask, manner) = Ask::execute(br#"{"steps":[1],"background":false,"dry_run":true}"#).unwrap();
-        assert_eq!(ask.arguments, r#"{"steps":[1],"dry_run":true,"background":true}"#);
+        assert_eq!(ask.arguments, r#"{"steps":[1],"background":true,"dry_run":true}"#);
         assert_eq!(manner, Manner { dry_run: true, background: false });
         for body in ["", "[]", "1", r#"{"steps":[]},"x":{"#, r#"{"steps":[]}}"#] {
             assert!(Ask::execute(body.as_bytes()).is_err(), "{body}");
+        }
+        for no_flag in [r#""yes""#, "null", "1"] {
+            let body = format!(r#"{{"steps":[],"background":{no_flag}}}"#);
+            let (ask, manner) = Ask::execute(body.as_bytes()).unwrap();
+            assert_eq!(ask.arguments, body, "the hub says what is wrong with it");
+            assert_eq!(manner, Manner::default());
         }
         let (twice, _) = Ask::execute(br#"{"steps":[],"steps":[1]}"#).unwrap();
         assert_eq!(twice.arguments, r#"{"steps":[],"steps":[1],"background":true}"#, "the hub refuses that");

@@ -57,6 +57,8 @@ struct Said {
     problem: Option<String>,
     message: Option<String>,
     faults: Option<Box<RawValue>>,
+    /// What a model has written, where the plan is of one.
+    planned: Option<Box<RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -69,6 +71,8 @@ struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     faults: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    planned: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<&'a RawValue>,
 }
 
@@ -78,14 +82,15 @@ impl Told {
         let Ok(message) = serde_json::from_slice::<Message<'_>>(answer) else { return Self::bare(status) };
         if let Some(error) = message.error {
             let status = if status < 400 { 400 } else { status };
-            return Self::problem(status, &error.message, None, error.data);
+            return Self::problem(status, &error.message, (None, None), error.data);
         }
         let Some(structured) = message.result.and_then(|result| result.structured) else {
             return Self::bare(500);
         };
         let Ok(said) = serde_json::from_str::<Said>(structured.get()) else { return Self::bare(500) };
         if let Some(faults) = &said.faults {
-            return Self::problem(422, "the plan has faults, and nothing of it was run", Some(faults), None);
+            let plan = (Some(&**faults), said.planned.as_deref());
+            return Self::problem(422, "the plan has faults, and nothing of it was run", plan, None);
         }
         let status = match said.problem.as_deref() {
             None => return Self { status: 200, is_problem: false, body: structured.get().to_owned() },
@@ -94,7 +99,7 @@ impl Told {
             Some("planner") => 502,
             Some(_) => 400,
         };
-        Self::problem(status, said.message.as_deref().unwrap_or_default(), None, None)
+        Self::problem(status, said.message.as_deref().unwrap_or_default(), (None, None), None)
     }
 
     /// The run that it tells of.
@@ -104,7 +109,7 @@ impl Told {
 
     /// What a fault is in this interface. One that says that there is no such thing does not say which.
     pub(crate) fn of_fault(fault: &Fault) -> Self {
-        Self::problem(fault.wire().status, &fault.to_string(), None, None)
+        Self::problem(fault.wire().status, &fault.to_string(), (None, None), None)
     }
 
     /// A status that comes without words.
@@ -114,13 +119,18 @@ impl Told {
             404 => "there is no such project, or it is not this key's",
             _ => "the hub could not answer",
         };
-        Self::problem(if status < 400 { 500 } else { status }, words, None, None)
+        Self::problem(if status < 400 { 500 } else { status }, words, (None, None), None)
     }
 
-    fn problem(status: u16, detail: &str, faults: Option<&RawValue>, data: Option<&RawValue>) -> Self {
+    fn problem(
+        status: u16,
+        detail: &str,
+        (faults, planned): (Option<&RawValue>, Option<&RawValue>),
+        data: Option<&RawValue>,
+    ) -> Self {
         let title = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
         let title = title.unwrap_or("Error");
-        let problem = Problem { kind: "about:blank", title, status, detail, faults, data };
+        let problem = Problem { kind: "about:blank", title, status, detail, faults, planned, data };
         let body = serde_json::to_string(&problem).unwrap_or_default();
         Self { status, is_problem: true, body }
     }
@@ -177,6 +187,14 @@ mod tests {
         assert_eq!(status(r#"{"error":{"code":1,"message":"m"}}"#), (400, true));
         assert_eq!(status("{}"), (500, true));
         assert_eq!(Told::of(429, br#"{"error":{"code":1,"message":"m"}}"#).status, 429);
+    }
+
+    #[test]
+    fn a_plan_of_a_model_comes_back_with_its_faults() {
+        let answer =
+            r#"{"result":{"structuredContent":{"faults":[{"at":"/steps"}],"planned":{"steps":[1]}}}}"#;
+        let told = Told::of(200, answer.as_bytes());
+        assert!(told.body.contains(r#""faults":[{"at":"/steps"}],"planned":{"steps":[1]}"#), "{}", told.body);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::shard::seal;
 use crate::shard::state::{Names, State, Wanted, digest};
 use crate::shard::{Cx, Shard, Token};
 use crate::upstream::Caller;
-use crate::{Exceeded, Limit, LinkId, Rejection};
+use crate::{Exceeded, Limit, LinkId, Rejection, RunId};
 
 /// The question's name in `inputRequests`.
 const QUESTION: &str = "goal";
@@ -32,12 +32,15 @@ const SHOWN_BYTES: usize = 4 * 1024;
 /// What a client brings that was asked for something: raw JSON of its answer, where there is one.
 pub(super) type Input = Option<Vec<u8>>;
 
-/// A next try of the stateless era: what it was asked for, and what it answers.
-pub(super) fn came_back(
-    cx: &Cx<'_>,
-    caller: &Caller,
-    body: &Envelope,
-) -> Result<Option<(Stage, Input)>, Rejection> {
+/// A next try of the stateless era: what it was asked for, what it answers, and what the run is called that comes of it.
+pub(super) struct Back {
+    pub stage: Stage,
+    pub input: Input,
+    pub run: RunId,
+}
+
+/// Takes a next try.
+pub(super) fn came_back(cx: &Cx<'_>, caller: &Caller, body: &Envelope) -> Result<Option<Back>, Rejection> {
     if !caller.revision.is_modern() || seal::state(body).is_none() {
         return Ok(None);
     }
@@ -51,7 +54,7 @@ pub(super) fn came_back(
     let brought = body.raw(Field::InputResponses).and_then(Members::read);
     let mut all = brought.into_iter().flat_map(|members| members.0);
     let input = all.find(|(name, _)| name == QUESTION).map(|(_, value)| value.get().as_bytes().to_vec());
-    Ok(Some((wanted.stage, input)))
+    Ok(Some(Back { stage: wanted.stage, input, run: wanted.run }))
 }
 
 impl Shard {
@@ -108,10 +111,10 @@ impl Shard {
 
     /// The same in the stateless era.
     fn demand(&mut self, cx: &mut Cx<'_>, wish: &Wish, stage: Stage, (method, params): (&str, &[u8])) {
-        let Wish { caller, body, .. } = wish;
+        let Wish { caller, body, run, .. } = wish;
         let Some(key) = caller.key.as_ref() else { return };
         let until = cx.now.after(cx.limits().parked);
-        let names = Names::Wanted(Wanted { stage, request: digest(body) });
+        let names = Names::Wanted(Wanted { stage, run: *run, request: digest(body) });
         let signed = State { until, names }.sign(cx, key, &caller.target);
         let mut question = format!("{{\"method\":\"{method}\",\"params\":").into_bytes();
         question.extend_from_slice(params);
@@ -129,7 +132,7 @@ impl Shard {
                 let cause = body.text(Field::ErrorMessage).unwrap_or_default();
                 let words =
                     format!("the client refused what it was asked for the plan of this goal: {cause}");
-                self.answer_as_hub(cx, &wish.caller, &hub::cannot(Cannot::Plan, &words));
+                self.answer_without_run(cx, &wish.caller, &hub::cannot(Cannot::Plan, &words));
             }
         }
     }
@@ -142,7 +145,7 @@ impl Shard {
             (Stage::Agreed(written), Some(input)) => self.on_decided(cx, &wish, &goal, &written, &input),
             (Stage::Agreed(written), None) => match checked(cx, &goal, &written) {
                 Ok(plan) => self.ask_to_agree(cx, wish, &plan, &written),
-                Err(faults) => self.answer_as_hub(cx, &wish.caller, &hub::refused(&faults)),
+                Err(faults) => self.answer_without_run(cx, &wish.caller, &hub::refused(&faults)),
             },
             (stage, Some(input)) => {
                 wish.spent.questions = wish.spent.questions.saturating_add(1);
@@ -160,12 +163,12 @@ impl Shard {
         let action = Raw::of(input).member("action").and_then(Raw::text).unwrap_or_default();
         // What was agreed to is checked once more: a tool may have gone meanwhile.
         match checked(cx, goal, written) {
-            Err(faults) => self.answer_as_hub(cx, &wish.caller, &hub::refused(&faults)),
+            Err(faults) => self.answer_without_run(cx, &wish.caller, &hub::refused(&faults)),
             Ok(plan) if action == "accept" => self.begin_goal(cx, wish, goal, plan, written),
             Ok(plan) => {
                 let note = "nobody agreed to this plan, and it did not run";
                 let told = hub::planned(written, &plan.outline(), &wish.spent, Some(note));
-                self.answer_as_hub(cx, &wish.caller, &told);
+                self.answer_without_run(cx, &wish.caller, &told);
             }
         }
     }

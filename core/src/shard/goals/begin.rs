@@ -9,6 +9,7 @@ use crate::plan::Plan;
 use crate::planner::Goal;
 use crate::rpc::Envelope;
 use crate::shard::outliving::Stored;
+use crate::shard::planning::Beginning;
 use crate::shard::{Cx, Shard};
 use crate::upstream::Caller;
 use crate::{Fault, RunId};
@@ -35,7 +36,7 @@ impl Shard {
         if asks || plan.dry_run {
             let note = asks.then_some(UNASKED);
             let told = hub::planned(written, &plan.outline(), &wish.spent, note);
-            return self.answer_as_hub(cx, &wish.caller, &told);
+            return self.answer_without_run(cx, &wish.caller, &told);
         }
         self.begin_goal(cx, &wish, goal, plan, written);
     }
@@ -53,7 +54,9 @@ impl Shard {
         match self.run_for(cx, caller, body, goal) {
             Ok((Some(id), _)) => self.join_run(cx, caller, id, plan.background),
             Ok((None, key)) => {
-                self.begin_run(cx, (caller, body), plan, Stored::new(&goal.plan_for(written), key));
+                let stored = Stored::new(&goal.plan_for(written), key);
+                let goal = self.name(cx, caller, goal);
+                self.begin_run(cx, (caller, body), Beginning { id: wish.run, plan, stored, goal });
             }
             Err(fault) => self.fail(cx, caller, &fault),
         }

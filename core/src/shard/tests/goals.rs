@@ -244,6 +244,26 @@ fn a_goal_that_is_only_planned_takes_no_key() {
 }
 
 #[test]
+fn a_plan_that_a_server_refuses_is_made_anew_and_one_whose_server_was_away_is_not() {
+    let refused = r#"{"content":[{"type":"text","text":"no such x"}],"isError":true}"#;
+    for (answer, questions) in [(Some(refused), 1), (None, 0)] {
+        let mut world = planning(spec());
+        let client = world.client(HTTP, Target::Unified);
+        let exchange = world.wish(&client, GOAL);
+        world.planner_writes(PLAN);
+        let step = world.requested("a");
+        match answer {
+            Some(answer) => world.reply(&step, answer),
+            None => world.crash("a"),
+        }
+        assert!(world.result(&client, exchange).contains(r#""status":"failed""#));
+        world.advance(Duration::from_secs(5));
+        world.wish(&client, GOAL);
+        assert_eq!(world.questions.len(), questions);
+    }
+}
+
+#[test]
 fn where_nobody_can_be_asked_it_is_said_how_that_is_changed() {
     let mut world = World::running(&["a"]);
     let client = world.client(HTTP, Target::Unified);

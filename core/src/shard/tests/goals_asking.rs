@@ -3,6 +3,7 @@
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
+use core::time::Duration;
 
 use super::clients::{Client, Era, HTTP};
 use super::goals::{BAD, GOAL, PLAN, SAMPLES, planning, spec};
@@ -150,6 +151,41 @@ fn a_plan_runs_when_somebody_agrees_to_it_and_not_when_nobody_does() {
             }
         }
     }
+}
+
+#[test]
+fn what_was_agreed_to_is_one_run_however_often_that_is_brought() {
+    let mut world = planning(PlannerSpec { confirm: true, ..spec() });
+    let client = world.able_client(Era::Modern, Target::Unified, ELICITS);
+    let exchange = world.wish(&client, GOAL);
+    world.planner_writes(PLAN);
+    let (_, _, state) = world.demand(&client, exchange);
+    let accept = r#"{"action":"accept"}"#;
+    let [first, second] = [0, 1].map(|_| world.bring(&client, GOAL, &state, accept));
+    world.runs(&client, first);
+    let told = world.result(&client, second);
+    assert!(told.contains(r#""output":{"one":{"v":7}},"status":"done""#), "{told}");
+    // Also in the next life of the hub.
+    let mut world = world.restarted();
+    world.advance(Duration::from_millis(1));
+    let third = world.bring(&client, GOAL, &state, accept);
+    let told = world.result(&client, third);
+    assert!(told.contains(r#""status":"done""#), "{told}");
+    assert!(world.requests("a").is_empty());
+}
+
+#[test]
+fn a_plan_that_was_sampled_is_one_run_however_often_it_is_brought() {
+    let mut world = World::running(&["a"]);
+    let client = world.able_client(Era::Modern, Target::Unified, SAMPLES);
+    let exchange = world.wish(&client, GOAL);
+    let (_, _, state) = world.demand(&client, exchange);
+    let first = world.bring(&client, GOAL, &state, &sampled(PLAN));
+    world.bring(&client, GOAL, &state, &sampled(PLAN));
+    world.runs(&client, first);
+    let late = world.bring(&client, GOAL, &state, &sampled(PLAN));
+    assert!(world.result(&client, late).contains(r#""status":"done""#));
+    assert!(world.requests("a").is_empty());
 }
 
 #[test]

@@ -42,6 +42,7 @@ mod reports;
 mod resumption;
 mod reverse;
 mod rounds;
+mod run_tasks;
 mod sealing;
 mod sessions;
 mod settled;

@@ -341,3 +341,31 @@ fn a_plan_can_be_part_of_an_array_of_requests() {
     assert_eq!(messages.len(), 1);
     assert!(messages[0].starts_with('[') && messages[0].contains(r#""output":{"two":2}"#), "{messages:?}");
 }
+
+#[test]
+fn a_step_that_says_how_often_it_is_tried_is_called_no_more_often_than_that() {
+    let tool_members = r#","annotations":{"idempotentHint":true}"#;
+    let idempotent = || Script { tool_members, ..Script::default() };
+    for (retry, calls) in [
+        ("", 2),
+        (r#","retry":{"attempts":1}"#, 1),
+        (r#","retry":{"attempts":2,"backoff_ms":5000}"#, 2),
+        (r#","retry":{"attempts":3,"backoff_ms":5000}"#, 3),
+    ] {
+        let mut world = World::scripted(Limits::default(), [("a", idempotent())]).surveyed();
+        let client = unified(&mut world, HTTP);
+        let exchange = world.plan(&client, &format!(r#""steps":[{{"id":"x","tool":"a.echo"{retry}}}]"#));
+        let mut made = 0;
+        for _ in 0..4 {
+            let calls = world.requests("a").len();
+            if calls > 0 {
+                world.crash("a");
+            }
+            made += calls;
+            world.advance(Duration::from_secs(20));
+        }
+        assert_eq!(made, calls, "{retry}");
+        let told = world.told(&client, exchange);
+        assert!(told.contains(r#""status":"unknown""#), "{told}");
+    }
+}

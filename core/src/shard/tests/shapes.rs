@@ -2,7 +2,7 @@
 
 use alloc::borrow::ToOwned;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use super::clients::{Client, ERAS, HTTP, at};
 use super::script::Script;
@@ -45,7 +45,7 @@ fn what_clients_would_refuse_a_whole_list_for_is_not_in_it() {
         let client = world.client(era, at("a"));
         let mut listed = |method: &str, field: Field| -> String {
             let asked = world.request(&client, "1", method, "");
-            world.answer(&client, asked).raw_str(field).unwrap().to_string()
+            world.answer(&client, asked).raw_str(field).unwrap().to_owned()
         };
         assert_eq!(
             listed("tools/list", Field::Tools),

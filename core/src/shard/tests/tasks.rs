@@ -1,4 +1,4 @@
-//! Tasks: at the endpoint of one server, within one era; nowhere else, and there is no sign of them there.
+//! Tasks of servers: at the endpoint of one server, within one era; nowhere else, and there is no sign of them there.
 
 use alloc::borrow::ToOwned;
 use alloc::format;

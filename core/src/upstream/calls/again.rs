@@ -51,11 +51,8 @@ impl Calls {
     }
 
     /// Takes the calls of clients that were sent, which may still be answered where they were. Those of the hub's own are
-    /// forgotten, and a subscription is of the next session.
+    /// forgotten.
     pub(crate) fn take_sent(&mut self) -> Self {
-        for call in self.table.values_mut().filter(|call| call.subscribes.is_some()) {
-            call.sent = call.request.is_none();
-        }
         let sent = self.table.iter().filter(|(_, call)| call.sent).map(|(id, _)| *id);
         let mut taken = Self::default();
         for id in sent.collect::<Vec<_>>() {

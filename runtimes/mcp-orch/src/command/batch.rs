@@ -7,10 +7,12 @@ mod way;
 use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use ::http::Method;
 use anyhow::{Context, bail};
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use orch_config::cli::{Batch, BatchCommand, BatchList, BatchRef, BatchRun};
 use orch_core::Limits;
 use orch_core::sse::Parser;
@@ -57,34 +59,71 @@ async fn execute(args: &BatchRun) -> anyhow::Result<ExitCode> {
     follow(&hub, run, args.hub.json).await
 }
 
-/// Shows a run until it has ended. Ctrl-C gives it up.
+/// A run that is shown until it has ended.
+struct Following<'a> {
+    hub: &'a Hub,
+    run: &'a str,
+    view: View,
+    cancelled: bool,
+    /// Tries to open its stream since anything was heard.
+    tries: usize,
+}
+
+/// The pauses before its stream is opened again: half a minute in all, in which a hub is started again.
+const PAUSES_MS: [u64; 7] = [200, 500, 1000, 2000, 4000, 8000, 15_000];
+
+/// Shows a run until it has ended. Ctrl-C gives it up. A run outlives its hub, so a stream that breaks off is opened again.
 async fn follow(hub: &Hub, run: &str, json: bool) -> anyhow::Result<ExitCode> {
-    let mut view = View::new(json);
-    let mut events = hub.follow(run).await?;
-    let mut parser = Parser::new(Limits::default().message_bytes);
-    let mut cancelled = false;
+    let mut following = Following { hub, run, view: View::new(json), cancelled: false, tries: 0 };
     loop {
-        let frame = tokio::select! {
-            frame = events.frame() => frame,
-            _ = tokio::signal::ctrl_c(), if !cancelled => {
-                cancelled = true;
-                hub.ask(Method::POST, &format!("/{run}/cancel"), None).await?;
-                continue;
-            }
-        };
-        let Some(frame) = frame else {
-            bail!("the hub has ended; the run goes on with it: mcp-orch batch status {run}")
-        };
-        let Ok(bytes) = frame.context("the stream of the run breaks off")?.into_data() else { continue };
-        parser.push(&bytes);
-        while let Some(event) = parser.pop()? {
-            let news: Value = serde_json::from_slice(&event.data).context("an event is not JSON")?;
-            match news.get("event").and_then(Value::as_str) {
-                Some("steps") => {
-                    view.show(news.get("steps").and_then(Value::as_array).map_or(&[], Vec::as_slice));
+        if let Some(events) = hub.follow(run).await?
+            && let Some(end) = following.hear(events).await?
+        {
+            return Ok(show(&end, json));
+        }
+        let goes_on =
+            || format!("the run goes on as soon as the hub does; how it stands: mcp-orch batch status {run}");
+        let Some(pause) = PAUSES_MS.get(following.tries) else { bail!("the hub is gone; {}", goes_on()) };
+        following.tries += 1;
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(*pause)) => {}
+            _ = tokio::signal::ctrl_c() => bail!("the hub is away, and the run was not cancelled; {}", goes_on()),
+        }
+    }
+}
+
+impl Following<'_> {
+    /// Hears what a stream has to say. How the run has ended; nothing if the stream ends before it.
+    async fn hear(&mut self, mut events: Incoming) -> anyhow::Result<Option<Value>> {
+        let mut parser = Parser::new(Limits::default().message_bytes);
+        loop {
+            let frame = tokio::select! {
+                frame = events.frame() => frame,
+                _ = tokio::signal::ctrl_c(), if !self.cancelled => {
+                    self.cancelled = true;
+                    self.hub.ask(Method::POST, &format!("/{}/cancel", self.run), None).await?;
+                    continue;
                 }
-                Some("end") => return Ok(show(news.get("run").unwrap_or(&Value::Null), json)),
-                _ => bail!("the run cannot be followed: {news}"),
+            };
+            let Some(Ok(frame)) = frame else { return Ok(None) };
+            let Ok(bytes) = frame.into_data() else { continue };
+            parser.push(&bytes);
+            while let Some(event) = parser.pop()? {
+                self.tries = 0;
+                let news: Value = serde_json::from_slice(&event.data).context("an event is not JSON")?;
+                match news.get("event").and_then(Value::as_str) {
+                    Some("steps") => {
+                        let steps = news.get("steps").and_then(Value::as_array);
+                        self.view.show(steps.map_or(&[], Vec::as_slice));
+                    }
+                    Some("end") => {
+                        let run = news.get("run").cloned().unwrap_or_default();
+                        // A hub that stops says how far the run is.
+                        let goes_on = run.get("status").and_then(Value::as_str) == Some("running");
+                        return Ok((!goes_on).then_some(run));
+                    }
+                    _ => bail!("the run cannot be followed: {news}"),
+                }
             }
         }
     }

@@ -53,11 +53,16 @@ impl Hub {
         read(response).await
     }
 
-    /// Opens the stream of a run.
-    pub(crate) async fn follow(&self, run: &str) -> anyhow::Result<Incoming> {
-        let response = self.send(Method::GET, &format!("/{run}/events"), None).await?;
+    /// Opens the stream of a run. Nothing where no hub answers, or one that is about to stop.
+    pub(crate) async fn follow(&self, run: &str) -> anyhow::Result<Option<Incoming>> {
+        let Ok(response) = self.send(Method::GET, &format!("/{run}/events"), None).await else {
+            return Ok(None);
+        };
         if response.status().is_success() {
-            return Ok(response.into_body());
+            return Ok(Some(response.into_body()));
+        }
+        if response.status().is_server_error() {
+            return Ok(None);
         }
         read(response).await?;
         bail!("the hub does not tell of the run")

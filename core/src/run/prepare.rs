@@ -1,0 +1,190 @@
+//! What a call is made of: whether it is made at all, and its arguments.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use super::resolve::Local;
+use super::step::Missing;
+use super::{Run, Unit};
+use crate::plan::{Allowance, Bound, Kind, Raw, Reference, Source, Step, Values, parsed};
+
+/// Why a call is not made.
+pub(super) enum Unprepared {
+    /// Its condition does not hold.
+    LeftOut,
+    /// What it is to be made of is not there.
+    Missing(Missing),
+}
+
+/// What the references of a step with `for_each` to other steps have led to, which is the same for all of its elements: by the
+/// place of the reference in the plan, which stays where it is.
+#[derive(Debug, Default)]
+pub(super) struct Led {
+    found: BTreeMap<usize, Result<Bytes, Missing>>,
+    /// Bytes of it that are no part of a result.
+    copied: usize,
+}
+
+/// Where the values of one call come from.
+struct Sources<'r> {
+    run: &'r Run,
+    local: Local<'r>,
+    led: Option<&'r mut Led>,
+    allowance: Allowance,
+}
+
+impl Run {
+    /// The arguments of a call, if it is to be made at all.
+    pub(super) fn prepare(&mut self, unit: Unit) -> Result<Bytes, Unprepared> {
+        let plan = Arc::clone(&self.plan);
+        let Some(step) = plan.steps.get(unit.step) else { return Err(Unprepared::LeftOut) };
+        let Some(state) = self.steps.get_mut(unit.step) else { return Err(Unprepared::LeftOut) };
+        let mut led = core::mem::take(&mut state.led);
+        let (item, known) = (state.items.get(unit.element).cloned(), led.copied);
+        let mut sources = Sources {
+            run: self,
+            local: Local { item: item.as_ref(), index: unit.element },
+            led: step.for_each.is_some().then_some(&mut led),
+            allowance: self.allowance(self.bounds.arguments),
+        };
+        let prepared = sources.prepare(step);
+        let written = prepared.as_ref().map_or(0, Bytes::len);
+        let worked = sources.allowance.spent().saturating_add(written).saturating_add(step.arguments.len());
+        self.worked = self.worked.saturating_add(worked);
+        if self.hold(unit.step, led.copied.saturating_sub(known))
+            && let Some(state) = self.steps.get_mut(unit.step)
+        {
+            state.led = led;
+        }
+        prepared
+    }
+
+    /// The elements of the array that a step is done for, if they are not more than there may be calls.
+    pub(super) fn items(&mut self, index: usize, step: &Step) -> Result<Option<Vec<Bytes>>, Missing> {
+        let Some(each) = &step.for_each else { return Ok(None) };
+        let mut sources = Sources {
+            run: self,
+            local: Local { item: None, index: 0 },
+            led: None,
+            allowance: self.allowance(self.bounds.values),
+        };
+        let array = sources.array(each.over.only(), &each.over);
+        let (copied, spent) = (sources.allowance.copied(), sources.allowance.spent());
+        self.worked = self.worked.saturating_add(spent);
+        let array = array.map_err(|missing| missing.of("for_each"))?;
+        self.worked = self.worked.saturating_add(array.len());
+        if !self.hold(index, copied) {
+            return Err(Missing::TooMuch(self.bounds.kept).of("for_each"));
+        }
+        let elements = Raw::of(&array).elements();
+        let most = self.most_calls.saturating_sub(self.calls);
+        if elements.len() > most {
+            let (limit, most) = (crate::Limit::RunCalls, self.most_calls);
+            let words = format!("limit {limit} reached ({most}): it has {} elements", elements.len());
+            return Err(Missing::Nothing(words));
+        }
+        Ok(Some(elements.into_iter().map(|element| array.slice_ref(element.0)).collect()))
+    }
+
+    pub(super) fn allowance(&self, longest: Bound) -> Allowance {
+        Allowance::new(longest, self.bounds.reads)
+    }
+
+    /// Holds bytes for a step until it ends, that are no part of a result, if there may be so many.
+    fn hold(&mut self, step: usize, bytes: usize) -> bool {
+        let held = self.held.saturating_add(bytes);
+        let fits = self.bounds.kept.admits(held.saturating_add(self.bytes)).is_ok() || bytes == 0;
+        if fits && let Some(state) = self.steps.get_mut(step) {
+            state.held = state.held.saturating_add(bytes);
+            self.held = held;
+        }
+        fits
+    }
+}
+
+impl Sources<'_> {
+    fn prepare(&mut self, step: &Step) -> Result<Bytes, Unprepared> {
+        if let Some(when) = &step.when {
+            match when.holds(self) {
+                Ok(true) => {}
+                Ok(false) => return Err(Unprepared::LeftOut),
+                Err(words) => return Err(Unprepared::Missing(Missing::Nothing(words))),
+            }
+        }
+        let longest = self.allowance.longest();
+        let filled = step.arguments.fill(longest, |reference| self.led_to(reference));
+        let filled = filled.map_err(|missing| Unprepared::Missing(missing.of("the arguments")))?;
+        Ok(filled.into())
+    }
+
+    fn led_to(&mut self, reference: &Reference) -> Result<Bytes, Missing> {
+        let place = core::ptr::from_ref(reference).addr();
+        let is_shared = matches!(reference.source, Source::Step(_));
+        let known = self.led.as_ref().filter(|_| is_shared).and_then(|led| led.found.get(&place));
+        if let Some(known) = known {
+            return known.clone();
+        }
+        let before = self.allowance.copied();
+        let found = self.run.resolve(reference, self.local, &mut self.allowance);
+        if let Some(led) = self.led.as_mut().filter(|_| is_shared) {
+            led.found.insert(place, found.clone());
+            led.copied = led.copied.saturating_add(self.allowance.copied().saturating_sub(before));
+        }
+        found
+    }
+
+    /// The array that a step is done for: `only` is the reference, where it is one and nothing else.
+    fn array(&mut self, only: Option<&Reference>, over: &crate::plan::Pattern) -> Result<Bytes, Missing> {
+        let longest = self.allowance.longest();
+        let Some(reference) = only else {
+            let filled = over.fill(longest, |reference| self.led_to(reference))?;
+            self.allowance.copy(filled.len())?;
+            return Ok(filled.into());
+        };
+        let found = self.led_to(reference)?;
+        self.allowance.read(found.len())?;
+        let kind = Raw::of(&found).kind();
+        let json = self.run.json;
+        let array = if kind == Kind::String {
+            let text = parsed(&found, json, &mut self.allowance)?;
+            text.iter().try_for_each(|text| self.allowance.copy(text.len()))?;
+            text
+        } else {
+            Some(found)
+        };
+        let array = array.filter(|array| Raw::of(array).kind() == Kind::Array);
+        array.ok_or_else(|| Missing::Nothing("for_each is over what is no array".into()))
+    }
+}
+
+impl Values for Sources<'_> {
+    fn value(&mut self, reference: &Reference) -> Result<Option<Bytes>, String> {
+        match self.led_to(reference) {
+            Ok(value) => Ok(Some(value)),
+            Err(Missing::Nothing(_) | Missing::Skipped(_)) => Ok(None),
+            Err(Missing::TooMuch(bound)) => Err(format!("{bound} by its condition")),
+        }
+    }
+
+    fn read(&mut self, bytes: usize) -> Result<(), Bound> {
+        self.allowance.read(bytes)
+    }
+
+    fn longest(&self) -> Bound {
+        self.allowance.longest()
+    }
+}
+
+impl Missing {
+    /// Says of a bound what has reached it.
+    fn of(self, what: &str) -> Self {
+        match self {
+            Self::TooMuch(bound) => Self::Nothing(format!("{bound} by {what}")),
+            Self::Nothing(_) | Self::Skipped(_) => self,
+        }
+    }
+}
