@@ -30,12 +30,24 @@ pub(crate) struct Planned {
     pub steps: Vec<Step>,
 }
 
+impl Planned {
+    /// Whether a plan goes on without a step: it, or what it waits for, may fail and be left out.
+    fn may_be_left_out(&self, step: usize) -> bool {
+        let step = &self.steps[step];
+        step.skips || step.inputs.iter().any(|input| self.may_be_left_out(*input))
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Step {
     /// The steps that it waits for.
     pub inputs: Vec<usize>,
+    /// Those of them for whose value another stands in.
+    pub defaults: Vec<usize>,
     /// Whether what waits for it goes on when it fails.
     pub continues: bool,
+    /// Whether it is left out when it fails, and what waits for it.
+    pub skips: bool,
     /// How many of its elements may be worked on at the same time; `None` where it is one call.
     pub width: Option<usize>,
     pub repeatable: bool,
@@ -167,7 +179,11 @@ impl Runs {
             );
             let before = &planned.steps[*input];
             let done = before.calls.iter().all(|call| self.calls[call].answered);
-            assert!(before.continues || done, "step {step} of plan {plan} begins without step {input}");
+            let stood_in = it.defaults.contains(input) && planned.may_be_left_out(*input);
+            assert!(
+                before.continues || done || stood_in,
+                "step {step} of plan {plan} begins without step {input}"
+            );
         }
         self.calls.get_mut(&nonce).expect("a call").begun = true;
     }
@@ -281,12 +297,16 @@ impl Hub {
         for nonce in &calls {
             self.books.sign(*nonce, principal, LENGTH);
         }
-        let (mut after, mut values, mut inputs) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut after, mut values, mut inputs, mut defaults) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for input in 0..at {
             match self.dice.below(3) {
                 0 => continue,
                 1 => after.push(format!(r#""p{plan}_{input}""#)),
-                _ => values.push(format!(r#"{{"$from":"p{plan}_{input}","default":0}}"#)),
+                _ => {
+                    values.push(format!(r#"{{"$from":"p{plan}_{input}","default":0}}"#));
+                    defaults.push(input);
+                }
             }
             inputs.push(input);
         }
@@ -305,7 +325,8 @@ impl Hub {
             r#"{{"id":"p{plan}_{at}","tool":"{server}.{tool}",{each}{timeout}"arguments":{{"values":[{values}],"nonce":{nonce}}},"depends_on":[{after}],"on_error":"{on_error}","retry":{{"attempts":{attempts},"backoff_ms":200}}}}"#
         );
         let repeatable = tool == REPEATABLE;
-        (Step { inputs, continues: on_error == "continue", width, repeatable, calls }, text)
+        let (continues, skips) = (on_error == "continue", on_error == "skip");
+        (Step { inputs, defaults, continues, skips, width, repeatable, calls }, text)
     }
 
     /// A client asks how a run stands, or for something to become of it.
