@@ -14,7 +14,10 @@ impl Run {
     pub(super) fn begin_all(&mut self, now: Timestamp) {
         while let Some(step) = self.to_begin.pop_front() {
             match self.begin(now, step) {
-                Ok(()) => self.requeue(step),
+                Ok(()) => {
+                    self.recall_late(now, step);
+                    self.requeue(step);
+                }
                 Err(Unbegun::Ended(ended)) => self.end_step(now, step, ended),
                 Err(Unbegun::Failed(words)) => self.fail_step(now, step, words),
             }
