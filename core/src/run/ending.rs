@@ -17,7 +17,10 @@ impl Run {
         while self.worked < self.bounds.turn || self.stopped.is_some() {
             let Some(step) = self.to_begin.pop_front() else { return };
             match self.begin(now, step) {
-                Ok(()) => self.requeue(step),
+                Ok(()) => {
+                    self.recall_late(now, step);
+                    self.requeue(step);
+                }
                 Err(Unbegun::Ended(ended)) => self.end_step(now, step, ended),
                 Err(Unbegun::Failed(words)) => self.fail_step(now, step, words),
             }

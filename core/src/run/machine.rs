@@ -1,6 +1,6 @@
 //! One run: which of its calls may start, and what follows from how they end.
 
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -48,6 +48,8 @@ pub struct Run {
     pub(super) worked: usize,
     /// What has become of calls since it was asked last.
     pub(super) marks: Vec<Mark>,
+    /// What an earlier life has known of steps that have not begun in this one yet.
+    pub(super) known: BTreeMap<usize, Vec<Mark>>,
 }
 
 /// What its values may take.
@@ -115,6 +117,7 @@ impl Run {
             held: 0,
             worked: 0,
             marks: Vec::new(),
+            known: BTreeMap::new(),
             plan,
         };
         let free = run.steps.iter().enumerate().filter(|(_, state)| state.open == 0);

@@ -53,11 +53,9 @@ impl Run {
             }
         }
         run.stopped = life.stopped.or(run.stopped);
-        // What was begun and has no answer will have none.
-        for unit in run.running().collect::<Vec<_>>() {
-            let words = "the hub ended before it was answered; the outcome is unknown".into();
-            run.handle(now, Event::StepFailed(unit, Failure { words, happened: Happened::Unknown }));
-        }
+        run.known = by_step;
+        let begun: Vec<Unit> = run.running().collect();
+        run.give_up_unanswered(now, begun);
         if life.ended.is_some() && run.ended.is_none() {
             // It was ended by rules that are others today.
             run.stop_all(now, life.stopped.unwrap_or(Status::Cancelled));
@@ -100,11 +98,32 @@ impl Run {
 
     /// The calls that are not to be made once more: they were answered.
     pub fn done(&self) -> impl Iterator<Item = Unit> {
-        self.steps.iter().enumerate().flat_map(|(step, state)| {
+        let done = self.steps.iter().enumerate().flat_map(|(step, state)| {
             let done = |it: &Element| matches!(it, Element::Answered(_) | Element::Lost);
             let done = state.elements.iter().enumerate().filter(move |(_, it)| done(it));
             done.map(move |(element, _)| Unit { step, element })
-        })
+        });
+        let known = self.known.values().flatten();
+        let known = known.filter(|mark| matches!(mark.became, Became::Answered(_) | Became::Lost));
+        done.chain(known.map(|mark| mark.unit))
+    }
+
+    /// What was begun and has no answer will have none.
+    fn give_up_unanswered(&mut self, now: Timestamp, begun: Vec<Unit>) {
+        for unit in begun {
+            let words = "the hub ended before it was answered; the outcome is unknown".into();
+            self.handle(now, Event::StepFailed(unit, Failure { words, happened: Happened::Unknown }));
+        }
+    }
+
+    /// A step begins of which an earlier life has known something: what it waits for was done again, since the store could
+    /// not have that, or somebody wanted it.
+    pub(super) fn recall_late(&mut self, now: Timestamp, step: usize) {
+        let Some(marks) = self.known.remove(&step) else { return };
+        let life = Life { ended: None, ..self.life() };
+        self.recall(now, step, marks, life);
+        let begun: Vec<Unit> = self.running().filter(|unit| unit.step == step).collect();
+        self.give_up_unanswered(now, begun);
     }
 
     /// Puts what is known of a step's elements in its place.

@@ -181,6 +181,26 @@ fn a_store_that_is_full_keeps_nobody_waiting() {
 }
 
 #[test]
+fn what_is_known_of_a_step_holds_though_the_store_could_not_have_what_it_waits_for() {
+    let plan = r#""steps":[{"id":"one","tool":"s.echo","arguments":{"say":1}},
+        {"id":"two","tool":"s.echo","arguments":{"say":{"$from":"one"}}},
+        {"id":"three","tool":"a.echo","depends_on":["two"],"arguments":{"say":3}}]"#;
+    let mut stage = Stage::new(Limits::default());
+    let run = stage.begin(plan);
+    stage.reply();
+    stage.world.queue.pop_back().expect("how the first step has ended");
+    stage.reply();
+    assert!(stage.stores(), "the third is about to be made");
+    let mut stage = stage.crash(0);
+    assert!(stage.go(100, false));
+    let made = stage.made.iter().filter(|(call, _)| call.starts_with("a ")).map(|(_, times)| times);
+    assert_eq!(made.sum::<usize>(), 1, "{:?}", stage.made);
+    let told = stage.told("batch_status", &run);
+    let steps = [("one", "done"), ("two", "done"), ("three", "unknown")];
+    assert_eq!((told.essence().1.as_slice(), &*told.status), (&steps[..], "failed"));
+}
+
+#[test]
 fn answers_among_others_wait_as_well() {
     for era in [Era::Sse, Era::Http(Revision::V2025_03_26)] {
         let mut world = World::scripted(Limits::default(), [("a", Script::default())]).surveyed();
