@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use orch_core::ports::store::Change;
 use orch_core::record::{Record, RecordId};
 use orch_core::shard::{Input, Shard, Token};
-use orch_core::{ExchangeId, RunId, SessionId, Timestamp, Unstored};
+use orch_core::{ExchangeId, KeyId, RunId, SessionId, Timestamp, Unstored};
 
 use crate::books::{Exchange, Kind};
 use crate::clients::Era;
@@ -191,14 +191,13 @@ impl Hub {
             self.books.close(exchange);
             self.clients[client].finished(exchange);
         }
-        // Runs go on with the rights that their keys have now.
-        for key in self
-            .keys
-            .iter()
-            .filter(|key| key.revoked_at.is_some())
-            .map(|key| key.id.clone())
-            .collect::<Vec<_>>()
-        {
+        // Runs go on with the rights that their keys have now, also those of keys that the directory has long forgotten.
+        let of_run =
+            |record: &Record| if let Record::Run(run) = record { Some(run.key.clone()) } else { None };
+        let of_runs = self.disk.durable.values().filter_map(of_run);
+        let of_runs = of_runs.filter(|key| self.books.revoked.contains(key));
+        let known = self.keys.iter().filter(|key| key.revoked_at.is_some()).map(|key| key.id.clone());
+        for key in known.chain(of_runs).collect::<BTreeSet<KeyId>>() {
             self.feed(Input::KeyRevoked(key));
         }
     }
