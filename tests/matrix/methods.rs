@@ -11,9 +11,13 @@ use crate::stage::{Outcome, Stage, ensure};
 
 pub(crate) async fn check(stage: &Stage, name: &str) -> Outcome {
     let row = TABLE.iter().find(|row| row.name == name).expect("a row of the table");
-    if Row::find(name, stage.client.revision()).is_none() {
-        return absent(stage, row).await;
+    match Row::find(name, stage.client.revision()) {
+        Some(_) => present(stage, row).await,
+        None => absent(stage, row).await,
     }
+}
+
+async fn present(stage: &Stage, row: &Row) -> Outcome {
     match row.method {
         Method::Cancelled => cancelled(stage).await,
         Method::Complete => complete(stage).await,
