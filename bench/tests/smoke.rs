@@ -31,5 +31,5 @@ fn a_quick_run_has_no_wrong_and_no_missing_answer_and_is_written_down() {
         (1, 2, 3, 1),
         "{written}"
     );
-    assert_eq!((rows("| p99 of a quiet client"), rows("| peak memory of one answer")), (5, 2), "{written}");
+    assert_eq!((rows("| p99 of a quiet client"), rows("| peak memory of one answer")), (6, 2), "{written}");
 }
