@@ -18,7 +18,7 @@ pub struct Unread {
     pub asked: Option<Box<str>>,
     /// Raw JSON of the id of the request that it was meant to answer, where that can be read.
     pub replied: Option<Box<str>>,
-    /// Its beginning, if it was meant for neither: of at most [`SHOWN`] bytes.
+    /// Its beginning, if it was meant for neither: of at most 1,024 bytes.
     pub beginning: Option<Box<str>>,
 }
 
