@@ -11,7 +11,7 @@ use crate::stage::{Usage, door, server};
 
 const PROMPT: f64 = 2000.0;
 /// Twice the longest message: its buffer, and what it grows out of.
-const GROWN_KIB: u64 = 16 << 10;
+const GROWN_KIB: u64 = 20 << 10;
 
 pub(crate) async fn prove(scale: Scale) -> Figures {
     let mut figures = Figures::new(scale);
