@@ -9,7 +9,7 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use orch_core::plan::{Plan, Tools};
 use orch_core::run::{Event, Run, Runs, Unit};
-use orch_core::{Limits, RunId};
+use orch_core::{KeyId, Limits, RunId};
 
 use crate::stage::NOW;
 
@@ -47,15 +47,16 @@ fn text() -> String {
 fn decisions_with_ten_thousand_runs_open(bencher: Bencher<'_, '_>) {
     let limits = Limits::default();
     let plan = Arc::new(Plan::read(text().as_bytes(), &Anything, &limits).expect("a good plan"));
-    let mut runs = Runs::default();
+    let (mut runs, key) = (Runs::default(), KeyId("key".into()));
     for id in 0..OPEN {
-        runs.insert(RunId(id), Run::new(Arc::clone(&plan), NOW, &limits));
+        runs.insert(RunId(id), key.clone(), Run::new(Arc::clone(&plan), NOW, &limits));
     }
     let result = Bytes::from_static(br#"{"content":[],"structuredContent":{"v":[1,2,3]}}"#);
     let mut under_way: VecDeque<(RunId, Unit)> = VecDeque::new();
     let mut next = OPEN;
     let mut decide = || {
-        if under_way.len() >= limits.project_run_calls
+        // A key alone has half of them.
+        if under_way.len() >= limits.project_run_calls / 2
             && let Some((id, unit)) = under_way.pop_front()
         {
             runs.handle(id, NOW, Event::StepAnswered(unit, result.clone()));
@@ -63,7 +64,7 @@ fn decisions_with_ten_thousand_runs_open(bencher: Bencher<'_, '_>) {
         let (id, start) = runs.next(black_box(NOW), &limits, |_| true).expect("there is always more to do");
         under_way.push_back((id, start.unit));
         for _ in runs.take_ended() {
-            runs.insert(RunId(next), Run::new(Arc::clone(&plan), NOW, &limits));
+            runs.insert(RunId(next), key.clone(), Run::new(Arc::clone(&plan), NOW, &limits));
             next += 1;
             runs.expire(NOW, &limits);
         }

@@ -9,7 +9,7 @@ use orch_core::record::{
     Definition, Definitions, Key, Mode, Origin, Premises, Project, Server, ServerSpec, Transport,
 };
 use orch_core::snapshot::{Directory, Draft, Instance, Snapshot, spec_digest};
-use orch_core::{Entropy, Limits, ProjectId, ServerId, Timestamp};
+use orch_core::{Entropy, KeyId, Limits, ProjectId, ServerId, Timestamp};
 
 pub(crate) const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -42,7 +42,7 @@ impl Stage {
         });
         let (token, pepper) = (Token::mint(&mut entropy), Pepper::derive(&[2; 32]));
         let key = Key {
-            id: token.id(),
+            id: KeyId(token.id().into()),
             project: project.id,
             name: "bench".to_owned(),
             mac: token.mac(&pepper),
@@ -78,7 +78,7 @@ impl Stage {
         Head {
             verb: Verb::Post,
             project: None,
-            target: Target::Server(server.to_owned()),
+            target: Target::Server(server.into()),
             bearer: Some(Bearer(self.token.reveal().to_owned())),
             session,
             headers: ProtocolHeaders::default(),

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 
 use crate::Limit;
-use crate::mcp::{Abilities, TASKS_EXTENSION};
+use crate::mcp::{Abilities, Revision, TASKS_EXTENSION};
 use crate::ports::store::StoreErrorKind;
 
 mod wire;
@@ -65,8 +65,13 @@ pub enum Rejection {
     #[error("unknown prompt: {0}; prompts/list names the prompts of this endpoint")]
     UnknownPrompt(String),
     /// A resource that no server of the endpoint has.
-    #[error("resource not found: {0}")]
-    UnknownResource(String),
+    #[error("resource not found: {uri}")]
+    UnknownResource {
+        /// As the client has it.
+        uri: String,
+        /// The client's: the code has changed with 2026-07-28 (resources, error handling).
+        revision: Revision,
+    },
     /// A cursor that this hub did not make, or whose list is gone.
     #[error("invalid cursor: ask for the list again without a cursor")]
     InvalidCursor,

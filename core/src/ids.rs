@@ -3,6 +3,8 @@
 //! An id is never built from loose text: it is parsed (and may be refused) or minted from [`Entropy`].
 
 use alloc::string::String;
+use alloc::sync::Arc;
+use core::borrow::Borrow;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -177,7 +179,13 @@ impl fmt::Debug for SessionId {
 
 /// The public part of an API key: 12 characters of base62.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct KeyId(pub String);
+pub struct KeyId(pub Arc<str>);
+
+impl Borrow<str> for KeyId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,7 +12,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use crate::record::Key;
-use crate::{Entropy, KeyId, Timestamp};
+use crate::{Entropy, Timestamp};
 
 const PREFIX: &str = "mcp_proj_";
 const ID_LEN: usize = 12;
@@ -57,9 +57,8 @@ impl Token {
     }
 
     /// The public part.
-    pub fn id(&self) -> KeyId {
-        let id = self.text.get(PREFIX.len()..PREFIX.len().saturating_add(ID_LEN));
-        KeyId(id.unwrap_or_default().into())
+    pub fn id(&self) -> &str {
+        self.text.get(PREFIX.len()..PREFIX.len().saturating_add(ID_LEN)).unwrap_or_default()
     }
 
     /// The whole text, to be shown once.
@@ -156,7 +155,7 @@ static CRC_OF_BYTE: [u32; 256] = {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ProjectId;
+    use crate::{KeyId, ProjectId};
 
     fn pepper() -> Pepper {
         Pepper::derive(&[1; 32])
@@ -167,7 +166,7 @@ mod tests {
         let token = Token::mint(&mut entropy);
         let project = ProjectId::mint(Timestamp(0), &mut entropy);
         let key = Key {
-            id: token.id(),
+            id: KeyId(token.id().into()),
             project,
             name: "n".into(),
             mac: token.mac(&pepper()),

@@ -115,6 +115,9 @@ pub struct Limits {
     pub plan_steps: usize,
     /// Steps of one plan that wait for one another in a chain.
     pub plan_depth: usize,
+    /// Bytes of tools' schemas that are read to check the literal arguments of one plan; what goes beyond is for the servers to
+    /// judge.
+    pub plan_schema_bytes: usize,
     /// Calls of one plan that may be under way at the same time.
     pub plan_parallel: usize,
     /// How often one step of a plan may be tried.
@@ -162,6 +165,11 @@ pub struct Limits {
     pub kept_answer_age: Duration,
     /// How long `tasks/result` may take when nothing is heard of it: it is answered when its task ends.
     pub task_result: Duration,
+    /// Bytes of what is remembered of the tasks that sessions of a project have begun at servers (2025-11-25); the oldest
+    /// makes room.
+    pub begun_task_bytes: usize,
+    /// How long such a task is remembered, if its `ttl` is not shorter.
+    pub begun_task_age: Duration,
     /// Streams of clients that one server tells of tasks.
     pub task_streams: usize,
     /// How long a server may take to say whether it speaks the stateless era, before it is greeted in the old way.

@@ -13,7 +13,7 @@ use crate::binary;
 use crate::home::Home;
 use crate::hub::Hub;
 use crate::peers::Server;
-use crate::process::{self, eventually_told, found, text};
+use crate::process::{self, eventually, eventually_told, found, text};
 use crate::tls::Front;
 
 const PROGRAM: &str = include_str!("batches.py");
@@ -175,9 +175,18 @@ async fn plans_are_run_from_the_command_line() {
     let done = stage.command(&["batch", "run", &path]).output().expect("an end");
     assert_eq!(done.status.code(), Some(0), "{done:?}");
     let shown = text(&done.stderr);
-    assert!(shown.contains("one") && shown.contains("done"), "{shown}");
+    assert_eq!(shown.matches("+ one").count(), 1, "each step is told of once: {shown}");
     let output: Value = serde_json::from_slice(&done.stdout).expect("the output, and nothing else");
     assert_eq!(output["one"]["said"]["n"], 5);
+    let aside = "\u{feff}{\"background\":true,\"steps\":[{\"id\":\"one\",\"tool\":\"t.safe\"}]}";
+    std::fs::write(&plan, aside).expect("a file");
+    let begun = stage.command(&["batch", "run", &path]).output().expect("an end");
+    let run = text(&begun.stdout).trim().to_owned();
+    assert!(begun.status.success() && text(&begun.stderr).contains("batch status"), "{begun:?}");
+    let stands = stage.command(&["batch", "status", &run]).output().expect("an end");
+    assert!(stands.status.success(), "{stands:?}");
+    let nowhere = stage.command(&["batch", "status", "../../x"]).output().expect("an end");
+    assert!(text(&nowhere.stderr).contains("expected the name of a run"), "{nowhere:?}");
     let list = stage.command(&["batch", "list"]).output().expect("an end");
     assert!(text(&list.stdout).contains("done"), "{list:?}");
 
@@ -229,6 +238,42 @@ async fn a_hub_behind_tls_is_reached_from_the_command_line() {
         let said = text(&refused.stderr);
         assert!(!refused.status.success() && said.contains(expected), "{url}: {said}");
     }
+}
+
+#[tokio::test]
+async fn the_command_line_follows_a_run_through_the_end_of_its_hub_and_into_the_next_life() {
+    let stage = Stage::new().await;
+    let path = |name: &str| stage.hub.home.path().join(name);
+    let steps = json!([
+        { "id": "first", "tool": "t.once", "arguments": { "n": 1 } },
+        { "id": "long", "tool": "t.safe", "arguments": { "ms": 2000 }, "depends_on": ["first"] },
+        { "id": "last", "tool": "t.once", "arguments": { "got": { "$from": "long", "path": "/said/ms" } } },
+    ]);
+    std::fs::write(path("plan.json"), json!({ "steps": steps }).to_string()).expect("a file");
+    let (plan, shown) = (path("plan.json").display().to_string(), path("shown"));
+    let mut command = stage.command(&["batch", "run", &plan]);
+    command.stdout(Stdio::piped()).stderr(std::fs::File::create(&shown).expect("a file"));
+    let child = command.spawn().expect("it starts");
+    let shown = || std::fs::read_to_string(&shown).expect("a file");
+    let is_shown = |step: &str, status: &str| {
+        shown().lines().any(|line| line.contains(&format!("{step} ")) && line.contains(status))
+    };
+    eventually("the second step runs", PATIENCE, || is_shown("long", "running")).await;
+    let Stage { hub, key } = stage;
+    let (_, port) = hub.url.rsplit_once(':').expect("a port");
+    let port = port.to_owned();
+    let home = hub.kill();
+    let stage = Stage { hub: Hub::start_at(&home, &port).await, key };
+    let ended = tokio::task::spawn_blocking(|| child.wait_with_output());
+    let ended =
+        tokio::time::timeout(PATIENCE, ended).await.expect("in time").expect("a thread").expect("an end");
+    assert_eq!(ended.status.code(), Some(0), "{}", shown());
+    let output: Value = serde_json::from_slice(&ended.stdout).expect("the output, and nothing else");
+    assert_eq!(output["last"]["said"]["got"], 2000);
+    assert!(["first", "long", "last"].iter().all(|step| is_shown(step, "done")), "{}", shown());
+    assert_eq!(shown().matches("run ").count(), 1, "one run, from its beginning to its end: {}", shown());
+    let once = calls(&ledger(&stage.hub.home));
+    assert_eq!(once.into_values().collect::<Vec<_>>(), [1, 1], "nothing was done twice");
 }
 
 /// How often each call of `once` was made.

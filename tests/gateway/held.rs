@@ -49,7 +49,7 @@ impl Client {
         let head = Head {
             verb,
             project: None,
-            target: Target::Server("echo".to_owned()),
+            target: Target::Server("echo".into()),
             bearer: Some(orch_core::ports::gateway::Bearer(self.key.clone())),
             session: Some(self.session.clone()).filter(|session| !session.is_empty()),
             headers: ProtocolHeaders::default(),

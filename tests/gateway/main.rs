@@ -49,7 +49,7 @@ impl Client<'_> {
         let head = Head {
             verb,
             project: None,
-            target: Target::Server(server.to_owned()),
+            target: Target::Server(server.into()),
             bearer: Some(orch_core::ports::gateway::Bearer(self.key.to_owned())),
             session: self.session.clone(),
             headers: ProtocolHeaders::default(),
@@ -134,7 +134,7 @@ async fn a_client_that_leaves_a_linked_front_leaves_the_driver() {
     let head = Head {
         verb: Verb::OpenSse,
         project: None,
-        target: Target::Server("echo".to_owned()),
+        target: Target::Server("echo".into()),
         bearer: Some(orch_core::ports::gateway::Bearer(hub.key.clone())),
         session: None,
         headers: ProtocolHeaders::default(),

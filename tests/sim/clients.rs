@@ -152,7 +152,7 @@ impl Hub {
 
     pub(crate) fn introduce(&mut self, era: Era, target: Target, key: usize) -> Client {
         let admission = self.admission(target, key);
-        let key_id = self.secrets[key].id();
+        let key_id = KeyId(self.secrets[key].id().into());
         Client {
             era,
             admission,
@@ -201,10 +201,10 @@ impl Hub {
     fn knock(&self, at: usize) {
         let client = &self.clients[at];
         let mut head = client.head(Verb::Post);
-        let revoked = self.secrets.iter().all(|secret| secret.id() != client.key);
+        let revoked = self.secrets.iter().all(|secret| *secret.id() != *client.key.0);
         head.project = Some(self.project.slug.clone());
         head.bearer =
-            self.revoked.iter().find(|it| it.id() == client.key).map(|it| Bearer(it.reveal().to_owned()));
+            self.revoked.iter().find(|it| *it.id() == *client.key.0).map(|it| Bearer(it.reveal().to_owned()));
         let admitted = self.directory.admit(&head, self.now).is_ok();
         assert!(revoked && !admitted, "a revoked key is let in");
     }
@@ -232,7 +232,7 @@ impl Hub {
 
     /// Somebody shows a session that another key has opened.
     pub(crate) fn pretend(&mut self, (key, session): (KeyId, String)) {
-        let Some(other) = self.secrets.iter().position(|secret| secret.id() != key) else { return };
+        let Some(other) = self.secrets.iter().position(|secret| *secret.id() != *key.0) else { return };
         let mut client = self.introduce(Era::Http, Target::Unified, other);
         (client.session, client.ready, client.strays) = (Some(session), true, true);
         self.clients.push(client);

@@ -117,7 +117,7 @@ impl Hub {
     fn mint_key(&mut self, pepper: &Pepper) -> (Key, Secret) {
         let secret = Secret::mint(&mut self.entropy);
         let key = Key {
-            id: secret.id(),
+            id: KeyId(secret.id().into()),
             project: self.project.id,
             name: "k".into(),
             mac: secret.mac(pepper),

@@ -84,7 +84,7 @@ impl<'p> Route<'p> {
 
 impl Endpoint<'_> {
     pub(crate) fn target(&self) -> Target {
-        self.server.map_or(Target::Unified, |server| Target::Server(server.to_owned()))
+        self.server.map_or(Target::Unified, |server| Target::Server(server.into()))
     }
 
     /// The path to which the client of this endpoint's HTTP+SSE stream posts.

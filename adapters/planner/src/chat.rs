@@ -64,8 +64,31 @@ struct Choice {
 
 #[derive(Deserialize)]
 struct Message {
-    content: Option<String>,
+    content: Option<Content>,
     refusal: Option<String>,
+}
+
+/// Some gateways answer with parts, as requests may have them.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+/// A part that is no text has none.
+#[derive(Deserialize)]
+struct Part {
+    text: Option<String>,
+}
+
+impl Content {
+    fn text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Parts(parts) => parts.into_iter().filter_map(|part| part.text).collect(),
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -79,7 +102,10 @@ struct Tokens {
 pub(crate) fn read(body: &[u8]) -> Option<Written> {
     let Completion { choices, usage } = serde_json::from_slice(body).ok()?;
     let Choice { message, finish_reason } = choices.into_iter().next()?;
-    let text = message.content.or(message.refusal).unwrap_or_default();
+    let text = message.content.map(Content::text).filter(|text| !text.is_empty());
+    // A model that refuses makes no plan: that is said in the way of those that cannot make one.
+    let refusal = || message.refusal.map(|words| json!({ "impossible": words }).to_string());
+    let text = text.or_else(refusal).unwrap_or_default();
     let Tokens { prompt_tokens, completion_tokens } = usage.unwrap_or_default();
     let usage = Usage { input: prompt_tokens, output: completion_tokens };
     Some(Written { text, usage, cut: finish_reason.as_deref() == Some("length") })

@@ -31,7 +31,7 @@ pub(crate) enum Ending {
 
 /// Posts a request and hands on its answer.
 pub(crate) async fn ask(wires: Arc<Wires>, request: Request, message: Message) -> Ending {
-    let in_session = !request.stateless && !request.opens && wires.session.has_id();
+    let in_session = !request.stateless && !request.opens && wires.has_session();
     let response = match wires.post(message).await {
         Ok(response) => response,
         Err(why) => {
@@ -60,11 +60,11 @@ pub(crate) async fn ask(wires: Arc<Wires>, request: Request, message: Message) -
 
 /// Posts a message that wants no answer. What the server says nevertheless is handed on.
 pub(crate) async fn tell(wires: Arc<Wires>, message: Message) -> Ending {
-    let in_session = wires.session.has_id();
+    let in_session = wires.has_session();
     let told = async {
         let response = wires.post(message).await.map_err(|why| why.words().to_owned())?;
         let status = response.status();
-        if status == StatusCode::NOT_FOUND && in_session && !wires.one_stream {
+        if status == StatusCode::NOT_FOUND && in_session {
             wires.outlet.expired(None);
             return Ok(Ending::Done);
         }
@@ -144,7 +144,6 @@ async fn on_refusal(
     response: Response<Incoming>,
 ) -> Ending {
     let status = response.status();
-    let in_session = in_session && !wires.one_stream;
     let is_gone = in_session && status == StatusCode::NOT_FOUND;
     let is_declined = !wires.one_stream && is_of_protocol(status);
     if let Some(Shut(words)) = response.extensions().get() {
@@ -154,12 +153,13 @@ async fn on_refusal(
     let (why, kind) = (words(wires.to(), &response), media(&response));
     // A refusal of credentials tells nothing of MCP, whatever stands in its body.
     let speaks = !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) && kind == Media::Json;
-    let body = if speaks { frames::whole(response.into_body(), wires.limit).await.ok() } else { None };
+    // Many servers say this instead of 404.
+    let is_bad = in_session && status == StatusCode::BAD_REQUEST;
+    let body =
+        if speaks || is_bad { frames::whole(response.into_body(), wires.limit).await.ok() } else { None };
+    let is_gone = is_gone || is_bad && body.as_ref().is_some_and(|body| names_session(body));
     match body.and_then(|body| RpcError::of(&body)) {
-        // The latter is what many servers say instead of 404.
-        Some(error)
-            if is_gone || in_session && status == StatusCode::BAD_REQUEST && error.is_of_session() =>
-        {
+        Some(error) if is_gone => {
             wires.outlet.expired(Some(error.addressed_to(request)));
         }
         Some(error) if is_declined => wires.outlet.declined(&request.id, error.addressed_to(request)),
@@ -194,6 +194,12 @@ fn is_of_protocol(status: StatusCode) -> bool {
         )
 }
 
+/// Whether the body of a refusal, an error of JSON-RPC or plain words, is about the session.
+fn names_session(body: &[u8]) -> bool {
+    let message = member(body, "error").and_then(|error| member(&error, "message"));
+    message.as_deref().unwrap_or(body).to_ascii_lowercase().windows(7).any(|word| word == b"session")
+}
+
 /// The `error` of a JSON-RPC error in the body of a refusal. Its id is not asked for: a server that refuses a message
 /// early may not know it.
 struct RpcError(Vec<u8>);
@@ -204,11 +210,6 @@ impl RpcError {
         member(&error, "code")
             .is_some_and(|code| code.iter().all(|byte| matches!(byte, b'-' | b'0'..=b'9')))
             .then_some(Self(error))
-    }
-
-    fn is_of_session(&self) -> bool {
-        let message = member(&self.0, "message").unwrap_or_default();
-        message.to_ascii_lowercase().windows(7).any(|word| word == b"session")
     }
 
     /// The error as the answer to the request.

@@ -33,6 +33,11 @@ impl Wires {
         self.client.to()
     }
 
+    /// Whether there is a session that the server can forget. In 2024-11-05 it is the stream, and its name is in `uri`.
+    pub(crate) fn has_session(&self) -> bool {
+        self.one_stream || self.session.has_id()
+    }
+
     /// Sends a message.
     pub(crate) async fn post(&self, message: Message) -> Result<Response<Incoming>, Unanswered> {
         let opens = message.request().is_some_and(|request| request.opens);

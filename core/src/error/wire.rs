@@ -78,8 +78,11 @@ impl Rejection {
             | Self::OtherRequest(_)
             | Self::OtherUnderKey(_)
             | Self::UnknownPrompt(_)
-            | Self::UnknownResource(_)
             | Self::UnknownTool(_) => (200, -32_602, None),
+            Self::UnknownResource { uri, revision } => {
+                let code = if revision.is_modern() { -32_602 } else { -32_002 };
+                (200, code, Some(named("uri", uri)))
+            }
             Self::SessionRequired | Self::StreamRequired | Self::BadVersionHeader { .. } => {
                 (400, -32_000, None)
             }
@@ -99,6 +102,14 @@ impl Rejection {
             Self::NoSuchEndpoint | Self::NoSuchPath => (404, -32_600, None),
         }
     }
+}
+
+/// An object with one member, a string.
+fn named(member: &str, text: &str) -> String {
+    let mut out = format!("{{\"{member}\":").into_bytes();
+    write::string(&mut out, text);
+    out.push(b'}');
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// `data` of a missing capability, as 2026-07-28 has it.
@@ -243,7 +254,8 @@ impl Exceeded {
             Limit::ReplayAge | Limit::ReplayBytes | Limit::ReplayEvents | Limit::ReplayProjectBytes => {
                 (400, own::LIMIT, data)
             }
-            Limit::GoalBytes
+            Limit::ConfirmBytes
+            | Limit::GoalBytes
             | Limit::IdempotencyKeyBytes
             | Limit::PlanBytes
             | Limit::PlanDepth

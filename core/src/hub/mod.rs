@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::mcp::{ListKind, Revision};
+use crate::ports::gateway::Target;
 use crate::record::{Definition, Definitions};
 use crate::snapshot::{Entry, Instance, Offer, Snapshot};
 use crate::{ProjectId, ServerId, Timestamp};
@@ -78,7 +79,8 @@ pub fn entry(instance: &Instance) -> Entry {
         interactive: false,
     };
     let offer = Offer::build(Arc::new(definitions), instance);
-    Entry { id: ID, name: NAME.into(), config: None, digest: [0; 32], offer: Some(Arc::new(offer)) }
+    let (name, endpoint) = (NAME.into(), Target::Server(NAME.into()));
+    Entry { id: ID, name, endpoint, config: None, digest: [0; 32], offer: Some(Arc::new(offer)) }
 }
 
 /// What the hub knows of one server: three separate facts (configuration, running state, health) and counts.

@@ -24,6 +24,8 @@ pub(crate) enum PlanTool {
 }
 
 const RUN: &str = r#""run":{"type":"string","description":"The run, as batch_execute names it."}"#;
+const READ_PROPERTIES: &str = r#","step":{"type":"string","description":"The id of a step; the output of the run when absent."},"path":{"type":"string","description":"JSON Pointer into it."},"offset":{"type":"integer","minimum":0,"description":"Where to begin, in bytes."},"length":{"type":"integer","minimum":1,"description":"Bytes of the answer, at most (default 8192)."},"search":{"type":"string","description":"Only the places that hold this text."}"#;
+const STATUS_PROPERTIES: &str = r#","wait":{"type":"boolean","description":"Answer when it has ended."},"limit":{"type":"integer","minimum":1,"description":"Runs in one answer."},"cursor":{"type":"string","description":"next_cursor of the answer before."}"#;
 
 impl PlanTool {
     const ALL: [Self; 5] = [Self::Execute, Self::Status, Self::Cancel, Self::Retry, Self::Read];
@@ -44,49 +46,51 @@ impl PlanTool {
         Self::ALL.into_iter().find(|tool| tool.name() == name)
     }
 
+    /// Its `inputSchema`.
+    pub(crate) fn schema(self) -> String {
+        let properties = match self {
+            Self::Execute => return INPUT_SCHEMA.to_owned(),
+            Self::Cancel => "",
+            Self::Read => READ_PROPERTIES,
+            Self::Retry => r#","background":{"type":"boolean","description":"Do not wait for its end."}"#,
+            Self::Status => STATUS_PROPERTIES,
+        };
+        let required = if self == Self::Status { "" } else { r#""required":["run"],"# };
+        format!(
+            r#"{{"type":"object","properties":{{{RUN}{properties}}},{required}"additionalProperties":false}}"#
+        )
+    }
+
     fn definition(self) -> Definition {
-        let (title, description, schema, read_only) = match self {
+        let (title, description, read_only) = match self {
             Self::Cancel => (
                 "Cancel a run",
                 "Begins nothing more of a run of batch_execute and gives up what is under way.",
-                format!(
-                    r#"{{"type":"object","properties":{{{RUN}}},"required":["run"],"additionalProperties":false}}"#
-                ),
                 false,
             ),
             Self::Execute => (
                 "Run many tool calls at once",
                 "Runs a whole graph of tool calls, of any servers, in one turn: results flow from step to step inside the hub, independent steps run side by side, and only `output` comes back. Use it when a task takes three calls or more, or passes long results from one call to the next. The plan is checked before anything runs; all faults come back at once.",
-                INPUT_SCHEMA.to_owned(),
                 false,
             ),
             Self::Read => (
                 "Read a kept result",
                 "Reads a part of what a run of batch_execute has kept: of its output, or of a step's result. Without `search` it is a range of the text. `next_offset` says where there is more.",
-                format!(
-                    r#"{{"type":"object","properties":{{{RUN},"step":{{"type":"string","description":"The id of a step; the output of the run when absent."}},"path":{{"type":"string","description":"JSON Pointer into it."}},"offset":{{"type":"integer","minimum":0,"description":"Where to begin, in bytes."}},"length":{{"type":"integer","minimum":1,"description":"Bytes (default 8192)."}},"search":{{"type":"string","description":"Only the places that hold this text."}}}},"required":["run"],"additionalProperties":false}}"#
-                ),
                 true,
             ),
             Self::Retry => (
                 "Begin a run once more",
                 "Begins once more what has failed of a run of batch_execute that has ended, is unknown or was skipped. What was done stays done. Use it only when its effects may happen: a step that is unknown may have had them already.",
-                format!(
-                    r#"{{"type":"object","properties":{{{RUN},"background":{{"type":"boolean","description":"Do not wait for its end."}}}},"required":["run"],"additionalProperties":false}}"#
-                ),
                 false,
             ),
             Self::Status => (
                 "Status of a run",
                 "How the steps of a run of batch_execute stand, and its output when it has ended; all runs of this key without `run`.",
-                format!(
-                    r#"{{"type":"object","properties":{{{RUN},"wait":{{"type":"boolean","description":"Answer when it has ended."}},"limit":{{"type":"integer","minimum":1,"description":"Runs in one answer."}},"cursor":{{"type":"string","description":"next_cursor of the answer before."}}}},"additionalProperties":false}}"#
-                ),
                 true,
             ),
         };
         let hints = if read_only { r#"{"readOnlyHint":true,"openWorldHint":false}"# } else { "{}" };
-        let name = self.name();
+        let (name, schema) = (self.name(), self.schema());
         let tasks = if self == Self::Execute { r#","execution":{"taskSupport":"optional"}"# } else { "" };
         let json = format!(
             r#"{{"name":"{name}","title":"{title}","description":"{description}","inputSchema":{schema},"annotations":{hints}{tasks}}}"#
@@ -138,9 +142,15 @@ pub(crate) struct Told<'a> {
     /// Why there is none, although it has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_missing: Option<String>,
+    /// Which places that its plan wants to be told lead to nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
     /// How it stands.
     #[serde(flatten)]
     pub report: Report,
+    /// For how many seconds more its results can be read; for whoever looks after it, once it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in_s: Option<u64>,
 }
 
 /// Something long that stays in the hub.
@@ -152,7 +162,7 @@ pub(crate) struct Kept {
     pub preview: String,
     /// The tool that reads the rest.
     pub read_with: &'static str,
-    /// How long it can be read.
+    /// For how many seconds more it can be read.
     pub expires_in_s: u64,
 }
 
@@ -183,11 +193,11 @@ pub(crate) fn run_list(runs: Vec<RunLine>, next_cursor: Option<String>) -> Vec<u
     told(&RunList { runs, next_cursor }, false)
 }
 
-/// The `params` of a progress notification that says which steps have changed.
-pub(crate) fn run_news(token: &str, (ended, all): (usize, usize), steps: &[&StepReport]) -> Vec<u8> {
+/// The `params` of a progress notification that says which steps have changed; `progress` is a JSON number.
+pub(crate) fn run_news(token: &str, (progress, all): (&str, usize), steps: &[&StepReport]) -> Vec<u8> {
     let steps = serde_json::to_string(steps).unwrap_or_default();
     format!(
-        r#"{{"progressToken":{token},"progress":{ended},"total":{all},"_meta":{{"mcp-orch/steps":{steps}}}}}"#
+        r#"{{"progressToken":{token},"progress":{progress},"total":{all},"_meta":{{"mcp-orch/steps":{steps}}}}}"#
     )
     .into_bytes()
 }
@@ -197,6 +207,8 @@ pub(crate) fn run_news(token: &str, (ended, all): (usize, usize), steps: &[&Step
 pub(crate) enum Cannot {
     /// The arguments make no sense.
     Arguments,
+    /// There is nobody who could be asked for a plan.
+    Ask,
     /// Not while the run goes on.
     Now,
     /// No plan came of a goal.
@@ -237,6 +249,7 @@ pub(crate) fn read(parts: &Parts) -> Vec<u8> {
 pub(crate) fn cannot(cannot: Cannot, message: &str) -> Vec<u8> {
     let problem = match cannot {
         Cannot::Arguments => "arguments",
+        Cannot::Ask => "no_planner",
         Cannot::Now => "conflict",
         Cannot::Plan => "planner",
         Cannot::Unknown => "unknown",

@@ -84,6 +84,8 @@ pub enum Limit {
     ProjectRuns,
     /// [`Limits::connections`] or [`Limits::connections_per_address`].
     Connections,
+    /// [`super::PlannerLimits::confirm_bytes`].
+    ConfirmBytes,
     /// [`super::PlannerLimits::goal_bytes`].
     GoalBytes,
     /// [`super::PlannerLimits::goals`].
@@ -134,6 +136,7 @@ impl Limit {
             Self::RunStoredBytes => "run_stored_bytes",
             Self::ProjectRuns => "project_runs",
             Self::Connections => "connections",
+            Self::ConfirmBytes => "planner.confirm_bytes",
             Self::GoalBytes => "planner.goal_bytes",
             Self::Goals => "planner.goals",
             Self::PlannerQuestions => "planner.questions_a_day",

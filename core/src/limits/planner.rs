@@ -35,6 +35,8 @@ pub struct PlannerLimits {
     pub retry_last: Duration,
     /// Questions of one project to its planner within one day (UTC), counted anew when the hub starts.
     pub questions_a_day: u32,
+    /// The longest question with which somebody is asked to agree to a plan, in bytes, the whole plan in it.
+    pub confirm_bytes: usize,
     /// Plans of goals that are kept in one project; the oldest makes room.
     pub kept_plans: usize,
     /// Bytes of those plans.
@@ -57,6 +59,7 @@ impl Default for PlannerLimits {
             retry_first: Duration::from_millis(500),
             retry_last: Duration::from_secs(10),
             questions_a_day: 500,
+            confirm_bytes: 32 * 1024,
             kept_plans: 100,
             kept_bytes: 1024 * 1024,
         }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::{Revision, Route, Row, named_task};
 use crate::Rejection;
 use crate::ports::gateway::ProtocolHeaders;
-use crate::rpc::{Envelope, Field};
+use crate::rpc::{Envelope, Field, is_whole};
 
 /// The text of a header value: `=?base64?…?=` is decoded, anything else is taken as it is.
 /// `None` when the base64 form is damaged.
@@ -45,9 +45,7 @@ pub fn header_name<'a>(method: &str, body: &'a Envelope) -> Option<Cow<'a, str>>
 /// Checks the headers of a 2026-07-28 request against its body: a peer that decides by the headers alone must
 /// decide as one that reads the body. Then the version, and what every request must say of its client.
 pub fn check_headers(method: &str, body: &Envelope, headers: &ProtocolHeaders) -> Result<(), Rejection> {
-    if body.raw(Field::Meta).is_some_and(|raw| !raw.starts_with(b"{")) {
-        return Err(Rejection::InvalidParams("_meta must be an object".into()));
-    }
+    check_meta(body)?;
     let version = body.text(Field::MetaVersion);
     let version = version.ok_or_else(|| bad_meta(body, Field::MetaVersion, "protocolVersion", "a string"))?;
     same("MCP-Protocol-Version", headers.version.as_deref(), &version)?;
@@ -62,6 +60,23 @@ pub fn check_headers(method: &str, body: &Envelope, headers: &ProtocolHeaders) -
         return Err(bad_meta(body, Field::MetaCapabilities, "clientCapabilities", "an object"));
     }
     Ok(())
+}
+
+/// Checks what `_meta` of a request of any revision is, and the token in it by which progress is told. What is `null` is not there:
+/// some SDKs write out what nobody has set.
+pub fn check_meta(body: &Envelope) -> Result<(), Rejection> {
+    let words = if body.given(Field::Meta).is_some_and(|raw| !raw.starts_with(b"{")) {
+        "_meta must be an object"
+    } else if body.given_str(Field::MetaProgressToken).is_some_and(|raw| !is_token(raw)) {
+        "_meta.progressToken must be a string or an integer"
+    } else {
+        return Ok(());
+    };
+    Err(Rejection::InvalidParams(words.into()))
+}
+
+fn is_token(raw: &str) -> bool {
+    raw.starts_with('"') || is_whole(raw)
 }
 
 /// Whether a member of `_meta` belongs to the envelope of the stateless era. Servers of the eras before refuse

@@ -46,7 +46,7 @@ pub fn mirrors(definition: &str) -> Result<Vec<Mirror>, BadMirror> {
     collect(schema, &mut Vec::new(), &mut found)?;
     let names: BTreeSet<String> = found.iter().map(|mirror| mirror.header.to_ascii_lowercase()).collect();
     // Every annotation must have been reached, and no two may name one header.
-    let reached = annotations(schema) == found.len();
+    let reached = annotations(schema, Within::Schema) == found.len();
     if reached && names.len() == found.len() { Ok(found) } else { Err(BadMirror) }
 }
 
@@ -72,17 +72,63 @@ fn collect(schema: &[u8], path: &mut Vec<String>, found: &mut Vec<Mirror>) -> Re
     Ok(())
 }
 
-/// How many annotations there are, wherever they stand. A property may have that name, too.
-fn annotations(value: &[u8]) -> usize {
+/// How many annotations there are, wherever they stand.
+fn annotations(value: &[u8], within: Within) -> usize {
     if let Some(members) = Members::read(value) {
-        let count = |(name, value): (Cow<'_, str>, &RawValue)| {
-            let value = value.get().as_bytes();
-            usize::from(name == ANNOTATION && !value.starts_with(b"{")).saturating_add(annotations(value))
+        let count = |(name, value): (Cow<'_, str>, &RawValue)| match within.member(&name) {
+            None => 1,
+            Some(within) => annotations(value.get().as_bytes(), within),
         };
         return members.0.into_iter().map(count).sum();
     }
     let elements = serde_json::from_slice::<Vec<&RawValue>>(value).unwrap_or_default();
-    elements.into_iter().map(|element| annotations(element.get().as_bytes())).sum()
+    elements.into_iter().map(|element| annotations(element.get().as_bytes(), within)).sum()
+}
+
+/// The definition of a tool without its annotations: what breaks the rules means nothing, but clients over HTTP would not use
+/// the tool.
+pub(crate) fn without_mirrors(definition: &str) -> String {
+    let Some(members) = Members::read(definition.as_bytes()) else { return definition.into() };
+    let plain = members.with(|name, value| {
+        let is_schema = name == "inputSchema";
+        Some(if is_schema { plain(value, Within::Schema) } else { Cow::Borrowed(value) })
+    });
+    String::from_utf8(plain).unwrap_or_default()
+}
+
+fn plain(value: &str, within: Within) -> Cow<'_, str> {
+    if let Some(members) = Members::read(value.as_bytes()) {
+        let plain = members.with(|name, value| Some(plain(value, within.member(name)?)));
+        return Cow::Owned(String::from_utf8(plain).unwrap_or_default());
+    }
+    let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(value) else { return Cow::Borrowed(value) };
+    let elements: Vec<_> = elements.into_iter().map(|element| plain(element.get(), within)).collect();
+    Cow::Owned(["[", &elements.join(","), "]"].concat())
+}
+
+/// What a value within a schema is.
+#[derive(Clone, Copy)]
+enum Within {
+    /// Not of the schema, but of what it describes.
+    Data,
+    /// Schemas by names that anything may have.
+    Named,
+    Schema,
+}
+
+impl Within {
+    /// What a member of such a value is; `None` for an annotation.
+    fn member(self, name: &str) -> Option<Self> {
+        match (self, name) {
+            (Self::Schema, ANNOTATION) => None,
+            (
+                Self::Schema,
+                "properties" | "patternProperties" | "dependentSchemas" | "$defs" | "definitions",
+            ) => Some(Self::Named),
+            (Self::Data, _) | (Self::Schema, "const" | "default" | "enum" | "examples") => Some(Self::Data),
+            (Self::Schema | Self::Named, _) => Some(Self::Schema),
+        }
+    }
 }
 
 /// A member of an object, raw.
@@ -230,8 +276,17 @@ mod tests {
             r#""oneOf":[{"properties":{"a":{"type":"string","x-mcp-header":"A"}}}]"#,
         ] {
             assert_eq!(tool(bad), Err(BadMirror), "{bad}");
+            let plain = without_mirrors(&format!(r#"{{"name":"t","inputSchema":{{{bad}}}}}"#));
+            assert!(!plain.contains(ANNOTATION), "{plain}");
         }
         assert_eq!(mirrors(r#"{"name":"t","description":"x-mcp-header"}"#), Ok(Vec::new()));
-        assert_eq!(tool(r#""properties":{"x-mcp-header":{"type":"string"}}"#), Ok(Vec::new()));
+        for none in [
+            r#""properties":{"x-mcp-header":{"type":"string"}}"#,
+            r#""properties":{"x-mcp-header":true}"#,
+            r#""properties":{"a":{"default":{"x-mcp-header":"A"}}}"#,
+        ] {
+            assert_eq!(tool(none), Ok(Vec::new()), "{none}");
+            assert!(without_mirrors(&format!(r#"{{"inputSchema":{{{none}}}}}"#)).contains(none));
+        }
     }
 }

@@ -15,12 +15,16 @@ mod tasks;
 
 pub use asking::{Abilities, Asking};
 pub use extensions::Extensions;
-pub use headers::{check_headers, decode_header, encode_header, header_name, is_envelope_key};
+pub use headers::{check_headers, check_meta, decode_header, encode_header, header_name, is_envelope_key};
 pub use hints::is_idempotent;
 pub use links::{Link, links, may_link};
 pub use method::{ListKind, Method, Route, Row, TABLE, TaskMethod};
+pub(crate) use mirror::without_mirrors;
 pub use mirror::{BadMirror, Mirror, check_mirrored, mirrored, mirrors};
 pub use result::{Lifetime, complete, plain};
 pub use revision::Revision;
 pub use structured::plain_tool;
-pub use tasks::{TASKS_EXTENSION, is_of_tasks, knows_tasks, named_task, waits_for_task, without_tasks};
+pub use tasks::{
+    TASKS_EXTENSION, is_of_tasks, knows_tasks, named_task, related_task, waits_for_task, without_tasks,
+    without_wish,
+};

@@ -1,5 +1,8 @@
-//! What servers say of themselves, against the schema of the specification: clients check it, and refuse a whole list or a
-//! whole server for one member of another type.
+//! What peers say, against the schema of the specification.
+//!
+//! Of what servers say of themselves, the rest is kept (here): clients check it, and refuse a whole list or a whole server for one
+//! member of another type. What is asked and answered is taken whole or refused with the member that is wrong
+//! ([`misfit`](strict::misfit), [`asked`]).
 //!
 //! A member that nobody needs is left out when it is of the wrong type; with one that is needed goes what needs it. What is of
 //! the right shape, and what the schema does not know, stays as it was written.
@@ -10,157 +13,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde_json::value::RawValue;
 
+use self::schema::{CAPABILITIES, Member, Need, PROMPT, RESOURCE, Shape, TEMPLATE, TOOL};
+use self::strict::misfit;
 use super::ListKind;
 use crate::rpc::Members;
 
-/// What a value is to be.
-#[derive(Debug)]
-enum Shape {
-    /// Any object; `true` means an empty one.
-    Ability(&'static [Member]),
-    /// A boolean.
-    Flag,
-    /// An array, each element of a shape.
-    List(&'static Self),
-    /// An object whose members may have any names. Those that are of another shape are left out.
-    Map(&'static Self),
-    /// A number.
-    Number,
-    /// An object with these members, and any others.
-    Of(&'static [Member]),
-    /// One of these strings.
-    OneOf(&'static [&'static str]),
-    /// A number from 0 to 1.
-    Part,
-    /// An object of JSON schemas. Those that are booleans are of 2026-07-28; before, an object says the same.
-    Schemas,
-    /// A string.
-    Text,
-}
-
-/// A member of an object. One that is `null` is not there.
-#[derive(Debug)]
-struct Member {
-    name: &'static str,
-    shape: Shape,
-    need: Need,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Need {
-    /// The object is nothing without it.
-    Always,
-    /// It may be missing. If it is there, the object means something else without it.
-    IfThere,
-    /// The object can be used without it.
-    Never,
-}
-
-const fn needs(name: &'static str, shape: Shape) -> Member {
-    Member { name, shape, need: Need::Always }
-}
-
-const fn keeps(name: &'static str, shape: Shape) -> Member {
-    Member { name, shape, need: Need::IfThere }
-}
-
-const fn may(name: &'static str, shape: Shape) -> Member {
-    Member { name, shape, need: Need::Never }
-}
-
-const OBJECT: Shape = Shape::Of(&[]);
-
-const ICONS: Shape = Shape::List(&Shape::Of(&[
-    needs("src", Shape::Text),
-    may("mimeType", Shape::Text),
-    may("sizes", Shape::List(&Shape::Text)),
-    may("theme", Shape::OneOf(&["dark", "light"])),
-]));
-
-const ANNOTATIONS: Shape = Shape::Of(&[
-    may("audience", Shape::List(&Shape::OneOf(&["assistant", "user"]))),
-    may("priority", Shape::Part),
-    may("lastModified", Shape::Text),
-]);
-
-static TOOL: Shape = Shape::Of(&[
-    needs("name", Shape::Text),
-    needs(
-        "inputSchema",
-        Shape::Of(&[
-            needs("type", Shape::OneOf(&["object"])),
-            keeps("properties", Shape::Schemas),
-            keeps("required", Shape::List(&Shape::Text)),
-        ]),
-    ),
-    may("title", Shape::Text),
-    may("description", Shape::Text),
-    may("icons", ICONS),
-    may("outputSchema", OBJECT),
-    may(
-        "annotations",
-        Shape::Of(&[
-            may("title", Shape::Text),
-            may("readOnlyHint", Shape::Flag),
-            may("destructiveHint", Shape::Flag),
-            may("idempotentHint", Shape::Flag),
-            may("openWorldHint", Shape::Flag),
-        ]),
-    ),
-    may("execution", Shape::Of(&[may("taskSupport", Shape::OneOf(&["forbidden", "optional", "required"]))])),
-    may("_meta", OBJECT),
-]);
-
-static PROMPT: Shape = Shape::Of(&[
-    needs("name", Shape::Text),
-    may("title", Shape::Text),
-    may("description", Shape::Text),
-    may("icons", ICONS),
-    keeps(
-        "arguments",
-        Shape::List(&Shape::Of(&[
-            needs("name", Shape::Text),
-            may("title", Shape::Text),
-            may("description", Shape::Text),
-            may("required", Shape::Flag),
-        ])),
-    ),
-    may("_meta", OBJECT),
-]);
-
-static RESOURCE: Shape = Shape::Of(&[
-    needs("uri", Shape::Text),
-    needs("name", Shape::Text),
-    may("title", Shape::Text),
-    may("description", Shape::Text),
-    may("mimeType", Shape::Text),
-    may("size", Shape::Number),
-    may("icons", ICONS),
-    may("annotations", ANNOTATIONS),
-    may("_meta", OBJECT),
-]);
-
-static TEMPLATE: Shape = Shape::Of(&[
-    needs("uriTemplate", Shape::Text),
-    needs("name", Shape::Text),
-    may("title", Shape::Text),
-    may("description", Shape::Text),
-    may("mimeType", Shape::Text),
-    may("icons", ICONS),
-    may("annotations", ANNOTATIONS),
-    may("_meta", OBJECT),
-]);
-
-static CAPABILITIES: Shape = Shape::Of(&[
-    may("tools", Shape::Ability(&[may("listChanged", Shape::Flag)])),
-    may("prompts", Shape::Ability(&[may("listChanged", Shape::Flag)])),
-    may("resources", Shape::Ability(&[may("listChanged", Shape::Flag), may("subscribe", Shape::Flag)])),
-    may("completions", Shape::Ability(&[])),
-    may("logging", Shape::Ability(&[])),
-    may("tasks", Shape::Ability(&[may("list", OBJECT), may("cancel", OBJECT), may("requests", OBJECT)])),
-    may("extensions", Shape::Map(&OBJECT)),
-    may("experimental", Shape::Map(&OBJECT)),
-]);
+pub(crate) mod asked;
+mod schema;
+mod strict;
 
 /// Something in the shape that clients want, and the names of members that were left out for it.
 #[derive(Debug, PartialEq, Eq)]
@@ -206,21 +66,20 @@ struct Fitting {
 impl Fitting {
     /// The value as it is, or what can be used of it.
     fn value<'a>(&mut self, shape: &Shape, raw: &'a str) -> Option<Cow<'a, str>> {
-        let text = || raw.strip_prefix('"')?.strip_suffix('"');
-        let number = || raw.parse::<f64>().ok();
-        let fits = match shape {
-            Shape::Ability(_) if raw == "true" => return Some(Cow::Borrowed("{}")),
-            Shape::Ability(members) | Shape::Of(members) => return self.object(members, raw),
-            Shape::List(element) => return self.list(element, raw),
-            Shape::Map(shape) => return self.map(raw, |fitting, raw| fitting.value(shape, raw)),
-            Shape::Schemas => return self.schemas(raw),
-            Shape::Flag => matches!(raw, "true" | "false"),
-            Shape::Number => number().is_some(),
-            Shape::OneOf(texts) => text().is_some_and(|text| texts.contains(&text)),
-            Shape::Part => number().is_some_and(|number| (0.0..=1.0).contains(&number)),
-            Shape::Text => text().is_some(),
-        };
-        fits.then_some(Cow::Borrowed(raw))
+        match shape {
+            Shape::Ability(_) if raw == "true" => Some(Cow::Borrowed("{}")),
+            Shape::Ability(members) | Shape::Of(members) => self.object(members, raw),
+            Shape::List(element) => self.list(element, raw),
+            Shape::Map(shape) => self.map(raw, |fitting, raw| fitting.value(shape, raw)),
+            Shape::Schemas => self.schemas(raw),
+            Shape::Flag
+            | Shape::Number
+            | Shape::OneOf(_)
+            | Shape::Part
+            | Shape::Several(_)
+            | Shape::Text
+            | Shape::Typed(_) => misfit(shape, raw).is_none().then_some(Cow::Borrowed(raw)),
+        }
     }
 
     fn object<'a>(&mut self, wanted: &[Member], raw: &'a str) -> Option<Cow<'a, str>> {

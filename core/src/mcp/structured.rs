@@ -1,12 +1,14 @@
 //! Structured results are any JSON in 2026-07-28, and objects alone in the eras before, whose clients refuse a whole result
 //! or a whole list for one that is none. They get it as text.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::{ListKind, shape};
 use crate::rpc::{Members, decode_string, write};
 
 const STRUCTURED: &str = "structuredContent";
@@ -43,17 +45,23 @@ pub(super) fn as_text(result: &Members<'_>, structured: &str, drop: impl Fn(&str
     out
 }
 
-/// A tool's definition without an `outputSchema` that is not of an object; `None` if it has none such. `json` is raw.
+/// A tool's definition as the eras before have it, if it is not: without an `outputSchema` that is not of an object, and with
+/// objects in place of schemas that are booleans, where their clients want objects. `json` is raw.
 pub fn plain_tool(json: &str) -> Option<Vec<u8>> {
     #[derive(Deserialize)]
     struct Schema<'a> {
         #[serde(borrow)]
         r#type: &'a RawValue,
     }
-    let tool = Members::read(json.as_bytes())?;
-    let schema = serde_json::from_str::<Schema<'_>>(member(&tool, SCHEMA)?);
-    let of_object = schema.is_ok_and(|schema| schema.r#type.get() == "\"object\"");
-    (!of_object).then(|| tool.without(|name| name == SCHEMA))
+    let plain = shape::entry(ListKind::Tools, json, false).map_or(Cow::Borrowed(json), |shaped| shaped.json);
+    let tool = Members::read(plain.as_bytes())?;
+    let of_object = member(&tool, SCHEMA).is_none_or(|schema| {
+        serde_json::from_str::<Schema<'_>>(schema).is_ok_and(|schema| schema.r#type.get() == "\"object\"")
+    });
+    if !of_object {
+        return Some(tool.without(|name| name == SCHEMA));
+    }
+    (plain != json).then(|| plain.into_owned().into_bytes())
 }
 
 fn member<'a>(object: &Members<'a>, wanted: &str) -> Option<&'a str> {
@@ -150,5 +158,19 @@ mod tests {
         for kept in [bare, r#"{"name":"a","outputSchema":{"type":"object","x":[1e400]}}"#] {
             assert_eq!(plain(kept), None);
         }
+    }
+
+    #[test]
+    fn a_tool_of_the_eras_before_has_objects_for_the_schemas_of_its_properties() {
+        let tool = |one: &str| {
+            let properties =
+                alloc::format!(r#"{{"a":{one},"deep":{{"properties":{{"b":true}},"items":false}}}}"#);
+            let schema = alloc::format!(r#"{{"type":"object","properties":{properties}}}"#);
+            alloc::format!(r#"{{"name":"a","inputSchema":{schema},"outputSchema":{schema}}}"#)
+        };
+        let plain = |json: &str| plain_tool(json).map(|raw| String::from_utf8(raw).unwrap());
+        assert_eq!(plain(&tool("true")), Some(tool("{}")));
+        assert_eq!(plain(&tool("false")), Some(tool(r#"{"not":{}}"#)));
+        assert_eq!(plain(&tool(r#"{"x":true}"#)), None);
     }
 }

@@ -3,6 +3,7 @@
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
+use serde::Deserialize;
 
 use crate::rpc::{Envelope, Field, Members};
 
@@ -17,6 +18,25 @@ pub fn is_of_tasks(method: &str) -> bool {
 /// Whether a request is answered when a task ends (2025-11-25, tasks).
 pub fn waits_for_task(method: &str) -> bool {
     method == "tasks/result"
+}
+
+/// The task that a message is because of (2025-11-25, tasks, related-task metadata).
+pub fn related_task(message: &Envelope) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Related<'a> {
+        #[serde(borrow)]
+        task_id: Cow<'a, str>,
+    }
+    let meta = Members::read(message.raw(Field::Meta)?)?;
+    let (_, related) = meta.0.into_iter().find(|(name, _)| name == "io.modelcontextprotocol/related-task")?;
+    Some(serde_json::from_str::<Related<'_>>(related.get()).ok()?.task_id)
+}
+
+/// `params` without the wish that a task comes of it: who does not declare tasks for a kind of request does not see it there
+/// (2025-11-25, tasks, capability negotiation).
+pub fn without_wish(params: Vec<u8>) -> Vec<u8> {
+    Members::read(&params).map(|members| members.without(|name| name == "task")).unwrap_or(params)
 }
 
 /// The task that a request of the extension is about: what `Mcp-Name` says of it.

@@ -27,6 +27,15 @@ pub trait Tools {
 /// Names are compared with all others only for the first ones that are unknown.
 const GUESSED: usize = 5;
 
+/// What the steps of one plan are checked with.
+struct Checking<'a> {
+    tools: &'a dyn Tools,
+    /// The tools that are not there.
+    unknown: BTreeSet<String>,
+    /// Bytes of schemas that may still be read.
+    left: usize,
+}
+
 #[derive(Deserialize)]
 struct Definition<'a> {
     #[serde(borrow, rename = "inputSchema")]
@@ -51,10 +60,10 @@ impl Plan {
         graph::check(&plan, limits, &mut faults);
         check_width(&plan, limits, &mut faults);
         let written = text.member("steps").map(Raw::elements).unwrap_or_default();
-        let mut unknown = BTreeSet::new();
+        let mut checking = Checking { tools, unknown: BTreeSet::new(), left: limits.plan_schema_bytes };
         for (index, (step, written)) in plan.steps.iter_mut().zip(written).enumerate() {
             let at = Pointer::default().member("steps").element(index);
-            check_tool(step, written, &at, (tools, &mut unknown), &mut faults);
+            check_tool(step, written, &at, &mut checking, &mut faults);
         }
         if faults.0.is_empty() { Ok(plan) } else { Err(faults.0) }
     }
@@ -94,7 +103,7 @@ fn check_tool(
     step: &mut Step,
     written: Raw<'_>,
     at: &Pointer,
-    (tools, unknown_tools): (&dyn Tools, &mut BTreeSet<String>),
+    checking: &mut Checking<'_>,
     faults: &mut Faults,
 ) {
     if step.tool.is_empty() {
@@ -104,9 +113,9 @@ fn check_tool(
     if schema::TOOLS.iter().any(|tool| step.tool == *tool) {
         return faults.add(&own, format!("{} cannot be a step of a plan", step.tool));
     }
-    let Some(json) = tools.definition(&step.tool) else {
-        unknown_tools.insert(step.tool.clone());
-        let names = if unknown_tools.len() > GUESSED { Vec::new() } else { tools.names() };
+    let Some(json) = checking.tools.definition(&step.tool) else {
+        checking.unknown.insert(step.tool.clone());
+        let names = if checking.unknown.len() > GUESSED { Vec::new() } else { checking.tools.names() };
         return faults.add(&own, unknown("tool", &step.tool, names.iter().map(String::as_str)));
     };
     // A definition that cannot be read says nothing: its server judges the arguments.
@@ -115,6 +124,20 @@ fn check_tool(
     step.repeatable = read_only_hint == Some(true) || idempotent_hint == Some(true);
     let arguments = written.member("arguments").unwrap_or(Raw(b"{}"));
     if let Some(schema) = definition.input_schema.filter(|_| arguments.kind() == Kind::Object) {
-        fits::check(Raw::from(schema), arguments, &at.member("arguments"), faults);
+        let at = at.member("arguments");
+        faults.extend(fits::check(Raw::from(schema), arguments, &at, &mut checking.left));
     }
+}
+
+/// What of the arguments of a tool for plans does not fit its schema, in words; `None` if all does.
+pub(crate) fn misfit(schema: &str, arguments: &[u8], limits: &Limits) -> Option<String> {
+    let (schema, arguments) = (Raw::of(schema.as_bytes()), Raw::of(arguments));
+    let mut left = limits.plan_schema_bytes;
+    let faults = fits::check(schema, arguments, &Pointer::default(), &mut left);
+    let words = |fault: &PlanFault| {
+        let place = if fault.at.is_empty() { String::new() } else { format!("{}: ", fault.at) };
+        [&*place, &fault.problem].concat()
+    };
+    let words: Vec<String> = faults.iter().map(words).collect();
+    (!words.is_empty()).then(|| words.join("; "))
 }

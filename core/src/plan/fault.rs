@@ -30,6 +30,11 @@ impl Faults {
         }
     }
 
+    pub(super) fn extend(&mut self, faults: Vec<PlanFault>) {
+        let room = MOST.saturating_sub(self.0.len());
+        self.0.extend(faults.into_iter().take(room));
+    }
+
     pub(super) fn exceeds(&mut self, at: &Pointer, limit: Limit, value: impl core::fmt::Display) {
         self.add(at, format!("limit {limit} reached ({value})"));
     }

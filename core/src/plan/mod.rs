@@ -27,6 +27,7 @@ mod step;
 
 pub use allowance::{Allowance, Bound};
 pub use check::Tools;
+pub(crate) use check::misfit;
 pub use condition::{Comparison, Condition, Values};
 pub use fault::PlanFault;
 pub use outline::{Outline, Phase};

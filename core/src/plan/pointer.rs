@@ -48,6 +48,11 @@ impl Pointer {
         self.member(&alloc::format!("{index}"))
     }
 
+    /// What it leads to in a raw value, where a text is nothing but a text.
+    pub(crate) fn part_of<'a>(&self, whole: Raw<'a>) -> Option<Raw<'a>> {
+        self.0.iter().try_fold(whole, |value, token| step(value, token))
+    }
+
     /// What it leads to. A text on the way that is JSON, an object or an array, is read as such. There is nothing after the
     /// last element, so `-` leads nowhere.
     pub(crate) fn within(

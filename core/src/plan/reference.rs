@@ -17,7 +17,7 @@ use super::nearest::{nearest, unknown};
 use super::raw::{Kind, Raw};
 
 /// What a value is taken from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// The place of the element that a step with `for_each` works on.
     Index,
@@ -28,7 +28,7 @@ pub enum Source {
 }
 
 /// What a pointer into a step starts at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Root {
     /// The whole result.
     Result,
@@ -37,7 +37,7 @@ pub enum Root {
 }
 
 /// Where a value comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reference {
     /// The source.
     pub source: Source,

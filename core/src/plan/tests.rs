@@ -223,6 +223,14 @@ fn the_schema_and_the_parser_agree_property_by_property() {
     assert_eq!(at("/properties/steps/maxItems").whole(), Some(limits.plan_steps as u64));
     let attempts = at("/properties/steps/items/properties/retry/properties/attempts/maximum");
     assert_eq!(attempts.whole(), Some(u64::from(limits.step_attempts)));
+    let millis = u64::try_from(limits.run_deadline.as_millis()).ok();
+    for (place, most) in [
+        ("/properties/max_parallel", Some(limits.plan_parallel as u64)),
+        ("/properties/deadline_ms", millis),
+        ("/properties/steps/items/properties/timeout_ms", millis),
+    ] {
+        assert_eq!(at(place).member("maximum").and_then(Raw::whole), most, "{place}");
+    }
     let words = at("/properties/steps/items/properties/when/description").text().unwrap();
     let said = super::condition::WORDS.iter().all(|word| words.contains(word));
     assert!(said, "a condition that no model is told of");

@@ -26,6 +26,8 @@ impl Answer {
         match extract(&written.text, limits) {
             Extract::Impossible(why) => Self::Impossible(why),
             Extract::Broken(why) if !written.cut => Self::Faults(fault(&why), None),
+            // What it meant to end with is not there.
+            Extract::Plan(_) if written.cut => Self::Faults(nothing(true), None),
             Extract::Broken(_) | Extract::Nothing => Self::Faults(nothing(written.cut), None),
             Extract::Plan(object) => {
                 let own = Goal::kept(object);

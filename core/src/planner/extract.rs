@@ -26,44 +26,80 @@ const READINGS: usize = 32;
 /// The end of an answer in which its plan is, in lengths of the longest plan.
 const PLANS: usize = 2;
 
-/// Finds the plan in a text. Of several it is the last one: models that think aloud end with what they mean.
+/// What plans have.
+const STEPS: &str = "\"steps\"";
+/// How models mark what they only think: how that begins and ends, in whatever case.
+const THOUGHTS: [(&str, &str); 4] = [
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<reasoning>", "</reasoning>"),
+    ("◁think▷", "◁/think▷"),
+];
+
+/// Finds the plan in a text. Of several it is the last one: models that think aloud end with what they mean. What is marked as
+/// a thought is none, and neither is what comes after the words that the tools cannot do it.
 pub fn extract<'a>(text: &'a str, limits: &Limits) -> Extract<'a> {
     let skipped = text.len().saturating_sub(limits.plan_bytes.saturating_mul(PLANS));
     let text = text.get(text.ceil_char_boundary(skipped)..).unwrap_or(text);
     let mut found = Extract::Nothing;
     let mut work = text.len().saturating_mul(READINGS);
     let mut from = 0_usize;
-    while let Some(start) = text.get(from..).and_then(|rest| rest.find('{')).map(|at| from.saturating_add(at))
+    while work > 0
+        && let Some(start) =
+            text.get(from..).and_then(|rest| rest.find(['{', '<', '◁'])).map(|at| from.saturating_add(at))
     {
         let rest = text.get(start..).unwrap_or_default();
+        if !rest.starts_with('{') {
+            if THOUGHTS.iter().any(|(_, end)| begins(rest, end)) {
+                // Some models begin within their thoughts.
+                found = Extract::Nothing;
+            }
+            let mark = rest.chars().next().map_or(1, char::len_utf8);
+            from = start.saturating_add(thought(rest).unwrap_or(mark));
+            continue;
+        }
         let length = object_length(rest);
         work = work.saturating_sub(length.unwrap_or(rest.len()));
         let object = length.and_then(|length| rest.get(..length));
-        match object.and_then(|object| meant(object, limits)) {
-            Some(Extract::Broken(why)) => {
-                // Within it there may be a plan; before it there may have been one.
-                if found == Extract::Nothing {
-                    found = Extract::Broken(why);
+        let endless = || rest.contains(STEPS).then(|| Extract::Broken("it has no end".into()));
+        match object.map_or_else(endless, |object| meant(object, limits)) {
+            Some(broken @ Extract::Broken(_)) => {
+                // Within it there may be a plan; one before it is not what the model ends with.
+                if !matches!(found, Extract::Impossible(_)) {
+                    found = broken;
                 }
                 from = start.saturating_add(1);
             }
             Some(meant) => {
-                found = meant;
+                // What comes after a no is an example.
+                if !matches!(found, Extract::Impossible(_)) {
+                    found = meant;
+                }
                 from = start.saturating_add(length.unwrap_or(1));
             }
             // The object may hold one that is a plan.
             None => from = start.saturating_add(1),
         }
-        if work == 0 {
-            break;
-        }
     }
     found
 }
 
+/// Whether a text begins like this.
+fn begins(text: &str, mark: &str) -> bool {
+    text.get(..mark.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(mark))
+}
+
+/// The bytes of the thought that a text begins with.
+fn thought(text: &str) -> Option<usize> {
+    let (_, end) = THOUGHTS.iter().find(|(beginning, _)| begins(text, beginning))?;
+    let mut rest = text.char_indices().filter(|(_, letter)| matches!(letter, '<' | '◁'));
+    let ended = rest.find(|(at, _)| text.get(*at..).is_some_and(|rest| begins(rest, end)));
+    Some(ended.map_or(text.len(), |(at, _)| at.saturating_add(end.len())))
+}
+
 /// What an object is, if it is something.
 fn meant<'a>(object: &'a str, limits: &Limits) -> Option<Extract<'a>> {
-    if !object.contains("\"steps\"") && !object.contains("\"impossible\"") {
+    if !object.contains(STEPS) && !object.contains("\"impossible\"") {
         return None;
     }
     if let Err(fault) = scan(object.as_bytes(), JsonLimits::of_clients(limits), false) {
@@ -127,18 +163,24 @@ mod tests {
 
     #[test]
     fn what_is_no_plan_is_none() {
-        for text in ["", "I cannot do that.", "{}", "{\"steps\":3}", "[{\"id\":\"a\"}]", "{\"steps\":["] {
+        for text in ["", "I cannot do that.", "{}", "{\"steps\":3}", "[{\"id\":\"a\"}]"] {
             assert_eq!(extract(text, &Limits::default()), Extract::Nothing, "{text}");
         }
     }
 
     #[test]
-    fn what_is_wrong_with_the_json_of_a_plan_is_said_unless_there_is_another() {
+    fn what_is_wrong_with_the_json_of_a_plan_is_said_unless_there_is_another_after_it() {
         let broken = r#"{"steps":[{"id":"a"},]}"#;
         let Extract::Broken(why) = extract(broken, &Limits::default()) else { panic!("it is no JSON") };
         assert!(why.contains("not valid JSON"), "{why}");
-        for text in [format!("{broken} {PLAN}"), format!("{PLAN} {broken}")] {
-            assert_eq!(found(&text), Some(PLAN), "{text}");
+        assert_eq!(found(&format!("{broken} {PLAN}")), Some(PLAN));
+    }
+
+    #[test]
+    fn a_draft_is_no_plan_where_what_the_model_ends_with_cannot_be_read() {
+        for end in [r#"{"steps":[{"id":"a"},]}"#, r#"{"steps":["#, r#"{"steps":[{"id":"b","tool":"t"}"#] {
+            let text = format!("First idea: {PLAN} No. The right plan is: {end}");
+            assert!(matches!(extract(&text, &Limits::default()), Extract::Broken(_)), "{text}");
         }
     }
 
@@ -155,6 +197,34 @@ mod tests {
     fn a_model_may_say_that_it_cannot_be_done() {
         let text = "```json\n{\"impossible\": \"no tool sends mail\"}\n```";
         assert_eq!(extract(text, &Limits::default()), Extract::Impossible("no tool sends mail".into()));
+    }
+
+    #[test]
+    fn what_a_model_only_thinks_is_no_plan() {
+        for text in [
+            format!("<think>{PLAN}</think> There is no plan."),
+            format!("<think>{PLAN} but then"),
+            format!("{PLAN}\n</think>\nThere is no plan."),
+            format!("Well. <think>{{</think><think>{PLAN}</think>"),
+            format!("<THINK>{PLAN}</Think> No."),
+            format!("<thinking>a < b {PLAN}</thinking> No."),
+            format!("<reasoning>{PLAN}</reasoning> No."),
+            format!("\u{25c1}think\u{25b7}{PLAN}\u{25c1}/think\u{25b7} No."),
+        ] {
+            assert_eq!(extract(&text, &Limits::default()), Extract::Nothing, "{text}");
+        }
+        let tags = PLAN.replace("{{b#/x}}", "<think>");
+        assert_eq!(found(&tags), Some(&*tags), "a plan may speak of thoughts");
+    }
+
+    #[test]
+    fn a_no_is_a_no_whatever_example_follows() {
+        let no = r#"{"impossible":"no tool sends mail"}"#;
+        let expected = Extract::Impossible("no tool sends mail".into());
+        for text in [format!("{no} For example this would be wrong: {PLAN}"), format!("{PLAN} No: {no}")] {
+            assert_eq!(extract(&text, &Limits::default()), expected, "{text}");
+        }
+        assert_eq!(found(&format!("<think>{no}</think>{PLAN}")), Some(PLAN), "a thought is no answer");
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct Goal<'a> {
 
 /// What a caller says, whatever a model writes.
 const OPTIONS: [&str; 4] = ["max_parallel", "deadline_ms", "dry_run", "background"];
+/// What of it says how its caller waits, and nothing of what is done.
+const MANNERS: [&str; 2] = ["dry_run", "background"];
 /// What a model says. Whatever else it adds to its plan means nothing.
 const OF_PLAN: [&str; 2] = ["steps", "output"];
 
@@ -70,14 +72,13 @@ impl<'a> Goal<'a> {
         object([("goal", Raw(&text))].into_iter().chain(self.members(written)))
     }
 
-    /// The request that a stored plan was made for: the plan itself, where that was the request.
-    pub fn request_for(stored: &[u8]) -> Cow<'_, [u8]> {
-        let plan = Raw::of(stored);
-        if plan.member("goal").is_none() {
-            return Cow::Borrowed(stored);
-        }
-        let asked = ["goal"].into_iter().chain(OPTIONS);
-        Cow::Owned(object(asked.filter_map(|name| Some((name, plan.member(name)?)))))
+    /// What a request, or the plan that is stored of it, is to have done, however its caller waits for that: the goal and what
+    /// the caller says about its plan, or the plan itself.
+    pub fn request_for(request: &[u8]) -> Vec<u8> {
+        let request = Raw::of(request);
+        let is_planned = request.member("goal").is_some();
+        let is_meant = |name: &str| !(MANNERS.contains(&name) || is_planned && OF_PLAN.contains(&name));
+        object(request.members().into_iter().filter(|(name, _)| is_meant(name)))
     }
 
     /// Whether its caller wants something: `dry_run` or `background`.
@@ -97,13 +98,13 @@ fn own(written: &str) -> impl Iterator<Item = (&'static str, Raw<'_>)> {
     OF_PLAN.into_iter().filter_map(move |name| Some((name, written.member(name)?)))
 }
 
-fn object<'a>(members: impl Iterator<Item = (&'static str, Raw<'a>)>) -> Vec<u8> {
+fn object<'a>(members: impl Iterator<Item = (impl AsRef<str>, Raw<'a>)>) -> Vec<u8> {
     let mut out = Vec::from(b"{");
     for (name, value) in members {
         if out.len() > 1 {
             out.push(b',');
         }
-        write::string(&mut out, name);
+        write::string(&mut out, name.as_ref());
         out.push(b':');
         out.extend_from_slice(value.0);
     }
@@ -147,9 +148,11 @@ mod tests {
         let stored = goal.plan_for(r#"{"steps":[{"id":"a"}],"max_parallel":99}"#);
         let expected = r#"{"goal":"do \"it\"","steps":[{"id":"a"}],"max_parallel":2}"#;
         assert_eq!(core::str::from_utf8(&stored), Ok(expected));
-        assert_eq!(&*Goal::request_for(&stored), asked);
+        assert_eq!(Goal::request_for(&stored), asked);
         let plan = br#"{"steps":[{"id":"a"}]}"#;
-        assert_eq!(&*Goal::request_for(plan), plan, "nobody planned it");
+        assert_eq!(Goal::request_for(plan), plan, "nobody planned it");
+        let aside = br#"{"steps":[{"id":"a"}],"background":true,"dry_run":false}"#;
+        assert_eq!(Goal::request_for(aside), plan, "it is the same plan, whoever waits for it");
     }
 
     #[test]

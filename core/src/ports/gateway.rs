@@ -6,6 +6,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::fmt;
@@ -40,7 +41,7 @@ pub struct Admission {
 impl Admission {
     /// The admission of whoever may read and write the instance's data directory: no key is needed there.
     pub fn of_operator(project: ProjectId, target: Target) -> Self {
-        Self { project, key: KeyId(String::from("operator")), target }
+        Self { project, key: KeyId("operator".into()), target }
     }
 
     /// The project that the caller may use.
@@ -114,7 +115,7 @@ pub enum Verb {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Target {
     /// One server, by its name.
-    Server(String),
+    Server(Arc<str>),
     /// All servers of the project behind one endpoint.
     Unified,
 }
@@ -123,7 +124,7 @@ impl Target {
     /// Whether a server is behind the endpoint.
     pub fn sees(&self, server: &str) -> bool {
         match self {
-            Self::Server(name) => name == server,
+            Self::Server(name) => **name == *server,
             Self::Unified => true,
         }
     }

@@ -130,7 +130,7 @@ fn key() -> impl Strategy<Value = Record> {
     let times = (time(), prop::option::of(time()), prop::option::of(time()));
     (text(), project_id(), text(), any::<[u8; 32]>(), times).prop_map(|(id, project, name, mac, times)| {
         let (created_at, expires_at, revoked_at) = times;
-        Record::Key(Key { id: KeyId(id), project, name, mac, created_at, expires_at, revoked_at })
+        Record::Key(Key { id: KeyId(id.into()), project, name, mac, created_at, expires_at, revoked_at })
     })
 }
 
@@ -164,7 +164,7 @@ fn definitions() -> impl Strategy<Value = Record> {
 }
 
 fn session() -> impl Strategy<Value = Record> {
-    let target = prop_oneof![Just(Target::Unified), text().prop_map(Target::Server)];
+    let target = prop_oneof![Just(Target::Unified), text().prop_map(|name| Target::Server(name.into()))];
     let ids = (any::<[u8; 32]>(), project_id(), target, text(), time());
     (ids, text(), text(), text()).prop_map(|(ids, revision, client_info, capabilities)| {
         let (id, project, target, key, created_at) = ids;
@@ -172,7 +172,7 @@ fn session() -> impl Strategy<Value = Record> {
             id: SessionId(id),
             project,
             target,
-            key: KeyId(key),
+            key: KeyId(key.into()),
             revision,
             client_info,
             capabilities,
@@ -241,7 +241,7 @@ fn call() -> impl Strategy<Value = CallRecord> {
     let whose = (server_id(), text(), prop::option::of(text()), text());
     (time(), whose, any::<[u32; 3]>(), outcome).prop_map(|(at, whose, [ms, asked, answered], outcome)| {
         let (server, tool, key, revision) = whose;
-        let (tool, key, revision) = (tool.into(), key.map(KeyId), revision.into());
+        let (tool, key, revision) = (tool.into(), key.map(|key| KeyId(key.into())), revision.into());
         CallRecord { at, server, tool, key, revision, ms, asked, answered, outcome }
     })
 }
@@ -263,7 +263,15 @@ fn run() -> impl Strategy<Value = Record> {
     let ids = (any::<u64>(), project_id(), text(), prop::option::of(text()));
     (ids, text(), vec(any::<bool>(), 0..4), life).prop_map(|(ids, plan, repeatable, life)| {
         let (id, project, key, idempotency) = ids;
-        Record::Run(Run { id: RunId(id), project, key: KeyId(key), idempotency, plan, repeatable, life })
+        Record::Run(Run {
+            id: RunId(id),
+            project,
+            key: KeyId(key.into()),
+            idempotency,
+            plan,
+            repeatable,
+            life,
+        })
     })
 }
 

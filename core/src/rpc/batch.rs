@@ -20,6 +20,8 @@ pub struct Unread {
     pub replied: Option<Box<str>>,
     /// Its beginning, if it was meant for neither: of at most 1,024 bytes.
     pub beginning: Option<Box<str>>,
+    /// All of it, where it is a server's and is nested deeper than [`Limits::json_depth`]: a part of it may be readable.
+    pub deep: Option<Box<Bytes>>,
 }
 
 /// How much of a text is shown that was refused.
@@ -33,7 +35,7 @@ impl Unread {
         // As far as it is text.
         let beginning =
             text.get(..SHOWN).unwrap_or(text).utf8_chunks().next().map_or("", |chunk| chunk.valid());
-        Self { fault, asked, replied, beginning: stray.then(|| beginning.into()) }
+        Self { fault, asked, replied, beginning: stray.then(|| beginning.into()), deep: None }
     }
 
     /// Its own answer: an error under its id, or under `null`.
@@ -79,7 +81,10 @@ const MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 pub fn heard(bytes: Bytes, limits: &Limits) -> impl Iterator<Item = Result<Envelope, Unread>> {
     let bytes = if bytes.starts_with(&MARK) { bytes.slice(MARK.len()..) } else { bytes };
     let read = |text: Bytes| {
-        Envelope::parse(text.clone(), Sender::Upstream, limits).map_err(|fault| Unread::of(&text, fault))
+        Envelope::parse(text.clone(), Sender::Upstream, limits).map_err(|fault| {
+            let deep = matches!(fault, Fault::Exceeded(Exceeded { limit: Limit::JsonDepth, .. }));
+            Unread { deep: deep.then(|| Box::new(text.clone())), ..Unread::of(&text, fault) }
+        })
     };
     split(bytes, limits).map(read)
 }

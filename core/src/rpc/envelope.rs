@@ -121,6 +121,16 @@ impl Envelope {
         self.fields.span(field).map(|span| span.of(&self.bytes))
     }
 
+    /// The raw JSON of a member that is not `null`.
+    pub fn given(&self, field: Field) -> Option<&[u8]> {
+        self.raw(field).filter(|raw| *raw != b"null")
+    }
+
+    /// The same, as text.
+    pub fn given_str(&self, field: Field) -> Option<&str> {
+        self.raw_str(field).filter(|raw| *raw != "null")
+    }
+
     /// The raw JSON of a small member, as text.
     pub fn raw_str(&self, field: Field) -> Option<&str> {
         self.raw(field).and_then(|raw| core::str::from_utf8(raw).ok())

@@ -13,6 +13,7 @@ mod number;
 mod salvage;
 mod scan;
 mod string;
+mod thin;
 pub mod write;
 
 pub use batch::{Body, Unread, heard, split};
@@ -20,10 +21,12 @@ pub use canonical::canonical;
 pub use envelope::{Envelope, Message, Sender};
 pub use field::{Field, Fields, Span};
 pub use members::Members;
+pub(crate) use number::is_whole;
 pub use number::number_of;
 pub use salvage::{answered_id, asked_id, replied_id};
 pub use scan::{JsonLimits, scan};
 pub use string::decode_string;
+pub(crate) use thin::without_deep;
 
 #[cfg(test)]
 mod properties;

@@ -5,6 +5,12 @@ pub fn number_of(raw: &str) -> Option<u64> {
     whole(raw).and_then(|value| value.try_into().ok())
 }
 
+/// Whether a raw value is a whole number, however it is spelt and of whatever size.
+pub(crate) fn is_whole(raw: &str) -> bool {
+    let digits = raw.strip_prefix('-').unwrap_or(raw);
+    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())) || whole(raw).is_some()
+}
+
 /// The value of a raw number that is whole and not too large to be looked at.
 pub(super) fn whole(raw: &str) -> Option<i128> {
     let (mantissa, exponent) = raw.split_once(['e', 'E']).unwrap_or((raw, "0"));

@@ -97,7 +97,7 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-fn skip_space(text: &[u8]) -> &[u8] {
+pub(super) fn skip_space(text: &[u8]) -> &[u8] {
     let end = text.iter().position(|byte| !is_space(*byte)).unwrap_or(text.len());
     text.get(end..).unwrap_or_default()
 }
@@ -108,7 +108,7 @@ fn trim_end(text: &[u8]) -> &[u8] {
 }
 
 /// A string with its quotes, and what follows it.
-fn split_string(text: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn split_string(text: &[u8]) -> Option<(&[u8], &[u8])> {
     text.strip_prefix(b"\"")?;
     let mut escaped = false;
     let end = text.iter().skip(1).position(|byte| {
@@ -120,7 +120,7 @@ fn split_string(text: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// A value, and what follows it. `None` when the text may end within the value.
-fn split_value(text: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn split_value(text: &[u8]) -> Option<(&[u8], &[u8])> {
     match text.first()? {
         b'"' => split_string(text),
         b'{' | b'[' => split_container(text),

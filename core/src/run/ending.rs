@@ -42,7 +42,7 @@ impl Run {
             return Err(Unbegun::Ended(Ended::SkippedWithRest(words)));
         }
         let items = self.items(index, step).map_err(|missing| match missing {
-            Missing::Nothing(words) => Unbegun::Failed(words),
+            Missing::Lost(words) | Missing::Nothing(words) => Unbegun::Failed(words),
             Missing::Skipped(id) => Unbegun::Ended(Ended::Skipped(format!("step {id} was skipped"))),
             Missing::TooMuch(bound) => Unbegun::Failed(format!("{bound}")),
         })?;

@@ -40,6 +40,8 @@ pub struct Run {
     pub(super) until: Timestamp,
     pub(super) began: Timestamp,
     pub(super) ended: Option<Timestamp>,
+    /// How long it had ended before it was begun once more.
+    pub(super) rested: Duration,
     pub(super) most_calls: usize,
     pub(super) bounds: Bounds,
     /// Bytes that steps hold beside their results.
@@ -112,6 +114,7 @@ impl Run {
             until: now.after(plan.deadline),
             began: now,
             ended: None,
+            rested: Duration::ZERO,
             most_calls: limits.run_calls,
             bounds: Bounds::of(limits),
             held: 0,
@@ -211,7 +214,7 @@ impl Run {
                     return Some(Start { unit, tool, arguments, repeatable });
                 }
                 Err(Unprepared::LeftOut) => self.settle(now, unit, Element::Skipped),
-                Err(Unprepared::Missing(Missing::Nothing(words))) => {
+                Err(Unprepared::Missing(Missing::Lost(words) | Missing::Nothing(words))) => {
                     self.give_up(now, unit, Failure { words, happened: Happened::Nothing }, None);
                 }
                 Err(Unprepared::Missing(Missing::TooMuch(bound))) => {
@@ -252,11 +255,16 @@ impl Run {
 
     fn on_answered(&mut self, now: Timestamp, unit: Unit, result: Bytes) {
         let Some(tries) = self.take_running(now, unit) else { return };
-        if let Err(bound) = self.bounds.kept.admits(self.bytes.saturating_add(result.len())) {
-            let words = format!("{bound}: its result is not kept");
-            return self.give_up(now, unit, Failure { words, happened: Happened::Failed }, None);
-        }
+        let length = result.len();
         let answer = Answer::read(result);
+        if let Err(bound) = self.bounds.kept.admits(self.bytes.saturating_add(length)) {
+            let words = format!("it was made, but its result is not kept: {bound}");
+            let repeatable = self.plan.steps.get(unit.step).is_some_and(|step| step.repeatable);
+            // One that is done, and must not be done again as if it were not.
+            let is_done = !answer.is_error() && !repeatable;
+            let happened = if is_done { Happened::Unknown } else { Happened::Failed };
+            return self.give_up(now, unit, Failure { words, happened }, None);
+        }
         if answer.is_error() {
             let failure = Failure { words: answer.words(), happened: Happened::Failed };
             return self.fail_or_retry(now, (unit, tries), failure, Some(answer));

@@ -14,6 +14,7 @@ use crate::Timestamp;
 mod answer;
 mod ending;
 mod extract;
+mod lanes;
 mod machine;
 mod mark;
 mod output;
@@ -132,6 +133,10 @@ mod cookbook;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod sharing;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod told;
 #[cfg(test)]
 mod values;

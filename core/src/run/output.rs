@@ -15,13 +15,20 @@ impl Run {
     /// The raw JSON that goes to the caller. What failed or was not done is null, unless its plan says otherwise. The error is
     /// the bound that it would go beyond.
     pub fn output(&self) -> Result<Bytes, Bound> {
+        self.output_and_gaps().map(|(output, _)| output)
+    }
+
+    /// The same, with each place that its plan names and that leads to nothing, though its step is done.
+    pub fn output_and_gaps(&self) -> Result<(Bytes, Vec<String>), Bound> {
+        let mut gaps = Vec::new();
         if let Some(output) = &self.plan.output {
             let mut allowance = self.allowance(self.bounds.values);
             if let Some(reference) = output.only() {
-                return self.shown(reference, &mut allowance);
+                return Ok((self.shown(reference, (&mut allowance, &mut gaps))?, gaps));
             }
             let longest = allowance.longest();
-            return output.fill(longest, |it| self.shown(it, &mut allowance)).map(Bytes::from);
+            let filled = output.fill(longest, |it| self.shown(it, (&mut allowance, &mut gaps)))?;
+            return Ok((filled.into(), gaps));
         }
         // Each value is there once: all of them are no longer than what is kept.
         let mut allowance = self.allowance(self.bounds.kept);
@@ -33,15 +40,19 @@ impl Run {
             }
             write::string(&mut out, &step.id);
             out.push(b':');
-            let shown = self.shown(&whole(leaf), &mut allowance)?;
+            let shown = self.shown(&whole(leaf), (&mut allowance, &mut gaps))?;
             allowance.longest().admits(out.len().saturating_add(shown.len()))?;
             out.extend_from_slice(&shown);
         }
         out.push(b'}');
-        Ok(out.into())
+        Ok((out.into(), gaps))
     }
 
-    fn shown(&self, reference: &Reference, allowance: &mut Allowance) -> Result<Bytes, Bound> {
+    fn shown(
+        &self,
+        reference: &Reference,
+        (allowance, gaps): (&mut Allowance, &mut Vec<String>),
+    ) -> Result<Bytes, Bound> {
         let null = || Bytes::from_static(b"null");
         let failed = |step: usize| self.steps.get(step).is_some_and(super::step::StepState::has_failed);
         let default = || reference.default.as_deref().map(Bytes::copy_from_slice);
@@ -50,7 +61,11 @@ impl Run {
             Source::Index | Source::Item | Source::Step(_) => {
                 match self.resolve(reference, Local { item: None, index: 0 }, allowance) {
                     Ok(value) => Ok(value),
-                    Err(Missing::Nothing(_) | Missing::Skipped(_)) => Ok(null()),
+                    Err(Missing::Lost(words) | Missing::Nothing(words)) => {
+                        gaps.push(words);
+                        Ok(null())
+                    }
+                    Err(Missing::Skipped(_)) => Ok(null()),
                     Err(Missing::TooMuch(bound)) => Err(bound),
                 }
             }
@@ -71,6 +86,7 @@ impl Run {
             return Err(format!("there is no step {id:?}; the steps are {}", ids.join(", ")));
         };
         self.value_at(step, Root::Value, pointer, &mut allowance).map_err(|missing| match missing {
+            Missing::Lost(words) => words,
             Missing::Nothing(_) | Missing::Skipped(_) => {
                 format!("step {id} has nothing at {:?}", pointer.to_string())
             }

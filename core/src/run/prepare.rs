@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::resolve::Local;
 use super::step::Missing;
 use super::{Run, Unit};
-use crate::plan::{Allowance, Bound, Kind, Raw, Reference, Source, Step, Values, parsed};
+use crate::plan::{Allowance, Bound, Kind, Pattern, Raw, Reference, Source, Step, Values, parsed};
 
 /// Why a call is not made.
 pub(super) enum Unprepared {
@@ -20,11 +20,10 @@ pub(super) enum Unprepared {
     Missing(Missing),
 }
 
-/// What the references of a step with `for_each` to other steps have led to, which is the same for all of its elements: by the
-/// place of the reference in the plan, which stays where it is.
+/// What the references of a step with `for_each` to other steps have led to, which is the same for all of its elements.
 #[derive(Debug, Default)]
 pub(super) struct Led {
-    found: BTreeMap<usize, Result<Bytes, Missing>>,
+    found: BTreeMap<Reference, Result<Bytes, Missing>>,
     /// Bytes of it that are no part of a result.
     copied: usize,
 }
@@ -72,7 +71,7 @@ impl Run {
             led: None,
             allowance: self.allowance(self.bounds.values),
         };
-        let array = sources.array(each.over.only(), &each.over);
+        let array = sources.array(&each.over);
         let (copied, spent) = (sources.allowance.copied(), sources.allowance.spent());
         self.worked = self.worked.saturating_add(spent);
         let array = array.map_err(|missing| missing.of("for_each"))?;
@@ -122,25 +121,24 @@ impl Sources<'_> {
     }
 
     fn led_to(&mut self, reference: &Reference) -> Result<Bytes, Missing> {
-        let place = core::ptr::from_ref(reference).addr();
         let is_shared = matches!(reference.source, Source::Step(_));
-        let known = self.led.as_ref().filter(|_| is_shared).and_then(|led| led.found.get(&place));
+        let known = self.led.as_ref().filter(|_| is_shared).and_then(|led| led.found.get(reference));
         if let Some(known) = known {
             return known.clone();
         }
         let before = self.allowance.copied();
         let found = self.run.resolve(reference, self.local, &mut self.allowance);
         if let Some(led) = self.led.as_mut().filter(|_| is_shared) {
-            led.found.insert(place, found.clone());
+            led.found.insert(reference.clone(), found.clone());
             led.copied = led.copied.saturating_add(self.allowance.copied().saturating_sub(before));
         }
         found
     }
 
-    /// The array that a step is done for: `only` is the reference, where it is one and nothing else.
-    fn array(&mut self, only: Option<&Reference>, over: &crate::plan::Pattern) -> Result<Bytes, Missing> {
+    /// The array that a step is done for.
+    fn array(&mut self, over: &Pattern) -> Result<Bytes, Missing> {
         let longest = self.allowance.longest();
-        let Some(reference) = only else {
+        let Some(reference) = over.only() else {
             let filled = over.fill(longest, |reference| self.led_to(reference))?;
             self.allowance.copy(filled.len())?;
             return Ok(filled.into());
@@ -166,6 +164,8 @@ impl Values for Sources<'_> {
         match self.led_to(reference) {
             Ok(value) => Ok(Some(value)),
             Err(Missing::Nothing(_) | Missing::Skipped(_)) => Ok(None),
+            // Neither yes nor no.
+            Err(Missing::Lost(words)) => Err(words),
             Err(Missing::TooMuch(bound)) => Err(format!("{bound} by its condition")),
         }
     }
@@ -184,7 +184,7 @@ impl Missing {
     fn of(self, what: &str) -> Self {
         match self {
             Self::TooMuch(bound) => Self::Nothing(format!("{bound} by {what}")),
-            Self::Nothing(_) | Self::Skipped(_) => self,
+            Self::Lost(_) | Self::Nothing(_) | Self::Skipped(_) => self,
         }
     }
 }

@@ -1,17 +1,21 @@
 //! What is said of a run: how each step stands, what it took, and what of it no model had to read.
 
 use alloc::borrow::ToOwned;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 use serde::Serialize;
 
-use super::step::{Ended, StepState};
+use super::step::{Element, Ended, StepState};
 use super::{Happened, Run};
 use crate::Timestamp;
+use crate::plan::Root;
 
 /// Bytes of text that make a token, roughly, with the tokenizers of today. An estimate, and said as one.
 const TOKEN_BYTES: usize = 4;
+/// How much of a step's value a preview shows.
+const PREVIEW_CHARS: usize = 80;
 
 /// How a run stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -46,12 +50,15 @@ pub struct StepReport {
     /// Why it failed or was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// How its value begins (of a step with `for_each` that of its first element), as JSON; see [`Run::add_previews`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview: Option<String>,
 }
 
 /// What a run took, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Timing {
-    /// From its beginning to its end.
+    /// From its beginning to its end, without the time between an end and when it was begun once more.
     pub wall_ms: u64,
     /// What its calls would have taken one after the other.
     pub calls_ms: u64,
@@ -86,11 +93,30 @@ impl Run {
             status: self.status().name(),
             steps: steps.map(|(step, state)| state.report(&step.id, now)).collect(),
             timing: Timing {
-                wall_ms: millis(self.ended.unwrap_or(now).since(self.began)),
+                wall_ms: millis(self.ended.unwrap_or(now).since(self.began).saturating_sub(self.rested)),
                 calls_ms: millis(spent),
             },
             kept_out: KeptOut { bytes, tokens_estimated: bytes / TOKEN_BYTES },
         }
+    }
+
+    /// Adds to each step of a report how its result begins.
+    pub fn add_previews(&self, report: &mut Report) {
+        for (step, state) in report.steps.iter_mut().zip(&self.steps) {
+            step.preview = state.preview();
+        }
+    }
+
+    /// How a step has ended, in words, once it has.
+    pub fn end_of(&self, step: usize) -> Option<String> {
+        let (plan, state) = (self.plan.steps.get(step)?, self.steps.get(step)?);
+        state.ended.as_ref()?;
+        Some(format!("{}: {}", plan.id, state.report(&plan.id, self.began).status))
+    }
+
+    /// How long its results can still be read, where they are kept so long from its end on.
+    pub fn kept_for(&self, now: Timestamp, kept: Duration) -> Option<Duration> {
+        Some(kept.saturating_sub(now.since(self.ended?)))
     }
 
     /// When it has ended.
@@ -106,12 +132,13 @@ impl Run {
 
 impl StepState {
     fn report(&self, id: &str, now: Timestamp) -> StepReport {
-        let unknown = matches!(self.failure, Some((_, Happened::Unknown)));
-        let failed = || if unknown { "unknown" } else { "failed" };
-        let words = || self.failure.as_ref().map(|(words, _)| words.clone());
+        let unknown = self.unknown();
+        let failed = || if unknown.is_some() { "unknown" } else { "failed" };
+        let words = || unknown.clone().or_else(|| self.failure.as_ref().map(|(words, _)| words.clone()));
         let (status, why) = match &self.ended {
             None if self.calls > 0 => ("running", words()),
             None => ("waiting", None),
+            Some(Ended::Done) if unknown.is_some() => ("unknown", words()),
             Some(Ended::Done) => ("done", words().or_else(|| self.loss())),
             Some(Ended::Failed | Ended::FailedButGoesOn) => (failed(), words()),
             Some(Ended::Skipped(why) | Ended::SkippedWithRest(why)) => ("skipped", Some(why.clone())),
@@ -125,7 +152,46 @@ impl StepState {
             ms: self.span.map_or(0, |(first, last)| millis(until(last).since(first))),
             bytes: self.bytes,
             why,
+            preview: None,
         }
+    }
+
+    /// Why nobody knows what it has done, if that is so of any of its elements.
+    fn unknown(&self) -> Option<String> {
+        match &self.failure {
+            Some((words, Happened::Unknown)) => Some(words.clone()),
+            Some((_, Happened::Failed | Happened::Nothing)) => {
+                self.elements.iter().find_map(|element| match element {
+                    Element::Failed(answer, Happened::Unknown) => Some(answer.words()),
+                    Element::Answered(_)
+                    | Element::Failed(..)
+                    | Element::Lost
+                    | Element::Pausing { .. }
+                    | Element::Running { .. }
+                    | Element::Skipped
+                    | Element::Waiting => None,
+                })
+            }
+            None => None,
+        }
+    }
+
+    /// How the values of its elements begin.
+    fn preview(&self) -> Option<String> {
+        let mut values = self.elements.iter().filter_map(|element| match element {
+            Element::Answered(answer) | Element::Failed(answer, _) => Some(answer.at(Root::Value)),
+            Element::Lost
+            | Element::Pausing { .. }
+            | Element::Running { .. }
+            | Element::Skipped
+            | Element::Waiting => None,
+        });
+        let first = core::str::from_utf8(values.next()?).ok()?;
+        let mut preview: String = first.chars().take(PREVIEW_CHARS).collect();
+        if preview.len() < first.len() || values.next().is_some() {
+            preview.push('\u{2026}');
+        }
+        Some(preview)
     }
 }
 

@@ -42,7 +42,7 @@ impl Run {
             Source::Step(step) => self.value_at(step, reference.root, pointer, allowance),
         };
         match (found, &reference.default) {
-            (Err(Missing::Nothing(_) | Missing::Skipped(_)), Some(default)) => {
+            (Err(Missing::Lost(_) | Missing::Nothing(_) | Missing::Skipped(_)), Some(default)) => {
                 Ok(Bytes::copy_from_slice(default))
             }
             (found, _) => found,
@@ -68,6 +68,10 @@ impl Run {
             return Err(Missing::Skipped(plan.id.clone()));
         }
         let found = match (&plan.for_each, state.elements.first()) {
+            (None, Some(Element::Lost)) => {
+                let words = "was not stored (limit run_stored_bytes), and the hub was started again";
+                return Err(Missing::Lost(format!("the result of step {} {words}", plan.id)));
+            }
             (None, Some(element)) => element.at(root, pointer, self.json, allowance)?,
             (None, None) => None,
             (Some(_), _) => many(state, root, pointer, (self.json, allowance))?,

@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::ending::Unbegun;
-use super::step::Element;
+use super::step::{Element, Ended, StepState};
 use super::{Answer, Became, Event, Failure, Happened, Life, Mark, Run, Status, Unit};
-use crate::plan::{OnError, Plan};
+use crate::plan::{OnError, Plan, Step};
 use crate::{Limits, Timestamp};
 
 impl Life {
@@ -24,6 +24,14 @@ impl Life {
     }
 }
 
+/// How long a run had ended before it was begun once more, as far as its calls tell: its time is counted from then on.
+fn rested(life: Life, marks: &[Mark], deadline: Duration) -> Duration {
+    let allowed = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+    let again = Timestamp(life.until.0.saturating_sub(allowed));
+    let before = marks.iter().filter(|mark| mark.since < again && mark.at <= again).map(|mark| mark.at);
+    again.since(before.max().unwrap_or(life.began))
+}
+
 impl Run {
     /// A run that goes on in another life of the hub. Calls without a mark begin; what nobody knows of a call that was begun and
     /// may not be made twice is its failure.
@@ -35,8 +43,9 @@ impl Run {
         limits: &Limits,
     ) -> Self {
         let life = life.seen_at(now, plan.deadline);
+        let rested = rested(life, &marks, plan.deadline);
         let mut run = Self::blank(plan, life.began, limits);
-        run.until = life.until;
+        (run.until, run.rested) = (life.until, rested);
         let mut by_step: BTreeMap<usize, Vec<Mark>> = BTreeMap::new();
         marks.sort_by_key(|mark| (mark.at, mark.unit));
         for mark in marks {
@@ -88,12 +97,23 @@ impl Run {
         let until = now.after(self.plan.deadline);
         let life = Life { began: self.began, until, stopped: None, ended: None };
         let mut run = Self::restore(Arc::clone(&self.plan), life, marks, now, limits);
+        run.rested = self.rested.saturating_add(now.since(self.ended?));
         for (new, old) in run.steps.iter_mut().zip(&self.steps) {
             if new.ended.is_some() {
                 (new.calls, new.spent, new.span) = (old.calls, old.spent, old.span);
             }
         }
         Some(run)
+    }
+
+    /// Whether all of it is done, so that to begin it once more would change nothing.
+    pub fn is_done_whole(&self) -> bool {
+        let is_whole = |(plan, state): (&Step, &StepState)| {
+            let fetched = |it: &Element| plan.repeatable && matches!(it, Element::Lost);
+            let ended = matches!(state.ended, Some(Ended::Done | Ended::Skipped(_)));
+            ended && state.failure.is_none() && !state.elements.iter().any(fetched)
+        };
+        self.status() == Status::Done && self.plan.steps.iter().zip(&self.steps).all(is_whole)
     }
 
     /// The calls that are not to be made once more: they were answered.

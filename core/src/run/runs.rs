@@ -1,20 +1,20 @@
-//! All runs of a project. They take turns: each starts one call, then it is the next one's turn.
+//! All runs of a project. They take turns: each starts one call, then it is the turn of the next key, and of its next run.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use hashbrown::HashMap;
 
+use super::lanes::Lanes;
 use super::{Event, Mark, Run, Start, Status, Unit};
 use crate::ids::RunId;
-use crate::{Limits, Timestamp};
+use crate::{KeyId, Limits, Timestamp};
 
 /// The runs of a project.
 #[derive(Debug, Default)]
 pub struct Runs {
-    open: HashMap<RunId, Run>,
-    /// Those that have something to start, in the order of their turns; a run is there once at most.
-    turns: VecDeque<RunId>,
-    queued: BTreeSet<RunId>,
+    /// Those that go on, and whose each is.
+    open: HashMap<RunId, (KeyId, Run)>,
+    lanes: Lanes,
     deadlines: BTreeSet<(Timestamp, RunId)>,
     /// When each wants to be woken, as in `deadlines`.
     woken: HashMap<RunId, Timestamp>,
@@ -42,20 +42,26 @@ pub struct Usage {
 }
 
 impl Runs {
-    /// Adds a run.
-    pub fn insert(&mut self, id: RunId, run: Run) {
+    /// Adds a run of a key.
+    pub fn insert(&mut self, id: RunId, key: KeyId, run: Run) {
         self.usage.bytes = self.usage.bytes.saturating_add(run.bytes());
-        self.open.insert(id, run);
+        self.lanes.on_begun(&key);
+        self.open.insert(id, (key, run));
         self.changed.insert(id);
         self.follow(id);
     }
 
     /// Puts a run that goes on in the place of itself as it had ended.
-    pub fn reopen(&mut self, id: RunId, run: Run) {
+    pub fn reopen(&mut self, id: RunId, key: KeyId, run: Run) {
         if let Some(ended) = self.ended_at.remove(&id).and_then(|at| self.ended.remove(&(at, id))) {
             self.usage.bytes = self.usage.bytes.saturating_sub(ended.bytes());
         }
-        self.insert(id, run);
+        self.insert(id, key, run);
+    }
+
+    /// Whether a key may begin one more: a key has no more of them than may still be begun by others.
+    pub fn admit(&self, key: &KeyId, limits: &Limits) -> bool {
+        self.lanes.admit(key, self.open.len(), limits.project_runs)
     }
 
     /// Whether something has happened with a run since it was asked last with which something has.
@@ -68,7 +74,9 @@ impl Runs {
         let changed = core::mem::take(&mut self.changed);
         let marks = |id: RunId| {
             let ended = self.ended_at.get(&id).map(|at| (*at, id));
-            let run = ended.and_then(|key| self.ended.get_mut(&key)).or_else(|| self.open.get_mut(&id))?;
+            let run = ended
+                .and_then(|key| self.ended.get_mut(&key))
+                .or_else(|| self.open.get_mut(&id).map(|(_, run)| run))?;
             Some((id, run.take_marks()))
         };
         changed.into_iter().filter_map(marks).collect()
@@ -97,7 +105,7 @@ impl Runs {
     /// A run, also one that has ended and is kept.
     pub fn get(&self, id: RunId) -> Option<&Run> {
         let ended = || self.ended_at.get(&id).and_then(|at| self.ended.get(&(*at, id)));
-        self.open.get(&id).or_else(ended)
+        self.open.get(&id).map(|(_, run)| run).or_else(ended)
     }
 
     /// Tells a run what has happened. Returns the calls that are to be given up.
@@ -117,28 +125,27 @@ impl Runs {
         self.behind
     }
 
-    /// The next call that may start: of the run whose turn it is, among those that may begin something.
+    /// The next call that may start: of the run whose turn it is, among those that may begin something. A key has no more calls
+    /// under way than others may still begin.
     pub fn next(
         &mut self,
         now: Timestamp,
         limits: &Limits,
         may_begin: impl Fn(RunId) -> bool,
     ) -> Option<(RunId, Start)> {
-        while self.usage.in_flight < limits.project_run_calls {
-            let at = self.turns.iter().position(|id| may_begin(*id))?;
+        loop {
+            let place = self.lanes.first(self.usage.in_flight, limits.project_run_calls, &may_begin)?;
             self.behind = self.worked >= limits.run_turn_bytes;
             if self.behind {
                 return None;
             }
-            let id = self.turns.remove(at)?;
-            self.queued.remove(&id);
+            let id = self.lanes.take(place)?;
             let start = self.change(id, |run| run.next(now)).flatten();
             self.follow(id);
             if let Some(start) = start {
                 return Some((id, start));
             }
         }
-        None
     }
 
     /// When [`Runs::due`] has something to say next.
@@ -171,7 +178,7 @@ impl Runs {
 
     /// Changes a run, and counts what that changes.
     fn change<T>(&mut self, id: RunId, change: impl FnOnce(&mut Run) -> T) -> Option<T> {
-        let run = self.open.get_mut(&id)?;
+        let (key, run) = self.open.get_mut(&id)?;
         let (in_flight, bytes) = (run.in_flight(), run.bytes());
         self.changed.insert(id);
         let changed = change(run);
@@ -179,15 +186,16 @@ impl Runs {
         let Usage { in_flight: all, bytes: kept } = &mut self.usage;
         *all = all.saturating_add(run.in_flight()).saturating_sub(in_flight);
         *kept = kept.saturating_add(run.bytes()).saturating_sub(bytes);
+        self.lanes.on_changed(key, in_flight, run.in_flight());
         Some(changed)
     }
 
     /// Puts a run where it is found again: among those that may start something, that are to be woken, or that have ended.
     fn follow(&mut self, id: RunId) {
-        let Some(run) = self.open.get(&id) else { return };
+        let Some((key, run)) = self.open.get(&id) else { return };
         let (deadline, ended) = (run.deadline(), run.ended_at());
-        if run.can_start() && self.queued.insert(id) {
-            self.turns.push_back(id);
+        if run.can_start() {
+            self.lanes.queue(key, id);
         }
         let before = self.woken.get(&id).copied();
         if before != deadline {
@@ -201,8 +209,9 @@ impl Runs {
             }
         }
         if let Some(at) = ended
-            && let Some(run) = self.open.remove(&id)
+            && let Some((key, run)) = self.open.remove(&id)
         {
+            self.lanes.on_ended(&key);
             self.ended.insert((at, id), run);
             self.ended_at.insert(id, at);
             self.just_ended.push(id);

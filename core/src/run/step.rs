@@ -93,6 +93,8 @@ pub(super) enum Ended {
 /// Why a reference leads nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Missing {
+    /// What its step said was not kept. Nobody can tell what was there.
+    Lost(String),
     /// There is nothing at its pointer.
     Nothing(String),
     /// Its step was not done.

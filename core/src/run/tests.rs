@@ -11,7 +11,7 @@ use core::time::Duration;
 use super::{Event, Failure, Happened, Run, Runs, Start, Status, Unit};
 use crate::ids::RunId;
 use crate::plan::{Plan, Pointer, Tools};
-use crate::{Limits, Timestamp};
+use crate::{KeyId, Limits, Timestamp};
 
 /// Tools of any name; those that begin with `safe` may be called twice.
 pub(super) struct Anything;
@@ -296,7 +296,7 @@ fn limits_that_only_a_run_can_reach_are_named() {
     let why = |stage: &Stage, step: usize| stage.run.report(stage.now, 0).steps[step].why.clone().unwrap();
     assert_eq!(why(&stage, 1), "limit run_calls reached (3): it has 3 elements");
     stage.says("c", "[1,2,3]");
-    assert_eq!(why(&stage, 2), "limit run_bytes reached (60): its result is not kept");
+    assert_eq!(why(&stage, 2), "it was made, but its result is not kept: limit run_bytes reached (60)");
 }
 
 #[test]
@@ -336,19 +336,23 @@ pub(super) fn runs(runs: usize, calls: usize, limits: &Limits) -> Runs {
     let plan = plan(&format!(r#"{{"max_parallel":32,"steps":[{}]}}"#, steps.join(",")), limits);
     let mut all = Runs::default();
     for run in 0..runs as u64 {
-        all.insert(RunId(run), Run::new(Arc::clone(&plan), Timestamp(0), limits));
+        all.insert(RunId(run), key("k"), Run::new(Arc::clone(&plan), Timestamp(0), limits));
     }
     all
 }
 
+pub(super) fn key(name: &str) -> KeyId {
+    KeyId(name.into())
+}
+
 #[test]
 fn runs_take_turns() {
-    let limits = Limits { project_run_calls: 7, ..Limits::default() };
+    let limits = Limits { project_run_calls: 14, ..Limits::default() };
     let mut runs = runs(3, 10, &limits);
     let started: Vec<(RunId, Start)> =
         core::iter::from_fn(|| runs.next(Timestamp(0), &limits, |_| true)).collect();
     let turns: Vec<u64> = started.iter().map(|(id, _)| id.0).collect();
-    assert_eq!(turns, [0, 1, 2, 0, 1, 2, 0], "one each, and no more than there may be at a time");
+    assert_eq!(turns, [0, 1, 2, 0, 1, 2, 0], "one each, and half of what there may be at a time");
     let answer = Event::StepAnswered(started[0].1.unit, Bytes::from_static(b"{}"));
     runs.handle(RunId(0), Timestamp(0), answer);
     assert_eq!(

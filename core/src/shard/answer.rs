@@ -61,10 +61,10 @@ impl Shard {
             return self.ask_for_visits(cx, caller, response, speaker.info);
         }
         if let Some(error) = response.raw(Field::Error) {
-            let error = if modern { modern_error(response) } else { Cow::Borrowed(error) };
+            let error = if modern { modern_error(response, speaker.revision) } else { Cow::Borrowed(error) };
             let status = match response.raw(Field::Code) {
                 Some(b"-32601") if modern => 404,
-                Some(b"-32021") if modern => 400,
+                Some(b"-32021") if modern && speaker.revision.is_modern() => 400,
                 Some(_) | None => 200,
             };
             return self.deliver(cx, caller, status, write::raw_error(&caller.id, &error));
@@ -142,12 +142,26 @@ pub(super) fn demand<'a>(
     result
 }
 
-/// A 2025-era error for a 2026 client: the code for a resource that is not there has changed.
-fn modern_error(response: &Envelope) -> Cow<'_, [u8]> {
-    let error = response.raw(Field::Error).unwrap_or(b"{}");
-    if response.raw(Field::Code) == Some(b"-32002") {
-        Cow::Owned(response.spliced(Field::Error, &mut [(Field::Code, Cow::Borrowed(b"-32602"))]))
-    } else {
-        Cow::Borrowed(error)
+/// An error for a client of 2026-07-28, from a server of any revision. The code for a resource that is not there has changed.
+/// Codes that this revision gives a meaning to say it alone (base protocol, error codes): of a server before it they meant
+/// something else, and what a server has against the revision or the headers of a request concerns the hub's.
+fn modern_error(response: &Envelope, server: Revision) -> Cow<'_, [u8]> {
+    let code = response.raw_str(Field::Code).and_then(|raw| raw.parse::<i32>().ok());
+    let (instead, words) = match code {
+        Some(-32_002) => ("-32602", None),
+        Some(-32_020 | -32_022) => ("-32603", code),
+        // What a client lacks it lacks for servers of every revision.
+        Some(code) if code != -32_021 && (-32_099..=-32_020).contains(&code) && !server.is_modern() => {
+            ("-32603", Some(code))
+        }
+        Some(_) | None => return Cow::Borrowed(response.raw(Field::Error).unwrap_or(b"{}")),
+    };
+    let mut edits = Vec::from([(Field::Code, Cow::Borrowed(instead.as_bytes()))]);
+    if let Some(code) = words {
+        let said = response.text(Field::ErrorMessage).unwrap_or_default();
+        let mut message = Vec::new();
+        write::string(&mut message, &format!("{said} (the server's code: {code})"));
+        edits.push((Field::ErrorMessage, Cow::Owned(message)));
     }
+    Cow::Owned(response.spliced(Field::Error, &mut edits))
 }

@@ -108,6 +108,7 @@ impl Shard {
             hold(batch.open == open, "a batch waits for what nobody works on")?;
         }
         hold(self.streams.is_sound(), "the table of streams disagrees with itself")?;
+        hold(self.begun.is_sound(), "the bytes of tasks are not those of the tasks")?;
         hold(self.shown.is_sound(), "the table of shown URIs disagrees with itself")?;
         let open = |address| self.exchanges.contains_key(&address);
         hold(self.streams.away().all(open), "a stream outlives its call")?;

@@ -12,6 +12,7 @@ use super::reverse::{Asked, Origin, Whom};
 use super::state::{Consulted, Names, State, check_input, digest};
 use super::{Cx, Effect, Exchange, Shard, gather, seal};
 use crate::hub;
+use crate::mcp::Asking;
 use crate::rpc::{Envelope, Field, Members, write};
 use crate::run::Status;
 use crate::upstream::Caller;
@@ -120,12 +121,18 @@ impl Shard {
         } else if request != digest(body) {
             let differs = String::from("its method or a member of its params");
             self.fail(cx, caller, &Rejection::OtherRequest(differs).into());
-        } else if let Err(no_answer) = check_input(body, |name| number_of(name).is_some()) {
+        } else if let Err(no_answer) = check_input(body, |name| self.asked_of(run, name)) {
             self.fail(cx, caller, &no_answer.into());
         } else {
             self.on_told(cx, run, caller, body);
         }
         true
+    }
+
+    /// What the caller of a run was asked for under a name.
+    fn asked_of(&self, run: RunId, name: &str) -> Option<Asking> {
+        let asked = self.asked.get(&number_of(name)?)?;
+        if asked.is_of_run(run) { asked.asking } else { None }
     }
 
     /// Servers are told what a client brings. If there is more to ask, it is asked that at once; else it waits for the run.

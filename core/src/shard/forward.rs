@@ -15,6 +15,7 @@ use super::locate::locate;
 use super::report::called_tool;
 use super::run_tasks::no_task;
 use super::seal::unsealed;
+use super::state::check_any_input;
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Shard};
 use crate::hub;
@@ -44,7 +45,8 @@ impl Shard {
             if patience == Patience::Waits && self.is_missing(cx, &caller.target) {
                 return self.wait(cx, caller, body);
             }
-            let fault = self.of_unseen(cx, &body).unwrap_or_else(|| unknown(row.route, &body));
+            let fault =
+                self.of_unseen(cx, &body).unwrap_or_else(|| unknown(row.route, &body, caller.revision));
             return self.fail(cx, &caller, &fault);
         };
         if let Some(refusal) = no_task(cx, &caller, (&entry, name.as_deref()), &body) {
@@ -58,10 +60,16 @@ impl Shard {
         };
         let mut edits = Vec::new();
         if row.may_demand_input() && self.speaks(&entry).is_modern() {
-            match unsealed(cx, &caller, entry.id, &body) {
+            let own = unsealed(cx, &caller, entry.id, &body);
+            let read = || if caller.revision.is_modern() { check_any_input(&body) } else { Ok(()) };
+            match own.and_then(|own| read().map(|()| own)) {
                 Ok(own) => edits.extend(own.map(|own| (Field::RequestState, Cow::Owned(own)))),
                 Err(rejection) => return self.fail(cx, &caller, &rejection.into()),
             }
+        }
+        // An SDK writes what has no arguments so; others refuse what is no object.
+        if body.raw(Field::Arguments) == Some(b"null") {
+            edits.push((Field::Arguments, Cow::Borrowed(b"{}".as_slice())));
         }
         if let Some(name) = name {
             let mut raw = Vec::with_capacity(name.len().saturating_add(2));
@@ -104,7 +112,11 @@ impl Shard {
             Ok(Known::Running) => return self.wait(cx, caller, request.body),
             Err(fault) => return self.fail(cx, &caller, &fault),
         };
-        let owner = self.owner(cx, entry, &caller);
+        if self.is_anothers_task(&caller, entry.id, &request) {
+            return self.fail(cx, &caller, &Rejection::InvalidParams("Task not found".into()).into());
+        }
+        let owner = self.owner_of_task(cx, &caller, entry.id, &request);
+        let owner = owner.unwrap_or_else(|| self.owner(cx, entry, &caller));
         let seat = match self.admit_call(cx, entry, owner, body.bytes().len()) {
             Ok(seat) => seat,
             Err(fault) => {
@@ -117,6 +129,7 @@ impl Shard {
             _ => Lifetime::Unsaid,
         };
         let id = self.begin_call(&caller, entry.id);
+        self.await_task(id, &caller, entry.id, &request);
         let keyed = name.is_some();
         if let Some(name) = name {
             self.keyed.begin(name, request.body.clone(), caller.target.clone(), (entry.id, id));
@@ -197,6 +210,10 @@ impl Shard {
         (caller, lifetime, keyed): (Caller, Lifetime, bool),
         mut request: Request,
     ) {
+        let running = self.upstreams.get(seat).and_then(|upstream| upstream.process.ready_link());
+        if let Some((link, level)) = running.zip(caller.log_level) {
+            self.lower_level(cx, link, level);
+        }
         let tries_itself = caller.step.is_some_and(|(run, unit)| self.has_own_retry(run, unit));
         let Some(upstream) = self.upstreams.get_mut(seat) else { return };
         let start = entry.config.as_ref().map_or(ServerSpec::TIMEOUT_S, |server| server.spec.timeout_s);
@@ -244,7 +261,7 @@ impl Shard {
         {
             return self.call_plan_tool(cx, caller, tool, body);
         }
-        let arguments = body.raw(Field::Arguments).unwrap_or(b"{}");
+        let arguments = body.given(Field::Arguments).unwrap_or(b"{}");
         let mut servers = self.views(cx.snapshot);
         for server in &mut servers {
             server.last_output = None;
@@ -301,7 +318,7 @@ pub(super) fn repeated(
 
 /// How long a request to a server may take without a sign of life. What is answered when a task ends takes as long as the
 /// task.
-fn patience(cx: &Cx<'_>, server: ServerId, method: &str) -> Duration {
+pub(super) fn patience(cx: &Cx<'_>, server: ServerId, method: &str) -> Duration {
     let silence = silence(cx, server);
     if waits_for_task(method) { silence.max(cx.limits().task_result) } else { silence }
 }
@@ -313,12 +330,12 @@ pub(super) fn silence(cx: &Cx<'_>, server: ServerId) -> Duration {
     own.map_or_else(|| cx.limits().call, |seconds| Duration::from_secs(seconds.into()))
 }
 
-fn unknown(route: Route, body: &Envelope) -> Fault {
+fn unknown(route: Route, body: &Envelope, revision: Revision) -> Fault {
     let name = |field| -> String { body.text(field).map_or_else(|| "(none)".to_owned(), Cow::into_owned) };
     match route {
         Route::ByTool => Rejection::UnknownTool(name(Field::Name)).into(),
         Route::ByPrompt => Rejection::UnknownPrompt(name(Field::Name)).into(),
-        Route::ByUri => Rejection::UnknownResource(name(Field::Uri)).into(),
+        Route::ByUri => Rejection::UnknownResource { uri: name(Field::Uri), revision }.into(),
         Route::ByReference | Route::List(_) | Route::Own => {
             Rejection::InvalidParams("ref names no prompt and no resource template of this endpoint".into())
                 .into()

@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
+use super::misshapen::asking_of;
 use super::named::{name_of, shown};
 use super::{Cx, Effect, Shard};
 use crate::mcp::Asking;
@@ -22,6 +23,8 @@ pub(super) struct Question {
     pub id: Box<str>,
     /// Raw JSON, as a client is shown it.
     pub shown: Vec<u8>,
+    /// What it asks for.
+    pub asking: Option<Asking>,
 }
 
 /// A call whose server has begun to ask.
@@ -52,7 +55,7 @@ impl Question {
             }
             made
         });
-        Some(Self { name, id: id.into(), shown: shown(frame) })
+        Some(Self { name, id: id.into(), shown: shown(frame), asking: asking_of(frame) })
     }
 }
 
@@ -151,5 +154,11 @@ pub(super) fn say_all(cx: &mut Cx<'_>, link: LinkId, frames: Vec<Bytes>) {
 /// Tells a server that a question will not be answered.
 pub(super) fn refuse(cx: &mut Cx<'_>, link: LinkId, id: &str, why: &str) {
     let refusal = write::error(Some(id), -32_603, why, None);
+    cx.effect(Effect::SendFrame { link, frame: refusal.into() });
+}
+
+/// Tells a server what is wrong with the params of its request, which nobody is shown.
+pub(super) fn refuse_params(cx: &mut Cx<'_>, link: LinkId, id: &str, wrong: &str) {
+    let refusal = write::error(Some(id), -32_602, &format!("invalid params: {wrong}"), None);
     cx.effect(Effect::SendFrame { link, frame: refusal.into() });
 }

@@ -25,6 +25,7 @@ use crate::{Bug, Denied, Exceeded, ExchangeId, KeyId, Limit, RunId, Timestamp};
 
 mod asking;
 mod begin;
+mod same;
 
 /// The goals of a project that are being planned, and the plans that were made.
 #[derive(Debug, Default)]
@@ -52,6 +53,8 @@ struct Wish {
     spent: Spent,
     /// What its run will be called.
     run: RunId,
+    /// What its plan will be kept under, where a provider makes it: others who want the same wait for it.
+    name: Option<Name>,
 }
 
 /// What is waited for.
@@ -69,6 +72,8 @@ pub(super) enum Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum By {
     Client,
+    /// Nobody: the provider was asked for the same already.
+    Nobody,
     Provider,
 }
 
@@ -133,19 +138,25 @@ impl Shard {
             Err(rejection) => return self.fail(cx, caller, &rejection.into()),
         };
         let run = back.as_ref().map_or_else(|| RunId::mint(cx.entropy), |back| back.run);
-        let wish = Wish { caller: caller.clone(), body: body.clone(), spent: Spent::default(), run };
+        let name = self.name(cx, caller, &goal);
+        let mut wish =
+            Wish { caller: caller.clone(), body: body.clone(), spent: Spent::default(), run, name: None };
         if let Some(asking::Back { stage, input, .. }) = back {
-            return if self.runs.get(run).is_some() {
-                self.take_up_run(cx, run, caller);
-            } else {
-                self.on_input(cx, wish, stage, input);
+            return match self.runs.get(run) {
+                None => self.on_input(cx, wish, stage, input),
+                Some(_) if goal.wants("background") => self.join_run(cx, caller, run, true),
+                Some(_) => self.take_up_run(cx, run, caller),
             };
         }
-        let kept = self.name(cx, caller, &goal).and_then(|name| self.goals.kept.get(&name).map(String::from));
+        let kept = name.and_then(|name| self.goals.kept.get(&name).map(String::from));
         if let Some(written) = kept
             && let Ok(plan) = checked(cx, &goal, &written)
         {
             return self.on_plan(cx, wish, &goal, plan, &written);
+        }
+        wish.name = name.filter(|_| provider(cx).is_some());
+        if wish.name.is_some_and(|name| self.goals.is_asked_for(&name)) {
+            return self.wait_for_plan(cx, wish);
         }
         let prompt = with_catalogue(cx.snapshot, |catalogue| Prompt::new(&goal.text, catalogue, cx.limits()));
         self.ask_for_plan(cx, wish, prompt, Stage::First);
@@ -167,7 +178,7 @@ impl Shard {
             return if wish.caller.abilities.can(Asking::Sampling) {
                 self.ask_client_for_plan(cx, wish, &prompt, stage);
             } else {
-                self.answer_without_run(cx, &wish.caller, &hub::cannot(Cannot::Plan, NOBODY));
+                self.answer_without_run(cx, &wish.caller, &hub::cannot(Cannot::Ask, NOBODY));
             };
         };
         let limits = cx.limits();
@@ -177,8 +188,8 @@ impl Shard {
             Err(_) => [spec.model.clone(), spec.model.clone()],
         };
         let model = if stage == Stage::First { first } else { other };
-        if let Err(exceeded) = self.admit_goal(cx, &spec) {
-            return self.fail(cx, &wish.caller, &exceeded.into());
+        if let Err(exceeded) = self.admit_question(cx, &spec) {
+            return self.refuse_goal(cx, &wish, &exceeded.into());
         }
         let token = self.mint_token();
         self.open_goal(token, wish, Planning::of(stage, By::Provider, cx.now.after(timeout)));
@@ -186,13 +197,18 @@ impl Shard {
         cx.effect(Effect::AskPlanner { token, question: question.into() });
     }
 
-    fn admit_goal(&mut self, cx: &Cx<'_>, spec: &PlannerSpec) -> Result<(), Exceeded> {
+    fn admit_question(&mut self, cx: &Cx<'_>, spec: &PlannerSpec) -> Result<(), Exceeded> {
+        self.admit_goal(cx)?;
+        self.goals.count_question(cx.now, spec.questions_a_day(cx.limits()))
+    }
+
+    fn admit_goal(&self, cx: &Cx<'_>) -> Result<(), Exceeded> {
         let most = cx.limits().planner.goals;
         if self.goals.open.len() >= most {
             let hint = "other goals of this project are being planned; try again in a moment";
             return Err(Exceeded { limit: Limit::Goals, value: most as u64, hint });
         }
-        self.goals.count_question(cx.now, spec.questions_a_day(cx.limits()))
+        Ok(())
     }
 
     fn open_goal(&mut self, token: Token, wish: Wish, planning: impl FnOnce(Wish) -> Planning) {
@@ -218,18 +234,18 @@ impl Shard {
                 *output = output.saturating_add(written.usage.output);
                 self.on_text(cx, wish, &stage, &written);
             }
-            Err(fault) => {
-                self.answer_without_run(cx, &wish.caller, &hub::cannot(Cannot::Plan, &format!("{fault}")));
-            }
+            Err(fault) => self.end_goal(cx, &wish, &hub::cannot(Cannot::Plan, &format!("{fault}"))),
         }
     }
 
     /// A model has written something: in the project as its caller sees it.
     fn on_text(&mut self, cx: &mut Cx<'_>, wish: Wish, stage: &Stage, written: &Written) {
+        let name = wish.name;
         match self.seen_by(cx, &wish.caller) {
             Some(seen) => self.on_text_in(&mut cx.within(&seen), wish, stage, written),
             None => self.on_text_in(cx, wish, stage, written),
         }
+        self.go_on_with_plan(cx, name);
     }
 
     fn on_text_in(&mut self, cx: &mut Cx<'_>, wish: Wish, stage: &Stage, written: &Written) {
@@ -245,7 +261,7 @@ impl Shard {
             }
             (Answer::Impossible(why), _) => {
                 let words = format!("the planner says that the tools cannot do it: {why}");
-                self.answer_without_run(cx, &wish.caller, &hub::cannot(Cannot::Plan, &words));
+                self.end_goal(cx, &wish, &hub::cannot(Cannot::Plan, &words));
             }
             (Answer::Faults(faults, _), Stage::First) => {
                 let prompt =
@@ -255,28 +271,35 @@ impl Shard {
             }
             (Answer::Faults(faults, found), Stage::Agreed(_) | Stage::Mended) => {
                 let told = hub::unplanned(found.as_deref(), &faults, &wish.spent);
-                self.answer_without_run(cx, &wish.caller, &told);
+                self.end_goal(cx, &wish, &told);
             }
         }
     }
 
-    /// Forgets a goal, and whoever was asked because of it is told so.
+    /// Forgets a goal, and whoever was asked because of it is told so, unless somebody else wants the same.
     pub(super) fn leave_goal(&mut self, cx: &mut Cx<'_>, token: Token) {
         let Some(planning) = self.goals.open.remove(&token) else { return };
         match planning.by {
             By::Client => {
                 self.take_back(cx, |asked| matches!(asked.origin, Origin::Goal(own) if own == token));
             }
-            By::Provider => cx.effect(Effect::LeavePlanner { token }),
+            By::Nobody => {}
+            By::Provider => {
+                if !self.bequeath(token, planning) {
+                    cx.effect(Effect::LeavePlanner { token });
+                }
+            }
         }
     }
 
-    /// The goals of some callers, each with its caller; they are forgotten.
+    /// The goals of some callers, each with its caller; they are forgotten. Who only waits for another's plan goes first, and
+    /// does not inherit the question.
     fn take_goals(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Planning) -> bool) -> Vec<Caller> {
         let meant = self.goals.open.iter().filter(|(_, planning)| which(planning));
-        let meant: Vec<(Token, Caller)> =
-            meant.map(|(token, planning)| (*token, planning.wish.caller.clone())).collect();
-        let leave = |(token, caller)| {
+        let mut meant: Vec<(By, Token, Caller)> =
+            meant.map(|(token, planning)| (planning.by, *token, planning.wish.caller.clone())).collect();
+        meant.sort_by_key(|(by, ..)| *by != By::Nobody);
+        let leave = |(_, token, caller)| {
             self.leave_goal(cx, token);
             caller
         };
@@ -316,8 +339,8 @@ impl Shard {
 
     /// Goals that have waited for too long.
     pub(super) fn expire_goals(&mut self, cx: &mut Cx<'_>) {
-        let now = cx.now;
-        for caller in self.take_goals(cx, |planning| planning.until <= now) {
+        let (now, late) = (cx.now, self.goals.late(cx.now));
+        for caller in self.take_goals(cx, |planning| planning.is_late(now, &late)) {
             let words = "there was no answer in time, of the planner (`timeout` of \"planner\") or of whoever was asked (limit parked); \
                          nothing was done";
             self.answer_without_run(cx, &caller, &hub::cannot(Cannot::Plan, words));
@@ -330,6 +353,7 @@ impl Shard {
             !caller.ends || self.exchanges.get(&caller.exchange) == Some(&Exchange::Goal(token))
         };
         super::audit::hold(self.goals.callers().all(led), "a goal's exchange does not lead to it")?;
+        super::audit::hold(self.goals.all_are_asked_for(), "a goal waits for a plan that nobody makes")?;
         let known = |origin: &Origin| match origin {
             Origin::Goal(token) => self.goals.has(*token),
             Origin::Request { .. } | Origin::Round(_) => true,
@@ -353,7 +377,7 @@ fn provider(cx: &Cx<'_>) -> Option<Arc<PlannerSpec>> {
 }
 
 fn arguments(body: &Envelope) -> &[u8] {
-    body.raw(Field::Arguments).unwrap_or(b"{}")
+    body.given(Field::Arguments).unwrap_or(b"{}")
 }
 
 /// A plan that a model has written before; checked like any other.

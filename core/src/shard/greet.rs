@@ -119,7 +119,7 @@ impl Shard {
             }
             return self.begin(cx, link, revision, response);
         }
-        if let Some(agreed) = agreed {
+        if let Some(agreed) = agreed.filter(|text| !text.is_empty()) {
             let cause =
                 format!("it answered initialize with revision {agreed}, which the hub does not speak");
             return self.break_link(cx, link, &Failure::passing(cause));
@@ -154,12 +154,13 @@ impl Shard {
             let hello = write::request(None, "notifications/initialized", None);
             cx.effect(Effect::SendFrame { link, frame: hello.into() });
         }
+        // What the first call logs and changes is to be heard of as well.
+        self.restore_level(cx, link);
+        self.restore_subscriptions(cx, link);
         self.send_waiting(cx, link);
         if learns {
             self.learn_next(cx, link, None);
         }
-        self.restore_level(cx, link);
-        self.restore_subscriptions(cx, link);
         self.tell_missed(cx, link);
         let Some(upstream) = self.upstream_at(link) else { return };
         let process = upstream.process.pid.map_or_else(String::new, |pid| format!(", process {pid}"));

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::legacy::{refuse, removal, stopping};
-use super::session::{Session, Transport};
+use super::session::Transport;
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Posted, Shard, Token};
 use crate::hub;
@@ -58,8 +58,7 @@ impl Shard {
             task: false,
         };
         if ends {
-            self.make_room(cx);
-            self.sessions.insert(Session::new(session, &posted.admission, Transport::Http, cx.now));
+            self.open_session(cx, session, &posted.admission, Transport::Http);
         } else {
             cx.answer(posted.exchange, 202, None);
         }
@@ -257,7 +256,7 @@ pub(super) fn stateless_caller(
         revision: Revision::V2026_07_28,
         session: None,
         target: admission.target.clone(),
-        progress: posted.body.raw_str(Field::MetaProgressToken).map(Into::into),
+        progress: posted.body.given_str(Field::MetaProgressToken).map(Into::into),
         log_level,
         abilities: posted
             .body

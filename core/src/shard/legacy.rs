@@ -8,7 +8,7 @@ use super::session::{Session, Transport, bare_notification};
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Opened, Posted, Shard};
 use crate::mcp::{Method, Revision, Row};
-use crate::ports::gateway::{Event, Verb};
+use crate::ports::gateway::{Admission, Event, Verb};
 use crate::ports::store::Change;
 use crate::record::RecordId;
 use crate::rpc::{Envelope, Field, Message};
@@ -143,8 +143,7 @@ impl Shard {
 
     fn open_sse(&mut self, cx: &mut Cx<'_>, opened: &Opened) {
         let id = SessionId::mint(cx.entropy);
-        self.make_room(cx);
-        self.sessions.insert(Session::new(id, &opened.admission, Transport::Sse(opened.exchange), cx.now));
+        self.open_session(cx, id, &opened.admission, Transport::Sse(opened.exchange));
         self.exchanges.insert(opened.exchange, Exchange::Stream(id));
         let path = format!("{}?sessionId={id}", opened.head.messages_path);
         cx.effect(Effect::Emit { exchange: opened.exchange, event: Event::Endpoint(path) });
@@ -194,8 +193,22 @@ impl Shard {
         self.wishes.changed.insert(id);
     }
 
+    /// A session begins. What it keeps of its endpoint and key it shares with all others: blocks of its own, between the
+    /// buffers of connections, would keep the pages of those.
+    pub(super) fn open_session(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: SessionId,
+        admission: &Admission,
+        transport: Transport,
+    ) {
+        self.make_room(cx);
+        let target = cx.snapshot.endpoint(&admission.target);
+        self.sessions.insert(Session { target, ..Session::new(id, admission, transport, cx.now) });
+    }
+
     /// Ends the quietest session when there are too many.
-    pub(super) fn make_room(&mut self, cx: &mut Cx<'_>) {
+    fn make_room(&mut self, cx: &mut Cx<'_>) {
         if self.sessions.len() >= cx.limits().project_sessions
             && let Some(quietest) = self.sessions.quietest()
         {
@@ -298,7 +311,7 @@ pub(super) fn caller(
         revision,
         session: Some(session.id),
         target: session.target.clone(),
-        progress: body.raw_str(Field::MetaProgressToken).map(Into::into),
+        progress: body.given_str(Field::MetaProgressToken).map(Into::into),
         log_level: session.level,
         abilities: session.abilities,
         extensions: session.extensions.clone(),

@@ -50,6 +50,10 @@ impl Shard {
     /// What is no message ends the request that it was meant to answer, for nobody else will, and is refused if it was meant
     /// for a request.
     fn on_unread(&mut self, cx: &mut Cx<'_>, link: LinkId, within: Option<CallId>, unread: &Unread) {
+        if let Some(page) = self.page_of(cx, link, unread) {
+            self.on_frame(cx, link, within, &page);
+            return;
+        }
         let Some(name) = self.name_of(link).map(ToOwned::to_owned) else { return };
         let cause = unread.fault.to_string();
         let shown = unread.beginning.as_ref().map_or_else(String::new, |text| format!(": {text}"));
@@ -60,7 +64,13 @@ impl Shard {
         }
         let words = format!("what it said is not a message and was dropped: {cause}{shown}");
         cx.report(&name, LogLevel::Warning, LogCategory::Error, words);
-        if let Some(id) = unread.replied.as_deref() {
+        // What can be read as both is an answer where one is waited for, and else a request.
+        let is_open = |id: &str| {
+            let call = number_of(id).map(CallId);
+            self.upstream_at(link).zip(call).is_some_and(|(upstream, call)| upstream.calls.contains(call))
+        };
+        let replied = unread.replied.as_deref().filter(|id| unread.asked.is_none() || is_open(id));
+        if let Some(id) = replied {
             let instead = Fault::from(UpstreamFault::Unreadable { server: name, cause }).frame(Some(id));
             if let Ok(instead) = Envelope::parse(instead.into(), Sender::Upstream, cx.limits()) {
                 self.on_frame(cx, link, within, &instead);
@@ -127,6 +137,7 @@ impl Shard {
             let name = self.name_of(link).unwrap_or_default();
             cx.report_answer(name, &call, response);
         }
+        let calls_tool = call.tool.is_some();
         self.record_answer(cx, server, &mut call, response);
         match call.purpose {
             Purpose::Client(caller, lifetime) => {
@@ -146,6 +157,7 @@ impl Shard {
                     return self.fail(cx, &caller, &UpstreamFault::Unreadable { server, cause }.into());
                 }
                 self.keyed.answer(id, response, cx.now, cx.limits());
+                self.note_task(cx, link, (id, &caller), calls_tool, response);
                 let request = call.request.as_deref().filter(|_| speaks.is_modern());
                 if let Some(lacks) = lacking(&caller, response, cx.limits()) {
                     return self.fail(cx, &caller, &Rejection::MissingCapability(lacks).into());
@@ -176,9 +188,7 @@ impl Shard {
         response: &Envelope,
     ) {
         let info = match cx.snapshot.entry(server) {
-            Some(entry) if caller.revision.is_modern() => {
-                server_info(cx.snapshot, &crate::ports::gateway::Target::Server(entry.name.clone()))
-            }
+            Some(entry) if caller.revision.is_modern() => server_info(cx.snapshot, &entry.endpoint),
             Some(_) | None => crate::hub::SERVER_INFO,
         };
         let response = self.readable(cx, caller, server, lifetime, response);

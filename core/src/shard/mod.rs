@@ -15,10 +15,12 @@ use crate::{CallId, Deadline, ExchangeId, LaunchId, LinkId, RunId, ServerId, Ses
 mod answer;
 mod audit;
 mod batch;
+mod begun;
 mod cancel;
 mod consult;
 mod cursor;
 mod cx;
+mod demand;
 mod doubt;
 mod durable;
 mod effect;
@@ -36,6 +38,7 @@ mod link;
 mod listen;
 mod lists;
 mod locate;
+mod meant;
 mod misshapen;
 mod modern;
 mod named;
@@ -83,6 +86,8 @@ pub use input::{BatchPosted, Input, Opened, Posted};
 pub use rest::Order;
 
 use batch::Batch;
+use begun::Begun;
+pub(crate) use demand::questions;
 use durable::Wishes;
 use gather::Gathering;
 use goals::Goals;
@@ -92,7 +97,6 @@ use outliving::Outliving;
 use park::Parked;
 use private::Private;
 use reverse::Asked;
-pub(crate) use rounds::questions;
 use running::Running;
 use session::Sessions;
 use settled::Unsettled;
@@ -133,6 +137,8 @@ pub struct Shard {
     keyed: Keyed,
     /// URIs that servers have shown on the unified endpoint.
     shown: Shown,
+    /// Tasks that sessions have begun.
+    begun: Begun,
     publications: BTreeMap<ServerId, Publication>,
     /// What sessions want to be told.
     wishes: Wishes,

@@ -1,12 +1,13 @@
 //! The stateless era on a client's side: every request carries what a session would know.
 
 use alloc::borrow::Cow;
+use alloc::format;
 
 use super::handshake::stateless_caller;
 use super::legacy::stopping;
 use super::locate::locate;
 use super::shown::Shown;
-use super::state::{Names, State};
+use super::state::{Names, State, check_try};
 use super::wait::Patience;
 use super::{Cx, Posted, Shard};
 use crate::mcp::{Method, Revision, Route, Row, check_headers, check_mirrored};
@@ -45,7 +46,14 @@ impl Shard {
         if cx.snapshot.mirrors && row.is_some_and(|row| row.method == Method::ToolsCall) {
             check_arguments(cx, &mut self.shown, &posted)?;
         }
+        if row.is_some() {
+            check_try(&posted.body)?;
+        }
         let level = posted.body.text(Field::MetaLogLevel).and_then(|text| Level::parse(&text));
+        if level.is_none() && posted.body.given(Field::MetaLogLevel).is_some() {
+            let key = "_meta[\"io.modelcontextprotocol/logLevel\"]";
+            return Err(Rejection::InvalidParams(format!("{key} must be one of {}", Level::names())).into());
+        }
         let caller = stateless_caller(&posted, &posted.admission, id, level);
         if let Some(State { until, names: Names::Parked(number) }) = State::of(cx, &caller, &posted.body) {
             self.resume(cx, caller, &posted.body, (number, until));

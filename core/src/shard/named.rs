@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use super::Cx;
 use crate::Limits;
+use crate::mcp::without_wish;
 use crate::rpc::{Envelope, Field, Members, Message, Sender, write};
 use crate::upstream::with_members;
 
@@ -49,7 +50,10 @@ pub(super) fn shown(request: &Envelope) -> Vec<u8> {
     let mut shown = Vec::from(b"{\"method\":");
     write::string(&mut shown, method);
     shown.extend_from_slice(b",\"params\":");
-    shown.extend_from_slice(&unnamed(request));
+    let params = unnamed(request);
+    // The era that it is shown to has no such tasks.
+    let params = if request.has(Field::Task) { without_wish(params.into_owned()).into() } else { params };
+    shown.extend_from_slice(&params);
     shown.push(b'}');
     shown
 }

@@ -29,6 +29,7 @@ impl Shard {
             "notifications/message" => self.on_message(cx, link, within, frame),
             "notifications/resources/updated" => self.on_resource_updated(cx, link, frame),
             "notifications/subscriptions/acknowledged" => self.on_news_opened(cx, link, within, frame),
+            "notifications/tasks/status" if self.on_task_status(cx, link, within, frame) => {}
             "notifications/tasks" => self.on_task_news(cx, link, within, frame),
             "notifications/cancelled" => self.on_asked_cancelled(cx, link, frame),
             changed if ListKind::ALL.iter().any(|kind| kind.changed() == changed) => {
@@ -38,18 +39,21 @@ impl Shard {
         }
     }
 
-    /// Progress goes to the request it is of, with the token that its client chose, and gives it more time.
+    /// Progress goes to the request it is of, or to whoever began a task with it, with the token that its client chose, and
+    /// gives it more time.
     fn on_progress(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) {
         let token = frame.raw_str(Field::ProgressToken).and_then(|raw| number_of(raw.trim_matches('"')));
         let Some(id) = token.map(CallId) else { return };
         let Some(upstream) = self.upstream_of(link) else { return };
         let deadline = cx.now.after(silence(cx, upstream.id));
         upstream.calls.extend(id, deadline);
-        let Some(caller) = upstream.calls.caller(id) else { return };
-        let Some(token) = &caller.progress else { return };
+        let place = match upstream.calls.caller(id) {
+            Some(caller) => caller.progress.clone().map(|token| (caller.exchange, token)),
+            None => self.place_of_progress(cx, link, id),
+        };
+        let Some((exchange, token)) = place else { return };
         let edit = (Field::ProgressToken, Cow::Borrowed(token.as_bytes()));
         let params = frame.spliced(Field::Params, &mut [edit]);
-        let exchange = caller.exchange;
         self.emit(cx, exchange, write::request(None, "notifications/progress", Some(&params)).into());
     }
 
@@ -132,19 +136,28 @@ impl Shard {
         }
     }
 
-    /// Gives a server that has just started the level that its sessions want.
+    /// Gives a server that has just started the level that its sessions want, and the calls that wait for it.
     pub(super) fn restore_level(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         let Some(upstream) = self.upstream_at(link) else { return };
-        if let Some(level) = self.served(upstream).filter_map(|session| session.level).min() {
+        let of_sessions = self.served(upstream).filter_map(|session| session.level);
+        let of_calls = upstream.calls.clients().filter_map(|(_, caller)| caller.log_level);
+        if let Some(level) = of_sessions.chain(of_calls).min() {
             self.lower_level(cx, link, level);
         }
     }
 
-    fn lower_level(&mut self, cx: &mut Cx<'_>, link: LinkId, level: Level) {
+    /// Has a server of the 2025 eras log from a level on, if it does not yet.
+    pub(super) fn lower_level(&mut self, cx: &mut Cx<'_>, link: LinkId, level: Level) {
         let Some(upstream) = self.upstream_of(link) else { return };
-        let offer = cx.snapshot.entry(upstream.id).and_then(|entry| entry.offer.as_ref());
-        let logs = offer.is_some_and(|offer| offer.capabilities.logging) && !upstream.revision.is_modern();
-        if logs && upstream.level.is_none_or(|told| level < told) {
+        if upstream.revision.is_modern() || upstream.level.is_some_and(|told| told <= level) {
+            return;
+        }
+        let known = || cx.snapshot.entry(upstream.id).and_then(|entry| entry.offer.as_ref());
+        let logs = match &upstream.draft {
+            Some(draft) => draft.capabilities().logging,
+            None => known().is_some_and(|offer| offer.capabilities.logging),
+        };
+        if logs {
             upstream.level = Some(level);
             let params = ["{\"level\":\"", level.name(), "\"}"].concat();
             self.send_internal(cx, link, Purpose::Housekeeping, "logging/setLevel", Some(params.as_bytes()));

@@ -197,18 +197,8 @@ impl Shard {
                 continue;
             };
             let machine = Run::restore(Arc::new(plan), run.life, marks, cx.now, cx.limits());
-            let template = nobody(run.key.clone());
-            let running = Running {
-                caller: None,
-                template,
-                key: run.key,
-                said: 0,
-                stored,
-                consulting: None,
-                goal: None,
-            };
-            self.running.insert(run.id, running);
-            self.runs.insert(run.id, machine);
+            self.runs.insert(run.id, run.key.clone(), machine);
+            self.running.insert(run.id, Running::of_nobody(run.key, stored));
         }
     }
 

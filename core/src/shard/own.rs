@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::wait::Patience;
 use super::{Cx, Shard};
-use crate::mcp::{Method, Route, Row, is_of_tasks};
+use crate::mcp::{Method, Route, Row, check_meta, is_of_tasks};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Message};
 use crate::snapshot::Entry;
@@ -24,6 +24,9 @@ impl Shard {
 
     fn dispatch_in(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope, patience: Patience) {
         let Message::Request { method, .. } = body.message() else { return };
+        if let Err(fault) = check_meta(&body) {
+            return self.fail(cx, &caller, &fault.into());
+        }
         let Some(row) = Row::find(method, caller.revision) else {
             return self.unknown_method(cx, caller, body);
         };
@@ -100,9 +103,7 @@ impl Shard {
     fn set_level(&mut self, cx: &mut Cx<'_>, caller: &Caller, body: &Envelope) {
         let level = body.text(Field::Level).and_then(|text| Level::parse(&text));
         let (Some(level), Some(session)) = (level, caller.session) else {
-            let fault = Rejection::InvalidParams(
-                "level must be one of debug, info, notice, warning, error, critical, alert, emergency".into(),
-            );
+            let fault = Rejection::InvalidParams(format!("level must be one of {}", Level::names()));
             return self.fail(cx, caller, &fault.into());
         };
         if let Some(session) = self.sessions.get_mut(session) {
@@ -133,6 +134,10 @@ fn lacks(row: &Row, body: &Envelope) -> Option<Rejection> {
         (Route::List(_), _) if body.has(Field::Cursor) => (Field::Cursor, "cursor"),
         (Route::ByReference | Route::List(_) | Route::Own, _) => return None,
     };
-    let words = || format!("{} needs params.{name}, a string", row.name);
-    body.text(field).is_none().then(|| Rejection::InvalidParams(words()))
+    if body.text(field).is_none() {
+        return Some(Rejection::InvalidParams(format!("{} needs params.{name}, a string", row.name)));
+    }
+    let named = matches!(row.route, Route::ByTool | Route::ByPrompt);
+    let arguments = body.given(Field::Arguments).filter(|raw| named && !raw.starts_with(b"{"));
+    arguments.map(|_| Rejection::InvalidParams("params.arguments is to be an object".into()))
 }

@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::answer::{Speaker, demand};
-use super::gather::{Gathering, Question, TOO_MANY, refuse, refuse_all, say_all};
+use super::gather::{Gathering, Question, TOO_MANY, refuse, refuse_all, refuse_params, say_all};
 use super::keyed::Known;
+use super::misshapen::{misshapen, unfit};
 use super::named::name_of;
 use super::state::{Names, State, check_input, difference};
 use super::{Cx, Effect, Exchange, Shard};
@@ -68,7 +69,9 @@ impl Shard {
         if !asking.is_some_and(|asking| parked.abilities.can(asking)) {
             return false;
         }
-        if parked.questions.len() < cx.limits().session_questions {
+        if let Some(wrong) = unfit(frame) {
+            refuse_params(cx, link, id, &wrong);
+        } else if parked.questions.len() < cx.limits().session_questions {
             // What the client has said under a name may come once more, and is no answer to another question.
             let name = name_of(frame, cx.limits()).filter(|_| !parked.told);
             parked.questions.extend(Question::of(frame, name, number, &parked.questions));
@@ -150,7 +153,8 @@ impl Shard {
         let Some(parked) = self.parked.get(&number).filter(|parked| same(parked)) else {
             return self.miss(cx, &caller, body, if until > cx.now { GONE } else { LATE });
         };
-        if let Err(no_answer) = check_input(body, |name| parked.questions.iter().any(|it| it.name == name)) {
+        let asked = |name: &str| parked.questions.iter().find(|it| it.name == name)?.asking;
+        if let Err(no_answer) = check_input(body, asked) {
             return self.fail(cx, &caller, &no_answer.into());
         }
         if let Some(what) = difference(&parked.request, body) {
@@ -158,10 +162,15 @@ impl Shard {
         }
         let Some(mut parked) = self.parked.remove(&number) else { return };
         if let Some(answer) = parked.answer.take() {
-            let info = super::lists::server_info(cx.snapshot, &caller.target);
-            let answer = self.readable(cx, &caller, parked.server, parked.lifetime, &answer);
             // Only servers of the older eras have calls that wait for a client to come back.
             let (revision, lifetime) = (Revision::LAST_WITH_HANDSHAKE, parked.lifetime);
+            if let Some(cause) = misshapen(&answer, revision, caller.revision, cx.limits()) {
+                let server = cx.snapshot.entry(parked.server).map(|entry| entry.name.clone());
+                let server = server.unwrap_or_default();
+                return self.fail(cx, &caller, &UpstreamFault::Unreadable { server, cause }.into());
+            }
+            let info = super::lists::server_info(cx.snapshot, &caller.target);
+            let answer = self.readable(cx, &caller, parked.server, parked.lifetime, &answer);
             return self.relay(cx, &caller, &answer, Speaker { revision, lifetime, info });
         }
         let upstream = self.upstream_of(parked.link);

@@ -7,21 +7,20 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::Deserialize;
 
-use super::consult::Consulting;
-use super::outliving::{self, Stored};
+use super::outliving::Stored;
 use super::run_tasks::may_be_task;
 use super::running::Running;
-use super::{Cx, Exchange, Shard, seal};
+use super::{Cx, Shard, seal};
 use crate::hub::{self, Cannot, Part, Parts, PlanTool, RunLine};
 use crate::mcp::ListKind;
-use crate::plan::{Plan, Pointer, Tools};
+use crate::plan::{self, Plan, Pointer, Tools};
 use crate::planner::{Goal, Name};
 use crate::ports::gateway::Target;
-use crate::rpc::{Envelope, Field};
+use crate::rpc::{Envelope, Field, Members};
 use crate::run::{Extract, Extracts, Run, Status};
 use crate::snapshot::Snapshot;
 use crate::upstream::Caller;
-use crate::{Bug, Exceeded, ExchangeId, Limit, Rejection, RunId, UpstreamFault};
+use crate::{Bug, Exceeded, ExchangeId, Fault, KeyId, Limit, Limits, Rejection, RunId, UpstreamFault};
 
 /// Where nobody listens.
 pub(super) const NOWHERE: ExchangeId = ExchangeId(u64::MAX);
@@ -31,6 +30,8 @@ const READ_BYTES: usize = 8 * 1024;
 /// What it shows around a place that was searched for, and of how many.
 const AROUND_BYTES: usize = 200;
 const PLACES: usize = 20;
+/// A cursor of lists of runs: the age of a run and its name, in hexadecimal digits.
+const CURSOR: usize = 28;
 
 #[derive(Deserialize)]
 struct Asked {
@@ -47,6 +48,9 @@ struct Asked {
     limit: Option<usize>,
     cursor: Option<String>,
 }
+
+/// Some runs of a list, and the cursor of the next ones.
+pub(super) type Page<'a> = (Vec<(RunId, &'a Run)>, Option<String>);
 
 /// A plan that is to run.
 pub(super) struct Beginning {
@@ -91,12 +95,21 @@ impl Shard {
             let caller = Caller { task: may_be_task(cx, caller, body), ..caller.clone() };
             return self.execute(cx, &caller, body);
         }
-        let arguments = body.raw(Field::Arguments).unwrap_or(b"{}");
-        let Ok(asked) = serde_json::from_slice::<Asked>(arguments) else {
-            let why = "the arguments do not fit the input schema of the tool";
-            return self.answer_as_hub(cx, caller, &hub::cannot(Cannot::Arguments, why));
+        if tool == PlanTool::Retry {
+            if self.came_back_to_run(cx, caller, body) {
+                return;
+            }
+            // What was begun once more is not begun again by a state that is not understood.
+            if caller.revision.is_modern() && seal::state(body).is_some() {
+                return self.fail(cx, caller, &Rejection::BadRequestState.into());
+            }
+        }
+        let arguments = body.given(Field::Arguments).unwrap_or(b"{}");
+        let asked = match asked(tool, arguments, cx.limits()) {
+            Ok(asked) => asked,
+            Err(why) => return self.answer_as_hub(cx, caller, &hub::cannot(Cannot::Arguments, &why)),
         };
-        if let Some(result) = self.tell(cx, caller, tool, &asked) {
+        if let Some(result) = self.tell(cx, (caller, body), tool, &asked) {
             let own = self.running.iter().filter(|(_, it)| Some(&it.key) == self.key_of(caller));
             let named = asked.run.as_deref().map(RunId::parse);
             let meant = own.map(|(id, _)| *id).filter(|id| named.is_none_or(|it| it == Some(*id)));
@@ -109,7 +122,7 @@ impl Shard {
         if self.came_back_to_run(cx, caller, body) {
             return;
         }
-        let arguments = body.raw(Field::Arguments).unwrap_or(b"{}");
+        let arguments = body.given(Field::Arguments).unwrap_or(b"{}");
         if Goal::is_in(arguments) {
             return self.plan_goal(cx, caller, body);
         }
@@ -148,47 +161,43 @@ impl Shard {
         beginning: Beginning,
     ) {
         let Beginning { id, plan, stored, goal } = beginning;
-        if self.stopping {
-            let (server, cause) = (hub::NAME.to_owned(), "the hub stops".to_owned());
-            return self.fail(cx, caller, &UpstreamFault::Unavailable { server, cause }.into());
-        }
-        let most = cx.limits().project_runs;
-        if self.runs.open() >= most {
-            let hint = "try again when runs have ended; batch_cancel ends one";
-            let exceeded = Exceeded { limit: Limit::ProjectRuns, value: most as u64, hint };
-            return self.fail(cx, caller, &exceeded.into());
-        }
         let Some(key) = self.key_of(caller).cloned() else {
             return self.fail(cx, caller, &Bug::Invariant("a run of nobody").into());
         };
-        let background = plan.background || caller.must_get_task();
-        let mut template = outliving::nobody(key.clone());
-        if !background {
-            template = Caller {
-                exchange: caller.exchange,
-                session: caller.session,
-                log_level: caller.log_level,
-                abilities: caller.abilities,
-                extensions: caller.extensions.clone(),
-                key: caller.session.is_none().then(|| key.clone()),
-                ..template
-            };
-            if caller.ends {
-                self.exchanges.insert(caller.exchange, Exchange::Run(id));
-            }
+        if let Err(fault) = self.admit_run(cx, &key) {
+            return self.fail(cx, caller, &fault);
         }
-        let waiting = (!background).then(|| caller.clone());
-        let consulting = waiting.as_ref().and_then(|caller| Consulting::of(caller, body));
-        let running = Running { caller: waiting, template, key, said: 0, stored, consulting, goal };
-        self.running.insert(id, running);
-        self.runs.insert(id, Run::new(Arc::new(plan), cx.now, cx.limits()));
+        let background = plan.background || caller.must_get_task();
+        self.runs.insert(id, key.clone(), Run::new(Arc::new(plan), cx.now, cx.limits()));
+        self.running.insert(id, Running { goal, ..Running::of_nobody(key, stored) });
         if background {
             self.tell_begun(cx, caller, id, background);
+        } else {
+            self.give_run_to(id, caller, body);
         }
     }
 
+    /// Whether a key may begin one more run, or one once more.
+    pub(super) fn admit_run(&self, cx: &Cx<'_>, key: &KeyId) -> Result<(), Fault> {
+        if self.stopping {
+            let (server, cause) = (hub::NAME.to_owned(), "the hub stops".to_owned());
+            return Err(UpstreamFault::Unavailable { server, cause }.into());
+        }
+        if self.runs.admit(key, cx.limits()) {
+            return Ok(());
+        }
+        let hint = "one key has at most as many as others may still begin: try again when runs have ended; batch_cancel ends one";
+        Err(Exceeded { limit: Limit::ProjectRuns, value: cx.limits().project_runs as u64, hint }.into())
+    }
+
     /// What a tool answers; nothing if its caller waits.
-    fn tell(&mut self, cx: &mut Cx<'_>, caller: &Caller, tool: PlanTool, asked: &Asked) -> Option<Vec<u8>> {
+    fn tell(
+        &mut self,
+        cx: &mut Cx<'_>,
+        (caller, body): (&Caller, &Envelope),
+        tool: PlanTool,
+        asked: &Asked,
+    ) -> Option<Vec<u8>> {
         let Some(text) = &asked.run else { return Some(self.runs_of(cx, caller, asked)) };
         let Some(id) = self.own_run(caller, text) else {
             let why = "it is unknown, another's, or ended too long ago (limit run_kept)";
@@ -203,11 +212,12 @@ impl Shard {
                 self.watch(caller, id);
                 return None;
             }
-            PlanTool::Retry => return self.retry_run(cx, caller, id, asked.background),
-            PlanTool::Execute | PlanTool::Status => self.told(cx, id),
+            PlanTool::Retry => return self.retry_run(cx, (caller, body), id, asked.background),
+            PlanTool::Execute => self.told(cx, id),
+            PlanTool::Status => self.told_of(cx, id, !asked.wait),
             PlanTool::Read => match self.read(cx, id, asked) {
                 Ok(parts) => hub::read_parts(&parts),
-                Err(why) => hub::cannot(Cannot::Unknown, &why),
+                Err((cannot, why)) => hub::cannot(cannot, &why),
             },
         })
     }
@@ -221,7 +231,11 @@ impl Shard {
     }
 
     fn runs_of(&self, cx: &Cx<'_>, caller: &Caller, asked: &Asked) -> Vec<u8> {
-        let (runs, next) = self.page_of_runs(cx, caller, asked.cursor.as_deref(), asked.limit);
+        let page = self.page_of_runs(cx, caller, asked.cursor.as_deref(), asked.limit);
+        let (runs, next) = match page {
+            Ok(page) => page,
+            Err(why) => return hub::cannot(Cannot::Arguments, &format!("{why}")),
+        };
         let line = |(id, run): (RunId, &Run)| {
             let (steps_ended, steps) = run.progress();
             let (status, began_at) = (run.status().name(), run.life().began.0);
@@ -237,7 +251,13 @@ impl Shard {
         caller: &Caller,
         cursor: Option<&str>,
         limit: Option<usize>,
-    ) -> (Vec<(RunId, &Run)>, Option<String>) {
+    ) -> Result<Page<'_>, Rejection> {
+        let is_cursor = |text: &str| {
+            text.len() == CURSOR && text.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))
+        };
+        if !cursor.is_none_or(is_cursor) {
+            return Err(Rejection::InvalidCursor);
+        }
         let own = self.running.iter().filter(|(_, running)| Some(&running.key) == self.key_of(caller));
         let mut runs: Vec<(u64, RunId, &Run)> = own
             .filter_map(|(id, _)| {
@@ -252,25 +272,43 @@ impl Shard {
         let most = cx.limits().page_entries;
         let most = limit.unwrap_or(most).clamp(1, most);
         let next = runs.get(most).and_then(|_| runs.get(most.saturating_sub(1))).map(place);
-        (runs.into_iter().take(most).map(|(_, id, run)| (id, run)).collect(), next)
+        Ok((runs.into_iter().take(most).map(|(_, id, run)| (id, run)).collect(), next))
     }
 
-    fn read(&self, cx: &Cx<'_>, id: RunId, asked: &Asked) -> Result<Parts, String> {
+    fn read(&self, cx: &Cx<'_>, id: RunId, asked: &Asked) -> Result<Parts, (Cannot, String)> {
+        let unknown = |why: String| (Cannot::Unknown, why);
         let path = asked.path.as_deref().unwrap_or_default();
-        let pointer = Pointer::parse(path).ok_or_else(|| format!("{path:?} is no JSON Pointer"))?;
-        let run = self.runs.get(id).ok_or("the run is gone")?;
-        let value = run.value(asked.step.as_deref(), &pointer)?;
+        let pointer = Pointer::parse(path).ok_or_else(|| {
+            (Cannot::Arguments, format!("path is a JSON Pointer, as /items/0; {path:?} is none"))
+        })?;
+        let run = self.runs.get(id).ok_or_else(|| unknown("the run is gone".into()))?;
+        let value = run.value(asked.step.as_deref(), &pointer).map_err(unknown)?;
         let offset = asked.offset.unwrap_or_default();
+        let length = asked.length.unwrap_or(READ_BYTES).min(cx.limits().run_output_bytes);
         let extracts = match &asked.search {
-            Some(words) if words.is_empty() => return Err("search is empty".into()),
-            Some(words) => Extracts::of_search(&value, words, offset, (AROUND_BYTES, PLACES)),
-            None => {
-                let length = asked.length.unwrap_or(READ_BYTES).min(cx.limits().run_output_bytes);
-                Extracts::of_range(&value, offset, length)
+            Some(words) if words.is_empty() => {
+                return Err((Cannot::Arguments, "search is the text to look for, and it is empty".into()));
             }
+            Some(words) => {
+                let around = AROUND_BYTES.min(length.saturating_sub(words.len()) / 2);
+                let place = around.saturating_mul(2).saturating_add(words.len()).max(1);
+                Extracts::of_search(&value, words, offset, (around, (length / place).clamp(1, PLACES)))
+            }
+            None => Extracts::of_range(&value, offset, length),
         };
         let Extracts { parts, total: total_bytes, next: next_offset } = extracts;
         let part = |Extract { offset, text }| Part { offset, text, total_bytes };
         Ok(Parts { parts: parts.into_iter().map(part).collect(), next_offset })
+    }
+}
+
+/// What a tool is asked, if that fits its schema; else why not. Models write `null` for what they leave out.
+fn asked(tool: PlanTool, arguments: &[u8], limits: &Limits) -> Result<Asked, String> {
+    let given = |members: Members<'_>| members.with(|_, raw| (raw != "null").then_some(Cow::Borrowed(raw)));
+    let arguments = Members::read(arguments).map_or_else(|| arguments.to_vec(), given);
+    match plan::misfit(&tool.schema(), &arguments, limits) {
+        Some(why) => Err(format!("the arguments do not fit the input schema of {}: {why}", tool.name())),
+        None => serde_json::from_slice(&arguments)
+            .map_err(|_| format!("the arguments do not fit the input schema of {}", tool.name())),
     }
 }

@@ -41,10 +41,25 @@ pub(super) fn refusal(upstream: &Upstream, protocol: Protocol, what: &str, respo
             } else {
                 format!("; it says that it speaks {}", offers.join(", "))
             };
+            let said = if said.is_empty() { unfit(response).into() } else { said };
             let cause = format!("{what}: {said}{offers}{}", advice(protocol));
             let lasts = protocol != Protocol::Auto && is_of_protocol(response);
             if lasts { Failure::lasting(cause) } else { Failure::passing(cause) }
         }
+    }
+}
+
+/// What is wrong with an answer that gives no reason.
+fn unfit(response: &Envelope) -> String {
+    if response.has(Field::Error) {
+        return "its error has no message".to_owned();
+    }
+    match response.raw_str(Field::ProtocolVersion).filter(|raw| *raw != "null") {
+        Some(raw) => {
+            let shown: String = raw.chars().take(REVISION).collect();
+            format!("its protocolVersion is {shown}, which is no revision")
+        }
+        None => "its answer names no revision that the hub speaks".to_owned(),
     }
 }
 

@@ -38,8 +38,10 @@ impl Shard {
             return false;
         };
         let seat = upstream.seat();
-        // Whoever has subscribed, or listens for tasks, is to be told, and nobody else could.
+        // Whoever has subscribed, has begun a task or listens for tasks, is to be told, and nobody else could.
         let watched = || upstream.calls.task_streams().next().is_some() || self.is_watched(&seat);
+        let watched =
+            || watched() || upstream.process.link().is_some_and(|link| self.begun.holds(link, cx.now));
         cx.now.since(upstream.used_at) >= idle && !watched()
     }
 

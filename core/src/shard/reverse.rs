@@ -1,8 +1,4 @@
-//! Requests of servers to clients: sampling, elicitation, roots.
-//!
-//! Over Streamable HTTP a server's request comes on the stream of the call that caused it. On stdio it names no parent
-//! (2025-11-25, transports): it is of the only call in flight, or of the only session that the process serves; otherwise
-//! nobody can say whose it is, and it is refused.
+//! Requests of servers to clients: sampling, elicitation, roots. One of which nobody can say whose it is is refused.
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
@@ -11,16 +7,15 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use super::misshapen::misshapen;
+use super::meant::Meant;
+use super::misshapen::{asking_of, misshapen, unfit};
 use super::named::shown;
-use super::planning::NOWHERE;
 use super::seating::sharing;
 use super::session::Session;
 use super::{Cx, Effect, Shard, Token, gather};
-use crate::mcp::{Asking, Revision, Row};
+use crate::mcp::{Asking, Revision, shape, without_wish};
 use crate::record::Sharing;
 use crate::rpc::{Envelope, Field, Message, write};
-use crate::upstream::{Caller, Owner};
 use crate::{CallId, ExchangeId, LinkId, RunId, SessionId};
 
 /// What a client was asked and has not answered.
@@ -29,6 +24,8 @@ pub(super) struct Asked {
     pub link: LinkId,
     /// The call that it is of, where there is one.
     pub call: Option<CallId>,
+    /// What it asks for, where that says of which shape the answer is.
+    pub asking: Option<Asking>,
     pub origin: Origin,
     pub to: Whom,
 }
@@ -64,23 +61,6 @@ pub(super) enum Origin {
     Goal(Token),
 }
 
-/// Whom a server's request is for, and where it goes.
-#[derive(Clone, Copy, Debug)]
-enum Meant {
-    /// The client of a call; without a session where the era has none.
-    Call(CallId, Option<SessionId>, ExchangeId),
-    /// Nobody that could be named, or that can answer.
-    Nobody,
-    /// A session, outside of a call.
-    Session(SessionId, ExchangeId),
-    /// Whoever waits for the run of a call, in the stateless era.
-    Step(CallId, RunId),
-    /// The client of a call of the stateless era, who did not say that it can do this.
-    Unable(CallId, Asking),
-    /// One of several calls, with a client among them that can answer.
-    Unclear,
-}
-
 /// Why a request is refused that somebody could answer, if it were known of which call it is.
 fn unclear(sharing: Sharing) -> String {
     let next = match sharing {
@@ -108,19 +88,27 @@ impl Shard {
             let pong = write::result(id, b"{}");
             return cx.effect(Effect::SendFrame { link, frame: pong.into() });
         }
-        // Whoever is meant this time, the next one who can answer shall have a process of its own.
-        if Asking::is_named(method) && within.is_none() {
+        // Whoever is meant this time, the next one who can answer shall have a process of its own: also where the server says
+        // of which call it asks, if the answer holds for all calls.
+        if Asking::is_named(method) && (within.is_none() || Asking::Roots.is(method)) {
             self.mark_interactive(cx, link);
         }
         let most = cx.limits().session_questions;
-        let (call, session, exchange) = match self.meant(link, within, method, frame) {
+        let meant = self.meant(link, within, method, frame);
+        if meant.is_somebody()
+            && let Some(wrong) = unfit(frame)
+        {
+            return gather::refuse_params(cx, link, id, &wrong);
+        }
+        let asking = asking_of(frame);
+        let (call, session, exchange) = match meant {
             Meant::Call(call, None, _) => return self.gather(cx, link, call, frame),
             Meant::Call(call, Some(session), exchange) => (Some(call), session, exchange),
             Meant::Session(session, exchange) => (None, session, exchange),
             Meant::Step(call, run) => {
                 let to = Whom::Run(run, shown(frame).into());
                 let origin = Origin::Request { id: id.into(), progress: None };
-                return self.consult(cx, run, Asked { link, call: Some(call), origin, to });
+                return self.consult(cx, run, Asked { link, call: Some(call), asking, origin, to });
             }
             Meant::Unable(call, asking) => return self.gather_lack(cx, link, call, asking, frame),
             Meant::Nobody if self.gather_more(cx, link, within, frame) => return,
@@ -140,7 +128,8 @@ impl Shard {
         }
         let progress = frame.raw_str(Field::MetaProgressToken).map(Into::into);
         let origin = Origin::Request { id: id.into(), progress };
-        self.put_to_client(cx, Asked { link, call, origin, to: Whom::Session(session, exchange) }, frame);
+        let to = Whom::Session(session, exchange);
+        self.put_to_client(cx, Asked { link, call, asking, origin, to }, frame);
     }
 
     /// What a server is told whose request nobody who calls can answer, with what the client lacks: the method, or if it answers
@@ -182,68 +171,11 @@ impl Shard {
         let (number, exchange) = (self.mint_call().0, *exchange);
         let token = (Field::MetaProgressToken, Cow::Owned(format!("{number}").into_bytes()));
         let params = question.has(Field::Params).then(|| question.spliced(Field::Params, &mut [token]));
+        // No server is told that a client has tasks.
+        let wishes = question.has(Field::Task) && Asking::is_named(method);
+        let params = params.map(|params| if wishes { without_wish(params) } else { params });
         self.emit(cx, exchange, write::request(Some(number), method, params.as_deref()).into());
         self.asked.insert(number, asked);
-    }
-
-    /// Whom a request is for, if they said that they can answer. A call may wait for it.
-    fn meant(&mut self, link: LinkId, within: Option<CallId>, method: &str, frame: &Envelope) -> Meant {
-        // The stateless era has no requests of servers.
-        let upstream = self.upstream_of(link).filter(|upstream| !upstream.revision.is_modern());
-        let Some(upstream) = upstream else { return Meant::Nobody };
-        if let Some((call, caller)) = upstream.calls.spoken_of(within) {
-            let (session, exchange) = (caller.session, caller.exchange);
-            let Some(asking) = Asking::of(method, frame, caller.revision) else {
-                // What no revision has is something between the two, and its client's to refuse.
-                let own = session.is_some() && !Asking::is_named(method) && !Row::is_known(method);
-                return if own { Meant::Call(call, session, exchange) } else { Meant::Nobody };
-            };
-            let (able, modern) = (caller.abilities.can(asking), caller.revision.is_modern());
-            let run = caller.step.map(|(run, _)| run).filter(|_| session.is_none());
-            upstream.calls.extend_fully(call);
-            return match (able, modern && asking != Asking::Roots) {
-                (true, _) if let Some(run) = run => Meant::Step(call, run),
-                (true, _) => Meant::Call(call, session, exchange),
-                (false, true) => Meant::Unable(call, asking),
-                (false, false) => Meant::Nobody,
-            };
-        }
-        let unclear = || self.is_unclear(link, within, method, frame);
-        self.meant_session(link, within, method, frame)
-            .unwrap_or_else(|| if unclear() { Meant::Unclear } else { Meant::Nobody })
-    }
-
-    /// Whether a request is of one of several calls, and the client of one of them can answer it.
-    fn is_unclear(&self, link: LinkId, within: Option<CallId>, method: &str, frame: &Envelope) -> bool {
-        let upstream = self.upstream_at(link).filter(|_| within.is_none());
-        let Some(upstream) = upstream.filter(|upstream| upstream.calls.are_several()) else { return false };
-        let can = |caller: &Caller| {
-            Asking::of(method, frame, caller.revision).is_some_and(|asking| caller.abilities.can(asking))
-        };
-        upstream.calls.clients().any(|(_, caller)| can(caller)) || self.parked_can(link, method, frame)
-    }
-
-    /// The only session that a request outside of calls, or of one of several, can be for.
-    fn meant_session(
-        &self,
-        link: LinkId,
-        within: Option<CallId>,
-        method: &str,
-        frame: &Envelope,
-    ) -> Option<Meant> {
-        let upstream = self.upstream_at(link).filter(|_| within.is_none())?;
-        // A call of a run that goes on by itself has nobody to ask.
-        let calls = upstream.calls.clients().map(|(_, caller)| caller.exchange);
-        let mut calls = calls.filter(|exchange| *exchange != NOWHERE);
-        let own = matches!(upstream.owner, Owner::Session(_));
-        // What it asks may also be of a call whose client has gone: then it is nobody else's to answer.
-        if !own && !upstream.calls.is_free() {
-            return None;
-        }
-        let session = self.only_served(upstream)?;
-        let asking = Asking::of(method, frame, session.revision?)?;
-        let exchange = session.stream().or_else(|| calls.next())?;
-        session.abilities.can(asking).then_some(Meant::Session(session.id, exchange))
     }
 
     /// How much a session has to answer.
@@ -257,7 +189,8 @@ impl Shard {
         let Some(number) = id.parse().ok().filter(|number| self.is_asked(*number, session)) else { return };
         let Some(asked) = self.asked.remove(&number) else { return };
         let older = Revision::LAST_WITH_HANDSHAKE;
-        let unusable = misshapen(body, older, older, cx.limits());
+        let unfit = || shape::asked::answer(asked.asking?, "result", body.raw_str(Field::Result)?);
+        let unusable = misshapen(body, older, older, cx.limits()).or_else(unfit);
         let id = match &asked.origin {
             Origin::Request { id, .. } => id,
             Origin::Round(name) => {
@@ -270,7 +203,7 @@ impl Shard {
                     }
                 };
             }
-            Origin::Goal(token) => return self.on_goal_answered(cx, *token, body),
+            Origin::Goal(token) => return self.on_goal_answered(cx, *token, body, unusable),
         };
         if let Some(cause) = unusable {
             return gather::refuse(cx, asked.link, id, &format!("the client's answer is unusable: {cause}"));

@@ -9,7 +9,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::demand::{demanded, demands_input};
 use super::forward::{repeated, send, silence};
+use super::misshapen::asking_of;
 use super::named::{shown, with_name};
 use super::reverse::{Asked, Origin, Whom};
 use super::seal::state;
@@ -17,33 +19,13 @@ use super::{Cx, Shard};
 use crate::mcp::{Abilities, Asking, Revision};
 use crate::rpc::{Envelope, Field, Members, Message, Sender, write};
 use crate::upstream::{Call, Caller, Purpose, Round, say, with_members};
-use crate::{CallId, Exceeded, Fault, Limit, Limits, LinkId, UpstreamFault};
+use crate::{CallId, Exceeded, Fault, Limit, LinkId, UpstreamFault};
 
 /// Whether an answer of a server of this revision is a demand for more input that its client cannot read.
 pub(super) fn wants_input(call: &Call, server: Revision, response: &Envelope) -> bool {
     let Purpose::Client(caller, _) = &call.purpose else { return false };
     server.is_modern() && !caller.revision.is_modern() && demands_input(response)
 }
-
-/// Whether an answer is a demand for more input (2026-07-28, multi round-trip requests).
-pub(super) fn demands_input(response: &Envelope) -> bool {
-    response.text(Field::ResultType).as_deref() == Some("input_required")
-}
-
-/// Whether a demand for more input names neither a question nor a state to come back with, of which it needs one. Its client
-/// would come back as it was, and be answered the same again.
-pub(super) fn demands_nothing(response: &Envelope) -> bool {
-    let asks =
-        response.raw(Field::InputRequests).and_then(Members::read).is_some_and(|all| !all.0.is_empty());
-    !asks && state(response).is_none()
-}
-
-/// What is wrong with such a demand.
-pub(super) const DEMANDS_NOTHING: &str =
-    "it asks for more input and says neither for which nor with which state to come back";
-
-/// What is wrong with one whose `inputRequests` are none.
-pub(super) const NO_QUESTIONS: &str = "it asks for input in a form that the protocol does not have";
 
 impl Shard {
     /// Puts a server's questions to the client of a call.
@@ -74,17 +56,17 @@ impl Shard {
             return self.end_round(cx, link, id);
         }
         for (name, question) in questions {
-            let call = Some(id);
+            let (call, asking) = (Some(id), asking_of(&question));
             match (caller.session, caller.step) {
                 (Some(session), _) => {
                     let to = Whom::Session(session, caller.exchange);
                     let question = with_elicitation_id(cx, question);
                     let (question, origin) = (with_name(cx, &name, question), Origin::Round(name));
-                    self.put_to_client(cx, Asked { link, call, origin, to }, &question);
+                    self.put_to_client(cx, Asked { link, call, asking, origin, to }, &question);
                 }
                 (None, Some((run, _))) => {
                     let (to, origin) = (Whom::Run(run, shown(&question).into()), Origin::Round(name));
-                    self.consult(cx, run, Asked { link, call, origin, to });
+                    self.consult(cx, run, Asked { link, call, asking, origin, to });
                 }
                 (None, None) => {}
             }
@@ -108,14 +90,7 @@ impl Shard {
         }
         let server = self.name_of(link).unwrap_or_default().to_owned();
         let unreadable = |cause: String| UpstreamFault::Unreadable { server: server.clone(), cause };
-        let questions = questions(response, limits).ok_or_else(|| unreadable(NO_QUESTIONS.into()))?;
-        if demands_nothing(response) {
-            return Err(unreadable(DEMANDS_NOTHING.into()).into());
-        }
-        if let Some(method) = foreign(&questions) {
-            let cause = format!("it asks its client for {method}, which the protocol does not have");
-            return Err(unreadable(cause).into());
-        }
+        let questions = demanded(response, limits).map_err(unreadable)?;
         let what = lacks(&questions, caller);
         if what.any() {
             return Err(UpstreamFault::NeedsClient { server, what }.into());
@@ -198,23 +173,6 @@ impl Shard {
     }
 }
 
-/// `inputRequests` as requests, by the server's names for them.
-pub(crate) fn questions(response: &Envelope, limits: &Limits) -> Option<Vec<(String, Envelope)>> {
-    let raw = response.raw(Field::InputRequests).filter(|raw| *raw != b"null");
-    let Some(raw) = raw else { return Some(Vec::new()) };
-    let mut questions = Vec::new();
-    for (name, question) in Members::read(raw)?.0 {
-        let rest = question.get().strip_prefix('{')?;
-        let text = ["{\"jsonrpc\":\"2.0\",\"id\":0,", rest].concat();
-        let question = Envelope::parse(text.into(), Sender::Upstream, limits).ok()?;
-        if !matches!(question.message(), Message::Request { .. }) {
-            return None;
-        }
-        questions.push((name.into_owned(), question));
-    }
-    Some(questions)
-}
-
 /// What a client lacks to answer all of these.
 pub(super) fn lacks(questions: &[(String, Envelope)], caller: &Caller) -> Abilities {
     let asked = questions.iter().filter_map(|(_, question)| {
@@ -224,15 +182,6 @@ pub(super) fn lacks(questions: &[(String, Envelope)], caller: &Caller) -> Abilit
         if can { None } else { Asking::of(method, question, Revision::V2026_07_28) }
     });
     asked.fold(Abilities::default(), Abilities::with)
-}
-
-/// The method of a question that no revision has.
-fn foreign(questions: &[(String, Envelope)]) -> Option<&str> {
-    let mut methods = questions.iter().filter_map(|(_, question)| match question.message() {
-        Message::Request { method, .. } => Some(method),
-        Message::Notification { .. } | Message::Response { .. } => None,
-    });
-    methods.find(|method| !Asking::is_named(method))
 }
 
 /// A question with an address to open, as a client of 2025-11-25 expects it: with an id, which the stateless era does not

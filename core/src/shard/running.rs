@@ -8,9 +8,9 @@ use serde_json::value::RawValue;
 
 use super::cancel::cancellation;
 use super::consult::Consulting;
-use super::outliving::Stored;
+use super::outliving::{Stored, nobody};
 use super::planning::NOWHERE;
-use super::{Cx, Shard, audit};
+use super::{Cx, Exchange, Shard, audit};
 use crate::hub::{self, Kept, Told};
 use crate::mcp::{Abilities, Method};
 use crate::planner::Name;
@@ -41,7 +41,35 @@ pub(super) struct Running {
 /// How much of a long output its caller sees.
 const PREVIEW_BYTES: usize = 1024;
 
+impl Running {
+    /// A run of a key that nobody waits for.
+    pub(super) fn of_nobody(key: KeyId, stored: Stored) -> Self {
+        let template = nobody(key.clone());
+        Self { caller: None, template, key, said: 0, stored, consulting: None, goal: None }
+    }
+}
+
 impl Shard {
+    /// Somebody waits for the end of a run that begins: its calls are made in that name, and what servers ask for them comes
+    /// to whoever waits.
+    pub(super) fn give_run_to(&mut self, id: RunId, caller: &Caller, body: &Envelope) {
+        let Some(running) = self.running.get_mut(&id) else { return };
+        running.template = Caller {
+            exchange: caller.exchange,
+            session: caller.session,
+            log_level: caller.log_level,
+            abilities: caller.abilities,
+            extensions: caller.extensions.clone(),
+            key: caller.session.is_none().then(|| running.key.clone()),
+            ..nobody(running.key.clone())
+        };
+        running.consulting = Consulting::of(caller, body);
+        running.caller = Some(caller.clone());
+        if caller.ends {
+            self.exchanges.insert(caller.exchange, Exchange::Run(id));
+        }
+    }
+
     /// Starts what may start, and answers those whose runs have ended.
     pub(super) fn carry_out_runs(&mut self, cx: &mut Cx<'_>) {
         self.runs.begin_turn();
@@ -115,7 +143,7 @@ impl Shard {
             }
         };
         self.tell_run(cx, id, event);
-        self.tell_progress(cx, id);
+        self.tell_progress(cx, id, unit.step);
     }
 
     pub(super) fn tell_run(&mut self, cx: &mut Cx<'_>, id: RunId, event: Event) {
@@ -131,14 +159,17 @@ impl Shard {
         }
     }
 
-    /// One more step has ended: its caller hears so, if it wants to.
-    fn tell_progress(&mut self, cx: &mut Cx<'_>, id: RunId) {
-        let Some((ended, all)) = self.runs.get(id).map(crate::run::Run::progress) else { return };
+    /// A call of a step was answered. If one more step has ended with that, its caller hears so, if it wants to.
+    fn tell_progress(&mut self, cx: &mut Cx<'_>, id: RunId, step: usize) {
+        let Some(run) = self.runs.get(id) else { return };
+        let ((ended, all), words) = (run.progress(), run.end_of(step));
         let Some(running) = self.running.get_mut(&id).filter(|running| running.said < ended) else { return };
         running.said = ended;
         let Some(caller) = &running.caller else { return };
         let Some(token) = &caller.progress else { return };
-        let params = format!("{{\"progressToken\":{token},\"progress\":{ended},\"total\":{all}}}");
+        // Names of steps need no escapes.
+        let words = words.map_or_else(String::new, |words| format!(",\"message\":\"{words}\""));
+        let params = format!("{{\"progressToken\":{token},\"progress\":{ended},\"total\":{all}{words}}}");
         let exchange = caller.exchange;
         let news = write::request(None, Method::Progress.name(), Some(params.as_bytes()));
         self.emit_of(cx, id, exchange, news.into());
@@ -272,15 +303,22 @@ impl Shard {
 
     /// The result that says how a run stands.
     pub(super) fn told(&self, cx: &Cx<'_>, id: RunId) -> Vec<u8> {
+        self.told_of(cx, id, false)
+    }
+
+    /// The same; to whoever looks after a run, with how its results begin, and how long they can be read.
+    pub(super) fn told_of(&self, cx: &Cx<'_>, id: RunId, looks_after: bool) -> Vec<u8> {
         let Some(run) = self.runs.get(id) else {
             return hub::cannot(hub::Cannot::Unknown, "the run is gone");
         };
         let limits = cx.limits();
-        let output = if run.status() == Status::Running { Ok(Bytes::new()) } else { run.output() };
+        let goes_on = run.status() == Status::Running;
+        let output = if goes_on { Ok(<(Bytes, Vec<String>)>::default()) } else { run.output_and_gaps() };
         let output_missing = output.as_ref().err().map(|bound| {
             format!("{bound} by the output: ask for less, or read the results of steps with read_result")
         });
-        let output = output.unwrap_or_default();
+        let (output, missing) = output.unwrap_or_default();
+        let kept_for = run.kept_for(cx.now, limits.run_kept).map(|left| left.as_secs());
         let whole = !output.is_empty() && output.len() <= limits.run_output_bytes;
         let kept = (output.len() > limits.run_output_bytes).then(|| {
             let beginning = Extracts::of_range(&output, 0, PREVIEW_BYTES);
@@ -288,17 +326,23 @@ impl Shard {
                 bytes: beginning.total,
                 preview: beginning.parts.into_iter().map(|part| part.text).collect(),
                 read_with: hub::PlanTool::Read.name(),
-                expires_in_s: limits.run_kept.as_secs(),
+                expires_in_s: kept_for.unwrap_or_default(),
             }
         });
         let given = kept.as_ref().map_or(output.len(), |kept| kept.preview.len());
         let raw = core::str::from_utf8(&output).ok().filter(|_| whole);
+        let mut report = run.report(cx.now, given);
+        if looks_after {
+            run.add_previews(&mut report);
+        }
         let told = Told {
             run: format!("{id}"),
             output: raw.and_then(|raw| serde_json::from_str::<&RawValue>(raw).ok()),
             output_kept: kept,
             output_missing,
-            report: run.report(cx.now, given),
+            missing,
+            report,
+            expires_in_s: kept_for.filter(|_| looks_after),
         };
         hub::run_told(&told, run.status())
     }

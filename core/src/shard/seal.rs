@@ -9,7 +9,8 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use super::Cx;
-use super::rounds::{demands_input, lacks, questions};
+use super::demand::{demands_input, questions, without_nulls};
+use super::rounds::lacks;
 use super::state::{Names, Sealed, State, digest};
 use crate::mcp::{Abilities, Revision, Row};
 use crate::rpc::{Envelope, Field, Sender, write};
@@ -24,8 +25,11 @@ pub(super) fn sealed<'a>(
     request: Option<&Request>,
     answer: &'a Envelope,
 ) -> Cow<'a, Envelope> {
-    let kept = Cow::Borrowed(answer);
-    let Some(own) = state(answer).filter(|_| demands_input(answer)) else { return kept };
+    if !caller.revision.is_modern() || !demands_input(answer) {
+        return Cow::Borrowed(answer);
+    }
+    let kept = without_nulls(answer, cx.limits());
+    let Some(own) = state(&kept) else { return kept };
     let request = request
         .filter(|request| Row::find(&request.method, caller.revision).is_some_and(Row::may_demand_input));
     let (Some(request), Some(key)) = (request, &caller.key) else { return kept };
@@ -34,9 +38,9 @@ pub(super) fn sealed<'a>(
     let state = State { until, names: Names::Sealed(sealed) }.sign(cx, key, &caller.target);
     let mut raw = Vec::with_capacity(state.len().saturating_add(2));
     write::string(&mut raw, &state);
-    let result = answer.spliced(Field::Result, &mut [(Field::RequestState, Cow::Owned(raw))]);
+    let result = kept.spliced(Field::Result, &mut [(Field::RequestState, Cow::Owned(raw))]);
     // The id is the server's, and no client sees it.
-    let message = write::result(answer.raw_str(Field::Id).unwrap_or("null"), &result);
+    let message = write::result(kept.raw_str(Field::Id).unwrap_or("null"), &result);
     Envelope::parse(message.into(), Sender::Upstream, cx.limits()).map_or(kept, Cow::Owned)
 }
 

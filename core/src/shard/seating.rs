@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::session::Session;
 use super::{Cx, Shard};
 use crate::mcp::Abilities;
-use crate::record::{Definitions, RemoteKind, Sharing, Transport};
+use crate::record::{Definitions, Sharing};
 use crate::snapshot::Entry;
 use crate::upstream::{Caller, Owner, Seat, Upstream};
 use crate::{Exceeded, Fault, KeyId, Limit, LinkId, ServerId, SessionId};
@@ -32,7 +32,10 @@ impl Shard {
             Sharing::Auto if asks() => {
                 let own = session().or_else(|| Some(self.free_of_key(cx, entry, caller.key.as_ref()?)));
                 // Where there are too many already, who shares is served all the same.
-                own.filter(|owner| self.has_room(cx, &Seat { server: entry.id, owner: owner.clone() }))
+                own.filter(|owner| {
+                    let seat = Seat { server: entry.id, owner: owner.clone() };
+                    self.has_room(cx, &seat) || self.spare(cx, entry.id).is_some()
+                })
             }
             Sharing::Auto | Sharing::Shared => None,
         };
@@ -56,13 +59,13 @@ impl Shard {
         session.map(|session| &session.key).or(caller.key.as_ref())
     }
 
-    /// Whether a server was seen to ask its clients for something. Over Streamable HTTP it says for which call it asks, and
-    /// in the stateless era it asks in its answers.
+    /// Whether a server was seen to ask its clients for something that one session alone can answer. In the stateless era it asks
+    /// in its answers.
     fn is_interactive(&self, cx: &Cx<'_>, entry: &Entry) -> bool {
         let known = cx.snapshot.entry(entry.id).and_then(|entry| entry.offer.as_ref());
         let known = known.is_some_and(|offer| offer.definitions().interactive);
         let seen = || self.upstreams.of(entry.id).any(|upstream| upstream.interactive);
-        !says_for_which(entry) && !self.speaks(entry).is_modern() && (known || seen())
+        !self.speaks(entry).is_modern() && (known || seen())
     }
 
     /// The process that everybody shares, made when it is not there.
@@ -101,16 +104,22 @@ impl Shard {
         if self.has_room(cx, seat) {
             return;
         }
-        let (now, spare) = (cx.now, cx.limits().private_spare);
-        let private = self.upstreams.of(seat.server).filter(|upstream| upstream.owner != Owner::Project);
-        let unused = private.filter(|upstream| {
-            let busy = upstream.is_busy() || !upstream.calls.is_free();
-            !busy && now.since(upstream.used_at) >= spare
-        });
-        let oldest = unused.min_by_key(|upstream| upstream.used_at).map(Upstream::seat);
-        if let Some(oldest) = oldest {
+        if let Some(oldest) = self.spare(cx, seat.server) {
             self.vacate(cx, &oldest, "it made room for another");
         }
+    }
+
+    /// The process of somebody's own that has been unused longest, if that is long enough.
+    fn spare(&self, cx: &Cx<'_>, server: ServerId) -> Option<Seat> {
+        let (now, spare) = (cx.now, cx.limits().private_spare);
+        let private = self.upstreams.of(server).filter(|upstream| upstream.owner != Owner::Project);
+        let unused = private.filter(|upstream| {
+            let link = upstream.process.link();
+            let works = link.is_some_and(|link| self.begun.holds(link, now));
+            let busy = works || upstream.is_busy() || !upstream.calls.is_free();
+            !busy && now.since(upstream.used_at) >= spare
+        });
+        unused.min_by_key(|upstream| upstream.used_at).map(Upstream::seat)
     }
 
     /// Whether a seat is there, or may be made.
@@ -178,12 +187,6 @@ impl Shard {
             self.vacate(cx, &seat, why);
         }
     }
-}
-
-/// Whether its requests come on the streams of the calls that they are of.
-fn says_for_which(entry: &Entry) -> bool {
-    let transport = entry.config.as_ref().map(|config| &config.spec.transport);
-    matches!(transport, Some(Transport::Remote { kind: RemoteKind::Http, .. }))
 }
 
 pub(super) fn sharing(entry: &Entry) -> Sharing {

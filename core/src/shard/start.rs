@@ -122,11 +122,11 @@ impl Shard {
         }
     }
 
-    /// Closes the link of a retired server when no client waits for it any more; where only its session is another, also
-    /// none who has still to come back.
+    /// Closes the link of a retired server when no client wants an answer of it any more; where only its session is another,
+    /// when it works on nothing.
     pub(super) fn end_if_drained(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         let Some((upstream, until)) = self.retired.get_mut(&link) else { return };
-        let free = if upstream.expired { upstream.calls.is_free() } else { !upstream.calls.has_clients() };
+        let free = if upstream.expired { upstream.calls.is_free() } else { !upstream.calls.are_wanted() };
         let done = free || *until <= cx.now;
         if done && !matches!(upstream.process.state, State::Closing { .. }) {
             upstream.process.state = State::Closing { link };

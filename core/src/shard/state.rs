@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::Cx;
 use super::goals::Stage;
 use crate::key::derive;
+use crate::mcp::{Asking, shape};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, canonical};
 use crate::upstream::Caller;
@@ -160,7 +161,7 @@ fn tag(cx: &Cx<'_>, key: &KeyId, target: &Target, said: &[u8]) -> [u8; 32] {
     let secret = derive(&cx.snapshot.instance.cursor_key, b"request-state/v2");
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&secret) else { return [0; 32] };
     let endpoint = match target {
-        Target::Server(name) => name.as_str(),
+        Target::Server(name) => &**name,
         Target::Unified => "",
     };
     mac.update(cx.snapshot.project.id.0.as_bytes());
@@ -187,17 +188,42 @@ pub(super) fn difference(first: &Envelope, next: &Envelope) -> Option<String> {
     first.keys().chain(next.keys()).find(differs).map(|name| name.clone().into_owned())
 }
 
-/// Whether each of `inputResponses` whose name is that of a question can be the answer to one. Refused before anything is
-/// done with one of them: the questions stay. What has another name means nothing.
-pub(super) fn check_input(next: &Envelope, is_asked: impl Fn(&str) -> bool) -> Result<(), Rejection> {
+/// Whether what a next try says of itself is of its type (2026-07-28, multi round-trip requests).
+pub(super) fn check_try(next: &Envelope) -> Result<(), Rejection> {
+    let other = |field, first: &[u8]| next.raw(field).is_some_and(|raw| !raw.starts_with(first));
+    let words = if other(Field::RequestState, b"\"") {
+        "requestState is to be a string"
+    } else if other(Field::InputResponses, b"{") {
+        "inputResponses is to be an object"
+    } else {
+        return Ok(());
+    };
+    Err(Rejection::InvalidParams(words.into()))
+}
+
+/// Whether each of `inputResponses` is an answer to some question, where only the server knows which it has asked.
+pub(super) fn check_any_input(next: &Envelope) -> Result<(), Rejection> {
+    each_input(next, |name, input| shape::asked::any_answer(&input_of(name), input))
+}
+
+/// Whether each of `inputResponses` is the answer to what was asked under its name. Refused before anything is done with one of
+/// them: the questions stay. What has another name means nothing.
+pub(super) fn check_input(next: &Envelope, asked: impl Fn(&str) -> Option<Asking>) -> Result<(), Rejection> {
+    each_input(next, |name, input| shape::asked::answer(asked(name)?, &input_of(name), input))
+}
+
+fn each_input(next: &Envelope, wrong: impl Fn(&str, &str) -> Option<String>) -> Result<(), Rejection> {
     let brought = next.raw(Field::InputResponses).and_then(Members::read);
-    let all = brought.into_iter().flat_map(|members| members.0);
-    match all.into_iter().find(|(name, value)| is_asked(name) && !value.get().starts_with('{')) {
-        Some((name, _)) => Err(Rejection::InvalidParams(format!(
-            "inputResponses: {name:?} is to be the result of what was asked, an object"
-        ))),
+    let mut all = brought.into_iter().flat_map(|members| members.0);
+    match all.find_map(|(name, input)| wrong(&name, input.get())) {
+        Some(wrong) => Err(Rejection::InvalidParams(wrong)),
         None => Ok(()),
     }
+}
+
+/// What an input is called where something is wrong with it.
+fn input_of(name: &str) -> String {
+    format!("inputResponses[{name:?}]")
 }
 
 /// What two tries share that are one request, and no two others.

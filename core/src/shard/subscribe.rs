@@ -140,7 +140,8 @@ impl Shard {
                 return self.wait(cx, caller, body);
             }
             let uri = body.text(Field::Uri).unwrap_or_default().into_owned();
-            return self.fail(cx, &caller, &Rejection::UnknownResource(uri).into());
+            let revision = caller.revision;
+            return self.fail(cx, &caller, &Rejection::UnknownResource { uri, revision }.into());
         };
         if entry.offer.as_ref().is_some_and(|offer| !offer.capabilities.subscribe) {
             let fault = Rejection::UnknownMethod(method.name().to_owned()).into();

@@ -9,9 +9,10 @@ use alloc::vec::Vec;
 use super::private::has_lists;
 use super::{Cx, Effect, Shard};
 use crate::record::{Definitions, LogCategory, LogLevel};
+use crate::rpc::{Envelope, Unread, number_of};
 use crate::snapshot::{Offer, Snapshot};
-use crate::upstream::{Draft, Owner, Seat, Upstream};
-use crate::{LinkId, ServerId, Timestamp};
+use crate::upstream::{Draft, Owner, Purpose, Seat, Upstream};
+use crate::{CallId, LinkId, ServerId, Timestamp};
 
 /// What was learnt of a server and is on its way into a snapshot. There is one at a time: an older list never comes
 /// after a newer.
@@ -126,6 +127,14 @@ impl Shard {
         } else if seat.owner == Owner::Project {
             upstream.process.want(cx.now);
         }
+    }
+
+    /// The page of a list that the hub has asked for, without entries that are nested too deeply to be read.
+    pub(super) fn page_of(&mut self, cx: &Cx<'_>, link: LinkId, unread: &Unread) -> Option<Envelope> {
+        let (text, id) = (unread.deep.as_ref()?, unread.replied.as_deref().and_then(number_of)?);
+        let upstream = self.upstream_of(link)?;
+        let Purpose::Learn(kind) = upstream.calls.get_mut(CallId(id))?.purpose else { return None };
+        upstream.draft.as_mut()?.without_deep(kind, text, cx.limits())
     }
 
     /// Asks a server for its lists again.

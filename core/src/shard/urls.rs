@@ -6,6 +6,7 @@
 
 use alloc::borrow::Cow;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -13,7 +14,7 @@ use serde_json::value::RawValue;
 use super::answer::demand;
 use super::{Cx, Shard};
 use crate::Rejection;
-use crate::mcp::{Abilities, Asking};
+use crate::mcp::{Abilities, Asking, shape};
 use crate::rpc::{Envelope, Field, write};
 use crate::upstream::Caller;
 
@@ -71,6 +72,15 @@ struct Data<'a> {
 /// The params of each elicitation that a server's error lists.
 fn visits(response: &Envelope) -> Vec<&RawValue> {
     let refusal = response.raw(Field::Error).and_then(|raw| serde_json::from_slice::<Refusal<'_>>(raw).ok());
-    let listed = refusal.map_or_else(Vec::new, |refusal| refusal.data.elicitations);
-    listed.into_iter().filter(|visit| visit.get().starts_with('{')).collect()
+    refusal.map_or_else(Vec::new, |refusal| refusal.data.elicitations)
+}
+
+/// What is wrong with an answer that lists something else than addresses.
+pub(super) fn unfit_visit(response: &Envelope) -> Option<String> {
+    let listed = if wants_visits(response) { visits(response) } else { Vec::new() };
+    let wrong = |(at, visit): (usize, &&RawValue)| {
+        shape::asked::visit(&format!("data.elicitations[{at}]"), visit.get())
+    };
+    let wrong = listed.iter().enumerate().find_map(wrong)?;
+    Some(format!("it wants addresses to be visited, and lists what is none: {wrong}"))
 }

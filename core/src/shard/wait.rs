@@ -79,11 +79,11 @@ impl Shard {
             return Rejection::NoSuchEndpoint.into();
         };
         let Some(entry) = cx.snapshot.named(name) else {
-            return UpstreamFault::Removed { server: name.clone() }.into();
+            return UpstreamFault::Removed { server: (**name).into() }.into();
         };
         let upstream = self.upstreams.shared(entry.id);
         upstream.map_or_else(
-            || UpstreamFault::Removed { server: name.clone() }.into(),
+            || UpstreamFault::Removed { server: (**name).into() }.into(),
             |upstream| upstream.unavailable().into(),
         )
     }

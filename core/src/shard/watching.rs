@@ -5,6 +5,8 @@
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem::take;
 
@@ -17,7 +19,7 @@ use crate::planner::Goal;
 use crate::rpc::{Envelope, Field, canonical, write};
 use crate::run::{Run, Status, StepReport, Unit};
 use crate::upstream::Caller;
-use crate::{Exceeded, ExchangeId, Fault, Limit, Rejection, RunId};
+use crate::{ExchangeId, Fault, Rejection, RunId};
 
 /// Somebody who waits for the end of a run.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub(super) struct Watcher {
     pub task: bool,
     /// How the steps stood when it was told last.
     seen: Vec<(&'static str, usize, usize)>,
+    /// How many of them had ended then, and how often it was told so.
+    told: (usize, u64),
 }
 
 impl Shard {
@@ -40,7 +44,7 @@ impl Shard {
         if caller.ends {
             self.exchanges.insert(caller.exchange, Exchange::Run(run));
         }
-        self.watchers.push(Watcher { caller: caller.clone(), run, task, seen: Vec::new() });
+        self.watchers.push(Watcher { caller: caller.clone(), run, task, seen: Vec::new(), told: (0, 0) });
     }
 
     /// Tells watchers what has changed, and those whose runs have ended, or are put aside, how they stand.
@@ -101,7 +105,9 @@ impl Shard {
             running.stored.idempotency.as_deref() == Some(key) && Some(&running.key) == self.key_of(caller)
         });
         let Some((id, running)) = own else { return Ok(None) };
-        if canonical(&Goal::request_for(running.stored.plan.as_bytes())) == canonical(request) {
+        if canonical(&Goal::request_for(running.stored.plan.as_bytes()))
+            == canonical(&Goal::request_for(request))
+        {
             return Ok(Some(*id));
         }
         Err(Rejection::OtherUnderKey("the plan".to_owned()).into())
@@ -120,26 +126,26 @@ impl Shard {
     pub(super) fn retry_run(
         &mut self,
         cx: &mut Cx<'_>,
-        caller: &Caller,
+        (caller, body): (&Caller, &Envelope),
         id: RunId,
         background: bool,
     ) -> Option<Vec<u8>> {
-        let again = self.runs.get(id).and_then(|run| run.again(cx.now, cx.limits()));
-        let Some(run) = again else {
+        let before = self.runs.get(id)?;
+        if before.is_done_whole() {
+            return Some(self.told(cx, id));
+        }
+        let Some(run) = before.again(cx.now, cx.limits()) else {
             let why = "the run goes on: only one that has ended is begun once more; batch_cancel ends it";
             return Some(hub::cannot(Cannot::Now, why));
         };
-        let most = cx.limits().project_runs;
-        if self.runs.open() >= most {
-            let hint = "try again when runs have ended; batch_cancel ends one";
-            let exceeded = Exceeded { limit: Limit::ProjectRuns, value: most as u64, hint };
-            self.fail(cx, caller, &exceeded.into());
+        let key = self.running.get(&id)?.key.clone();
+        if let Err(fault) = self.admit_run(cx, &key) {
+            self.fail(cx, caller, &fault);
             return None;
         }
         let done: BTreeSet<Unit> = run.done().collect();
         if let Some(running) = self.running.get_mut(&id) {
-            (running.template, running.said) = (nobody(running.key.clone()), 0);
-            running.consulting = None;
+            (running.template, running.said, running.consulting) = (nobody(key.clone()), 0, None);
             self.outliving.forget_calls(
                 cx.snapshot.project.id,
                 id,
@@ -147,11 +153,11 @@ impl Shard {
                 run.bytes(),
             );
         }
-        self.runs.reopen(id, run);
+        self.runs.reopen(id, key, run);
         if background {
             return Some(self.told(cx, id));
         }
-        self.watch(caller, id);
+        self.give_run_to(id, caller, body);
         None
     }
 }
@@ -167,8 +173,33 @@ impl Watcher {
         if changed.is_empty() {
             return None;
         }
-        let params = hub::run_news(token, run.progress(), &changed);
+        let (ended, all) = run.progress();
+        self.told = (ended, if ended > self.told.0 { 1 } else { self.told.1.saturating_add(1) });
+        let params = hub::run_news(token, (&growing(self.told), all), &changed);
         self.seen = steps.iter().map(how).collect();
         Some(write::request(None, Method::Progress.name(), Some(&params)))
+    }
+}
+
+/// A number that is greater with each time that as many steps have ended, and less than with one step more: progress has to
+/// increase with every notification (2025-11-25, progress).
+fn growing((ended, times): (usize, u64)) -> String {
+    const WHOLE: u64 = 1_000_000_000;
+    match times.saturating_sub(1) {
+        0 => format!("{ended}"),
+        again => format!("{ended}.{:09}", again.saturating_mul(WHOLE) / again.saturating_add(1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::growing;
+
+    #[test]
+    fn progress_is_told_in_numbers_that_grow() {
+        let told = (0..3).flat_map(|ended| (1..5_000).map(move |times| (ended, times)));
+        let numbers: alloc::vec::Vec<f64> = told.map(|told| growing(told).parse().unwrap()).collect();
+        assert!(numbers.is_sorted_by(|before, after| before < after));
+        assert_eq!((growing((0, 1)), growing((2, 2))), ("0".into(), "2.500000000".into()));
     }
 }

@@ -68,7 +68,7 @@ impl Directory {
 
     fn authenticate(&self, bearer: Option<&Bearer>, now: Timestamp) -> Result<&Key, Denied> {
         let token = bearer.and_then(|bearer| Token::parse(&bearer.0)).ok_or(Denied::Unauthenticated)?;
-        let key = self.keys.get(&token.id());
+        let key = self.keys.get(token.id());
         if token.opens(key, &self.pepper, now) {
             key.ok_or(Denied::Unauthenticated)
         } else {

@@ -71,6 +71,8 @@ pub struct Entry {
     pub id: ServerId,
     /// Its name.
     pub name: String,
+    /// The endpoint that it alone is behind.
+    pub endpoint: Target,
     /// Its configuration; `None` for the built-in server.
     pub config: Option<Server>,
     /// The digest of its specification.
@@ -132,7 +134,8 @@ impl Snapshot {
                     .unwrap_or_else(|| Arc::new(Offer::build(definitions, &instance)))
             });
             let (id, name) = (server.id, server.name.clone());
-            let entry = Entry { id, name: name.clone(), config: Some(server), digest, offer };
+            let endpoint = Target::Server(name.as_str().into());
+            let entry = Entry { id, name: name.clone(), endpoint, config: Some(server), digest, offer };
             by_name.insert(name, Arc::new(entry));
         }
         Self { planner, ..Self::of(project, by_name, instance, None) }
@@ -159,6 +162,7 @@ impl Snapshot {
             Some(offer) => Arc::new(Entry {
                 id: entry.id,
                 name: entry.name.clone(),
+                endpoint: entry.endpoint.clone(),
                 config: entry.config.clone(),
                 digest: entry.digest,
                 offer: Some(Arc::clone(offer)),
@@ -195,7 +199,7 @@ impl Snapshot {
     /// The enabled servers behind an endpoint.
     pub fn behind(&self, target: &Target) -> impl Iterator<Item = &Arc<Entry>> {
         let only = match target {
-            Target::Server(name) => Some(name.as_str()),
+            Target::Server(name) => Some(&**name),
             Target::Unified => None,
         };
         self.servers
@@ -203,10 +207,19 @@ impl Snapshot {
             .filter(move |entry| entry.enabled() && only.is_none_or(|name| name == entry.name))
     }
 
+    /// The endpoint as it is written here: whoever keeps that shares its name with all others.
+    pub(crate) fn endpoint(&self, target: &Target) -> Target {
+        let known = match target {
+            Target::Server(name) => self.named(name).map(|entry| &entry.endpoint),
+            Target::Unified => None,
+        };
+        known.unwrap_or(target).clone()
+    }
+
     /// Whether the endpoint exists.
     pub fn has(&self, target: &Target) -> bool {
         match target {
-            Target::Server(name) => self.servers.get(name).is_some_and(|entry| entry.enabled()),
+            Target::Server(name) => self.named(name).is_some_and(|entry| entry.enabled()),
             Target::Unified => true,
         }
     }
@@ -214,7 +227,7 @@ impl Snapshot {
     /// A list of an endpoint; `None` while the one server behind it was never seen.
     pub fn listing(&self, target: &Target, kind: ListKind) -> Option<&Listing> {
         match target {
-            Target::Server(name) => Some(self.servers.get(name)?.offer.as_ref()?.listing(kind)),
+            Target::Server(name) => Some(self.named(name)?.offer.as_ref()?.listing(kind)),
             Target::Unified => Some(self.unified.listing(kind)),
         }
     }

@@ -161,7 +161,7 @@ impl Merge<'_> {
         }
         let (separator, max) = (self.separator, self.max);
         for tool in offer.entries(ListKind::Tools) {
-            let plain = self.has_tasks.then(|| never_a_task(tool)).flatten();
+            let plain = never_a_task(tool);
             self.tools.add_named(entry, plain.as_ref().unwrap_or(tool), separator, max);
         }
         for prompt in offer.entries(ListKind::Prompts) {
@@ -213,8 +213,7 @@ impl Merged {
     }
 }
 
-/// A tool of a server without what it says of tasks: where tasks are runs of plans, its calls cannot be any. `None` where it
-/// says nothing of them.
+/// A tool of a server without what it says of tasks: here its calls cannot be any. `None` where it says nothing of them.
 fn never_a_task(tool: &Definition) -> Option<Definition> {
     if !tool.json.contains("\"execution\"") {
         return None;

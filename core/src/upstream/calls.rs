@@ -58,10 +58,6 @@ impl Caller {
 
 /// Why a request was sent.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are of clients; a box would cost each an allocation"
-)]
 pub(crate) enum Purpose {
     /// A client asked.
     Client(Caller, Lifetime),
@@ -311,6 +307,12 @@ impl Calls {
     /// Whether a client still waits for one of them.
     pub(crate) fn has_clients(&self) -> bool {
         self.clients().next().is_some()
+    }
+
+    /// Whether a client waits for one of them, or will come back for it.
+    pub(crate) fn are_wanted(&self) -> bool {
+        let wanted = |call: &Call| matches!(call.purpose, Purpose::Client(..) | Purpose::Parked);
+        self.table.values().any(wanted)
     }
 
     /// All calls, leaving none.

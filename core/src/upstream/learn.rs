@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::mcp::shape::{self, Shaped};
-use crate::mcp::{ListKind, Revision, mirrors};
+use crate::mcp::{ListKind, Revision, mirrors, without_mirrors};
 use crate::record::{Definition, Definitions};
-use crate::rpc::{Envelope, Field, Members, write};
+use crate::rpc::{Envelope, Field, Members, Sender, without_deep, write};
 use crate::snapshot::{Capabilities, entries};
 use crate::{Limits, ProjectId, ServerId, Timestamp};
 
@@ -30,8 +30,8 @@ pub(crate) struct Draft {
     /// The limits at which something was left out.
     cut_at: BTreeSet<&'static str>,
     /// Whether it is a server of the stateless era that is reached over HTTP: its clients must not use tools whose
-    /// `x-mcp-header` breaks the rules (2026-07-28, Streamable HTTP). Over other transports the annotation means nothing, so
-    /// there such a tool is as good as any.
+    /// `x-mcp-header` breaks the rules (2026-07-28, Streamable HTTP). Over other transports the annotation means nothing to the
+    /// server, so there such a tool is as good as any, and shown without it: whoever reaches it through the hub does so over HTTP.
     over_http: bool,
     /// Such tools.
     unusable: Vec<String>,
@@ -183,6 +183,17 @@ impl Draft {
         }
     }
 
+    /// A page that could not be read for the depth of some of its entries, without these.
+    pub(crate) fn without_deep(&mut self, kind: ListKind, page: &[u8], limits: &Limits) -> Option<Envelope> {
+        let members = (kind.member(), naming(kind));
+        let (page, left_out) = without_deep(page, members, limits.json_depth)?;
+        let page = Envelope::parse(page.into(), Sender::Upstream, limits).ok()?;
+        for name in left_out {
+            self.ill_shaped.leave_out(Some(name), "deeper than json_depth");
+        }
+        Some(page)
+    }
+
     /// The present list cannot be had now: what was known of it stays.
     pub(crate) fn fail(&mut self, kind: ListKind) -> Option<NextPage> {
         if let Some(before) = &self.before {
@@ -233,8 +244,15 @@ impl Draft {
             Err(member) => return self.ill_shaped.leave_out(named(kind, json), member),
         };
         let Some(name) = named(kind, &json) else { return };
+        let breaks_rules = kind == ListKind::Tools && mirrors(&json).is_err();
+        let json = if breaks_rules && !self.over_http {
+            self.ill_shaped.members.add(format!("x-mcp-header of {name}"));
+            without_mirrors(&json).into()
+        } else {
+            json
+        };
         let list = list(&mut self.definitions, kind);
-        if kind == ListKind::Tools && self.over_http && mirrors(&json).is_err() {
+        if breaks_rules && self.over_http {
             self.unusable.push(name);
         } else if list.len() >= limits.definitions {
             self.cut_at.insert("definitions");
@@ -274,13 +292,18 @@ fn list(definitions: &mut Definitions, kind: ListKind) -> &mut Vec<Definition> {
     }
 }
 
-/// What an entry of a list is called by.
-fn named(kind: ListKind, json: &str) -> Option<String> {
-    let member = match kind {
+/// The member that an entry of a list is called by.
+fn naming(kind: ListKind) -> &'static str {
+    match kind {
         ListKind::Prompts | ListKind::Tools => "name",
         ListKind::Resources => "uri",
         ListKind::Templates => "uriTemplate",
-    };
+    }
+}
+
+/// What an entry of a list is called by.
+fn named(kind: ListKind, json: &str) -> Option<String> {
+    let member = naming(kind);
     let members = Members::read(json.as_bytes())?;
     let (_, raw) = members.0.into_iter().find(|(name, _)| name == member)?;
     serde_json::from_str(raw.get()).ok()

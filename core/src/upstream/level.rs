@@ -1,5 +1,7 @@
 //! Log levels of MCP, which are those of RFC 5424.
 
+use alloc::string::String;
+
 /// How serious a log message is, least serious first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
@@ -27,6 +29,11 @@ impl Level {
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|(_, name)| *name == text).map(|(level, _)| level)
+    }
+
+    /// All of them, as somebody is told who named another.
+    pub(crate) fn names() -> String {
+        Self::ALL.map(|(_, name)| name).join(", ")
     }
 
     pub(crate) fn name(self) -> &'static str {

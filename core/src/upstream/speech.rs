@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::{Caller, Level};
 use crate::CallId;
-use crate::mcp::{Abilities, Extensions, Revision, is_envelope_key, without_tasks};
+use crate::mcp::{Abilities, Extensions, Method, Revision, is_envelope_key, without_tasks};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, write};
 
@@ -43,8 +43,7 @@ pub(crate) fn say(
         }
     }
     let there = body.has(Field::Params).then(|| body.spliced(Field::Params, &mut edits));
-    let there =
-        there.map(|params| if revision.is_modern() { params } else { single_trip(caller, body, params) });
+    let there = there.map(|params| meant_for(revision, caller, (method, body), params));
     let params = if added.is_empty() { there } else { Some(with_members(there.as_deref(), &added)) };
     write::one_line(write::request(Some(id.0), method, params.as_deref())).into()
 }
@@ -131,15 +130,37 @@ fn untasked(caller: &Caller, body: &Envelope) -> Option<(Field, Cow<'static, [u8
     Some((Field::MetaCapabilities, Cow::Owned(without_tasks(raw)?)))
 }
 
-/// Params for a server that has no multi round-trip requests: what a client of the stateless era adds to its next try
-/// is not for it.
-fn single_trip(caller: &Caller, body: &Envelope, params: Vec<u8>) -> Vec<u8> {
-    let again = body.has(Field::InputResponses) || body.has(Field::RequestState);
-    if !(again && caller.revision.is_modern()) {
+/// Whether a wish for a task is none of a server of `revision`: its caller was not shown its tasks, which are those of the core at
+/// the endpoint of one server. Between two of the stateless era the member means nothing, and passes.
+fn is_no_task(caller: &Caller, revision: Revision) -> bool {
+    match (caller.revision.is_modern(), revision.is_modern()) {
+        (true, true) => false,
+        (false, false) => caller.revision != Revision::V2025_11_25 || caller.target == Target::Unified,
+        (true, false) | (false, true) => true,
+    }
+}
+
+/// Params without what is not for a server: what a client of the stateless era adds to its next try, where one of the two has no
+/// multi round-trip requests, so that it is none; and the wish for a task where there can be none: the call is one like any other
+/// then (2025-11-25, tasks).
+fn meant_for(
+    revision: Revision,
+    caller: &Caller,
+    (method, body): (&str, &Envelope),
+    params: Vec<u8>,
+) -> Vec<u8> {
+    let is_next_try = body.has(Field::InputResponses) || body.has(Field::RequestState);
+    let next_try = is_next_try && caller.revision.is_modern() != revision.is_modern();
+    let wishes = body.has(Field::Task) && method == Method::ToolsCall.name();
+    let task = wishes && is_no_task(caller, revision);
+    if !next_try && !task {
         return params;
     }
-    let added = |name: &str| matches!(name, "inputResponses" | "requestState");
-    Members::read(&params).map(|members| members.without(added)).unwrap_or(params)
+    let left_out = |name: &str| match name {
+        "inputResponses" | "requestState" => next_try,
+        name => name == "task" && task,
+    };
+    Members::read(&params).map(|members| members.without(left_out)).unwrap_or(params)
 }
 
 /// An object with some members before its own.

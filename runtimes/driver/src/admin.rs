@@ -89,7 +89,7 @@ impl Driver {
         let token = Token::mint(&mut self.entropy());
         let now = self.now();
         let key = Key {
-            id: token.id(),
+            id: KeyId(token.id().into()),
             project: cell.id,
             name: name.into(),
             mac: token.mac(&self.inner.pepper),
@@ -118,7 +118,7 @@ impl Driver {
     /// Revokes a key: it opens nothing any more, and what it has opened ends. Doing so again changes nothing.
     pub async fn revoke_key(&self, id: &str) -> Result<(), AdminError> {
         let directory = self.directory();
-        let found = directory.keys().find(|key| key.id.0 == id).cloned();
+        let found = directory.keys().find(|key| *key.id.0 == *id).cloned();
         let mut key = found.ok_or_else(|| AdminError::NotFound(format!("there is no key {id}")))?;
         if key.revoked_at.is_some() {
             return Ok(());

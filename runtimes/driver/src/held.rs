@@ -216,13 +216,13 @@ mod tests {
     fn the_account_of_a_key_is_one_for_as_long_as_it_holds_anything() {
         let (limits, mut accounts) = (limits(), Accounts::default());
         let hub = Account::of_hub(&limits);
-        let [one, other] = ["one", "other"].map(|key| KeyId(key.to_owned()));
+        let [one, other] = ["one", "other"].map(|key| KeyId(key.into()));
         let held = accounts.of(&one, &limits, &hub).take(bytes(40)).unwrap();
         assert!(!accounts.are_several());
         accounts.of(&other, &limits, &hub);
         assert!(accounts.of(&one, &limits, &hub).take(bytes(1)).is_err());
         drop(held);
-        accounts.of(&KeyId("third".to_owned()), &limits, &hub);
+        accounts.of(&KeyId("third".into()), &limits, &hub);
         assert_eq!(accounts.used.len(), 1, "the others hold nothing");
         assert!(accounts.are_several());
     }

@@ -33,20 +33,22 @@ impl Ask {
     /// The call that a request without a plan stands for.
     pub(crate) fn of(what: What<'_>, method: &Method, query: &str) -> Result<Self, Rejection> {
         let run = |run: &str| format!("\"run\":{}", text(run));
+        // What is misspelt, or meant for the body, is not passed over: a plan would run that was only to be checked.
+        let alone = |first: String| members(Some(first), query, &[]);
         let (tool, arguments, follows) = match what {
             What::Batches if method == Method::GET => {
-                ("batch_status", members(None, query, &[("limit", true), ("cursor", false)])?, false)
+                ("batch_status", members(None, query, &[("limit", Some(1)), ("cursor", None)])?, false)
             }
-            What::Batches => ("batch_execute", String::new(), false),
-            What::Batch(id) => ("batch_status", run(id), false),
-            What::Cancel(id) => ("batch_cancel", run(id), false),
-            What::Events(id) => ("batch_status", format!("{},\"wait\":true", run(id)), true),
+            What::Batches => ("batch_execute", members(None, query, &[])?, false),
+            What::Batch(id) => ("batch_status", alone(run(id))?, false),
+            What::Cancel(id) => ("batch_cancel", alone(run(id))?, false),
+            What::Events(id) => ("batch_status", alone(format!("{},\"wait\":true", run(id)))?, true),
             What::Result(id, step) => {
                 let step = step.map_or_else(String::new, |step| format!(",\"step\":{}", text(step)));
-                let known = [("path", false), ("search", false), ("offset", true), ("length", true)];
+                let known = [("path", None), ("search", None), ("offset", Some(0)), ("length", Some(1))];
                 ("read_result", members(Some(format!("{}{step}", run(id))), query, &known)?, false)
             }
-            What::Retry(id) => ("batch_retry", format!("{},\"background\":true", run(id)), false),
+            What::Retry(id) => ("batch_retry", alone(format!("{},\"background\":true", run(id)))?, false),
         };
         Ok(Self { tool, arguments: format!("{{{arguments}}}"), follows })
     }
@@ -132,15 +134,20 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// The members that a query stands for, after the first ones. Those that are numbers are said to be.
-fn members(first: Option<String>, query: &str, known: &[(&str, bool)]) -> Result<String, Rejection> {
+/// The members that a query stands for, after the first ones. Of those that are numbers the least is known.
+fn members(first: Option<String>, query: &str, known: &[(&str, Option<u32>)]) -> Result<String, Rejection> {
     let mut members: Vec<String> = first.into_iter().collect();
     let mut said = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let Some((name, is_number)) = known.iter().find(|(known, _)| *known == name) else {
+        let Some((name, least)) = known.iter().find(|(known, _)| *known == name) else {
             let known: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-            let words = format!("there is no query parameter {name:?}; there are {}", known.join(", "));
+            let words = match &*known {
+                [] => {
+                    format!("there is no query parameter {name:?} here: a plan says such things in its body")
+                }
+                known => format!("there is no query parameter {name:?}; there are {}", known.join(", ")),
+            };
             return Err(Rejection::InvalidParams(words));
         };
         if said.contains(name) {
@@ -148,12 +155,20 @@ fn members(first: Option<String>, query: &str, known: &[(&str, bool)]) -> Result
         }
         said.push(*name);
         let value = decoded(value).ok_or(Rejection::Malformed("percent-encoding in the query"))?;
-        if *is_number && value.parse::<u32>().is_err() {
-            return Err(Rejection::InvalidParams(format!("{name} is a whole number")));
-        }
-        members.push(format!("\"{name}\":{}", if *is_number { value } else { text(&value) }));
+        let value = match least {
+            None => text(&value),
+            Some(least) => number(name, &value, *least)?.to_string(),
+        };
+        members.push(format!("\"{name}\":{value}"));
     }
     Ok(members.join(","))
+}
+
+fn number(name: &str, value: &str, least: u32) -> Result<u32, Rejection> {
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    let number = value.parse().ok().filter(|number| digits && *number >= least);
+    let words = || format!("{name} is a whole number from {least} to {}, not {value:?}", u32::MAX);
+    number.ok_or_else(|| Rejection::InvalidParams(words()))
 }
 
 fn decoded(value: &str) -> Option<String> {
@@ -191,9 +206,27 @@ mod tests {
             ask.arguments,
             r#"{"run":"0123456789ab","step":"s","path":"/a b","offset":3,"search":"x y"}"#
         );
-        assert!(Ask::of(what, &Method::GET, "offset=x").is_err());
+        let refused = |what, query| Ask::of(what, &Method::GET, query).unwrap_err().to_string();
+        for query in ["limit=0", "limit=-1", "limit=abc", "limit=", "limit=%2B1", "limit=4294967296"] {
+            let words = refused(What::Batches, query);
+            assert!(words.contains("limit is a whole number from 1 to 4294967295, not"), "{words}");
+        }
+        assert!(refused(what, "length=0").contains("length is a whole number from 1"));
+        assert!(refused(what, "offset=x").contains("offset is a whole number from 0"));
         assert!(Ask::of(what, &Method::GET, "color=red").is_err());
         assert!(Ask::of(what, &Method::GET, "path=%f").is_err());
+        let run = "0123456789ab";
+        for (what, method) in [
+            (What::Batches, Method::POST),
+            (What::Batch(run), Method::GET),
+            (What::Cancel(run), Method::POST),
+            (What::Events(run), Method::GET),
+            (What::Retry(run), Method::POST),
+        ] {
+            let words = Ask::of(what, &method, "dry_run=true").unwrap_err().to_string();
+            assert!(words.contains("there is no query parameter \"dry_run\" here"), "{what:?}: {words}");
+            assert!(Ask::of(what, &method, "").is_ok(), "{what:?}");
+        }
         let twice = Ask::of(What::Batches, &Method::GET, "limit=1&cursor=x&limit=2").unwrap_err();
         assert_eq!(twice, Rejection::InvalidParams("the query parameter limit is there twice".to_owned()));
     }

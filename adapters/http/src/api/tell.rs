@@ -95,7 +95,7 @@ impl Told {
         let status = match said.problem.as_deref() {
             None => return Self { status: 200, is_problem: false, body: structured.get().to_owned() },
             Some("unknown") => 404,
-            Some("conflict") => 409,
+            Some("conflict" | "no_planner") => 409,
             Some("planner") => 502,
             Some(_) => 400,
         };
@@ -182,6 +182,7 @@ mod tests {
         assert_eq!(status(&said(r#"{"faults":[]}"#)), (422, true));
         assert_eq!(status(&said(r#"{"problem":"unknown","message":"m"}"#)), (404, true));
         assert_eq!(status(&said(r#"{"problem":"conflict","message":"m"}"#)), (409, true));
+        assert_eq!(status(&said(r#"{"problem":"no_planner","message":"m"}"#)), (409, true));
         assert_eq!(status(&said(r#"{"problem":"planner","message":"m"}"#)), (502, true));
         assert_eq!(status(&said(r#"{"problem":"arguments","message":"m"}"#)), (400, true));
         assert_eq!(status(r#"{"error":{"code":1,"message":"m"}}"#), (400, true));

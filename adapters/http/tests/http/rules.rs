@@ -220,7 +220,7 @@ async fn the_gateway_is_told_what_was_asked() {
             (head.verb, project, head.target.clone(), session, head.messages_path.as_str(), body.len())
         })
         .collect();
-    let git = || Target::Server("git".to_owned());
+    let git = || Target::Server("git".into());
     assert_eq!(
         seen,
         [

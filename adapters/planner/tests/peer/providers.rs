@@ -43,6 +43,23 @@ fn is_json_post(seen: &Seen) {
 }
 
 #[tokio::test]
+async fn a_chat_completion_may_be_in_parts_and_what_is_refused_is_told_in_the_words_of_the_model() {
+    let parts = r#"[{"type":"text","text":"{\"steps\""},{"type":"image_url"},{"type":"text","text":":[]}"}]"#;
+    let refusal =
+        r#"null,"refusal":"I can't help with that","annotations":[]},"logprobs":null,"finish_reason":"stop""#;
+    let text = r#""{\"steps\":[]}""#;
+    let refused = Written { text: r#"{"impossible":"I can't help with that"}"#.to_owned(), ..written() };
+    let whole = format!(r#"{text},"refusal":null,"annotations":[]}},"logprobs":null,"finish_reason":"stop""#);
+    for (answer, expected) in
+        [(CHAT.replace(text, parts), written()), (CHAT.replace(&whole, refusal), refused)]
+    {
+        let peer = Peer::acting([say(200, &answer)]).await;
+        let provider = Provider::OpenAi { url: Some(peer.url.clone()), key: None };
+        assert_eq!(ask(question(provider)).await, Ok(expected), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn chat_completions_are_asked_for_with_a_bearer_token_or_none() {
     for key in [Some("s3cret"), None] {
         let peer = Peer::acting([say(200, CHAT)]).await;

@@ -14,7 +14,12 @@ use crate::stage::{Event, LONG, Link, Stage, note, of_kind, request};
 fn server(stage: &Stage, steps: Vec<Step>) -> Server {
     Server::start(stage.runtime.handle(), move |seen| match seen.verb.as_str() {
         "GET" => Reply::events(steps.clone()),
-        _ if seen.method() == "refused" => Reply::status(404),
+        _ if seen.method() == "refused" => Reply::status(422),
+        _ if seen.method() == "gone" => Reply::status(404),
+        _ if seen.method() == "unknown" => {
+            let words = text("No transport found for sessionId");
+            Reply::Say(400, vec![("content-type", "text/html".into())], vec![words])
+        }
         _ => Reply::Say(202, vec![("content-type", "text/plain".into())], vec![text("Accepted")]),
     })
 }
@@ -115,9 +120,23 @@ fn a_message_that_is_not_taken_is_answered_in_its_place() {
     let mut link = open(&stage, &server);
     link.send(&request(1, "refused", json!({})));
     let (code, _, data) = link.error(1);
-    assert_eq!((code, &data["status"]), (-31_001, &json!(404)));
+    assert_eq!((code, &data["status"]), (-31_001, &json!(422)));
     link.send(&note("refused", json!({})));
     assert!(link.line().contains("was not taken"));
+}
+
+#[test]
+fn a_message_that_finds_its_stream_forgotten_says_that_the_session_is_gone() {
+    let stage = Stage::new();
+    let server = server(&stage, vec![endpoint("/m"), Step::Hold]);
+    let link = open(&stage, &server);
+    for (id, method, status) in [(1, "gone", 404), (2, "unknown", 400)] {
+        link.send(&request(id, method, json!({})));
+        let refusal = link.expiry().unwrap();
+        assert_eq!((&refusal["id"], &refusal["error"]["data"]["status"]), (&json!(id), &json!(status)));
+    }
+    link.send(&note("gone", json!({})));
+    assert_eq!(link.expiry(), None);
 }
 
 #[test]

@@ -8,14 +8,16 @@ use alloc::vec::Vec;
 
 use super::{By, Planning, Stage, Wish, arguments, checked, with_catalogue};
 use crate::hub::{self, Cannot};
+use crate::mcp::Asking;
 use crate::plan::{Outline, Plan, Raw};
 use crate::planner::{Goal, Prompt, sampled_text};
 use crate::ports::planner::Written;
 use crate::rpc::{Envelope, Field, Members, Sender, write};
 use crate::shard::answer::demand;
+use crate::shard::misshapen::asking_of;
 use crate::shard::reverse::{Asked, Origin, Whom};
 use crate::shard::seal;
-use crate::shard::state::{Names, State, Wanted, digest};
+use crate::shard::state::{Names, State, Wanted, check_input, digest};
 use crate::shard::{Cx, Shard, Token};
 use crate::upstream::Caller;
 use crate::{Exceeded, Limit, LinkId, Rejection, RunId};
@@ -26,8 +28,6 @@ const QUESTION: &str = "goal";
 const OF_HUB: LinkId = LinkId(0);
 /// More phases than this are only counted.
 const SHOWN_PHASES: usize = 20;
-/// And so much of the plan itself.
-const SHOWN_BYTES: usize = 4 * 1024;
 
 /// What a client brings that was asked for something: raw JSON of its answer, where there is one.
 pub(super) type Input = Option<Vec<u8>>;
@@ -51,6 +51,8 @@ pub(super) fn came_back(cx: &Cx<'_>, caller: &Caller, body: &Envelope) -> Result
     if wanted.request != digest(body) {
         return Err(Rejection::OtherRequest("its method or a member of its params".into()));
     }
+    let asking = if matches!(wanted.stage, Stage::Agreed(_)) { Asking::Form } else { Asking::Sampling };
+    check_input(body, |name| (name == QUESTION).then_some(asking))?;
     let brought = body.raw(Field::InputResponses).and_then(Members::read);
     let mut all = brought.into_iter().flat_map(|members| members.0);
     let input = all.find(|(name, _)| name == QUESTION).map(|(_, value)| value.get().as_bytes().to_vec());
@@ -78,10 +80,20 @@ impl Shard {
         self.ask_caller(cx, wish, stage, ("sampling/createMessage", &params));
     }
 
-    /// Asks the caller whether a plan shall run.
+    /// Asks the caller whether a plan shall run. One that is too long to be read whole comes back instead.
     pub(super) fn ask_to_agree(&mut self, cx: &mut Cx<'_>, wish: Wish, plan: &Plan, written: &str) {
+        let (words, most) = (in_words(plan, written), cx.limits().planner.confirm_bytes);
+        if words.len() > most {
+            let note = format!(
+                "this project wants every planned goal to be confirmed, and this plan is too long to ask for that (limit {} reached: \
+                 {most}): show the plan to whoever decides, and send it with `steps` to run it",
+                Limit::ConfirmBytes
+            );
+            let told = hub::planned(written, &plan.outline(), &wish.spent, Some(&note));
+            return self.answer_without_run(cx, &wish.caller, &told);
+        }
         let mut params = Vec::from(b"{\"message\":");
-        write::string(&mut params, &in_words(plan, written));
+        write::string(&mut params, &words);
         params.extend_from_slice(b",\"requestedSchema\":{\"type\":\"object\",\"properties\":{}}}");
         self.ask_caller(cx, wish, Stage::Agreed(written.into()), ("elicitation/create", &params));
     }
@@ -104,9 +116,9 @@ impl Shard {
         let (token, exchange) = (self.mint_token(), wish.caller.exchange);
         let until = cx.now.after(cx.limits().parked);
         self.open_goal(token, wish, Planning::of(stage, By::Client, until));
-        let origin = Origin::Goal(token);
+        let (asking, origin) = (asking_of(&question), Origin::Goal(token));
         let to = Whom::Session(session, exchange);
-        self.put_to_client(cx, Asked { link: OF_HUB, call: None, origin, to }, &question);
+        self.put_to_client(cx, Asked { link: OF_HUB, call: None, asking, origin, to }, &question);
     }
 
     /// The same in the stateless era.
@@ -123,13 +135,20 @@ impl Shard {
         self.respond(cx, caller, &result);
     }
 
-    /// A client of a 2025 revision answers.
-    pub(in crate::shard) fn on_goal_answered(&mut self, cx: &mut Cx<'_>, token: Token, body: &Envelope) {
+    /// A client of a 2025 revision answers; what is wrong with its answer, if anything.
+    pub(in crate::shard) fn on_goal_answered(
+        &mut self,
+        cx: &mut Cx<'_>,
+        token: Token,
+        body: &Envelope,
+        unusable: Option<String>,
+    ) {
         let Some(Planning { wish, stage, .. }) = self.goals.open.remove(&token) else { return };
-        match body.raw(Field::Result) {
+        match body.raw(Field::Result).filter(|_| unusable.is_none()) {
             Some(result) => self.on_input(cx, wish, stage, Some(result.to_vec())),
             None => {
-                let cause = body.text(Field::ErrorMessage).unwrap_or_default();
+                let said = || body.text(Field::ErrorMessage).unwrap_or_default().into_owned();
+                let cause = unusable.unwrap_or_else(said);
                 let words =
                     format!("the client refused what it was asked for the plan of this goal: {cause}");
                 self.answer_without_run(cx, &wish.caller, &hub::cannot(Cannot::Plan, &words));
@@ -174,8 +193,7 @@ impl Shard {
     }
 }
 
-/// A plan as somebody reads it who shall agree to it: the tools of each phase, and the whole as far as it is
-/// not too long.
+/// A plan as somebody reads it who shall agree to it: the tools of each phase, and the whole.
 fn in_words(plan: &Plan, written: &str) -> String {
     let Outline { phases, calls, more_calls, .. } = plan.outline();
     let more = if more_calls { ", and one for each element of what they give" } else { "" };
@@ -190,6 +208,6 @@ fn in_words(plan: &Plan, written: &str) -> String {
     if phases.len() > SHOWN_PHASES {
         words.extend([&*format!("\nand {} phases more", phases.len().saturating_sub(SHOWN_PHASES))]);
     }
-    words.extend(["\n\n", written.get(..written.floor_char_boundary(SHOWN_BYTES)).unwrap_or_default()]);
+    words.extend(["\n\n", written]);
     words
 }

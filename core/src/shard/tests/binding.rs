@@ -20,7 +20,7 @@ fn client() -> Client {
 fn parked(world: &mut World) -> String {
     let call = world.request(&client(), "1", "tools/call", FIRST);
     let link = world.requested("a").link;
-    world.says(link, r#"{"jsonrpc":"2.0","id":"s","method":"elicitation/create","params":{"message":"?"}}"#);
+    world.says(link, r#"{"jsonrpc":"2.0","id":"s","method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}"#);
     world.advance(Limits::default().gather);
     let answer = world.answer(&client(), call);
     let state = answer.text(Field::RequestState).unwrap().into_owned();
@@ -79,7 +79,7 @@ fn an_answer_that_is_kept_is_for_the_request_alone_that_it_answers() {
     let mut world = World::running(&["a"]);
     let call = world.request(&client(), "1", "tools/call", FIRST);
     let sent = world.requested("a");
-    world.says(sent.link, r#"{"jsonrpc":"2.0","id":"s","method":"elicitation/create"}"#);
+    world.says(sent.link, r#"{"jsonrpc":"2.0","id":"s","method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}"#);
     world.advance(Limits::default().gather);
     let answer = world.answer(&client(), call);
     let input = format!(r#""requestState":"{}""#, answer.text(Field::RequestState).unwrap());

@@ -41,8 +41,20 @@ pub(super) struct Client {
     pub capabilities: &'static str,
 }
 
+/// An answer to `sampling/createMessage`.
+pub(super) const SAMPLED: &str = r#"{"role":"assistant","content":[],"model":"m"}"#;
+
+/// Params of a question, with all that it needs.
+pub(super) fn params_of(method: &str) -> &'static str {
+    match method {
+        "elicitation/create" => r#"{"message":"?","requestedSchema":{}}"#,
+        "sampling/createMessage" => r#"{"messages":[],"maxTokens":9}"#,
+        _ => "{}",
+    }
+}
+
 pub(super) fn at(server: &str) -> Target {
-    Target::Server(server.to_owned())
+    Target::Server(server.into())
 }
 
 impl Client {

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::clients::{Client, ERAS, Era, HTTP, at};
+use super::parking;
 use super::script::Script;
 use super::world::{World, spec};
 use crate::Limits;
@@ -43,6 +44,25 @@ fn a_removed_server_drains_its_calls_and_ends() {
             assert!(world.answer(&client, exchange).has(Field::Result), "{era:?} {:?}", client.target);
             assert_eq!(closes(&world), 1);
             assert!(world.warnings().is_empty(), "an end that was wanted is no failure");
+        }
+    }
+}
+
+#[test]
+fn a_parked_call_of_a_server_that_changes_has_the_time_of_others_to_end() {
+    for (away, goes_on) in [(Duration::from_secs(20), true), (Duration::from_secs(30), false)] {
+        let mut world = World::running(&["a"]);
+        let client = parking::client();
+        let question = parking::asked(&mut world, &client);
+        change(&mut world, "a");
+        world.advance(away);
+        let again = parking::come_back(&mut world, &client, &question, &parking::accepted(&question));
+        if goes_on {
+            world.says(question.link, &parking::answer_of_the_call(&question));
+            assert!(world.answer(&client, again).has(Field::Result));
+            assert_eq!(closes(&world), 1);
+        } else {
+            assert_eq!(world.code(&client, again), "-31003");
         }
     }
 }

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::clients::{Client, Era};
+use super::clients::{Client, Era, SAMPLED};
 use super::script::Script;
 use super::world::World;
 use crate::ports::gateway::Target;
@@ -17,8 +17,8 @@ use crate::{ExchangeId, Limits, LinkId};
 const ABLE: &str = r#"{"elicitation":{},"sampling":{}}"#;
 const BOTH: &str = r#""steps":[{"id":"x","tool":"a.echo","on_error":"continue"},{"id":"y","tool":"b.echo"}]"#;
 /// A server of the 2025 eras asks in a request, one of 2026-07-28 in its answer.
-const ASKS: &str = r#"{"jsonrpc":"2.0","id":"s","method":"elicitation/create","params":{"message":"?"}}"#;
-const DEMANDS: &str = r#"{"resultType":"input_required","inputRequests":{"m":{"method":"sampling/createMessage","params":{"messages":[]}}},"requestState":"own"}"#;
+const ASKS: &str = r#"{"jsonrpc":"2.0","id":"s","method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}"#;
+const DEMANDS: &str = r#"{"resultType":"input_required","inputRequests":{"m":{"method":"sampling/createMessage","params":{"messages":[],"maxTokens":9}}},"requestState":"own"}"#;
 
 /// What a client is to come back with: the state, and the questions by their names.
 #[derive(Debug)]
@@ -89,8 +89,8 @@ fn what_several_steps_ask_comes_in_one_answer_and_the_next_try_waits_for_the_run
     assert_eq!(
         methods,
         [
-            r#"{"method":"elicitation/create","params":{"message":"?"}}"#,
-            r#"{"method":"sampling/createMessage","params":{"messages":[]}}"#
+            r#"{"method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}"#,
+            r#"{"method":"sampling/createMessage","params":{"messages":[],"maxTokens":9}}"#
         ]
     );
     let [(one, _), (two, _)] = asked.questions.as_slice() else { panic!("{asked:?}") };
@@ -100,10 +100,10 @@ fn what_several_steps_ask_comes_in_one_answer_and_the_next_try_waits_for_the_run
     assert_eq!(left.questions.iter().map(|(name, _)| name).collect::<Vec<_>>(), [two]);
     let frames = stage.world.frames("a");
     assert!(frames[0].1.contains(r#""id":"s","result":{"action":"accept"}"#), "{frames:?}");
-    let exchange = stage.come_back(&left.state, &format!(r#"{{"{two}":{{"role":"x"}}}}"#));
+    let exchange = stage.come_back(&left.state, &format!(r#"{{"{two}":{SAMPLED}}}"#));
     let again = stage.world.requested("b");
     assert!(
-        again.params.contains(r#""inputResponses":{"m":{"role":"x"}},"requestState":"own""#),
+        again.params.contains(&format!(r#""inputResponses":{{"m":{SAMPLED}}},"requestState":"own""#)),
         "{again:?}"
     );
     stage.world.says(link, &format!(r#"{{"jsonrpc":"2.0","id":{call},"result":{{"structuredContent":1}}}}"#));
@@ -173,8 +173,9 @@ fn a_client_that_comes_back_to_another_life_of_the_hub_waits_for_its_run_there()
 fn who_leaves_while_it_waits_again_gives_up_the_run() {
     let (mut stage, exchange) = Stage::new();
     let (_, call, asked) = stage.both_ask(exchange);
-    let answers: Vec<String> = asked.questions.iter().map(|(name, _)| format!(r#""{name}":{{}}"#)).collect();
-    let exchange = stage.come_back(&asked.state, &format!("{{{}}}", answers.join(",")));
+    let [(one, _), (two, _)] = asked.questions.as_slice() else { panic!("{asked:?}") };
+    let answers = format!(r#"{{"{one}":{{"action":"accept"}},"{two}":{SAMPLED}}}"#);
+    let exchange = stage.come_back(&asked.state, &answers);
     stage.world.feed(Input::ExchangeClosed(exchange));
     let frames = stage.world.frames("a");
     let cancelled = format!(r#""method":"notifications/cancelled","params":{{"requestId":{call}"#);

@@ -243,6 +243,25 @@ fn a_server_that_answers_initialize_with_a_revision_that_nobody_knows_is_refused
 }
 
 #[test]
+fn a_handshake_that_names_no_revision_is_refused_in_words() {
+    for (said, cause) in [
+        (r#"{"protocolVersion":5}"#, "its protocolVersion is 5, which is no revision"),
+        (r#"{"protocolVersion":""}"#, r#"its protocolVersion is "", which is no revision"#),
+        (r#"{"protocolVersion":null}"#, "its answer names no revision that the hub speaks"),
+        ("{}", "its answer names no revision that the hub speaks"),
+        ("[]", "its answer names no revision that the hub speaks"),
+    ] {
+        let mut world = alone(Script::silent());
+        while let Some(sent) = world.requests("a").pop() {
+            world.reply(&sent, said);
+        }
+        let views = world.shard.views(&world.snapshot);
+        let shown = views.iter().find(|view| view.name == "a").unwrap().cause.as_deref();
+        assert_eq!(shown, Some(&*format!("it did not accept initialize: {cause}")), "{said}");
+    }
+}
+
+#[test]
 fn the_news_of_a_server_are_asked_for_in_one_stream_that_follows_the_subscriptions() {
     let script = Script {
         capabilities: r#"{"tools":{"listChanged":true},"resources":{"subscribe":true}}"#.to_owned(),

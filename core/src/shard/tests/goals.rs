@@ -42,13 +42,13 @@ impl World {
     }
 
     /// Takes the one question that the planner has not answered.
-    fn question(&mut self) -> (Token, Question) {
+    pub(super) fn question(&mut self) -> (Token, Question) {
         let (token, question) = self.questions.pop_first().expect("a question to the planner");
         assert!(self.questions.is_empty());
         (token, question)
     }
 
-    fn writes(&mut self, token: Token, text: &str) {
+    pub(super) fn writes(&mut self, token: Token, text: &str) {
         let usage = Usage { input: 100, output: 10 };
         self.feed(Input::PlannerAnswered {
             token,
@@ -171,13 +171,13 @@ fn the_same_goal_is_planned_once_as_long_as_tools_and_planner_are_the_same() {
 }
 
 /// A wish under an idempotency key.
-fn keyed(world: &mut World, client: &Client, members: &str) -> ExchangeId {
+pub(super) fn keyed(world: &mut World, client: &Client, members: &str) -> ExchangeId {
     let params = format!(r#""name":"batch_execute","arguments":{{{members}}}"#);
     world.post(client, &client.write("9", "tools/call", &params, r#""mcp-orch/idempotency-key":"k""#))
 }
 
 /// The name of the run that was told of.
-fn run(told: &str) -> String {
+pub(super) fn run(told: &str) -> String {
     let (_, rest) = told.split_once(r#""run":""#).unwrap();
     rest.get(..12).unwrap().to_owned()
 }
@@ -214,22 +214,6 @@ fn a_goal_that_comes_again_under_its_key_is_the_run_that_was_made_of_it_in_every
             assert!(world.questions.is_empty() && world.requests("a").is_empty());
         }
     }
-}
-
-#[test]
-fn what_is_planned_twice_at_the_same_time_under_a_key_runs_once() {
-    let mut world = planning(spec());
-    let client = world.client(HTTP, Target::Unified);
-    let first = keyed(&mut world, &client, GOAL);
-    let (token, _) = world.question();
-    let second = keyed(&mut world, &client, GOAL);
-    let (other, _) = world.question();
-    world.writes(token, PLAN);
-    world.writes(other, r#"{"steps":[{"id":"two","tool":"a.echo","arguments":{"x":2}}]}"#);
-    let step = world.requested("a");
-    assert!(step.params.contains(r#""x":1"#) && world.requests("a").is_empty());
-    world.reply(&step, r#"{"content":[],"structuredContent":{"v":7}}"#);
-    assert_eq!(run(&world.result(&client, first)), run(&world.result(&client, second)));
 }
 
 #[test]

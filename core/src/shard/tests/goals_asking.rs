@@ -6,7 +6,7 @@ use alloc::string::String;
 use core::time::Duration;
 
 use super::clients::{Client, Era, HTTP};
-use super::goals::{BAD, GOAL, PLAN, SAMPLES, planning, spec};
+use super::goals::{BAD, GOAL, PLAN, SAMPLES, keyed, planning, run, spec};
 use super::world::{World, read};
 use crate::planner::PlannerSpec;
 use crate::ports::gateway::Target;
@@ -154,6 +154,29 @@ fn a_plan_runs_when_somebody_agrees_to_it_and_not_when_nobody_does() {
 }
 
 #[test]
+fn a_plan_is_agreed_to_as_a_whole_and_one_that_is_too_long_for_that_comes_back() {
+    let most = Limits::default().planner.confirm_bytes;
+    for (bytes, is_asked) in [(most / 2, true), (most, false)] {
+        for era in [HTTP, Era::Modern] {
+            let mut world = planning(PlannerSpec { confirm: true, ..spec() });
+            let client = world.able_client(era, Target::Unified, ELICITS);
+            let exchange = world.wish(&client, GOAL);
+            let long = "y".repeat(bytes);
+            world.planner_writes(&format!(
+                r#"{{"steps":[{{"id":"one","tool":"a.echo","arguments":{{"x":"{long}"}}}},{{"id":"two","tool":"a.echo","arguments":{{"x":"the end"}}}}]}}"#
+            ));
+            let answer = world.answer(&client, exchange);
+            let said = answer.raw_str(Field::Params).or_else(|| answer.raw_str(Field::Result)).unwrap();
+            assert!(said.contains("the end"), "{said}");
+            assert_eq!(said.contains("elicitation/create") || answer.has(Field::Method), is_asked);
+            let refused = said.contains(&format!("limit planner.confirm_bytes reached: {most}"));
+            assert_eq!(refused, !is_asked, "{said}");
+            assert!(world.requests("a").is_empty());
+        }
+    }
+}
+
+#[test]
 fn what_was_agreed_to_is_one_run_however_often_that_is_brought() {
     let mut world = planning(PlannerSpec { confirm: true, ..spec() });
     let client = world.able_client(Era::Modern, Target::Unified, ELICITS);
@@ -189,6 +212,19 @@ fn a_plan_that_was_sampled_is_one_run_however_often_it_is_brought() {
 }
 
 #[test]
+fn a_goal_in_the_background_that_was_agreed_to_is_told_of_at_once_also_the_second_time() {
+    const ASIDE: &str = r#""goal":"echo something","background":true"#;
+    let mut world = planning(PlannerSpec { confirm: true, ..spec() });
+    let client = world.able_client(Era::Modern, Target::Unified, ELICITS);
+    let exchange = world.wish(&client, ASIDE);
+    world.planner_writes(PLAN);
+    let (_, _, state) = world.demand(&client, exchange);
+    let [first, second] = [0, 1].map(|_| world.bring(&client, ASIDE, &state, r#"{"action":"accept"}"#));
+    let told = [first, second].map(|exchange| world.result(&client, exchange));
+    assert!(told.iter().all(|told| told.contains(r#""status":"running""#)), "{told:?}");
+}
+
+#[test]
 fn who_cannot_be_asked_to_agree_gets_the_plan_instead() {
     let mut world = planning(PlannerSpec { confirm: true, ..spec() });
     let client = world.client(HTTP, Target::Unified);
@@ -211,4 +247,21 @@ fn a_client_that_refuses_to_sample_is_told_what_came_of_it() {
         &format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-1,"message":"User rejected"}}}}"#),
     );
     assert!(world.result(&client, exchange).contains("the client refused what it was asked"));
+}
+
+#[test]
+fn what_is_planned_twice_at_the_same_time_under_a_key_runs_once() {
+    let mut world = World::running(&["a"]);
+    let client = world.able_client(HTTP, Target::Unified, SAMPLES);
+    let wishes = [keyed(&mut world, &client, GOAL), keyed(&mut world, &client, GOAL)];
+    let other = r#"{"steps":[{"id":"two","tool":"a.echo","arguments":{"x":2}}]}"#;
+    for (exchange, text) in wishes.into_iter().zip([PLAN, other]) {
+        let [asked] = &*world.take(&client, exchange) else { panic!("one question is expected") };
+        world.samples(&client, read(asked).raw_str(Field::Id).unwrap(), text);
+    }
+    let step = world.requested("a");
+    assert!(step.params.contains(r#""x":1"#) && world.requests("a").is_empty());
+    world.reply(&step, r#"{"content":[],"structuredContent":{"v":7}}"#);
+    let [first, second] = wishes.map(|exchange| run(&world.result(&client, exchange)));
+    assert_eq!(first, second);
 }

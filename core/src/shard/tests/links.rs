@@ -70,7 +70,8 @@ fn read(world: &mut World, client: &Client, uri: &str) -> Option<(String, Sent)>
             return Some((server.to_owned(), sent));
         }
     }
-    assert_eq!(world.code(client, exchange), "-32602");
+    let code = if client.era == Era::Modern { "-32602" } else { "-32002" };
+    assert_eq!(world.code(client, exchange), code);
     None
 }
 

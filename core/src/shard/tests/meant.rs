@@ -28,7 +28,7 @@ fn called(world: &mut World, client: &Client) -> Sent {
 
 /// The server asks; what it is told at once, if anything.
 fn ask(world: &mut World, link: LinkId) -> Option<String> {
-    let question = r#"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"?"}}"#;
+    let question = r#"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}"#;
     world.says(link, question);
     world.frames("a").pop().map(|(_, told)| told)
 }
@@ -49,7 +49,7 @@ fn what_comes_on_the_stream_of_a_call_that_has_ended_is_not_put_to_a_parked_one(
     let parked = called(&mut world, &stateless("second"));
     assert_eq!(ask(&mut world, parked.link), None);
     world.advance(Limits::default().gather);
-    let question = r#"{"jsonrpc":"2.0","id":"late","method":"elicitation/create","params":{"message":"!"}}"#;
+    let question = r#"{"jsonrpc":"2.0","id":"late","method":"elicitation/create","params":{"message":"!","requestedSchema":{}}}"#;
     let on = |call: &Sent| Some(CallId(call.id.parse().unwrap()));
     world.says_within(parked.link, on(&ended), question);
     let (_, told) = world.frames("a").pop().unwrap();

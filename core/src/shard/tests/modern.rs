@@ -190,6 +190,29 @@ fn errors_of_servers_are_passed_on_in_the_codes_of_the_revision() {
 }
 
 #[test]
+fn codes_that_2026_gives_a_meaning_to_are_not_passed_on_from_servers_that_cannot_mean_it() {
+    let modern = || World::scripted(Limits::default(), [("a", Script::modern())]).surveyed();
+    for (mut world, codes) in [
+        (World::running(&["a"]), &["-32020", "-32022", "-32077"] as &[&str]),
+        (modern(), &["-32020", "-32022"]),
+    ] {
+        for code in codes {
+            let raw = format!(r#"{{"code":{code},"message":"m","data":{{"supported":[]}}}}"#);
+            let neutral = format!(
+                r#"{{"code":-32603,"message":"m (the server's code: {code})","data":{{"supported":[]}}}}"#
+            );
+            for (client, expected) in [(client(), &neutral), (world.client(HTTP, at("a")), &raw)] {
+                let exchange = world.call(&client, "1");
+                let sent = world.requested("a");
+                world.says(sent.link, &format!(r#"{{"jsonrpc":"2.0","id":{},"error":{raw}}}"#, sent.id));
+                assert_eq!(world.seen(exchange).status, Some(200), "{raw}");
+                assert_eq!(world.answer(&client, exchange).raw_str(Field::Error), Some(&**expected));
+            }
+        }
+    }
+}
+
+#[test]
 fn an_initialize_is_of_the_eras_before_whatever_its_headers_say() {
     let mut world = World::running(&["a"]);
     let client = Client::new(HTTP, at("a"));

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::clients::{Client, Era, HTTP, at};
+use super::clients::{Client, Era, HTTP, SAMPLED, at};
 use super::script::Script;
 use super::world::{World, read};
 use crate::rpc::{Envelope, Field, Members};
@@ -30,7 +30,8 @@ fn asks(world: &mut World, link: LinkId, id: u32, method: &str, params: &str) {
 }
 
 fn elicits(world: &mut World, link: LinkId, id: u32, name: &str) {
-    let params = format!(r#"{{"message":"?","_meta":{{"mcp-orch/input-key":{name}}}}}"#);
+    let params =
+        format!(r#"{{"message":"?","requestedSchema":{{}},"_meta":{{"mcp-orch/input-key":{name}}}}}"#);
     asks(world, link, id, "elicitation/create", &params);
 }
 
@@ -57,24 +58,26 @@ fn a_question_of_2025_is_shown_under_the_name_that_it_bears_which_is_said_nowher
     let mut world = World::running(&["a"]);
     let (client, call, link) = called(&mut world);
     elicits(&mut world, link, 1, r#""user_name""#);
-    let beside = r#"{"messages":[],"_meta":{"x.org/a":1e2,"mcp-orch/input-key":"q\"\u00e9","x.org/b":[ ]}}"#;
+    let beside = r#"{"messages":[],"maxTokens":9,"_meta":{"x.org/a":1e2,"mcp-orch/input-key":"q\"\u00e9","x.org/b":[ ]}}"#;
     asks(&mut world, link, 2, "sampling/createMessage", beside);
     asks(&mut world, link, 3, "roots/list", r#"{"_meta":{"mcp-orch/input-key":""}}"#);
     world.advance(Limits::default().gather);
     let answer = world.answer(&client, call);
     let expected = [
-        ("user_name", r#"{"method":"elicitation/create","params":{"message":"?"}}"#),
+        ("user_name", r#"{"method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}"#),
         (
             "q\"é",
-            r#"{"method":"sampling/createMessage","params":{"messages":[],"_meta":{"x.org/a":1e2,"x.org/b":[ ]}}}"#,
+            r#"{"method":"sampling/createMessage","params":{"messages":[],"maxTokens":9,"_meta":{"x.org/a":1e2,"x.org/b":[ ]}}}"#,
         ),
         ("", r#"{"method":"roots/list","params":{}}"#),
     ];
     assert_eq!(shown(&answer), expected.map(|(name, question)| (name.to_owned(), question.to_owned())));
-    let responses = r#""user_name":{"n":1},"q\"\u00e9":{"n":2},"":{"n":3}"#;
-    comes_back(&mut world, &client, &answer, responses);
+    let [one, two, three] = [r#"{"action":"accept"}"#, SAMPLED, r#"{"roots":[]}"#];
+    let responses = format!(r#""user_name":{one},"q\"\u00e9":{two},"":{three}"#);
+    comes_back(&mut world, &client, &answer, &responses);
     let told: Vec<String> = world.frames("a").into_iter().map(|(_, text)| text).collect();
-    assert_eq!(told, [1, 2, 3].map(|n| format!(r#"{{"jsonrpc":"2.0","id":{n},"result":{{"n":{n}}}}}"#)));
+    let all = [(1, one), (2, two), (3, three)];
+    assert_eq!(told, all.map(|(n, said)| format!(r#"{{"jsonrpc":"2.0","id":{n},"result":{said}}}"#)));
 }
 
 #[test]
@@ -89,7 +92,7 @@ fn input_under_a_server_s_name_that_is_no_object_is_refused_and_the_question_sta
     assert_eq!(refusal.raw_str(Field::Code), Some("-32602"));
     assert!(refusal.text(Field::ErrorMessage).unwrap().contains("user_name"));
     assert!(world.frames("a").is_empty());
-    comes_back(&mut world, &client, &answer, r#""user_name":{}"#);
+    comes_back(&mut world, &client, &answer, r#""user_name":{"action":"accept"}"#);
     assert_eq!(world.frames("a").len(), 1);
 }
 
@@ -109,7 +112,10 @@ fn a_name_that_is_taken_or_senseless_is_replaced_by_one_of_the_hub_s() {
     for (at, (name, question)) in shown.iter().enumerate() {
         assert_eq!(name == "a", at == 0, "{name}");
         assert!(at == 0 || name.starts_with('q'), "{name}");
-        assert_eq!(question, r#"{"method":"elicitation/create","params":{"message":"?"}}"#);
+        assert_eq!(
+            question,
+            r#"{"method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}"#
+        );
     }
     let mut distinct = names(&shown);
     distinct.sort_unstable();
@@ -179,7 +185,7 @@ fn a_question_of_2026_bears_its_name_beside_whatever_else_is_in_its_meta() {
     for era in [Era::Sse, HTTP] {
         let questions = [
             r#""user_name":{"method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}"#,
-            r#""q\"1":{"method":"sampling/createMessage","params":{"_meta":{"x.org/a":1e2,"mcp-orch/input-key":"lie"},"messages":[]}}"#,
+            r#""q\"1":{"method":"sampling/createMessage","params":{"_meta":{"x.org/a":1e2,"mcp-orch/input-key":"lie"},"messages":[],"maxTokens":9}}"#,
             r#""r":{"method":"roots/list"}"#,
         ];
         let (_, _, shown) = put(era, &questions.join(","));
@@ -189,7 +195,7 @@ fn a_question_of_2026_bears_its_name_beside_whatever_else_is_in_its_meta() {
             params,
             [
                 r#"{"_meta":{"mcp-orch/input-key":"user_name"},"message":"?","requestedSchema":{}}"#,
-                r#"{"_meta":{"mcp-orch/input-key":"q\"1","x.org/a":1e2},"messages":[]}"#,
+                r#"{"_meta":{"mcp-orch/input-key":"q\"1","x.org/a":1e2},"messages":[],"maxTokens":9}"#,
                 r#"{"_meta":{"mcp-orch/input-key":"r"}}"#,
             ]
         );
@@ -198,15 +204,17 @@ fn a_question_of_2026_bears_its_name_beside_whatever_else_is_in_its_meta() {
 
 #[test]
 fn a_name_outlives_a_link_of_2025_between_two_hubs() {
-    let (mut far, near_of_far, shown_to_near) =
-        put(HTTP, r#""user_name":{"method":"elicitation/create","params":{"message":"?"}}"#);
+    let (mut far, near_of_far, shown_to_near) = put(
+        HTTP,
+        r#""user_name":{"method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}"#,
+    );
     let asked = read(&shown_to_near[0]);
     let mut near = World::running(&["a"]);
     let (client, call, link) = called(&mut near);
     near.says(link, &shown_to_near[0]);
     near.advance(Limits::default().gather);
     let answer = near.answer(&client, call);
-    let expected = r#"{"method":"elicitation/create","params":{"message":"?"}}"#;
+    let expected = r#"{"method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}"#;
     assert_eq!(shown(&answer), [("user_name".to_owned(), expected.to_owned())]);
     comes_back(&mut near, &client, &answer, r#""user_name":{"action":"accept"}"#);
     let (_, told) = near.frames("a").pop().unwrap();

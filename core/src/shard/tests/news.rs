@@ -206,7 +206,7 @@ fn a_log_message_with_one_call_in_flight_is_of_that_call() {
         let client = world.client(era, at("a"));
         world.client(HTTP, at("a"));
         let exchange = world.call_with(&client, "1", r#""io.modelcontextprotocol/logLevel":"notice""#);
-        let sent = world.requested("a");
+        let sent = world.requests("a").pop().expect("the call");
         world.says(sent.link, &log("notice", "heard"));
         if era == Era::Modern {
             world.says(sent.link, &log("info", "too low"));
@@ -285,6 +285,45 @@ fn a_server_is_told_the_lowest_level_that_is_wanted_also_after_a_restart() {
     world.call(&Client::new(Era::Modern, at("a")), "1");
     world.advance(SECOND);
     assert_eq!(levels(&mut world), [r#"{"level":"warning"}"#]);
+}
+
+#[test]
+fn the_call_that_starts_a_server_is_made_after_what_its_client_wants_to_hear() {
+    let methods = |world: &mut World| -> Vec<String> {
+        let sent = world.requests("a").into_iter().map(|sent| sent.method);
+        sent.filter(|method| !method.ends_with("/list")).collect()
+    };
+    let capabilities = r#"{"tools":{},"resources":{"subscribe":true},"logging":{}}"#.into();
+    let script = Script { capabilities, ..Script::full(&["file:///a"], &[]) };
+    let mut world = World::scripted(Limits::default(), [("a", script)]).surveyed();
+    let client = world.client(HTTP, at("a"));
+    world.request(&client, "1", "logging/setLevel", r#""level":"debug""#);
+    world.request(&client, "2", "resources/subscribe", r#""uri":"file:///a""#);
+    for sent in world.requests("a") {
+        world.reply(&sent, "{}");
+    }
+    world.crash("a");
+    world.call(&client, "3");
+    world.advance(SECOND);
+    assert_eq!(methods(&mut world), ["logging/setLevel", "resources/subscribe", "tools/call"]);
+}
+
+#[test]
+fn a_level_that_a_stateless_call_names_is_told_to_a_server_of_the_2025_eras_before_it() {
+    const LEVEL: &str = r#""io.modelcontextprotocol/logLevel":"debug""#;
+    let mut world = logging();
+    world.crash("a");
+    let client = Client::new(Era::Modern, at("a"));
+    for expected in [["logging/setLevel", "tools/call"].as_slice(), &["tools/call"]] {
+        world.call_with(&client, "1", LEVEL);
+        world.advance(SECOND);
+        let sent = world.requests("a").into_iter().map(|sent| sent.method);
+        let sent: Vec<String> = sent.filter(|method| !method.ends_with("/list")).collect();
+        assert_eq!(sent, expected);
+    }
+    let other = Client::new(Era::Modern, at("b"));
+    world.call_with(&other, "1", LEVEL);
+    assert_eq!(world.requests("b")[0].method, "logging/setLevel", "it runs already");
 }
 
 #[test]

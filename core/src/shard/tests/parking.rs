@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::clients::{Client, Era, HTTP, at};
+use super::clients::{Client, Era, HTTP, SAMPLED, at, params_of};
 use super::script::Script;
 use super::world::{World, read};
 use crate::record::Sharing;
@@ -38,7 +38,7 @@ pub(super) fn asked(world: &mut World, client: &Client) -> Question {
 pub(super) fn asked_in(world: &mut World, client: &Client, call: ExchangeId) -> Question {
     let sent = world.requested("a");
     let link = sent.link;
-    world.says(link, r#"{"jsonrpc":"2.0","id":"s","method":"elicitation/create","params":{"message":"?"}}"#);
+    world.says(link, r#"{"jsonrpc":"2.0","id":"s","method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}"#);
     assert_eq!(world.seen(call).status, None, "another question may follow");
     world.advance(Limits::default().gather);
     let seen = world.seen(call);
@@ -53,7 +53,10 @@ fn question(link: LinkId, call: &str, result: &[u8]) -> Question {
     assert_eq!(member("resultType"), r#""input_required""#);
     let requests = Members::read(member("inputRequests").as_bytes()).unwrap();
     let [(name, asked)] = requests.0.as_slice() else { panic!("one question is expected") };
-    assert_eq!(asked.get(), r#"{"method":"elicitation/create","params":{"message":"?"}}"#);
+    assert_eq!(
+        asked.get(),
+        r#"{"method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}"#
+    );
     let state = member("requestState").trim_matches('"').to_owned();
     Question { link, call: call.to_owned(), name: name.clone().into_owned(), state }
 }
@@ -117,7 +120,7 @@ fn a_client_that_comes_back_without_the_input_is_asked_again() {
     let mut world = World::running(&["a"]);
     let client = client();
     let first = asked(&mut world, &client);
-    for responses in ["{}", r#"{"else":{"action":"accept"}}"#, "7"] {
+    for responses in ["{}", r#"{"else":{"action":"accept"}}"#] {
         let again = come_back(&mut world, &client, &first, responses);
         let answer = world.answer(&client, again);
         assert_eq!(question(first.link, &first.call, answer.raw(Field::Result).unwrap()).name, first.name);
@@ -191,7 +194,7 @@ fn a_question_that_may_be_of_a_parked_call_is_not_put_to_another_client() {
     let sent = world.requested("a");
     world.says(
         sent.link,
-        r#"{"jsonrpc":"2.0","id":"t","method":"elicitation/create","params":{"message":"!"}}"#,
+        r#"{"jsonrpc":"2.0","id":"t","method":"elicitation/create","params":{"message":"!","requestedSchema":{}}}"#,
     );
     assert!(world.take(&other, call).is_empty());
     let (_, told) = world.frames("a").pop().unwrap();
@@ -201,12 +204,17 @@ fn a_question_that_may_be_of_a_parked_call_is_not_put_to_another_client() {
     );
 }
 
+fn asks(world: &mut World, link: LinkId, id: &str, method: &str) {
+    let params = params_of(method);
+    world.says(link, &format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#));
+}
+
 /// A call whose server asks for three things at once; the names of the questions, in their order.
 fn asked_for_three(world: &mut World, client: &Client) -> (LinkId, Vec<String>, String) {
     let call = world.call(client, "1");
     let link = world.requested("a").link;
     for (id, method) in [("1", "elicitation/create"), ("2", "sampling/createMessage"), ("3", "roots/list")] {
-        world.says(link, &format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"}}"#));
+        asks(world, link, id, method);
     }
     world.advance(Limits::default().gather);
     let answer = world.answer(client, call);
@@ -239,17 +247,20 @@ fn what_a_server_asks_for_at_once_is_shown_at_once_and_may_be_answered_bit_by_bi
     let client = all();
     let (link, asked, state) = asked_for_three(&mut world, &client);
     assert_eq!(asked.len(), 3);
-    let again = bring(&mut world, &client, &state, &format!(r#""{}":{{"n":2}}"#, asked[1]));
-    assert_eq!(world.frames("a"), [(link, r#"{"jsonrpc":"2.0","id":2,"result":{"n":2}}"#.to_owned())]);
+    let again = bring(&mut world, &client, &state, &format!(r#""{}":{SAMPLED}"#, asked[1]));
+    assert_eq!(world.frames("a"), [(link, format!(r#"{{"jsonrpc":"2.0","id":2,"result":{SAMPLED}}}"#))]);
     let answer = world.answer(&client, again);
     let (_, left, state) = names(&answer, link);
     assert_eq!(left, [asked[0].clone(), asked[2].clone()]);
-    let last =
-        bring(&mut world, &client, &state, &format!(r#""{}":{{"n":1}},"{}":{{"n":3}}"#, asked[0], asked[2]));
+    let rest = format!(r#""{}":{{"action":"accept"}},"{}":{{"roots":[]}}"#, asked[0], asked[2]);
+    let last = bring(&mut world, &client, &state, &rest);
     let told: Vec<String> = world.frames("a").into_iter().map(|(_, text)| text).collect();
     assert_eq!(
         told,
-        [r#"{"jsonrpc":"2.0","id":1,"result":{"n":1}}"#, r#"{"jsonrpc":"2.0","id":3,"result":{"n":3}}"#]
+        [
+            r#"{"jsonrpc":"2.0","id":1,"result":{"action":"accept"}}"#,
+            r#"{"jsonrpc":"2.0","id":3,"result":{"roots":[]}}"#
+        ]
     );
     assert_eq!(world.seen(last).status, None, "the server works on it again");
 }
@@ -333,15 +344,15 @@ fn what_a_client_cannot_answer_does_not_keep_from_it_what_it_can() {
     let call = world.call(&client, "1");
     let sent = world.requested("a");
     for (id, method) in [("1", "elicitation/create"), ("2", "sampling/createMessage")] {
-        world.says(sent.link, &format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"}}"#));
+        asks(&mut world, sent.link, id, method);
     }
     world.advance(Limits::default().gather);
     let answer = world.answer(&client, call);
     let (_, shown, state) = names(&answer, sent.link);
     assert_eq!(shown.len(), 1);
-    let last = bring(&mut world, &client, &state, &format!(r#""{}":{{}}"#, shown[0]));
+    let last = bring(&mut world, &client, &state, &format!(r#""{}":{SAMPLED}"#, shown[0]));
     let told: Vec<String> = world.frames("a").into_iter().map(|(_, text)| text).collect();
-    assert_eq!(told[0], r#"{"jsonrpc":"2.0","id":2,"result":{}}"#);
+    assert_eq!(told[0], format!(r#"{{"jsonrpc":"2.0","id":2,"result":{SAMPLED}}}"#));
     assert!(told[1].contains(r#""id":1,"error""#), "{told:?}");
     world.reply(&sent, r#"{"isError":true}"#);
     assert_eq!(world.code(&client, last), "-32021");

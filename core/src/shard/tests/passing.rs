@@ -63,3 +63,30 @@ fn what_comes_on_no_stream_of_a_call_is_of_no_call_where_calls_have_streams() {
     assert_eq!(world.take(&client, call), [made_up]);
     assert!(world.take(&other, stream).is_empty());
 }
+
+#[test]
+fn a_remote_server_that_asks_for_roots_hears_of_those_of_each_session_in_one_of_its_own() {
+    let changed = r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#;
+    let able = r#"{"elicitation":{},"roots":{"listChanged":true}}"#;
+    let mut world = remote_of(Script::default());
+    let clients = [(); 2].map(|()| world.able_client(HTTP, at("a"), able));
+    let asked = |world: &mut World, method: &str| {
+        world.call(&clients[0], "1");
+        let sent = world.requested("a");
+        let words = alloc::format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{}}}}"#);
+        world.says_within(sent.link, sent.id.parse().ok().map(CallId), &words);
+        sent.link
+    };
+    let shared = asked(&mut world, "elicitation/create");
+    assert_eq!(asked(&mut world, "roots/list"), shared, "a question on the stream of a call is of that call");
+    let links = clients.each_ref().map(|client| {
+        world.call(client, "2");
+        world.requested("a").link
+    });
+    assert!(links[0] != links[1] && !links.contains(&shared), "roots are of a whole session");
+    world.frames("a");
+    for (client, link) in clients.iter().zip(links) {
+        world.post(client, changed);
+        assert_eq!(world.frames("a"), [(link, changed.to_owned())]);
+    }
+}

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::clients::{Client, ERAS, Era, HTTP, Sent, at};
+use super::clients::{Client, ERAS, Era, HTTP, SAMPLED, Sent, at};
 use super::script::Script;
 use super::world::World;
 use crate::ports::gateway::{Target, Verb};
@@ -133,7 +133,10 @@ fn progress_is_told_step_by_step_to_whoever_wants_it() {
     world.says_structured(&first, r#"{"v":1}"#);
     let messages = world.take(&client, exchange);
     assert_eq!(messages.len(), 1);
-    assert!(messages[0].contains(r#"{"progressToken":"p","progress":1,"total":2}"#), "{messages:?}");
+    assert!(
+        messages[0].contains(r#"{"progressToken":"p","progress":1,"total":2,"message":"one: done"}"#),
+        "{messages:?}"
+    );
 }
 
 #[test]
@@ -255,13 +258,13 @@ fn a_step_can_ask_its_caller() {
     let client = world.able_client(HTTP, Target::Unified, r#"{"sampling":{}}"#);
     let exchange = world.plan(&client, CHAIN);
     let first = world.requested("a");
-    world.says(first.link, r#"{"jsonrpc":"2.0","id":"q","method":"sampling/createMessage","params":{}}"#);
+    world.says(first.link, r#"{"jsonrpc":"2.0","id":"q","method":"sampling/createMessage","params":{"messages":[],"maxTokens":9}}"#);
     let question = world.answer(&client, exchange);
     assert_eq!(question.raw_str(Field::Method), Some("\"sampling/createMessage\""));
     let id = question.raw_str(Field::Id).unwrap().to_owned();
-    world.post(&client, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"role":"x"}}}}"#));
+    world.post(&client, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{SAMPLED}}}"#));
     let frames = world.frames("a");
-    assert!(frames[0].1.contains(r#""id":"q","result":{"role":"x"}"#), "{frames:?}");
+    assert!(frames[0].1.contains(&format!(r#""id":"q","result":{SAMPLED}"#)), "{frames:?}");
 }
 
 #[test]
@@ -279,7 +282,7 @@ fn a_long_output_stays_and_its_beginning_goes_out() {
 
 #[test]
 fn too_many_runs_are_refused_by_name_and_a_stopping_hub_answers_all() {
-    let limits = Limits { project_runs: 1, ..Limits::default() };
+    let limits = Limits { project_runs: 2, ..Limits::default() };
     let mut world = World::scripted(limits, [("a", Script::default())]).surveyed();
     let client = unified(&mut world, Era::Modern);
     let one = r#""steps":[{"id":"x","tool":"a.echo"}]"#;
@@ -287,6 +290,11 @@ fn too_many_runs_are_refused_by_name_and_a_stopping_hub_answers_all() {
     let second = world.plan(&client, one);
     let answer = world.answer(&client, second);
     assert!(answer.text(Field::ErrorMessage).unwrap().contains("limit project_runs"));
+    let other = Client { key: "other", ..client.clone() };
+    let exchange = world.plan(&other, one);
+    let sent = world.requests("a").pop().expect("another key's run begins");
+    world.says_structured(&sent, "1");
+    assert!(world.told(&other, exchange).contains(r#""status":"done""#));
     world.feed(Input::Stopping);
     let told = world.told(&client, first);
     assert!(told.contains(r#""status":"running""#), "it goes on in the next life of the hub: {told}");

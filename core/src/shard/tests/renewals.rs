@@ -98,7 +98,7 @@ fn what_a_server_works_on_when_it_forgets_the_session_is_answered_where_it_was_a
             r#"{{"method":"notifications/progress","jsonrpc":"2.0","params":{{"progressToken":{token},"progress":1}}}}"#
         );
         says(&mut world, progress);
-        let question = r#"{"jsonrpc":"2.0","id":"s","method":"elicitation/create","params":{"message":"?"}}"#;
+        let question = r#"{"jsonrpc":"2.0","id":"s","method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}"#;
         says(&mut world, question.to_owned());
         let heard = world.take(&client, calls[1]);
         assert!(heard[0].contains("notifications/progress"), "{heard:?}");

@@ -278,7 +278,7 @@ fn a_question_waits_for_the_client_that_comes_back() {
     let (call, sent) = begin(&mut world, &client);
     progress(&mut world, &sent, 1);
     world.leave(call);
-    world.says(sent.link, r#"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{}}"#);
+    world.says(sent.link, r#"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}"#);
     assert!(world.frames("a").is_empty(), "the question is not refused");
     let again = world.come_back(&client, &world.cursor(call));
     let question = super::world::read(&world.seen(again).messages[0]);

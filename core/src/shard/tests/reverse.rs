@@ -17,7 +17,7 @@ const ERAS: [Era; 2] = [Era::Sse, HTTP];
 /// A server asks while a call is in flight; returns what the client is shown: the id and the whole message.
 fn ask(world: &mut World, client: &Client, call: ExchangeId, method: &str) -> (LinkId, String, String) {
     let link = world.link("a");
-    let words = r#""params":{"message":"?","_meta":{"progressToken":"own"}}"#;
+    let words = r#""params":{"message":"?","requestedSchema":{},"_meta":{"progressToken":"own"}}"#;
     world.says(link, &format!(r#"{{"jsonrpc":"2.0","id":"q\u0031","method":"{method}",{words}}}"#));
     let shown = world.take(client, call);
     let [only] = shown.as_slice() else { panic!("one question is expected: {shown:?}") };
@@ -336,4 +336,26 @@ fn questions_of_a_server_that_ended_are_taken_back_before_the_call_is_answered()
     assert_eq!(shown.len(), 2, "{shown:?}");
     assert!(matches!(read(&shown[0]).message(), Message::Notification { method: "notifications/cancelled" }));
     assert_eq!(read(&shown[1]).raw_str(Field::Code), Some("-31003"));
+}
+
+#[test]
+fn what_is_neither_a_request_nor_an_answer_is_refused_under_its_id_or_ends_the_call_of_that_id() {
+    let mut world = World::running(&["a"]);
+    let client = world.client(HTTP, at("a"));
+    let call = world.call(&client, "1");
+    let sent = world.requested("a");
+    let both = |id: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"sampling/createMessage","params":{{}},"result":{{}}}}"#
+        )
+    };
+    for id in [r#""qr""#, "99999"] {
+        world.says(sent.link, &both(id));
+        let frames = world.frames("a");
+        let [(_, refusal)] = frames.as_slice() else { panic!("one refusal is expected: {frames:?}") };
+        assert!(refusal.contains(&format!(r#""id":{id},"error":{{"code":-32600"#)), "{refusal}");
+    }
+    world.says(sent.link, &both(&sent.id));
+    assert_eq!(world.code(&client, call), "-31003");
+    assert!(world.frames("a").is_empty());
 }

@@ -13,7 +13,7 @@ use crate::rpc::Field;
 
 const ABLE: &str = r#"{"sampling":{},"elicitation":{},"roots":{}}"#;
 const ELICIT: &str = r#""e":{"method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}"#;
-const SAMPLE: &str = r#""s":{"method":"sampling/createMessage","params":{"messages":[]}}"#;
+const SAMPLE: &str = r#""s":{"method":"sampling/createMessage","params":{"messages":[],"maxTokens":9}}"#;
 
 /// A client with a call that the server works on.
 fn called(era: Era, capabilities: &'static str) -> (World, Client, ExchangeId, Sent) {
@@ -58,14 +58,19 @@ fn the_questions_of_a_server_are_put_as_requests_and_the_call_is_made_again_with
         demand(&mut world, &first, &format!("{ELICIT},{SAMPLE}"), r"a\u0041/=");
         let asked = shown(&mut world, &client, call);
         assert_eq!((&*asked[0].0, &*asked[1].0), ("elicitation/create", "sampling/createMessage"));
-        respond(&mut world, &client, &asked[1].1, r#"{"role":"assistant","n":1e400}"#);
+        respond(
+            &mut world,
+            &client,
+            &asked[1].1,
+            r#"{"role":"assistant","content":[],"model":"m","n":1e400}"#,
+        );
         assert!(world.requests("a").is_empty());
         respond(&mut world, &client, &asked[0].1, r#"{"action":"accept"}"#);
         let second = world.requested("a");
         assert_eq!(second.method, "tools/call");
         assert_ne!(second.id, first.id);
         for part in [
-            r#""inputResponses":{"e":{"action":"accept"},"s":{"role":"assistant","n":1e400}}"#,
+            r#""inputResponses":{"e":{"action":"accept"},"s":{"role":"assistant","content":[],"model":"m","n":1e400}}"#,
             r#""requestState":"a\u0041/=""#,
             r#""name":"echo","arguments":{"n":1}"#,
         ] {
@@ -120,12 +125,12 @@ fn what_a_client_cannot_do_or_the_protocol_does_not_have_ends_the_call_with_word
         (r#"{"roots":{}}"#, SAMPLE, "needs the client's sampling, which"),
         (
             ABLE,
-            r#""u":{"method":"elicitation/create","params":{"mode":"url"}}"#,
+            r#""u":{"method":"elicitation/create","params":{"mode":"url","message":"?","url":"u:1"}}"#,
             "needs the client's elicitation.url, which",
         ),
         (
             ABLE,
-            r#""t":{"method":"sampling/createMessage","params":{"tools":[]}}"#,
+            r#""t":{"method":"sampling/createMessage","params":{"messages":[],"maxTokens":9,"tools":[]}}"#,
             "needs the client's sampling.tools, which",
         ),
         (ABLE, r#""x":{"method":"tools/list"}"#, "for tools/list, which the protocol does not have"),

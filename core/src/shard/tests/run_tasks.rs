@@ -218,6 +218,17 @@ fn where_the_tools_for_plans_are_not_listed_there_are_no_tasks() {
 }
 
 #[test]
+fn where_there_are_no_tasks_a_run_that_is_wanted_as_one_is_waited_for_like_any_other() {
+    let mut world = World::running(&["a"]);
+    let client = world.client(HTTP, Target::Unified);
+    let mut stage = Stage { world, client };
+    let waits = stage.ask("tools/call", &format!(r#""name":"batch_execute","arguments":{ONE},"task":{{}}"#));
+    stage.says(SEVEN);
+    let told = stage.answer(waits);
+    assert!(told.contains(r#""output":{"x":7}"#) && !told.contains("taskId"), "{told}");
+}
+
+#[test]
 fn a_client_of_2026_07_28_that_does_not_know_tasks_gets_a_plain_answer_and_none_of_their_methods() {
     let mut stage = Stage::new(Era::Modern);
     stage.client = stage.world.client(Era::Modern, Target::Unified);

@@ -95,3 +95,49 @@ fn a_server_all_of_whose_tools_were_left_out_is_degraded() {
     let view = views.iter().find(|view| view.name == "a").unwrap();
     assert_eq!((&*view.state, &*view.health), ("running", "degraded"));
 }
+
+#[test]
+fn a_tool_whose_headers_break_the_rules_is_shown_without_them_and_can_be_used() {
+    let tools = r#"[{"name":"echo","inputSchema":{"type":"object","properties":{"n":{"type":"number","x-mcp-header":"N"},"list":{"type":"array","items":{"type":"string","x-mcp-header":"L"}}}}},{"name":"good","inputSchema":{"type":"object","properties":{"n":{"type":"integer","x-mcp-header":"N"}}}}]"#;
+    let shown = r#"[{"name":"echo","inputSchema":{"type":"object","properties":{"n":{"type":"number"},"list":{"type":"array","items":{"type":"string"}}}}},{"name":"good","inputSchema":{"type":"object","properties":{"n":{"type":"integer","x-mcp-header":"N"}}}}]"#;
+    for era in ERAS {
+        let none = [ListKind::Prompts, ListKind::Resources, ListKind::Templates].map(|kind| (kind, "[]"));
+        let [prompts, resources, templates] = none;
+        let mut world = world([(ListKind::Tools, tools), prompts, resources, templates], r#"{"tools":{}}"#);
+        let client = world.client(era, at("a"));
+        let asked = world.request(&client, "1", "tools/list", "");
+        assert_eq!(world.answer(&client, asked).raw_str(Field::Tools), Some(shown));
+        world.call(&client, "1");
+        assert_eq!(world.requests("a").len(), 1, "no header is wanted");
+        assert_eq!(
+            world.warnings(),
+            ["a: left out members that are not of their shape: x-mcp-header of echo"]
+        );
+    }
+}
+
+#[test]
+fn an_entry_that_is_nested_deeper_than_the_limit_is_left_out_and_the_others_are_there() {
+    let deep = ["[".repeat(70), "]".repeat(70)].concat();
+    let tools = format!(
+        r#"[{{"name":"echo","inputSchema":{{"type":"object"}}}},{{"name":"deep","inputSchema":{{"type":"object","x":{deep}}}}},{{"inputSchema":{deep}}}]"#
+    );
+    let script = Script { lists: false, capabilities: r#"{"tools":{}}"#.to_owned(), ..Script::default() };
+    let mut world = World::scripted(Limits::default(), [("a", script)]).surveyed();
+    let asked = world.requested("a");
+    world.reply(&asked, &format!(r#"{{"tools":{tools},"nextCursor":"2"}}"#));
+    let asked = world.requested("a");
+    world.reply(&asked, r#"{"tools":[{"name":"more","inputSchema":{"type":"object"}}]}"#);
+    let client = world.client(HTTP, at("a"));
+    let listed = world.request(&client, "1", "tools/list", "");
+    let shown = r#"[{"name":"echo","inputSchema":{"type":"object"}},{"name":"more","inputSchema":{"type":"object"}}]"#;
+    assert_eq!(world.answer(&client, listed).raw_str(Field::Tools), Some(shown));
+    let words = "a: left out entries that are not of their shape: deep (deeper than json_depth), number 3 (deeper than \
+                 json_depth)";
+    assert_eq!(world.warnings(), [words]);
+    // The answer of a call is not a list: there is no part of it that is of use.
+    let call = world.call(&client, "2");
+    let sent = world.requested("a");
+    world.reply(&sent, &format!(r#"{{"content":[],"tools":{tools}}}"#));
+    assert_eq!(world.code(&client, call), "-31003");
+}

@@ -34,7 +34,7 @@ fn called(world: &mut World, client: &Client) -> Sent {
 fn ask(world: &mut World, sent: &Sent) {
     world.says(
         sent.link,
-        r#"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"?"}}"#,
+        r#"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}"#,
     );
 }
 
@@ -332,7 +332,7 @@ fn subscriptions_follow_a_client_to_the_process_that_serves_it_alone() {
             world.requests("a").iter().map(|sent| (sent.link != shared.link, sent.method.clone())).collect();
         assert_eq!(
             methods,
-            [(true, "tools/call".to_owned()), (true, "resources/subscribe".to_owned())],
+            [(true, "resources/subscribe".to_owned()), (true, "tools/call".to_owned())],
             "{era:?}"
         );
         let own = world.link("a");
@@ -373,4 +373,8 @@ fn where_a_server_has_too_many_processes_a_session_that_could_have_its_own_share
     assert_eq!(called(&mut world, &clients[2]).link, shared.link);
     let modern = Client { capabilities: ABLE, ..Client::new(Era::Modern, at("a")) };
     assert_eq!(called(&mut world, &modern).link, shared.link);
+    world.reply(&own, "{}");
+    world.advance(Limits::default().private_spare);
+    let made_room = called(&mut world, &clients[2]);
+    assert!(made_room.link != shared.link && made_room.link != own.link, "one that is unused makes room");
 }

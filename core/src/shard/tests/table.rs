@@ -52,7 +52,7 @@ fn session_id(id: u8) -> SessionId {
 
 fn admission(key: u8, target: bool) -> Admission {
     let target = if target { Target::Unified } else { Target::Server("a".into()) };
-    Admission { project: ProjectId(uuid::Uuid::nil()), key: KeyId(key.to_string()), target }
+    Admission { project: ProjectId(uuid::Uuid::nil()), key: KeyId(key.to_string().into()), target }
 }
 
 fn agree(ops: Vec<Op>) -> Result<(), TestCaseError> {

@@ -140,6 +140,50 @@ fn a_call_that_becomes_a_task_passes_in_both_eras_with_the_news_of_it() {
 }
 
 #[test]
+fn a_server_sees_the_wish_for_a_task_where_its_tasks_were_shown_and_nowhere_else() {
+    let older = Era::Http(Revision::V2025_06_18);
+    for (modern, script) in [(false, Script::default()), (true, Script::modern())] {
+        let mut world = world(script);
+        for era in [Era::Sse, HTTP, older, Era::Modern] {
+            for target in [at("a"), Target::Unified] {
+                let core = !modern && target != Target::Unified && matches!(era, Era::Sse | HTTP);
+                // Between two of 2026-07-28 it is a member that means nothing.
+                let shown = core || modern && era == Era::Modern;
+                let client = world.client(era, target.clone());
+                let members = format!(r#""name":"{}","task":{{"ttl":1}},"x":1e400"#, client.echo());
+                world.request(&client, "1", "tools/call", &members);
+                let sent = world.requested("a").params;
+                assert_eq!(sent.contains(r#""task""#), shown, "{era:?} {target:?}, modern: {modern}");
+                assert!(sent.contains(r#""x":1e400"#), "{sent}");
+            }
+        }
+    }
+    let mut world = world(Script::default());
+    let client = world.client(Era::Modern, at("a"));
+    world.request(&client, "1", "made/up", r#""task":7"#);
+    assert!(world.requested("a").params.contains(r#""task":7"#), "in other requests it is something else");
+}
+
+#[test]
+fn no_client_is_asked_for_an_answer_as_a_task() {
+    let abilities = r#"{"elicitation":{},"tasks":{"requests":{"elicitation":{"create":{}}}}}"#;
+    for era in ERAS {
+        let mut world = world(Script::default());
+        let client = world.able_client(era, at("a"), abilities);
+        let call = world.call(&client, "1");
+        let link = world.requested("a").link;
+        let params = r#"{"message":"?","requestedSchema":{},"task":{"ttl":1},"x":1e400}"#;
+        world.says(
+            link,
+            &format!(r#"{{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{params}}}"#),
+        );
+        world.advance(Limits::default().gather);
+        let asked = world.take(&client, call).concat();
+        assert!(asked.contains(r#"{"message":"?","requestedSchema":{},"x":1e400}"#), "{era:?} {asked}");
+    }
+}
+
+#[test]
 fn no_server_behind_the_unified_endpoint_hears_that_a_client_can_do_tasks() {
     let mut world = world(Script::modern());
     let capabilities = r#"{"extensions":{"io.modelcontextprotocol/tasks":{},"x/y":[1e400]},"roots":{}}"#;

@@ -158,7 +158,6 @@ fn what_no_server_has_is_unknown_by_its_name() {
             ("resources/read", r#""uri":[]"#, "resources/read needs params.uri, a string"),
             ("tools/list", r#""cursor":5"#, "tools/list needs params.cursor, a string"),
             ("prompts/get", r#""name":"a__echo""#, "unknown prompt: a__echo"),
-            ("resources/read", r#""uri":"zip://x""#, "resource not found: zip://x"),
             ("completion/complete", r#""ref":{"type":"ref/prompt","name":"x"}"#, "ref names no prompt"),
             ("completion/complete", "", "ref names no prompt"),
         ] {
@@ -168,6 +167,22 @@ fn what_no_server_has_is_unknown_by_its_name() {
             assert!(answer.text(Field::ErrorMessage).unwrap().contains(words), "{answer:?}");
             assert_eq!(answer.raw_str(Field::Id), Some("\"u\""));
         }
+    }
+}
+
+#[test]
+fn a_resource_that_no_server_has_is_not_found_by_the_code_of_its_client_s_revision() {
+    let mut world = world();
+    for (era, code) in [(Era::Sse, "-32002"), (HTTP, "-32002"), (Era::Modern, "-32602")] {
+        let client = world.client(era, Target::Unified);
+        let exchange = world.request(&client, "1", "resources/read", r#""uri":"zip://\"x""#);
+        let answer = world.answer(&client, exchange);
+        assert_eq!(answer.raw_str(Field::Code), Some(code));
+        assert_eq!(answer.text(Field::ErrorMessage).unwrap(), "resource not found: zip://\"x");
+        assert!(
+            answer.raw_str(Field::Error).unwrap().contains(r#""data":{"uri":"zip://\"x"}"#),
+            "{answer:?}"
+        );
     }
 }
 

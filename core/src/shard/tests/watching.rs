@@ -179,3 +179,50 @@ fn runs_are_listed_page_by_page_the_newest_first() {
     assert!(page.contains(&*runs[0]) && !page.contains(&*runs[1]) && !page.contains("next_cursor"), "{page}");
     assert!(Limits::default().page_entries > 2);
 }
+
+#[test]
+fn an_argument_that_is_null_is_left_out() {
+    let mut stage = Stage::new(HTTP);
+    let run = stage.begin(TWO);
+    let exchange = stage.ask("batch_status", &format!(r#""run":"{run}","wait":null,"cursor":null"#), "");
+    assert!(stage.answer(exchange).contains(r#""status":"running""#));
+}
+
+#[test]
+fn arguments_that_make_no_sense_are_refused_and_named() {
+    let mut stage = Stage::new(HTTP);
+    let run = stage.begin(TWO);
+    for (tool, arguments, words) in [
+        ("batch_status", r#""cursor":"next""#, "invalid cursor: ask for the list again"),
+        (
+            "batch_status",
+            r#""cursor":"0123456789ABCDEF0123456789ab""#,
+            "invalid cursor: ask for the list again",
+        ),
+        ("batch_status", r#""cursor":7"#, "/cursor: string is expected, not number"),
+        ("batch_status", r#""limit":0"#, "/limit: at least 1 is expected"),
+        (
+            "batch_status",
+            r#""limits":1"#,
+            r#"/limits: the tool has no argument \"limits\"; did you mean limit?"#,
+        ),
+        ("batch_cancel", r#""run":"RUN","step":"x""#, r#"/step: the tool has no argument \"step\""#),
+        ("batch_cancel", "", r#"\"run\" is required"#),
+        ("batch_retry", r#""run":"RUN","wait":true"#, r#"/wait: the tool has no argument \"wait\""#),
+        ("read_result", r#""run":"RUN","length":0"#, "/length: at least 1 is expected"),
+        ("read_result", r#""run":"RUN","offset":-1"#, "/offset: at least 0 is expected"),
+        ("read_result", r#""run":"RUN","lenght":1"#, "did you mean length"),
+        ("read_result", r#""run":{"$from":"x"}"#, "do not fit the input schema of read_result"),
+    ] {
+        let exchange = stage.ask(tool, &arguments.replace("RUN", &run), "");
+        let told = stage.answer(exchange);
+        let said = told.split_once(r#""structuredContent":"#).unwrap_or_else(|| panic!("{told}")).1;
+        assert!(
+            said.starts_with(r#"{"problem":"arguments","#) && said.contains(words),
+            "{arguments}: {said}"
+        );
+        assert!(said.ends_with(r#""isError":true}"#), "{said}");
+    }
+    let exchange = stage.ask("batch_status", &format!(r#""run":"{run}""#), "");
+    assert!(stage.answer(exchange).contains(r#""status":"running""#), "nothing of it was done");
+}

@@ -96,7 +96,7 @@ pub struct BatchRef {
     #[command(flatten)]
     pub hub: HubArgs,
     /// The run, as `batch list` shows it
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", value_parser = value::run)]
     pub run: String,
 }
 

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use orch_core::KeyId;
 use orch_core::record::{LogCategory, LogLevel, Mode, RemoteKind};
+use orch_core::{KeyId, RunId};
 
 /// When a new key stops working.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,14 @@ pub(super) fn expiry(word: &str) -> Result<Expiry, String> {
         (_, Ok(days @ 1..=365)) => Ok(Expiry::Days(days)),
         (_, Ok(_) | Err(_)) => Err("expected a number of days from 1 to 365, or never".to_owned()),
     }
+}
+
+/// The name of a run.
+pub(super) fn run(word: &str) -> Result<String, String> {
+    let known = RunId::parse(word).map(|_| word.to_owned());
+    known.ok_or_else(|| {
+        "expected the name of a run, 12 hexadecimal digits, as `batch list` shows it".to_owned()
+    })
 }
 
 /// An address to listen on.
@@ -87,7 +95,7 @@ pub(super) fn key_id(word: &str) -> Result<KeyId, String> {
     if word.len() != 12 || !word.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return Err("expected the 12 letters and digits that `mcp-orch keys list` shows".to_owned());
     }
-    Ok(KeyId(word.to_owned()))
+    Ok(KeyId(word.into()))
 }
 
 /// The name in a `Host` header, with or without a port.

@@ -86,7 +86,7 @@ impl CallQuery {
         call.at >= since
             && self.server.as_ref().is_none_or(|it| it == server)
             && self.tool.as_ref().is_none_or(|it| **it == *call.tool)
-            && self.key.as_ref().is_none_or(|it| call.key.as_ref().is_some_and(|key| key.0 == *it))
+            && self.key.as_ref().is_none_or(|it| call.key.as_ref().is_some_and(|key| *key.0 == **it))
             && !(self.only_failed && call.outcome.is_good())
     }
 }
@@ -169,7 +169,7 @@ fn line(server: &str, call: CallRecord) -> CallLine {
         timestamp: call.at,
         server: server.to_owned(),
         tool: call.tool.into_string(),
-        key: call.key.map(|key| key.0),
+        key: call.key.map(|key| key.to_string()),
         revision: call.revision.into_owned(),
         ms: call.ms,
         asked: call.asked,

@@ -35,7 +35,7 @@ pub(crate) async fn run(args: Batch) -> anyhow::Result<ExitCode> {
         BatchCommand::Status(args) => {
             let hub = Hub::of(&args.hub)?;
             let run = hub.ask(Method::GET, &format!("/{}", args.run), None).await?;
-            Ok(show(&run, args.hub.json))
+            Ok(show(&run, &mut View::new(args.hub.json)))
         }
     }
 }
@@ -43,16 +43,27 @@ pub(crate) async fn run(args: Batch) -> anyhow::Result<ExitCode> {
 async fn execute(args: &BatchRun) -> anyhow::Result<ExitCode> {
     let hub = Hub::of(&args.hub)?;
     let text = read(&args.plan).with_context(|| format!("reading {}", args.plan.display()))?;
-    let mut plan: Value = serde_json::from_str(&text).context("the plan is not JSON")?;
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
+    let mut plan: Value = serde_json::from_str(text).context("the plan is not JSON")?;
     let Some(fields) = plan.as_object_mut() else { bail!("a plan is a JSON object with steps") };
     let flag = if args.dry_run { "dry_run" } else { "background" };
-    fields.insert(flag.to_owned(), Value::Bool(true));
+    let said = fields.get(flag).cloned();
+    // What is neither yes nor no is for the hub to refuse.
+    if said.as_ref().is_none_or(Value::is_boolean) {
+        fields.insert(flag.to_owned(), Value::Bool(true));
+    }
     let begun = hub.ask(Method::POST, "", Some(plan.to_string())).await?;
     let run = begun.get("run").and_then(Value::as_str);
     let Some(run) = run.filter(|_| !args.dry_run) else {
         terminal::line(&serde_json::to_string_pretty(&begun)?);
         return Ok(ExitCode::SUCCESS);
     };
+    if said == Some(Value::Bool(true)) {
+        let text = if args.hub.json { serde_json::to_string_pretty(&begun)? } else { run.to_owned() };
+        terminal::line(&text);
+        terminal::note(&format!("it runs in the background; how it stands: mcp-orch batch status {run}"));
+        return Ok(ExitCode::SUCCESS);
+    }
     if !args.hub.json {
         terminal::note(&format!("run {run}"));
     }
@@ -69,6 +80,9 @@ struct Following<'a> {
     tries: usize,
 }
 
+/// Some editors begin a file with it. JSON has none.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// The pauses before its stream is opened again: half a minute in all, in which a hub is started again.
 const PAUSES_MS: [u64; 7] = [200, 500, 1000, 2000, 4000, 8000, 15_000];
 
@@ -79,7 +93,7 @@ async fn follow(hub: &Hub, run: &str, json: bool) -> anyhow::Result<ExitCode> {
         if let Some(events) = hub.follow(run).await?
             && let Some(end) = following.hear(events).await?
         {
-            return Ok(show(&end, json));
+            return Ok(show(&end, &mut following.view));
         }
         let goes_on =
             || format!("the run goes on as soon as the hub does; how it stands: mcp-orch batch status {run}");
@@ -132,7 +146,7 @@ impl Following<'_> {
 async fn order(args: &BatchRef, path: &str) -> anyhow::Result<ExitCode> {
     let hub = Hub::of(&args.hub)?;
     let run = hub.ask(Method::POST, &format!("/{}{path}", args.run), None).await?;
-    show(&run, args.hub.json);
+    show(&run, &mut View::new(args.hub.json));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -155,12 +169,12 @@ async fn list(args: &BatchList) -> anyhow::Result<ExitCode> {
 }
 
 /// Says how a run stands. The exit status that goes with it.
-fn show(run: &Value, json: bool) -> ExitCode {
+fn show(run: &Value, view: &mut View) -> ExitCode {
     let status = run.get("status").and_then(Value::as_str).unwrap_or("unknown");
-    if json {
+    if view.is_silent() {
         terminal::line(&serde_json::to_string_pretty(run).unwrap_or_default());
     } else {
-        View::new(false).show(run.get("steps").and_then(Value::as_array).map_or(&[], Vec::as_slice));
+        view.show(run.get("steps").and_then(Value::as_array).map_or(&[], Vec::as_slice));
         terminal::note(&format!("{status} {}", run.get("run").and_then(Value::as_str).unwrap_or_default()));
         if let Some(output) = run.get("output").or_else(|| run.get("output_kept")) {
             terminal::line(&serde_json::to_string_pretty(output).unwrap_or_default());

@@ -11,7 +11,7 @@ use orch_core::record::{
     Definition, Definitions, Key, Mode, Origin, Premises, Project, Server, ServerSpec, Transport,
 };
 use orch_core::snapshot::{Directory, Draft, Instance, Snapshot, spec_digest};
-use orch_core::{Entropy, Limits, ProjectId, ServerId, Timestamp};
+use orch_core::{Entropy, KeyId, Limits, ProjectId, ServerId, Timestamp};
 
 pub(super) const START: Timestamp = Timestamp(1_000_000);
 
@@ -136,7 +136,7 @@ pub(super) fn definitions(server: &Server) -> Definitions {
 fn admissions(project: &Project, entropy: &mut Entropy) -> Vec<Admission> {
     let (pepper, token) = (Pepper::derive(&[2; 32]), Token::mint(entropy));
     let key = Key {
-        id: token.id(),
+        id: KeyId(token.id().into()),
         project: project.id,
         name: "key".to_owned(),
         mac: token.mac(&pepper),
@@ -145,7 +145,7 @@ fn admissions(project: &Project, entropy: &mut Entropy) -> Vec<Admission> {
         revoked_at: None,
     };
     let directory = Directory::build([project.clone()], [key], pepper);
-    let servers = SERVERS.map(|name| Target::Server(name.to_owned()));
+    let servers = SERVERS.map(|name| Target::Server(name.into()));
     let targets = std::iter::once(Target::Unified).chain(servers);
     let admitted = targets.map(|target| {
         let bearer = Some(Bearer(token.reveal().to_owned()));

@@ -22,7 +22,12 @@ impl View {
         Self { steps: Vec::new(), places: BTreeMap::new(), in_place, silent }
     }
 
-    /// Shows steps that have changed.
+    /// Whether it shows nothing: all that is said is JSON.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.silent
+    }
+
+    /// Shows steps, as far as they have changed.
     pub(crate) fn show(&mut self, changed: &[Value]) {
         let before = self.steps.len();
         for step in changed {
@@ -30,6 +35,7 @@ impl View {
             let id = terminal::harmless(text("id"));
             let line = line_of(&id, step, text("status"), text("why"));
             match self.places.get(&id).and_then(|at| self.steps.get_mut(*at)) {
+                Some(shown) if shown.1 == line => continue,
                 Some(shown) => shown.1.clone_from(&line),
                 None => {
                     self.places.insert(id.clone(), self.steps.len());

@@ -30,6 +30,9 @@ struct Row {
     ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
+    /// Whether the model could not be asked.
+    #[serde(skip)]
+    unanswered: bool,
 }
 
 #[derive(Serialize)]
@@ -64,6 +67,7 @@ struct Bench {
 }
 
 pub(crate) async fn run(args: PlanEval) -> anyhow::Result<ExitCode> {
+    let cases = chosen(args.only.as_deref())?;
     let limits = Limits::default();
     let file = match ConfigFile::load(&args.file, &limits) {
         Ok(file) => file,
@@ -84,9 +88,6 @@ pub(crate) async fn run(args: PlanEval) -> anyhow::Result<ExitCode> {
     let planner = instance::planner(args.own_roots.as_deref(), limits.clone())?;
     let (spec, reference) = (Arc::new(spec), Reference::read()?);
     let bench = Bench { spec, planner, reference, limits, clock: Clock::start() };
-    let word = args.only.as_deref().unwrap_or_default();
-    let mut cases = cases()?;
-    cases.retain(|case| case.id.contains(word) || case.goal.contains(word));
     let mut rows = Vec::new();
     for case in &cases {
         rows.push(bench.plan(case).await?);
@@ -99,7 +100,22 @@ pub(crate) async fn run(args: PlanEval) -> anyhow::Result<ExitCode> {
     } else {
         print(&rows, &total);
     }
+    if rows.iter().all(|row| row.unanswered) {
+        bail!("no goal has an answer: nothing was measured");
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The goals with a word in their names or texts; all of them without one.
+fn chosen(word: Option<&str>) -> anyhow::Result<Vec<Case>> {
+    let Some(word) = word else { return Ok(cases()?) };
+    let (chosen, others): (Vec<Case>, Vec<Case>) =
+        cases()?.into_iter().partition(|case| case.id.contains(word) || case.goal.contains(word));
+    if chosen.is_empty() {
+        let names: Vec<&str> = others.iter().map(|case| &*case.id).collect();
+        bail!("no goal has {word:?} in its name or text; the names are {}", names.join(", "));
+    }
+    Ok(chosen)
 }
 
 impl Bench {
@@ -118,6 +134,7 @@ impl Bench {
             spent: Spent::default(),
             ms: 0,
             problem: None,
+            unanswered: false,
         };
         for model in self.spec.models(&goal.text, &self.limits) {
             row.spent.questions += 1;
@@ -125,6 +142,7 @@ impl Bench {
                 Ok(written) => written,
                 Err(fault) => {
                     row.problem = Some(only_this_one(fault)?);
+                    row.unanswered = true;
                     break;
                 }
             };
@@ -211,4 +229,19 @@ fn print(rows: &[Row], total: &Total) {
     terminal::line(&format!(
         "{planned} of {goals} planned ({percent} %): {valid} valid, {tools} with the expected tools, {edges} with the expected edges"
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn goals_are_chosen_by_a_word_and_one_that_none_has_is_refused_with_their_names() {
+        let all = chosen(None).unwrap();
+        let some = chosen(Some("git")).unwrap();
+        assert!(!some.is_empty() && some.len() < all.len());
+        let Err(refusal) = chosen(Some("zzzz")) else { panic!("no goal has such a word") };
+        let words = refusal.to_string();
+        assert!(all.iter().all(|case| words.contains(&case.id)), "{words}");
+    }
 }

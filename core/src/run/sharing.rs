@@ -1,0 +1,101 @@
+//! What the runs of several keys have of what they share.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use super::tests::{key, plan};
+use super::{Event, Run, Runs, Start, Status};
+use crate::ids::RunId;
+use crate::{Limits, Timestamp};
+
+const NOW: Timestamp = Timestamp(0);
+
+/// Begins runs, each of calls without an order.
+fn begin(runs: &mut Runs, whose: &str, ids: core::ops::Range<u64>, limits: &Limits) {
+    let steps: Vec<String> = (0..10).map(|n| format!(r#"{{"id":"s{n}","tool":"t"}}"#)).collect();
+    let plan = plan(&format!(r#"{{"steps":[{}]}}"#, steps.join(",")), limits);
+    for id in ids {
+        runs.insert(RunId(id), key(whose), Run::new(Arc::clone(&plan), NOW, limits));
+    }
+}
+
+fn start(runs: &mut Runs, limits: &Limits) -> Vec<(u64, Start)> {
+    core::iter::from_fn(|| runs.next(NOW, limits, |_| true)).map(|(id, start)| (id.0, start)).collect()
+}
+
+fn end(runs: &mut Runs, (id, start): &(u64, Start)) {
+    runs.handle(RunId(*id), NOW, Event::StepAnswered(start.unit, Bytes::from_static(b"{}")));
+}
+
+#[test]
+fn a_key_with_a_thousand_runs_of_slow_calls_leaves_others_room_to_begin_and_to_go_on() {
+    let limits = Limits::default();
+    let mut runs = Runs::default();
+    for id in 0..1_000 {
+        if runs.admit(&key("busy"), &limits) {
+            begin(&mut runs, "busy", id..id + 1, &limits);
+        }
+    }
+    assert_eq!(runs.open(), limits.project_runs / 2);
+    assert_eq!(start(&mut runs, &limits).len(), limits.project_run_calls / 2);
+    for (id, name) in (1_000..).zip(["a", "b", "c", "d"]) {
+        assert!(runs.admit(&key(name), &limits), "{name}");
+        begin(&mut runs, name, id..id + 1, &limits);
+        let mut under_way = start(&mut runs, &limits);
+        assert_eq!(under_way.len(), 8, "as many as its plan makes at a time: {name}");
+        while let Some(call) = under_way.pop() {
+            assert_eq!(call.0, id);
+            end(&mut runs, &call);
+            under_way.extend(start(&mut runs, &limits));
+        }
+        assert_eq!(runs.get(RunId(id)).unwrap().status(), Status::Done);
+    }
+}
+
+#[test]
+fn what_is_free_comes_to_those_who_have_least_until_all_have_the_same() {
+    let limits = Limits { project_run_calls: 12, ..Limits::default() };
+    let mut runs = Runs::default();
+    begin(&mut runs, "a", 0..3, &limits);
+    let mut first = start(&mut runs, &limits);
+    assert_eq!(first.len(), 6);
+    begin(&mut runs, "b", 3..6, &limits);
+    let mut second = start(&mut runs, &limits);
+    assert_eq!(second.iter().filter(|(id, _)| *id >= 3).count(), 3);
+    for _ in 0..9 {
+        end(&mut runs, &first.remove(0));
+        for call in start(&mut runs, &limits) {
+            if call.0 < 3 { first.push(call) } else { second.push(call) }
+        }
+    }
+    let each = [first.len(), second.len()];
+    assert!(each.iter().all(|own| [4, 5].contains(own)), "a third each, and one more at most: {each:?}");
+    assert!(runs.usage().in_flight < limits.project_run_calls, "something is left for whoever comes");
+}
+
+#[test]
+fn keys_take_turns_whatever_runs_they_have() {
+    let limits = Limits::default();
+    let mut runs = Runs::default();
+    begin(&mut runs, "many", 0..3, &limits);
+    begin(&mut runs, "one", 3..4, &limits);
+    let turns: Vec<u64> = start(&mut runs, &limits).into_iter().map(|(id, _)| id).take(6).collect();
+    assert_eq!(turns, [0, 3, 1, 3, 2, 3]);
+}
+
+#[test]
+fn a_key_whose_runs_have_ended_has_all_its_share_again() {
+    let limits = Limits { project_runs: 2, ..Limits::default() };
+    let mut runs = Runs::default();
+    for id in 0..3 {
+        assert!(runs.admit(&key("a"), &limits));
+        begin(&mut runs, "a", id..id + 1, &limits);
+        assert!(!runs.admit(&key("a"), &limits));
+        assert!(!start(&mut runs, &limits).is_empty());
+        runs.handle(RunId(id), NOW, Event::Cancelled);
+        assert_eq!((runs.open(), runs.usage().in_flight), (0, 0));
+    }
+}

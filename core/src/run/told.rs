@@ -1,0 +1,125 @@
+//! What is said of runs: how steps have ended, what a run took, and how its results begin.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use bytes::Bytes;
+use core::time::Duration;
+
+use super::tests::Stage;
+use super::{Became, Event, Happened, Mark, Run, Status, Unit};
+use crate::{Limits, Timestamp};
+
+impl Stage {
+    fn wall_ms(&self) -> u64 {
+        self.run.report(self.now, 0).timing.wall_ms
+    }
+
+    fn why(&self, step: usize) -> String {
+        self.run.report(self.now, 0).steps[step].why.clone().unwrap_or_default()
+    }
+
+    fn preview(&self, step: usize) -> Option<String> {
+        let mut report = self.run.report(self.now, 0);
+        self.run.add_previews(&mut report);
+        report.steps[step].preview.clone()
+    }
+}
+
+#[test]
+fn a_call_that_was_made_and_whose_result_is_not_kept_is_unknown_unless_it_may_be_made_twice() {
+    let limits = Limits { run_bytes: 60, ..Limits::default() };
+    let long = format!("\"{}\"", "x".repeat(60));
+    for (tool, status) in [("t", "a unknown"), ("safe", "a failed")] {
+        let text = format!(r#"{{"steps":[{{"id":"a","tool":"{tool}"}}]}}"#);
+        let mut stage = Stage::within(&text, &limits);
+        stage.says("a", &long);
+        assert_eq!(stage.stand(), status);
+        assert_eq!(stage.why(0), "it was made, but its result is not kept: limit run_bytes reached (60)");
+    }
+    let mut stage = Stage::within(r#"{"steps":[{"id":"a","tool":"t"}]}"#, &limits);
+    let unit = stage.take("a");
+    let refused = format!(r#"{{"content":[{{"type":"text","text":{long}}}],"isError":true}}"#);
+    stage.feed(Event::StepAnswered(unit, refused.into()));
+    assert_eq!(stage.stand(), "a failed", "its server says that it has not done it");
+}
+
+#[test]
+fn a_step_is_unknown_if_any_of_its_elements_is() {
+    for (on_error, after) in [("continue", "z running"), ("fail", "z skipped")] {
+        let mut stage = Stage::of(&format!(
+            r#"{{"id":"a","tool":"t","for_each":{{"in":[1,2],"width":2}},"on_error":"{on_error}"}},
+               {{"id":"z","tool":"t","arguments":{{"x":{{"$from":"a"}}}}}}"#
+        ));
+        stage.fails("a", Happened::Failed);
+        stage.fails("a", Happened::Unknown);
+        assert_eq!(stage.stand(), format!("a unknown, {after}"));
+    }
+    let mut stage = Stage::of(r#"{"id":"a","tool":"t","for_each":[1],"on_error":"continue"}"#);
+    stage.fails("a", Happened::Failed);
+    assert_eq!(stage.stand(), "a done", "what has become of it is known");
+}
+
+#[test]
+fn the_time_between_an_end_and_another_beginning_is_not_the_time_of_a_run() {
+    let mut stage =
+        Stage::of(r#"{"id":"a","tool":"t"},{"id":"b","tool":"t","arguments":{"x":{"$from":"a"}}}"#);
+    stage.advance(30);
+    stage.says("a", "1");
+    stage.advance(10);
+    stage.fails("b", Happened::Failed);
+    assert_eq!((stage.run.status(), stage.wall_ms()), (Status::Failed, 40));
+    stage.now = stage.now.after(Duration::from_mins(1));
+    assert_eq!(stage.wall_ms(), 40);
+    stage.run = stage.run.again(stage.now, &Limits::default()).expect("it has ended");
+    stage.start();
+    stage.advance(5);
+    stage.says("b", "2");
+    assert_eq!((stage.run.status(), stage.wall_ms()), (Status::Done, 45));
+    // Another life knows of the first time only when its last call ended that is done.
+    let (plan, life) = (Arc::clone(stage.run.plan()), stage.run.life());
+    let (unit, since, at) = (Unit { step: 0, element: 0 }, Timestamp(1_000), Timestamp(1_030));
+    let mark = Mark { unit, tries: 1, since, at, became: Became::Answered(Bytes::from_static(b"{}")) };
+    stage.run = Run::restore(plan, life, [mark].into(), stage.now, &Limits::default());
+    assert_eq!(stage.wall_ms(), 35);
+}
+
+#[test]
+fn a_run_of_which_all_is_done_has_nothing_to_begin_once_more() {
+    let skipped = r#"{"id":"b","tool":"t","when":{"equals":[1,2]}},{"id":"c","tool":"t","for_each":[]}"#;
+    let mut stage = Stage::of(&format!(r#"{{"id":"a","tool":"t"}},{skipped}"#));
+    assert!(!stage.run.is_done_whole(), "it goes on");
+    stage.says("a", "1");
+    assert!(stage.run.is_done_whole());
+    for on_error in ["continue", "skip"] {
+        let mut stage = Stage::of(&format!(r#"{{"id":"a","tool":"t","on_error":"{on_error}"}}"#));
+        stage.fails("a", Happened::Failed);
+        assert_eq!(stage.run.status(), Status::Done);
+        assert!(!stage.run.is_done_whole(), "{on_error}: that has failed");
+    }
+}
+
+#[test]
+fn places_of_the_output_that_lead_to_nothing_are_named() {
+    let mut stage = Stage::within(
+        r#"{"steps":[{"id":"a","tool":"t"},{"id":"b","tool":"t","when":{"equals":[1,2]}}],"output":[{"$from":"a","path":"/v"},{"$from":"a","path":"/w"},{"$from":"b","path":"/v"},{"$from":"a","path":"/w","default":0}]}"#,
+        &Limits::default(),
+    );
+    stage.says("a", r#"{"v":1}"#);
+    let (output, gaps) = stage.run.output_and_gaps().unwrap();
+    assert_eq!(&*output, b"[1,null,null,0]");
+    assert_eq!(gaps, [r#"step a has nothing at "/w""#]);
+}
+
+#[test]
+fn a_preview_shows_how_a_value_begins() {
+    let mut stage =
+        Stage::of(r#"{"id":"a","tool":"t"},{"id":"b","tool":"t","for_each":[1,2]},{"id":"c","tool":"t"}"#);
+    stage.says("a", &format!("\"{}\"", "\u{e9}".repeat(100)));
+    stage.says("b", "7");
+    assert_eq!(stage.preview(0), Some(format!("\"{}\u{2026}", "\u{e9}".repeat(79))));
+    assert_eq!(stage.preview(1).as_deref(), Some("7"));
+    assert_eq!(stage.preview(2), None);
+    stage.says("b", "8");
+    assert_eq!(stage.preview(1).as_deref(), Some("7\u{2026}"));
+}
