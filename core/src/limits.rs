@@ -217,6 +217,9 @@ pub struct Limits {
     pub remote_in_flight: usize,
     /// How long a remote server may take over a message that wants no answer.
     pub remote_notice: Duration,
+    /// How long the first requests to a remote server of the 2025 revisions wait for the stream of its news: what it says there
+    /// before that is lost.
+    pub remote_news: Duration,
     /// How many times in a row a broken stream of a remote server is asked for again.
     pub remote_resumes: u32,
     /// The first pause before that, when the server asks for none; doubled each time.

@@ -1,12 +1,15 @@
 //! The requests of one link that are under way.
 //!
 //! Requests run side by side. Notifications go one after the other, replies whenever they come. What follows
-//! `notifications/initialized` waits until the server took it.
+//! `notifications/initialized` waits until the server took it, and has opened the stream of its news: most servers say there
+//! what they ask of their clients, and forget what nobody was there for.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::time::timeout;
 
 use crate::exchange::{self, Ending};
 use crate::follow;
@@ -26,7 +29,7 @@ pub(crate) struct Desk {
     waiting: VecDeque<(Request, Message)>,
     notes: VecDeque<Message>,
     note_is_out: bool,
-    /// `notifications/initialized` is out.
+    /// `notifications/initialized` is out, or the stream of the server's news is asked for.
     gate_is_shut: bool,
 }
 
@@ -39,7 +42,10 @@ struct Flight {
 
 /// What a task was for.
 enum Role {
-    Gate,
+    /// `notifications/initialized`.
+    Hello,
+    /// The wait for the stream of the server's news.
+    Threshold,
     /// A notification; the request that it cancels ends with it.
     Note {
         cancels: Option<String>,
@@ -88,7 +94,7 @@ impl Desk {
         match message.kind.clone() {
             Kind::Initialized => {
                 self.gate_is_shut = true;
-                self.tell(Role::Gate, message);
+                self.tell(Role::Hello, message);
             }
             Kind::Cancel(id) => self.cancel(&id, message),
             Kind::Note => self.note(message),
@@ -178,7 +184,8 @@ impl Desk {
     fn on_joined(&mut self, joined: Result<(Id, Ending), JoinError>) -> Ending {
         let (task, ending) = joined.unwrap_or_else(|error| (error.id(), Ending::Done));
         match self.roles.remove(&task) {
-            Some(Role::Gate) => self.open_gate(),
+            Some(Role::Hello) => self.follow(),
+            Some(Role::Threshold) => self.gate_is_shut = false,
             Some(Role::Note { cancels }) => self.on_noted(cancels),
             Some(Role::Request(id)) => {
                 self.requests.remove(&id);
@@ -191,13 +198,19 @@ impl Desk {
         ending
     }
 
-    /// The session has begun: its own stream may be asked for, and the rest may go out.
-    fn open_gate(&mut self) {
-        self.gate_is_shut = false;
-        if !self.wires.one_stream {
-            let wires = Arc::clone(&self.wires);
-            self.start(Role::Stream, async move { follow::session(&wires).await });
+    /// The session has begun: its own stream may be asked for, and then the rest may go out.
+    fn follow(&mut self) {
+        if self.wires.one_stream {
+            self.gate_is_shut = false;
+            return;
         }
+        let (wires, patience) = (Arc::clone(&self.wires), self.wires.outlet.limits.remote_news);
+        let (answered, known) = oneshot::channel();
+        self.start(Role::Stream, async move { follow::session(&wires, answered).await });
+        self.start(Role::Threshold, async move {
+            let _late = timeout(patience, known).await;
+            Ending::Done
+        });
     }
 
     /// The server knows that a request is cancelled, so nothing of it is waited for.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use hyper::body::Incoming;
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::client::Unanswered;
@@ -124,12 +125,15 @@ pub(crate) async fn all(wires: &Wires, body: Incoming) -> Ending {
 }
 
 /// Keeps the session's own stream open, as long as the server has one. That it is not found means that the session is
-/// gone, but for one that never was there: a server may say so for 405.
-pub(crate) async fn session(wires: &Wires) -> Ending {
+/// gone, but for one that never was there: a server may say so for 405. `answered` ends when it is known for the first time
+/// whether there is one.
+pub(crate) async fn session(wires: &Wires, answered: oneshot::Sender<()>) -> Ending {
     let (mut place, mut pause) = (Place::default(), Pause::new(&wires.outlet.limits));
-    let mut was_there = false;
+    let (mut was_there, mut answered) = (false, Some(answered));
     loop {
-        match wires.get(place.cursor.as_deref()).await {
+        let got = wires.get(place.cursor.as_deref()).await;
+        drop(answered.take());
+        match got {
             Err(_unreached) => {}
             Ok(response) => match response.status() {
                 StatusCode::OK if media(&response) == Media::Events => {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use orch_core::Limits;
 use orch_core::ports::upstream::CloseReason;
 use serde_json::json;
 
@@ -70,6 +71,32 @@ fn what_follows_initialized_waits_until_the_server_took_it() {
     }
     for _ in 1..5 {
         assert_eq!(link.message()["result"]["ready"], true);
+    }
+}
+
+#[test]
+fn the_first_requests_wait_for_the_stream_of_the_servers_news_but_not_for_ever() {
+    let stage = Stage::within(Limits { remote_news: Duration::from_millis(300), ..Limits::default() });
+    for hangs in [false, true] {
+        let there = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&there);
+        let server =
+            Server::start(stage.runtime.handle(), move |seen| match (&*seen.verb, &*seen.method()) {
+                ("GET", _) if hangs => Reply::Hang,
+                ("GET", _) => {
+                    std::thread::sleep(Duration::from_millis(100));
+                    flag.store(true, Ordering::SeqCst);
+                    Reply::events([crate::server::Step::Hold])
+                }
+                (_, "tools/list") => {
+                    Reply::json(200, &seen.result(json!({ "there": flag.load(Ordering::SeqCst) })))
+                }
+                _ => plain(seen),
+            });
+        let mut link = stage.open(&launch(&server.url("/mcp")));
+        link.shake_hands();
+        link.send(&request(1, "tools/list", json!({})));
+        assert_eq!(link.message()["result"]["there"], !hangs);
     }
 }
 
