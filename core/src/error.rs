@@ -154,8 +154,8 @@ pub enum Rejection {
     /// An `Expect` that nobody here knows.
     #[error("Expect may be 100-continue and nothing else")]
     Expectation,
-    /// A body that did not arrive in time.
-    #[error("the request body did not arrive in time")]
+    /// A head or a body that did not arrive in time.
+    #[error("the request did not arrive in time")]
     TooSlow,
     /// A body that is not `application/json`.
     #[error("Content-Type must be application/json")]
@@ -310,6 +310,15 @@ pub struct Exceeded {
     pub value: u64,
     /// What the caller can do.
     pub hint: &'static str,
+}
+
+impl Exceeded {
+    /// An answer of a server over [`Limits::message_bytes`](crate::Limits::message_bytes), which is `limit`.
+    pub fn by_answer(limit: usize) -> Self {
+        let value = u64::try_from(limit).unwrap_or(u64::MAX);
+        let hint = "the server's answer is longer and was dropped; ask it for less at a time";
+        Self { limit: Limit::MessageBytes, value, hint }
+    }
 }
 
 /// The store did not take a change that the answer depends on. What was to be made does not exist.

@@ -31,7 +31,7 @@ pub(crate) async fn read(mut body: Incoming, limits: &Limits, pacer: &Pacer) -> 
 /// The next bytes of the body; `None` at its end.
 async fn next(body: &mut Incoming, pacer: &Pacer) -> Result<Option<Bytes>, Rejection> {
     poll_fn(|cx| {
-        if pacer.body_is_late() {
+        if pacer.is_late() {
             return Poll::Ready(Err(Rejection::TooSlow));
         }
         Poll::Ready(match ready!(Pin::new(&mut *body).poll_frame(cx)) {

@@ -114,8 +114,8 @@ pub(crate) async fn serve<G: Gateway + ?Sized>(
                 return Poll::Ready(Ok(End::Listens));
             }
             match ready!(poll_lapse(timer.as_mut(), &pacer, &limits, cx)) {
-                Lapse::Body => pacer.body_lapsed(),
                 Lapse::Close => return Poll::Ready(Ok(End::Over)),
+                Lapse::Late => pacer.lapsed(),
                 Lapse::Reset => return Poll::Ready(Ok(End::Reset)),
             }
         }

@@ -5,7 +5,7 @@
 
 use bytes::BytesMut;
 use http::Request;
-use orch_core::Fault;
+use orch_core::{Fault, Rejection};
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -184,6 +184,11 @@ impl AsyncRead for Guarded {
                 return Poll::Ready(Ok(()));
             }
             match self.end {
+                // A head has its time also when nothing more of it comes.
+                End::Open if self.pacer.is_late() && !self.held.is_empty() => {
+                    self.heed(Some(Flaw::Head(Rejection::TooSlow.into())));
+                    continue;
+                }
                 End::Open => {}
                 // The connection is closed when the refusal is written; its client's half is read then.
                 End::Refused => return Poll::Pending,

@@ -23,7 +23,7 @@ enum Phase {
     Busy,
     /// Bytes of a body.
     Body { since: Instant, heard: Instant, bytes: u64 },
-    /// The body took too long; its reader is to be told.
+    /// The head or the body took too long; its reader is to be told.
     Late,
     /// Between two requests.
     Idle { since: Instant },
@@ -36,10 +36,10 @@ enum Phase {
 pub(crate) enum Lapse {
     /// Close the connection.
     Close,
+    /// Tell the reader of the head or of the body.
+    Late,
     /// Reset the connection: its client does not read.
     Reset,
-    /// Tell the reader of the body.
-    Body,
 }
 
 #[derive(Debug)]
@@ -56,12 +56,13 @@ struct Pace {
 impl Pace {
     fn deadline(&self, limits: &Limits) -> Option<(Instant, Lapse)> {
         let phase = match self.phase {
-            Phase::Silent { since } | Phase::Head { since } => Some((since + limits.head, Lapse::Close)),
+            Phase::Silent { since } => Some((since + limits.head, Lapse::Close)),
+            Phase::Head { since } => Some((since + limits.head, Lapse::Late)),
             Phase::Body { since, heard, bytes } => {
                 // So much was sent that the client is ahead of the least rate until then.
                 let worth = Duration::from_secs(bytes.checked_div(limits.body_rate).unwrap_or(u64::MAX >> 1));
                 let slow = limits.body_rate_after.saturating_add(worth).min(limits.body_total);
-                Some(((since + slow).min(heard + limits.body_idle), Lapse::Body))
+                Some(((since + slow).min(heard + limits.body_idle), Lapse::Late))
             }
             Phase::Idle { since } => Some((since + limits.keep_alive, Lapse::Close)),
             Phase::Lingering { since } => Some((since + LINGER, Lapse::Close)),
@@ -139,12 +140,12 @@ impl Pacer {
         pace.whole = true;
     }
 
-    /// The body's deadline has passed.
-    pub(crate) fn body_lapsed(&self) {
+    /// The deadline of the head or of the body has passed.
+    pub(crate) fn lapsed(&self) {
         self.lock().phase = Phase::Late;
     }
 
-    pub(crate) fn body_is_late(&self) -> bool {
+    pub(crate) fn is_late(&self) -> bool {
         self.lock().phase == Phase::Late
     }
 
@@ -230,35 +231,35 @@ mod tests {
 
     #[test]
     fn a_head_has_its_time_from_its_first_byte_however_it_trickles() {
-        check(&[(4, read), (9, read)], Some((14, Lapse::Close)));
+        check(&[(4, read), (9, read)], Some((14, Lapse::Late)));
     }
 
     #[test]
     fn the_next_head_has_its_own_time() {
         check(&[(1, read), (2, idle)], Some((77, Lapse::Close)));
-        check(&[(1, read), (2, idle), (50, read)], Some((60, Lapse::Close)));
+        check(&[(1, read), (2, idle), (50, read)], Some((60, Lapse::Late)));
     }
 
     #[test]
     fn a_head_that_began_before_the_last_answer_has_its_time_from_there() {
         let begun: Step = |pace, now| pace.read(now, 1, true);
-        check(&[(1, read), (2, begun), (3, idle)], Some((13, Lapse::Close)));
+        check(&[(1, read), (2, begun), (3, idle)], Some((13, Lapse::Late)));
         check(&[(1, read), (2, begun), (3, read), (4, idle)], Some((79, Lapse::Close)));
     }
 
     #[test]
     fn a_body_may_pause_but_not_trickle_for_ever() {
-        check(&[(0, body), (0, read), (1, read)], Some((21, Lapse::Body)));
-        check(&[(0, body), (9, read), (19, read), (29, read), (39, read)], Some((50, Lapse::Body)));
+        check(&[(0, body), (0, read), (1, read)], Some((21, Lapse::Late)));
+        check(&[(0, body), (9, read), (19, read), (29, read), (39, read)], Some((50, Lapse::Late)));
         let ten: Vec<(u64, Step)> = (0..10).map(|second| (second * 5, read as Step)).collect();
-        check(&[&[(0, body as Step)], ten.as_slice()].concat(), Some((60, Lapse::Body)));
+        check(&[&[(0, body as Step)], ten.as_slice()].concat(), Some((60, Lapse::Late)));
     }
 
     #[test]
     fn a_body_has_ten_seconds_and_then_as_many_as_it_has_kibibytes() {
-        check(&[(0, body)], Some((10, Lapse::Body)));
-        check(&[(0, body), (9, |pace, now| pace.read(now, 3 * 1024, false))], Some((13, Lapse::Body)));
-        check(&[(0, body), (9, |pace, now| pace.read(now, 1, false))], Some((10, Lapse::Body)));
+        check(&[(0, body)], Some((10, Lapse::Late)));
+        check(&[(0, body), (9, |pace, now| pace.read(now, 3 * 1024, false))], Some((13, Lapse::Late)));
+        check(&[(0, body), (9, |pace, now| pace.read(now, 1, false))], Some((10, Lapse::Late)));
     }
 
     #[test]

@@ -193,7 +193,9 @@ pub(crate) fn describe(method: &Method, exchange: Exchange) -> Response<Body> {
 /// Whether a fault is one of the head, or of how the body is framed.
 fn ends_the_connection(fault: &Fault) -> bool {
     match fault {
-        Fault::Rejected(rejection) => matches!(rejection, Rejection::Expectation | Rejection::Malformed(_)),
+        Fault::Rejected(rejection) => {
+            matches!(rejection, Rejection::Expectation | Rejection::Malformed(_) | Rejection::TooSlow)
+        }
         Fault::Exceeded(exceeded) => matches!(exceeded.limit, Limit::HeadBytes | Limit::HeaderFields),
         Fault::Bug(_) | Fault::Denied(_) | Fault::Unstored(_) | Fault::Upstream(_) => false,
     }

@@ -23,13 +23,13 @@ async fn a_connection_that_sends_nothing_is_closed() {
 }
 
 #[tokio::test]
-async fn half_a_head_is_closed() {
+async fn half_a_head_is_told_so_and_closed() {
     let hub = Hub::echo(quick()).await;
     let mut client = hub.connect().await;
     let start = Instant::now();
-    client.send("POST /mcp HTTP/1.1\r\nhost: loc").await;
-    assert!(client.closed().await);
+    client.exchange("POST /mcp HTTP/1.1\r\nhost: loc").await.assert_refusal(408);
     assert!(start.elapsed() >= ms(250));
+    assert!(client.closed().await);
 }
 
 #[tokio::test]
@@ -66,11 +66,11 @@ async fn an_idle_connection_is_closed_after_its_time() {
 }
 
 #[tokio::test]
-async fn half_of_a_second_head_is_closed_sooner_than_an_idle_connection() {
+async fn half_of_a_second_head_is_told_so_sooner_than_an_idle_connection_is_closed() {
     let hub = Hub::echo(Limits { keep_alive: Duration::from_hours(1), ..quick() }).await;
     let mut client = hub.connect().await;
     assert_eq!(client.exchange(hub.post("{}")).await.status, 200);
-    client.send("POST /mcp HT").await;
+    client.exchange("POST /mcp HT").await.assert_refusal(408);
     assert!(client.closed().await);
 }
 
