@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::exchange::Outgoing;
+use crate::stop;
 
 const ANTHROPIC: &str = "https://api.anthropic.com";
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -58,5 +59,5 @@ pub(crate) fn read(body: &[u8]) -> Option<Written> {
     let Message { content, stop_reason, usage } = serde_json::from_slice(body).ok()?;
     let text = content.into_iter().filter_map(|block| block.text).collect();
     let usage = Usage { input: usage.input_tokens, output: usage.output_tokens };
-    Some(Written { text, usage, cut: stop_reason.as_deref() == Some("max_tokens") })
+    Some(stop::written(text, usage, stop_reason.as_deref()))
 }

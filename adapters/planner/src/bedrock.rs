@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::exchange::Outgoing;
 use crate::fault::fault;
 use crate::sigv4::{Key, Moment, Signed, encoded};
+use crate::stop;
 
 const DATE: &str = "x-amz-date";
 const TOKEN: &str = "x-amz-security-token";
@@ -98,5 +99,5 @@ pub(crate) fn read(body: &[u8]) -> Option<Written> {
     let Response { output, stop_reason, usage } = serde_json::from_slice(body).ok()?;
     let text = output.message.content.into_iter().filter_map(|block| block.text).collect();
     let usage = Usage { input: usage.input_tokens, output: usage.output_tokens };
-    Some(Written { text, usage, cut: stop_reason.as_deref() == Some("max_tokens") })
+    Some(stop::written(text, usage, stop_reason.as_deref()))
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::exchange::Outgoing;
+use crate::stop;
 
 const OPENAI: &str = "https://api.openai.com/v1";
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
@@ -104,9 +105,9 @@ pub(crate) fn read(body: &[u8]) -> Option<Written> {
     let Choice { message, finish_reason } = choices.into_iter().next()?;
     let text = message.content.map(Content::text).filter(|text| !text.is_empty());
     // A model that refuses makes no plan: that is said in the way of those that cannot make one.
-    let refusal = || message.refusal.map(|words| json!({ "impossible": words }).to_string());
+    let refusal = || message.refusal.map(|words| stop::impossible(&words));
     let text = text.or_else(refusal).unwrap_or_default();
     let Tokens { prompt_tokens, completion_tokens } = usage.unwrap_or_default();
     let usage = Usage { input: prompt_tokens, output: completion_tokens };
-    Some(Written { text, usage, cut: finish_reason.as_deref() == Some("length") })
+    Some(stop::written(text, usage, finish_reason.as_deref()))
 }

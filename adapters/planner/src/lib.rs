@@ -18,6 +18,7 @@ mod chat;
 mod exchange;
 mod fault;
 mod sigv4;
+mod stop;
 
 use exchange::{Client, Outgoing};
 use fault::fault;

@@ -157,3 +157,16 @@ async fn an_answer_that_was_cut_off_says_so() {
     let peer = Peer::acting([say(200, &CHAT.replace(r#""stop""#, r#""length""#))]).await;
     assert!(ask(question(openai(peer.url))).await.unwrap().cut);
 }
+
+#[tokio::test]
+async fn a_model_that_was_stopped_for_what_it_said_makes_no_plan_and_the_reason_is_told() {
+    let anthropic = |url| Provider::Anthropic { url: Some(url), key: secret("k") };
+    let openai = |url| Provider::OpenAi { url: Some(url), key: None };
+    let peer = Peer::acting([say(200, &ANTHROPIC.replace("end_turn", "refusal"))]).await;
+    let said = ask(question(anthropic(peer.url))).await.unwrap();
+    assert_eq!(said.text, r#"{"impossible":"the model was stopped (refusal): {\"steps\":[]}"}"#);
+    let filtered = CHAT.replace(r#""stop""#, r#""content_filter""#).replace(r#""{\"steps\":[]}""#, "null");
+    let peer = Peer::acting([say(200, &filtered)]).await;
+    let said = ask(question(openai(peer.url))).await.unwrap();
+    assert_eq!(said.text, r#"{"impossible":"the model was stopped (content_filter)"}"#);
+}
