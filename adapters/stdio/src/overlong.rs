@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use orch_core::rpc::answered_id;
-use orch_core::{Exceeded, Fault, Limit};
+use orch_core::{Exceeded, Fault};
 
 /// The most that is kept of each end of such a line, in bytes: many times the length of what stands before and after
 /// a result.
@@ -23,8 +23,6 @@ impl Overlong {
     /// The message to go on with in place of the line: an error for the request that it answers, if that can be told.
     pub(crate) fn instead(&self, limit: usize) -> Option<Bytes> {
         let id = answered_id(&self.beginning, &self.end)?;
-        let value = u64::try_from(limit).unwrap_or(u64::MAX);
-        let hint = "the server's answer is longer and was dropped; ask it for less at a time";
-        Some(Fault::from(Exceeded { limit: Limit::MessageBytes, value, hint }).frame(Some(id)).into())
+        Some(Fault::from(Exceeded::by_answer(limit)).frame(Some(id)).into())
     }
 }

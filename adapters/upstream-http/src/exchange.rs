@@ -25,7 +25,7 @@ pub(crate) enum Ending {
     Done,
     /// The link's one stream has ended: words for people.
     Lost(String),
-    /// A message was over the bound.
+    /// A message of the link's own stream was over the bound.
     TooLong,
 }
 
@@ -71,15 +71,21 @@ pub(crate) async fn tell(wires: Arc<Wires>, message: Message) -> Ending {
         if !status.is_success() {
             return Err(words(wires.to(), &response));
         }
-        match media(&response) {
+        let cut = match media(&response) {
             _ if wires.one_stream => return Ok(frames::pass_over(response.into_body()).await),
             Media::Json => match frames::whole(response.into_body(), wires.limit).await {
-                Ok(body) => wires.outlet.received(None, frames::messages(&body, &wires.outlet.limits)).await,
-                Err(Cut::TooLong) => return Ok(Ending::TooLong),
-                Err(Cut::Broken | Cut::Ended) => {}
+                Ok(body) => {
+                    wires.outlet.received(None, frames::messages(&body, &wires.outlet.limits)).await;
+                    Cut::Ended
+                }
+                Err(cut) => cut,
             },
-            Media::Events => return Ok(follow::all(&wires, response.into_body()).await),
+            Media::Events => follow::all(&wires, response.into_body()).await,
             Media::None | Media::Other => return Ok(frames::pass_over(response.into_body()).await),
+        };
+        if cut == Cut::TooLong {
+            let line = format!("{} answered a notification with more than limit message_bytes", wires.to());
+            wires.outlet.logged(line);
         }
         Ok(Ending::Done)
     };
@@ -106,7 +112,10 @@ async fn on_json(wires: &Wires, request: &Request, body: Incoming) -> Ending {
             }
             format!("{} answered without the answer", wires.to())
         }
-        Err(Cut::TooLong) => return Ending::TooLong,
+        Err(Cut::TooLong) => {
+            wires.outlet.overlong(&request.id, wires.limit);
+            return Ending::Done;
+        }
         Err(Cut::Broken | Cut::Ended) => format!("{} closed the connection in its answer", wires.to()),
     };
     wires.outlet.unanswered(&request.id, Unanswered::Unknown(lost));
@@ -154,7 +163,7 @@ async fn on_refusal(
     // A refusal of credentials tells nothing of MCP, whatever stands in its body.
     let speaks = !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) && kind == Media::Json;
     // Many servers say this instead of 404.
-    let is_bad = in_session && status == StatusCode::BAD_REQUEST;
+    let is_bad = in_session && status == StatusCode::BAD_REQUEST && kind != Media::Events;
     let body =
         if speaks || is_bad { frames::whole(response.into_body(), wires.limit).await.ok() } else { None };
     let is_gone = is_gone || is_bad && body.as_ref().is_some_and(|body| names_session(body));

@@ -21,7 +21,10 @@ pub(crate) async fn answer(wires: &Wires, request: &Request, mut events: Events)
     loop {
         let cut = match read_on(wires, request, &mut events, &mut place).await {
             Ok(()) => return linger(wires, request, events).await,
-            Err(Cut::TooLong) => return Ending::TooLong,
+            Err(Cut::TooLong) => {
+                wires.outlet.overlong(&request.id, wires.limit);
+                return Ending::Done;
+            }
             Err(cut) => cut,
         };
         let again = match &place.cursor {
@@ -84,8 +87,7 @@ async fn linger(wires: &Wires, request: &Request, mut events: Events) -> Ending 
                         .received(Some(&request.id), frames::of_events(&batch, &wires.outlet.limits))
                         .await;
                 }
-                Err(Cut::TooLong) => return Ending::TooLong,
-                Err(Cut::Broken | Cut::Ended) => return Ending::Done,
+                Err(Cut::Broken | Cut::Ended | Cut::TooLong) => return Ending::Done,
             }
         }
     };
@@ -110,16 +112,15 @@ async fn resume(wires: &Wires, cursor: &str, retry: Option<Duration>) -> Option<
     None
 }
 
-/// Hands on everything of a stream that answers no request.
-pub(crate) async fn all(wires: &Wires, body: Incoming) -> Ending {
+/// Hands on everything of a stream that answers no request. Returns why it ended.
+pub(crate) async fn all(wires: &Wires, body: Incoming) -> Cut {
     let mut events = Events::new(body, wires.limit);
     loop {
         match events.next().await {
             Ok(batch) => {
                 wires.outlet.received(None, frames::of_events(&batch, &wires.outlet.limits)).await;
             }
-            Err(Cut::TooLong) => return Ending::TooLong,
-            Err(Cut::Broken | Cut::Ended) => return Ending::Done,
+            Err(cut) => return cut,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use orch_core::ports::upstream::LinkSink;
-use orch_core::{Fault, Limits, UpstreamFault};
+use orch_core::{Exceeded, Fault, Limits, UpstreamFault};
 use tokio::time::sleep;
 
 use crate::client::Unanswered;
@@ -51,6 +51,11 @@ impl Outlet {
         self.fail(id, fault);
     }
 
+    /// What the server says on the stream of a request is over the bound of a message.
+    pub(crate) fn overlong(&self, id: &str, limit: usize) {
+        self.fail(id, Exceeded::by_answer(limit));
+    }
+
     /// A request was not sent before the link ended.
     pub(crate) fn unsent(&self, id: &str, cause: &str) {
         self.fail(id, UpstreamFault::NotSent { server: self.server(), cause: cause.to_owned() });
@@ -81,8 +86,8 @@ impl Outlet {
         self.fail(id, UpstreamFault::LoginRequired { server: self.server(), cause });
     }
 
-    fn fail(&self, id: &str, fault: UpstreamFault) {
-        let _nothing_was_read = self.sink.received(Some(id), vec![Fault::from(fault).frame(Some(id)).into()]);
+    fn fail(&self, id: &str, fault: impl Into<Fault>) {
+        let _nothing_was_read = self.sink.received(Some(id), vec![fault.into().frame(Some(id)).into()]);
     }
 
     fn server(&self) -> String {

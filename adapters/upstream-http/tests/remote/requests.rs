@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use orch_core::ports::upstream::CloseReason;
 use orch_core::record::RemoteKind;
 use serde_json::json;
 
@@ -200,12 +199,15 @@ fn large_messages_go_both_ways() {
 }
 
 #[test]
-fn a_message_over_the_bound_ends_the_link_after_the_ones_before_it() {
+fn an_answer_over_the_bound_is_an_error_that_names_it_and_the_link_goes_on() {
     for json in [true, false] {
         let stage = Stage::new();
         let server = Server::start(stage.runtime.handle(), move |seen| {
             let long = seen.result(json!({ "text": "x".repeat(2_000_000) }));
             let first = note("notifications/message", json!({}));
+            if seen.json()["method"] == "tools/list" {
+                return plain(seen);
+            }
             if json { Reply::json(200, &long) } else { Reply::events([event(&first), event(&long)]) }
         });
         let mut link = stage.open(&launch(&server.url("/mcp")));
@@ -213,6 +215,12 @@ fn a_message_over_the_bound_ends_the_link_after_the_ones_before_it() {
         if !json {
             assert_eq!(link.message()["method"], "notifications/message");
         }
-        assert_eq!(link.end(), CloseReason::MessageTooLong);
+        let (code, _, data) = link.error(1);
+        assert_eq!(
+            (code, &data["limit"], &data["value"]),
+            (-31_004, &json!("message_bytes"), &json!(1 << 20))
+        );
+        link.send(&request(2, "tools/list", json!({})));
+        assert_eq!(link.message()["id"], 2);
     }
 }
