@@ -165,10 +165,9 @@ pub struct Limits {
     pub kept_answer_age: Duration,
     /// How long `tasks/result` may take when nothing is heard of it: it is answered when its task ends.
     pub task_result: Duration,
-    /// Bytes of what is remembered of the tasks that sessions of a project have begun at servers (2025-11-25); the oldest
-    /// makes room.
+    /// Bytes of what is remembered of the tasks that clients of a project have begun at servers; the oldest makes room.
     pub begun_task_bytes: usize,
-    /// How long such a task is remembered, if its `ttl` is not shorter.
+    /// How long such a task is remembered, if its `ttl` is not shorter, and waited for while something is heard of it.
     pub begun_task_age: Duration,
     /// Streams of clients that one server tells of tasks.
     pub task_streams: usize,

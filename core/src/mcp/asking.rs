@@ -69,11 +69,6 @@ impl Asking {
     /// Everything that can be asked.
     pub const ALL: [Self; 5] = [Self::Roots, Self::Sampling, Self::SamplingTools, Self::Form, Self::Url];
 
-    /// Whether it is asked by a request of this name.
-    pub fn is(self, method: &str) -> bool {
-        TABLE.iter().any(|(asking, name, ..)| *asking == self && *name == method)
-    }
-
     /// Whether the name is that of a request to clients.
     pub fn is_named(method: &str) -> bool {
         TABLE.iter().any(|(_, name, ..)| *name == method)

@@ -57,8 +57,11 @@ fn elements(array: &[u8]) -> Option<Vec<&[u8]>> {
     while skip_space(rest) != b"]" {
         let (element, after) = split_value(skip_space(rest)).filter(|(element, _)| !element.is_empty())?;
         elements.push(element);
-        let after = skip_space(after);
-        rest = after.strip_prefix(b",").unwrap_or(after);
+        rest = match skip_space(after).split_first()? {
+            (b',', after) if skip_space(after) != b"]" => after,
+            (b']', b"") => return Some(elements),
+            _ => return None,
+        };
     }
     Some(elements)
 }

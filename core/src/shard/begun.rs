@@ -1,21 +1,25 @@
-//! Tasks that sessions have begun at servers of the 2025 eras (2025-11-25, tasks): which process has each, and whom it concerns.
+//! Tasks that clients have begun at servers (2025-11-25, tasks; 2026-07-28, extension for tasks): which process has each, and whom
+//! it concerns.
 //!
-//! What is asked about a task goes to the process that began it, also when its session has got another one meanwhile. Its
-//! progress, which comes under the token of the call for as long as it goes on, its status, and what is asked because of it
-//! concern the session that began it and nobody else.
+//! What is asked about a task goes to the process that began it, also when its session has got another one meanwhile; to other
+//! keys it does not exist. In 2025-11-25 its progress, which comes under the token of the call for as long as it goes on, its
+//! status, and what is asked because of it concern the session that began it and nobody else.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::time::Duration;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::forward::patience;
 use super::session::Session;
 use super::{Cx, Shard};
-use crate::mcp::{Method, Revision, TaskMethod, is_of_tasks, related_task, waits_for_task};
-use crate::rpc::{Envelope, Field, write};
+use crate::mcp::{Method, Revision, TaskMethod, is_of_tasks, waits_for_task};
+use crate::rpc::{Envelope, Field, Members, Sender, write};
 use crate::upstream::{Caller, Owner, Request, Seat, Upstream};
-use crate::{CallId, ExchangeId, KeyId, Limits, LinkId, ServerId, SessionId, Timestamp};
+use crate::{CallId, ExchangeId, KeyId, Limits, LinkId, ServerId, SessionId, Timestamp, UpstreamFault};
 
 /// What a task takes beside its names.
 const OVERHEAD: usize = 256;
@@ -27,7 +31,8 @@ pub(super) struct Task {
     seat: Seat,
     /// Over which it began: another one of this seat leads to another process.
     link: LinkId,
-    session: SessionId,
+    /// In the stateless era there is none.
+    session: Option<SessionId>,
     key: KeyId,
     /// Raw JSON of the token that its client chose.
     progress: Option<Box<str>>,
@@ -76,12 +81,25 @@ impl Begun {
         own().find(|(_, task)| task.ended).or_else(|| own().next()).map(|(call, _)| *call)
     }
 
-    fn find(&self, server: ServerId, id: &str) -> Option<&Task> {
-        self.tasks.values().rev().find(|task| task.seat.server == server && *task.id == *id)
+    /// The tasks of this name at a server, the newest first: each of its processes may give it to one.
+    fn named(&self, server: ServerId, id: &str) -> impl Iterator<Item = &Task> {
+        self.tasks.values().rev().filter(move |task| task.seat.server == server && *task.id == *id)
     }
 
-    fn find_mut(&mut self, server: ServerId, id: &str) -> Option<&mut Task> {
-        self.tasks.values_mut().rev().find(|task| task.seat.server == server && *task.id == *id)
+    fn at(&self, seat: &Seat, id: &str) -> Option<&Task> {
+        self.named(seat.server, id).find(|task| task.seat == *seat)
+    }
+
+    fn at_mut(&mut self, seat: &Seat, id: &str) -> Option<&mut Task> {
+        self.tasks.values_mut().rev().find(|task| task.seat == *seat && *task.id == *id)
+    }
+
+    /// A server says how a task stands.
+    pub(super) fn hear(&mut self, seat: &Seat, said: Option<&[u8]>) {
+        let Some(said) = Said::read(said).filter(Said::has_ended) else { return };
+        if let Some(task) = self.at_mut(seat, &said.task_id) {
+            task.ended = true;
+        }
     }
 
     /// Whether a task that has not ended is at the process of a link.
@@ -100,12 +118,14 @@ impl Begun {
 #[serde(rename_all = "camelCase")]
 struct Said<'a> {
     #[serde(borrow)]
-    task_id: alloc::borrow::Cow<'a, str>,
+    task_id: Cow<'a, str>,
     #[serde(borrow)]
-    status: alloc::borrow::Cow<'a, str>,
-    /// In milliseconds.
+    status: Cow<'a, str>,
+    /// In milliseconds: 2025-11-25, and 2026-07-28.
     #[serde(default)]
     ttl: Option<f64>,
+    #[serde(default)]
+    ttl_ms: Option<f64>,
 }
 
 impl<'a> Said<'a> {
@@ -118,9 +138,19 @@ impl<'a> Said<'a> {
     }
 
     fn lives(&self, limits: &Limits) -> Duration {
-        let own = self.ttl.and_then(|ms| Duration::try_from_secs_f64(ms / 1_000.0).ok());
+        let own = self.ttl.or(self.ttl_ms).and_then(|ms| Duration::try_from_secs_f64(ms / 1_000.0).ok());
         own.map_or(limits.begun_task_age, |own| own.min(limits.begun_task_age))
     }
+}
+
+/// Whether a request is for the tasks that a server has.
+pub(super) fn lists_tasks(request: &Request) -> bool {
+    request.method == Method::Tasks(TaskMethod::List).name()
+}
+
+/// Whether a result says that a task has begun (2026-07-28, extension for tasks).
+fn is_task(response: &Envelope) -> bool {
+    response.raw(Field::ResultType) == Some(b"\"task\"")
 }
 
 impl Shard {
@@ -133,34 +163,65 @@ impl Shard {
         server: ServerId,
         request: &Request,
     ) -> Option<Owner> {
-        if !is_of_tasks(&request.method) || caller.session.is_none() {
-            return None;
-        }
-        let task = if request.method == Method::Tasks(TaskMethod::List).name() {
-            let own = |task: &&Task| task.seat.server == server && Some(task.session) == caller.session;
+        let task = if lists_tasks(request) {
+            let session = caller.session?;
+            let own = |task: &&Task| task.seat.server == server && task.session == Some(session);
             self.begun.tasks.values().rev().find(own)?
+        } else if is_of_tasks(&request.method) {
+            self.own_task(caller, server, &request.body.text(Field::TaskId)?)?
         } else {
-            let key = self.key_of(caller);
-            let task = self.begun.find(server, &request.body.text(Field::TaskId)?)?;
-            Some(task).filter(|task| Some(&task.key) == key)?
+            return None;
         };
         let there = task.until > cx.now && self.upstreams.contains(&task.seat);
         there.then(|| task.seat.owner.clone())
     }
 
-    /// Whether a request is about a task that was begun with another key: to this one it does not exist (2025-11-25, tasks,
-    /// security considerations).
-    pub(super) fn is_anothers_task(&self, caller: &Caller, server: ServerId, request: &Request) -> bool {
-        let id = is_of_tasks(&request.method).then(|| request.body.text(Field::TaskId)).flatten();
-        let task = id.and_then(|id| self.begun.find(server, &id));
-        task.is_some_and(|task| Some(&task.key) != self.key_of(caller))
+    /// The task of this name that was begun with the key of a caller.
+    fn own_task(&self, caller: &Caller, server: ServerId, id: &str) -> Option<&Task> {
+        let key = self.key_of(caller)?;
+        self.begun.named(server, id).find(|task| task.key == *key)
+    }
+
+    /// Whether a task was begun with other keys alone: to this one it does not exist (2025-11-25, tasks, security considerations).
+    pub(super) fn is_anothers_task(&self, caller: &Caller, server: ServerId, id: &str) -> bool {
+        self.begun.named(server, id).next().is_some() && self.own_task(caller, server, id).is_none()
+    }
+
+    /// Of the tasks that a process lists which serves several, those that were begun with the key of a caller.
+    pub(super) fn own_tasks<'a>(
+        &self,
+        cx: &Cx<'_>,
+        caller: &Caller,
+        link: LinkId,
+        response: &'a Envelope,
+    ) -> Cow<'a, Envelope> {
+        let kept = Cow::Borrowed(response);
+        let shared = self.upstream_at(link).filter(|upstream| upstream.owner == Owner::Project);
+        let (Some(upstream), Some(result)) = (shared, response.raw(Field::Result)) else { return kept };
+        let Some(members) = Members::read(result) else { return kept };
+        let is_own = |task: &&RawValue| {
+            let said = Said::read(Some(task.get().as_bytes()));
+            said.is_some_and(|said| self.own_task(caller, upstream.id, &said.task_id).is_some())
+        };
+        let own = members.with(|name, value| {
+            let listed =
+                (name == "tasks").then(|| serde_json::from_str::<Vec<&RawValue>>(value).ok()).flatten();
+            let Some(listed) = listed else { return Some(Cow::Borrowed(value)) };
+            let own: Vec<&str> = listed.iter().filter(|task| is_own(task)).map(|task| task.get()).collect();
+            Some(Cow::Owned(["[", &own.join(","), "]"].concat()))
+        });
+        // The id is the server's, and no client sees it.
+        let message = write::result("0", &own);
+        Envelope::parse(message.into(), Sender::Upstream, cx.limits()).map_or(kept, Cow::Owned)
     }
 
     /// A request waits for the result of a task: while it does, its stream is the best place for what is said of the task.
     pub(super) fn await_task(&mut self, call: CallId, caller: &Caller, server: ServerId, request: &Request) {
-        let id = request.body.text(Field::TaskId).filter(|_| waits_for_task(&request.method));
-        let task = id.and_then(|id| self.begun.find_mut(server, &id));
-        if let Some(task) = task.filter(|task| Some(task.session) == caller.session) {
+        let Some(id) = request.body.text(Field::TaskId).filter(|_| waits_for_task(&request.method)) else {
+            return;
+        };
+        let seat = self.own_task(caller, server, &id).map(|task| task.seat.clone());
+        if let Some(task) = seat.and_then(|seat| self.begun.at_mut(&seat, &id)) {
             task.awaited = Some(call);
         }
     }
@@ -174,53 +235,69 @@ impl Shard {
         calls_tool: bool,
         response: &Envelope,
     ) {
-        let Some(session) = caller.session.filter(|_| caller.revision == Revision::V2025_11_25) else {
-            return;
-        };
-        let Some(upstream) = self.upstream_at(link).filter(|upstream| !upstream.revision.is_modern()) else {
-            return;
-        };
-        let seat = upstream.seat();
+        let (Some(upstream), Some(key)) = (self.upstream_at(link), self.key_of(caller)) else { return };
+        let (seat, key, speaks) = (upstream.seat(), key.clone(), upstream.revision);
         if calls_tool {
-            let said = Said::read(response.raw(Field::Task));
-            let key = self.key_of(caller).cloned();
-            let (Some(said), Some(key)) = (said, key) else { return };
+            let said = match speaks {
+                Revision::V2025_11_25 if caller.revision == speaks => response.raw(Field::Task),
+                Revision::V2026_07_28 if is_task(response) => response.raw(Field::Result),
+                _ => None,
+            };
+            let Some(said) = Said::read(said) else { return };
             let (ended, until) = (said.has_ended(), cx.now.after(said.lives(cx.limits())));
-            let (name, progress) = ((*said.task_id).into(), caller.progress.clone());
+            let (name, session, progress) = ((*said.task_id).into(), caller.session, caller.progress.clone());
             let task = Task { id: name, seat, link, session, key, progress, ended, awaited: None, until };
             return self.begun.insert(id, task, cx.now, cx.limits());
         }
         if response.has(Field::TaskId) {
-            self.on_status(seat.server, response.raw(Field::Result));
-        } else if let Some(task) = self.begun.tasks.values_mut().find(|task| task.awaited == Some(id)) {
+            self.begun.hear(&seat, response.raw(Field::Result));
+        } else if !UpstreamFault::is_answer_of_hub(response)
+            && let Some(task) = self.begun.tasks.values_mut().find(|task| task.awaited == Some(id))
+        {
             (task.ended, task.awaited) = (true, None);
         }
     }
 
-    fn on_status(&mut self, server: ServerId, said: Option<&[u8]>) {
-        let Some(said) = Said::read(said).filter(Said::has_ended) else { return };
-        if let Some(task) = self.begun.find_mut(server, &said.task_id) {
-            task.ended = true;
-        }
-    }
-
-    /// A server says how a task stands. Returns whether it is one that a session has begun: it alone is told.
+    /// A server says how a task stands: who began it is told, and where that is not known, who made the call that it speaks of.
     pub(super) fn on_task_status(
         &mut self,
         cx: &mut Cx<'_>,
         link: LinkId,
         within: Option<CallId>,
         frame: &Envelope,
-    ) -> bool {
-        let Some(upstream) = self.upstream_at(link) else { return false };
-        let (server, id) = (upstream.id, frame.text(Field::TaskId));
-        let Some(task) = id.and_then(|id| self.begun.find(server, &id)) else { return false };
-        if let Some(exchange) = self.told_at(upstream, task, within) {
+    ) {
+        let (Some(upstream), Some(id)) = (self.upstream_at(link), frame.text(Field::TaskId)) else { return };
+        let seat = upstream.seat();
+        let exchange = match self.begun.at(&seat, &id) {
+            Some(task) => self.told_at(upstream, task, within),
+            None => self.told_of_unknown(cx, upstream, within),
+        };
+        if let Some(exchange) = exchange {
             let message = write::request(None, "notifications/tasks/status", frame.raw(Field::Params));
             self.emit(cx, exchange, message.into());
         }
-        self.on_status(server, frame.raw(Field::Params));
-        true
+        self.begun.hear(&seat, frame.raw(Field::Params));
+    }
+
+    /// The exchange on which what is said of a task is told that may be just beginning.
+    fn told_of_unknown(
+        &self,
+        cx: &Cx<'_>,
+        upstream: &Upstream,
+        within: Option<CallId>,
+    ) -> Option<ExchangeId> {
+        if let Owner::Session(session) = upstream.owner {
+            return self.sessions.get(session)?.stream();
+        }
+        let has_streams = cx.snapshot.entry(upstream.id).is_some_and(|entry| entry.has_streams());
+        let spoken = upstream.calls.spoken_of(within).filter(|_| within.is_some() || !has_streams);
+        spoken.map(|(_, caller)| caller.exchange)
+    }
+
+    /// Where a log message of a task goes that is known, and to which session.
+    pub(super) fn told_of_task(&self, upstream: &Upstream, task: &str) -> Option<(SessionId, ExchangeId)> {
+        let (_, session, exchange) = self.asked_for_task(upstream, task)?;
+        Some((session.id, exchange?))
     }
 
     /// Where progress goes whose call has been answered: to who began a task with it, with the token that they chose. It gives a
@@ -246,25 +323,30 @@ impl Shard {
         Some((place?, token))
     }
 
-    /// The session that began the task which a request is because of, with the call and the exchange to ask it on.
+    /// The session to be asked because of a task, with the request that waits for its result and the exchange to ask on. That is the
+    /// one of who waits, and else of who began it.
     pub(super) fn asked_for_task(
         &self,
         upstream: &Upstream,
-        frame: &Envelope,
+        task: &str,
     ) -> Option<(Option<CallId>, &Session, Option<ExchangeId>)> {
-        let task = self.begun.find(upstream.id, &related_task(frame)?)?;
-        let session = self.sessions.get(task.session)?;
-        let awaited = task.awaited.filter(|call| upstream.calls.caller(*call).is_some());
-        Some((awaited, session, self.told_at(upstream, task, None)))
+        let task = self.begun.at(&upstream.seat(), task)?;
+        let awaited = task.awaited.and_then(|call| Some((call, upstream.calls.caller(call)?)));
+        let waits = awaited.and_then(|(_, caller)| caller.session);
+        let session = self.sessions.get(waits.or(task.session)?)?;
+        Some((awaited.map(|(call, _)| call), session, self.told_at(upstream, task, None)))
     }
 
-    /// The exchange on which a session is told of its task: of the request that waits for the result, the one that it listens on, or
-    /// that of a call of its own that the server speaks of.
+    /// The exchange on which what is said of a task is told: of the request that waits for its result, the one on which the session
+    /// listens that began it, or that of a call of its own that the server speaks of.
     fn told_at(&self, upstream: &Upstream, task: &Task, within: Option<CallId>) -> Option<ExchangeId> {
-        let own = |caller: &&Caller| caller.session == Some(task.session);
-        let awaited = task.awaited.and_then(|call| upstream.calls.caller(call)).filter(own);
+        let awaited = task.awaited.and_then(|call| upstream.calls.caller(call));
+        let session = || self.sessions.get(task.session?);
+        let own = |caller: &&Caller| caller.session == task.session;
         let spoken = || upstream.calls.spoken_of(within).map(|(_, caller)| caller).filter(own);
-        let listens = self.sessions.get(task.session)?.stream();
-        awaited.map(|caller| caller.exchange).or(listens).or_else(|| Some(spoken()?.exchange))
+        let waits = awaited.map(|caller| caller.exchange);
+        waits
+            .or_else(|| session()?.stream())
+            .or_else(|| session().and(spoken()).map(|caller| caller.exchange))
     }
 }

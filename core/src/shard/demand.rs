@@ -6,9 +6,10 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::misshapen::{asking_of, unfit};
 use super::seal::state;
 use crate::Limits;
-use crate::mcp::{Asking, Revision, shape};
+use crate::mcp::Revision;
 use crate::rpc::{Envelope, Field, Members, Message, Sender, write};
 
 /// Whether an answer is a demand for more input.
@@ -29,23 +30,20 @@ pub(super) fn demanded(response: &Envelope, limits: &Limits) -> Result<Vec<(Stri
             "it asks for more input and says neither for which nor with which state to come back".to_owned()
         );
     }
-    match questions.iter().find_map(|(name, question)| unfit(name, question)) {
+    match questions.iter().find_map(|(name, question)| unfit_as(name, question)) {
         Some(cause) => Err(cause),
         None => Ok(questions),
     }
 }
 
 /// What is wrong with a question.
-fn unfit(name: &str, question: &Envelope) -> Option<String> {
+fn unfit_as(name: &str, question: &Envelope) -> Option<String> {
     let Message::Request { method, .. } = question.message() else { return None };
-    match Asking::of(method, question, Revision::V2026_07_28) {
-        Some(asking) => {
-            let wrong =
-                shape::asked::question(asking, Revision::V2026_07_28, question.raw_str(Field::Params))?;
-            Some(format!("what it asks for as {name:?} is not of its form: {wrong}"))
-        }
-        None => Some(format!("it asks its client for {method}, which the protocol does not have")),
+    if asking_of(question).is_none() {
+        return Some(format!("it asks its client for {method}, which the protocol does not have"));
     }
+    let wrong = unfit(question, Revision::V2026_07_28)?;
+    Some(format!("what it asks for as {name:?} is not of its form: {wrong}"))
 }
 
 /// `inputRequests` as requests, by the server's names for them. `None` if they are none.

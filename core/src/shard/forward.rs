@@ -9,6 +9,7 @@ use bytes::Bytes;
 use core::time::Duration;
 
 use super::answer::Speaker;
+use super::begun::lists_tasks;
 use super::greet::keeps_request;
 use super::keyed::{Known, repeats};
 use super::locate::locate;
@@ -19,7 +20,7 @@ use super::state::check_any_input;
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Shard};
 use crate::hub;
-use crate::mcp::{Abilities, Lifetime, Method, Revision, Route, Row, mirrored, waits_for_task};
+use crate::mcp::{Abilities, Lifetime, Method, Revision, Route, Row, is_of_tasks, mirrored, waits_for_task};
 use crate::ports::gateway::Target;
 use crate::record::ServerSpec;
 use crate::rpc::{Envelope, Field, write};
@@ -60,9 +61,7 @@ impl Shard {
         };
         let mut edits = Vec::new();
         if row.may_demand_input() && self.speaks(&entry).is_modern() {
-            let own = unsealed(cx, &caller, entry.id, &body);
-            let read = || if caller.revision.is_modern() { check_any_input(&body) } else { Ok(()) };
-            match own.and_then(|own| read().map(|()| own)) {
+            match input_of(cx, &caller, entry.id, &body) {
                 Ok(own) => edits.extend(own.map(|own| (Field::RequestState, Cow::Owned(own)))),
                 Err(rejection) => return self.fail(cx, &caller, &rejection.into()),
             }
@@ -112,7 +111,8 @@ impl Shard {
             Ok(Known::Running) => return self.wait(cx, caller, request.body),
             Err(fault) => return self.fail(cx, &caller, &fault),
         };
-        if self.is_anothers_task(&caller, entry.id, &request) {
+        let task = is_of_tasks(method).then(|| body.text(Field::TaskId)).flatten();
+        if task.is_some_and(|task| self.is_anothers_task(&caller, entry.id, &task)) {
             return self.fail(cx, &caller, &Rejection::InvalidParams("Task not found".into()).into());
         }
         let owner = self.owner_of_task(cx, &caller, entry.id, &request);
@@ -211,8 +211,10 @@ impl Shard {
         mut request: Request,
     ) {
         let running = self.upstreams.get(seat).and_then(|upstream| upstream.process.ready_link());
-        if let Some((link, level)) = running.zip(caller.log_level) {
-            self.lower_level(cx, link, level);
+        match (running, caller.session, caller.log_level) {
+            (Some(link), Some(session), _) => self.lift_level(cx, link, session),
+            (Some(link), None, Some(level)) => self.lower_level(cx, link, level),
+            (..) => {}
         }
         let tries_itself = caller.step.is_some_and(|(run, unit)| self.has_own_retry(run, unit));
         let Some(upstream) = self.upstreams.get_mut(seat) else { return };
@@ -222,7 +224,7 @@ impl Shard {
         let silence = patience(cx, entry.id, &request.method);
         let bytes = request.body.bytes().len();
         let revision = upstream.revision;
-        let tool = called_tool(&request);
+        let (tool, lists_tasks) = (called_tool(&request), lists_tasks(&request));
         let repeats = if tries_itself { 0 } else { repeats(cx.limits(), entry, tool.as_deref(), keyed) };
         let keeps = repeats > 0 || link.is_none() || keeps_request(entry, revision, caller.revision);
         if let Some(link) = link {
@@ -235,7 +237,7 @@ impl Shard {
         let call = Call {
             purpose: Purpose::Client(caller, lifetime),
             deadline: cx.now.after(silence).after(spare),
-            hard_deadline: cx.now.after(cx.limits().call_hard.max(silence)).after(spare),
+            hard_deadline: cx.now.after(longest(cx, &request.method).max(silence)).after(spare),
             bytes,
             since: cx.now,
             sent: link.is_some(),
@@ -246,6 +248,7 @@ impl Shard {
             round: None,
             subscribes,
             awaits_news: false,
+            lists_tasks,
             lacks: Abilities::default(),
             tool,
         };
@@ -323,11 +326,30 @@ pub(super) fn patience(cx: &Cx<'_>, server: ServerId, method: &str) -> Duration 
     if waits_for_task(method) { silence.max(cx.limits().task_result) } else { silence }
 }
 
+/// How long a request to a server may take with signs of life.
+fn longest(cx: &Cx<'_>, method: &str) -> Duration {
+    if waits_for_task(method) { cx.limits().begun_task_age } else { cx.limits().call_hard }
+}
+
 /// How long a call to a server may take without a sign of life.
 pub(super) fn silence(cx: &Cx<'_>, server: ServerId) -> Duration {
     let config = cx.snapshot.entry(server).and_then(|entry| entry.config.as_ref());
     let own = config.and_then(|config| config.spec.call_timeout_s);
     own.map_or_else(|| cx.limits().call, |seconds| Duration::from_secs(seconds.into()))
+}
+
+/// What a client brings back to a server that has asked for more input: the server's own state.
+fn input_of(
+    cx: &Cx<'_>,
+    caller: &Caller,
+    server: ServerId,
+    body: &Envelope,
+) -> Result<Option<Vec<u8>>, Rejection> {
+    let own = unsealed(cx, caller, server, body)?;
+    if caller.revision.is_modern() {
+        check_any_input(body)?;
+    }
+    Ok(own)
 }
 
 fn unknown(route: Route, body: &Envelope, revision: Revision) -> Fault {

@@ -10,6 +10,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::misshapen::misshapen;
 use super::state::difference;
 use super::{Cx, Shard};
 use crate::mcp::{Lifetime, Method, Revision};
@@ -177,6 +178,10 @@ impl Shard {
     ) {
         let speaks =
             cx.snapshot.entry(server).map_or(Revision::LAST_WITH_HANDSHAKE, |entry| self.speaks(entry));
+        if let Some(cause) = misshapen(response, speaks, caller.revision, cx.limits()) {
+            let server = cx.snapshot.entry(server).map(|entry| entry.name.clone()).unwrap_or_default();
+            return self.fail(cx, caller, &UpstreamFault::Unreadable { server, cause }.into());
+        }
         self.relay_from(cx, caller, (server, speaks, Lifetime::Unsaid), response);
     }
 }

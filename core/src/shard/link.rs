@@ -137,7 +137,7 @@ impl Shard {
             let name = self.name_of(link).unwrap_or_default();
             cx.report_answer(name, &call, response);
         }
-        let calls_tool = call.tool.is_some();
+        let (calls_tool, lists_tasks) = (call.tool.is_some(), call.lists_tasks);
         self.record_answer(cx, server, &mut call, response);
         match call.purpose {
             Purpose::Client(caller, lifetime) => {
@@ -163,6 +163,8 @@ impl Shard {
                     return self.fail(cx, &caller, &Rejection::MissingCapability(lacks).into());
                 }
                 let response = sealed(cx, &caller, server, request, response);
+                let response =
+                    if lists_tasks { self.own_tasks(cx, &caller, link, &response) } else { response };
                 self.relay_from(cx, &caller, (server, speaks, lifetime), &response);
             }
             Purpose::Forgotten => self.keyed.answer(id, response, cx.now, cx.limits()),
@@ -339,6 +341,7 @@ pub(super) fn internal_call(cx: &Cx<'_>, purpose: Purpose, patience: Duration) -
         round: None,
         subscribes: None,
         awaits_news: false,
+        lists_tasks: false,
         lacks: Abilities::default(),
         tool: None,
         bytes: 0,

@@ -1,10 +1,10 @@
-//! Whom a server's request is for. Over Streamable HTTP it comes on the stream of the call that caused it. On stdio it names
+//! Whom a server's request is for. Over Streamable HTTP it may come on the stream of the call that caused it. Elsewhere it names
 //! no parent (2025-11-25, transports): it is of the task that it names, of the only call in flight, or of the only session that the
 //! process serves; otherwise nobody can say whose it is.
 
 use super::Shard;
 use super::planning::NOWHERE;
-use crate::mcp::{Asking, Row};
+use crate::mcp::{Asking, Row, related_task};
 use crate::rpc::Envelope;
 use crate::upstream::{Caller, Owner};
 use crate::{CallId, ExchangeId, LinkId, RunId, SessionId};
@@ -45,7 +45,10 @@ impl Shard {
         method: &str,
         frame: &Envelope,
     ) -> Meant {
-        if let Some(meant) = self.meant_by_task(link, within, method, frame) {
+        if within.is_none()
+            && let Some(task) = related_task(frame)
+            && let Some(meant) = self.meant_by_task(link, &task, method, frame)
+        {
             return meant;
         }
         // The stateless era has no requests of servers.
@@ -73,22 +76,21 @@ impl Shard {
             .unwrap_or_else(|| if unclear() { Meant::Unclear } else { Meant::Nobody })
     }
 
-    /// Whom a request is for that says of which task it is, where it comes on the stream of no call.
-    fn meant_by_task(
-        &mut self,
-        link: LinkId,
-        within: Option<CallId>,
-        method: &str,
-        frame: &Envelope,
-    ) -> Option<Meant> {
-        let upstream = self.upstream_at(link).filter(|_| within.is_none())?;
-        let (awaited, session, exchange) = self.asked_for_task(upstream, frame)?;
-        let able = Asking::of(method, frame, session.revision?).is_some_and(|it| session.abilities.can(it));
+    /// Whom a request is for that says of which task it is, where it comes on the stream of no call. One of a task of which nothing
+    /// is known any more is nobody's, but in a process where all tasks are of one session.
+    fn meant_by_task(&mut self, link: LinkId, task: &str, method: &str, frame: &Envelope) -> Option<Meant> {
+        let upstream = self.upstream_at(link)?;
+        let Some((awaited, session, exchange)) = self.asked_for_task(upstream, task) else {
+            return (!matches!(upstream.owner, Owner::Session(_))).then_some(Meant::Nobody);
+        };
+        let able = |asking| session.abilities.can(asking);
+        let able = session.revision.and_then(|own| Asking::of(method, frame, own)).is_some_and(able);
         let Some(exchange) = exchange.filter(|_| able) else { return Some(Meant::Nobody) };
         let session = session.id;
-        let Some(call) = awaited else { return Some(Meant::Session(session, exchange)) };
-        self.upstream_of(link)?.calls.extend_fully(call);
-        Some(Meant::Call(call, Some(session), exchange))
+        if let (Some(call), Some(upstream)) = (awaited, self.upstream_of(link)) {
+            upstream.calls.extend_fully(call);
+        }
+        Some(Meant::Session(session, exchange))
     }
 
     /// Whether a request is of one of several calls, and the client of one of them can answer it.

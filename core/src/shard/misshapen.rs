@@ -45,15 +45,13 @@ pub(super) fn misshapen(
     (kind != "complete").then(|| format!("its result is of the type {kind:?}, which {client} does not have"))
 }
 
-/// What a request asks for, if the protocol says how it is answered. What is asked as a task is answered with one.
+/// What a request asks for, if the protocol says how it is answered.
 pub(super) fn asking_of(question: &Envelope) -> Option<Asking> {
     let Message::Request { method, .. } = question.message() else { return None };
-    Asking::of(method, question, Revision::V2026_07_28).filter(|_| !question.has(Field::Task))
+    Asking::of(method, question, Revision::V2026_07_28)
 }
 
-/// What is wrong with the params of a request of a server of the 2025 eras.
-pub(super) fn unfit(question: &Envelope) -> Option<String> {
-    let Message::Request { method, .. } = question.message() else { return None };
-    let asking = Asking::of(method, question, Revision::V2026_07_28)?;
-    shape::asked::question(asking, Revision::LAST_WITH_HANDSHAKE, question.raw_str(Field::Params))
+/// What is wrong with the params of what a server of a revision asks for.
+pub(super) fn unfit(question: &Envelope, server: Revision) -> Option<String> {
+    shape::asked::question(asking_of(question)?, server, question.raw_str(Field::Params))
 }

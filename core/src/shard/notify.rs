@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::forward::silence;
 use super::session::{Session, Transport, bare_notification};
 use super::{Cx, Shard};
-use crate::mcp::ListKind;
+use crate::mcp::{ListKind, related_task};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, number_of, write};
 use crate::snapshot::Changes;
@@ -29,7 +29,7 @@ impl Shard {
             "notifications/message" => self.on_message(cx, link, within, frame),
             "notifications/resources/updated" => self.on_resource_updated(cx, link, frame),
             "notifications/subscriptions/acknowledged" => self.on_news_opened(cx, link, within, frame),
-            "notifications/tasks/status" if self.on_task_status(cx, link, within, frame) => {}
+            "notifications/tasks/status" => self.on_task_status(cx, link, within, frame),
             "notifications/tasks" => self.on_task_news(cx, link, within, frame),
             "notifications/cancelled" => self.on_asked_cancelled(cx, link, frame),
             changed if ListKind::ALL.iter().any(|kind| kind.changed() == changed) => {
@@ -57,8 +57,8 @@ impl Shard {
         self.emit(cx, exchange, write::request(None, "notifications/progress", Some(&params)).into());
     }
 
-    /// A log message names no request. On a stream of a call it is of that call, and so it is with one call in flight;
-    /// with several it is of nobody knows which, and dropped; with none it goes to the sessions that see the server and
+    /// A log message names no request, but perhaps a task. On a stream of a call it is of that call, and so it is with one call in
+    /// flight; with several it is of nobody knows which, and dropped; with none it goes to the sessions that see the server and
     /// want its level.
     fn on_message(&mut self, cx: &mut Cx<'_>, link: LinkId, within: Option<CallId>, frame: &Envelope) {
         let level = frame.text(Field::Level).and_then(|text| Level::parse(&text)).unwrap_or(Level::Info);
@@ -67,10 +67,12 @@ impl Shard {
         cx.report_message(&upstream.name, level, frame);
         // Also with a call whose client has gone, or has still to come back, and on the stream of one that has ended.
         let is_busy = !upstream.calls.is_free() || within.is_some();
-        let only = upstream
-            .calls
-            .spoken_of(within)
-            .map(|(_, caller)| (caller.exchange, caller.session, caller.log_level));
+        let spoken = || {
+            let (_, caller) = upstream.calls.spoken_of(within)?;
+            Some((caller.exchange, caller.session, caller.log_level))
+        };
+        let of_task = || self.told_of_task(upstream, &related_task(frame).filter(|_| within.is_none())?);
+        let only = of_task().map(|(session, exchange)| (exchange, Some(session), None)).or_else(spoken);
         if let Some((exchange, session, own)) = only {
             let wanted = match session {
                 Some(session) => {
@@ -136,7 +138,8 @@ impl Shard {
         }
     }
 
-    /// Gives a server that has just started the level that its sessions want, and the calls that wait for it.
+    /// Gives a server that has just started the level that its sessions want, and the calls that wait for it. Who wants none gets
+    /// everything, as long as nobody has told the server another.
     pub(super) fn restore_level(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         let Some(upstream) = self.upstream_at(link) else { return };
         let of_sessions = self.served(upstream).filter_map(|session| session.level);
@@ -146,8 +149,20 @@ impl Shard {
         }
     }
 
-    /// Has a server of the 2025 eras log from a level on, if it does not yet.
+    /// Has a server that was told a level log everything, for a session that wants none.
+    pub(super) fn lift_level(&mut self, cx: &mut Cx<'_>, link: LinkId, session: SessionId) {
+        let told = self.upstream_at(link).is_some_and(|upstream| upstream.level > Some(Level::Debug));
+        if told && self.sessions.get(session).is_some_and(|session| session.level.is_none()) {
+            self.lower_level(cx, link, Level::Debug);
+        }
+    }
+
+    /// Has a server of the 2025 eras log from a level on, if it does not yet: from the lowest, if a session wants none, which
+    /// would get less than before else.
     pub(super) fn lower_level(&mut self, cx: &mut Cx<'_>, link: LinkId, level: Level) {
+        let Some(upstream) = self.upstream_at(link) else { return };
+        let unset = self.served(upstream).any(|session| session.level.is_none());
+        let level = if unset { Level::Debug } else { level };
         let Some(upstream) = self.upstream_of(link) else { return };
         if upstream.revision.is_modern() || upstream.level.is_some_and(|told| told <= level) {
             return;

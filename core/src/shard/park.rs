@@ -12,7 +12,7 @@ use super::misshapen::{misshapen, unfit};
 use super::named::name_of;
 use super::state::{Names, State, check_input, difference};
 use super::{Cx, Effect, Exchange, Shard};
-use crate::mcp::{Abilities, Asking, Lifetime, Revision};
+use crate::mcp::{Abilities, Asking, Lifetime, Revision, related_task};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, Message, write};
 use crate::upstream::{Caller, Purpose, Request};
@@ -57,7 +57,8 @@ impl Shard {
         within: Option<CallId>,
         frame: &Envelope,
     ) -> bool {
-        let only = || self.upstream_at(link).and_then(|upstream| upstream.calls.only_parked());
+        // What is asked because of a task is not of a call that is in flight by chance.
+        let only = || self.upstream_at(link).filter(|_| related_task(frame).is_none())?.calls.only_parked();
         let call = within.or_else(only);
         let number = self.mint_call().0;
         let Message::Request { id, method } = frame.message() else { return false };
@@ -69,7 +70,7 @@ impl Shard {
         if !asking.is_some_and(|asking| parked.abilities.can(asking)) {
             return false;
         }
-        if let Some(wrong) = unfit(frame) {
+        if let Some(wrong) = unfit(frame, Revision::LAST_WITH_HANDSHAKE) {
             refuse_params(cx, link, id, &wrong);
         } else if parked.questions.len() < cx.limits().session_questions {
             // What the client has said under a name may come once more, and is no answer to another question.

@@ -13,7 +13,7 @@ use super::named::shown;
 use super::seating::sharing;
 use super::session::Session;
 use super::{Cx, Effect, Shard, Token, gather};
-use crate::mcp::{Asking, Revision, shape, without_wish};
+use crate::mcp::{Asking, Revision, related_task, shape, without_wish};
 use crate::record::Sharing;
 use crate::rpc::{Envelope, Field, Message, write};
 use crate::{CallId, ExchangeId, LinkId, RunId, SessionId};
@@ -90,20 +90,23 @@ impl Shard {
         }
         // Whoever is meant this time, the next one who can answer shall have a process of its own: also where the server says
         // of which call it asks, if the answer holds for all calls.
-        if Asking::is_named(method) && (within.is_none() || Asking::Roots.is(method)) {
+        let asking = asking_of(frame);
+        if Asking::is_named(method) && (within.is_none() || asking == Some(Asking::Roots)) {
             self.mark_interactive(cx, link);
         }
         let most = cx.limits().session_questions;
         let meant = self.meant(link, within, method, frame);
         if meant.is_somebody()
-            && let Some(wrong) = unfit(frame)
+            && let Some(wrong) = unfit(frame, Revision::LAST_WITH_HANDSHAKE)
         {
             return gather::refuse_params(cx, link, id, &wrong);
         }
-        let asking = asking_of(frame);
         let (call, session, exchange) = match meant {
             Meant::Call(call, None, _) => return self.gather(cx, link, call, frame),
-            Meant::Call(call, Some(session), exchange) => (Some(call), session, exchange),
+            // A task goes on when nobody waits for its result any more, and so does what it has asked.
+            Meant::Call(call, Some(session), exchange) => {
+                (Some(call).filter(|_| related_task(frame).is_none()), session, exchange)
+            }
             Meant::Session(session, exchange) => (None, session, exchange),
             Meant::Step(call, run) => {
                 let to = Whom::Run(run, shown(frame).into());

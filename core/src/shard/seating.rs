@@ -116,7 +116,8 @@ impl Shard {
         let unused = private.filter(|upstream| {
             let link = upstream.process.link();
             let works = link.is_some_and(|link| self.begun.holds(link, now));
-            let busy = works || upstream.is_busy() || !upstream.calls.is_free();
+            let watched = || self.is_watched(&upstream.seat());
+            let busy = works || upstream.is_busy() || !upstream.calls.is_free() || watched();
             !busy && now.since(upstream.used_at) >= spare
         });
         unused.min_by_key(|upstream| upstream.used_at).map(Upstream::seat)

@@ -1,5 +1,6 @@
 //! News of tasks, for streams at the endpoint of one server: the server is asked for them on a stream of its own, with the
-//! client's own words, since whoever knows a task's id may hear of it (2026-07-28, extension for tasks).
+//! client's own words, since whoever knows a task's id may hear of it (2026-07-28, extension for tasks), but for one that another
+//! key was seen to begin.
 //!
 //! The client's stream opens when the server has said of which tasks it will tell, or that it will of none. When the
 //! server's stream ends, so does the client's: of a task that it was promised to hear of it must not just hear nothing.
@@ -15,7 +16,7 @@ use super::{Cx, Shard};
 use crate::mcp::{Method, knows_tasks};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, write};
-use crate::upstream::{Caller, Edits, Request};
+use crate::upstream::{Caller, Edits, Request, Upstream};
 use crate::{CallId, Exceeded, KeyId, Limit, LinkId, Rejection, ServerId};
 
 /// A stream that is about to open.
@@ -51,6 +52,7 @@ impl Shard {
         if let Err(exceeded) = self.admit_task_stream(cx, entry.id) {
             return self.fail(cx, &caller, &exceeded.into());
         }
+        filter.task_ids.retain(|task| !self.is_anothers_task(&caller, entry.id, task));
         filter.task_ids.truncate(cx.limits().subscriptions);
         // A list of strings always has a JSON form.
         let ids = serde_json::to_string(&filter.task_ids).unwrap_or_default();
@@ -119,6 +121,8 @@ impl Shard {
         frame: &Envelope,
     ) {
         let Some(call) = subscription(frame).or(within) else { return };
+        let Some(seat) = self.upstream_at(link).map(Upstream::seat) else { return };
+        self.begun.hear(&seat, frame.raw(Field::Params));
         let Some(upstream) = self.upstream_at(link) else { return };
         let Some((_, exchange)) = upstream.calls.task_streams().find(|(id, _)| *id == call) else { return };
         let (Some(listener), Some(task)) = (self.listeners.get(&exchange), frame.text(Field::TaskId)) else {

@@ -158,6 +158,8 @@ pub(crate) struct Call {
     /// Whether it is a subscription at a server of the stateless era: it is answered when the stream of the server's news is
     /// open, and the server never hears of it by itself.
     pub awaits_news: bool,
+    /// Whether it is for the tasks of a server, of which a client sees its own.
+    pub lists_tasks: bool,
     /// What its server has asked for and its client, of the stateless era, did not say it can do.
     pub lacks: Abilities,
     /// The tool that it calls, by its server's name for it.

@@ -221,7 +221,11 @@ mod tests {
             (Roots, r#"{"roots":[{"uri":"u"},{}]}"#, ".roots[1].uri is missing"),
             (Sampling, "{}", ".role is missing"),
             (Sampling, r#"{"role":"x"}"#, ".role is to be one of assistant, user"),
-            (Sampling, r#"{"role":"user","content":"x","model":"m"}"#, ".content is to be an object"),
+            (
+                Sampling,
+                r#"{"role":"user","content":"x","model":"m"}"#,
+                ".content is to be an object or an array",
+            ),
             (
                 Sampling,
                 r#"{"role":"user","content":[{"type":"zz"}]}"#,

@@ -1,4 +1,4 @@
-//! The schema of the specification, as far as it can be wrong in what servers say of themselves.
+//! The schema of the specification, as far as it can be wrong in what servers say of themselves and ask, and clients answer.
 
 use core::fmt;
 

@@ -9,24 +9,25 @@ use super::clients::{Client, Era, HTTP, Sent, at};
 use super::script::Script;
 use super::world::World;
 use crate::ports::gateway::Verb;
+use crate::rpc::Field;
 use crate::shard::timers::SWEEP;
 use crate::{ExchangeId, Limits, LinkId};
 
-const ABLE: &str = r#"{"elicitation":{}}"#;
-const T1: &str = r#""taskId":"t1""#;
+pub(super) const ABLE: &str = r#"{"elicitation":{}}"#;
+pub(super) const T1: &str = r#""taskId":"t1""#;
 
-fn world_of(limits: Limits) -> World {
+pub(super) fn world_of(limits: Limits) -> World {
     let capabilities =
         r#"{"tools":{},"tasks":{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}}}"#.to_owned();
     World::scripted(limits, [("a", Script { capabilities, ..Script::default() })]).surveyed()
 }
 
-fn world() -> World {
+pub(super) fn world() -> World {
     world_of(Limits::default())
 }
 
 /// A client begins a task, and wants to hear of its progress.
-fn begin(world: &mut World, client: &Client, task: &str, ttl: Duration) -> Sent {
+pub(super) fn begin(world: &mut World, client: &Client, task: &str, ttl: Duration) -> Sent {
     let wish = client.write("1", "tools/call", r#""name":"echo","task":{}"#, r#""progressToken":"p""#);
     let call = world.post(client, &wish);
     let sent = world.requested("a");
@@ -37,9 +38,9 @@ fn begin(world: &mut World, client: &Client, task: &str, ttl: Duration) -> Sent 
     sent
 }
 
-const MINUTE: Duration = Duration::from_mins(1);
+pub(super) const MINUTE: Duration = Duration::from_mins(1);
 
-fn status(world: &mut World, link: LinkId, status: &str) -> String {
+pub(super) fn status(world: &mut World, link: LinkId, status: &str) -> String {
     let params = format!(r#"{{{T1},"status":"{status}","ttl":6e4}}"#);
     let told = format!(r#"{{"jsonrpc":"2.0","method":"notifications/tasks/status","params":{params}}}"#);
     world.says(link, &told);
@@ -47,7 +48,7 @@ fn status(world: &mut World, link: LinkId, status: &str) -> String {
 }
 
 /// How much a client hears of the progress that a server reports on a call, under its own token.
-fn progress(world: &mut World, sent: &Sent, client: &Client, exchange: ExchangeId) -> usize {
+pub(super) fn progress(world: &mut World, sent: &Sent, client: &Client, exchange: ExchangeId) -> usize {
     let params = format!(r#"{{"progressToken":{},"progress":1}}"#, sent.id);
     world.says(
         sent.link,
@@ -58,7 +59,7 @@ fn progress(world: &mut World, sent: &Sent, client: &Client, exchange: ExchangeI
     told.len()
 }
 
-fn ask(world: &mut World, link: LinkId, meta: &str) {
+pub(super) fn ask(world: &mut World, link: LinkId, meta: &str) {
     let params = format!(r#"{{"message":"?","requestedSchema":{{}}{meta}}}"#);
     world.says(
         link,
@@ -66,7 +67,15 @@ fn ask(world: &mut World, link: LinkId, meta: &str) {
     );
 }
 
-const BECAUSE_OF_T1: &str = r#","_meta":{"io.modelcontextprotocol/related-task":{"taskId":"t1"}}"#;
+/// A client with another key.
+pub(super) fn stranger(world: &mut World) -> Client {
+    let mut stranger = Client { key: "other", capabilities: ABLE, ..Client::new(HTTP, at("a")) };
+    let greeted = world.initialize(&stranger, "2025-11-25");
+    stranger.session = world.seen(greeted).session.clone();
+    stranger
+}
+
+pub(super) const BECAUSE_OF_T1: &str = r#","_meta":{"io.modelcontextprotocol/related-task":{"taskId":"t1"}}"#;
 
 #[test]
 fn what_is_asked_about_a_task_goes_to_the_process_that_began_it() {
@@ -87,9 +96,7 @@ fn what_is_asked_about_a_task_goes_to_the_process_that_began_it() {
     }
     world.request(&other, "4", "tasks/get", T1);
     assert_eq!(world.requested("a").link, began, "another session of the same client may know it");
-    let mut stranger = Client { key: "other", capabilities: ABLE, ..Client::new(HTTP, at("a")) };
-    let greeted = world.initialize(&stranger, "2025-11-25");
-    stranger.session = world.seen(greeted).session.clone();
+    let stranger = stranger(&mut world);
     for method in ["tasks/get", "tasks/result", "tasks/cancel"] {
         let refused = world.request(&stranger, "5", method, T1);
         assert_eq!(world.code(&stranger, refused), "-32602", "to another key it does not exist");
@@ -209,4 +216,72 @@ fn what_is_remembered_of_tasks_is_bounded_in_bytes_and_in_time() {
     assert_eq!(heard, [0, 1, 1], "the oldest makes room");
     world.advance(MINUTE);
     assert_eq!(progress(&mut world, &tasks[2], &client, stream), 0);
+}
+
+#[test]
+fn of_the_tasks_of_a_process_that_serves_several_a_client_is_listed_those_of_its_key() {
+    let mut world = world();
+    let [own, stranger] = [world.client(HTTP, at("a")), stranger(&mut world)];
+    begin(&mut world, &own, "t1", MINUTE);
+    begin(&mut world, &stranger, "t2", MINUTE);
+    let listed = r#"{"tasks":[{"taskId":"t1","status":"working","x":1},{"taskId":"t2","status":"working"},{"taskId":"t3","status":"working"}],"nextCursor":"c"}"#;
+    for (client, rest) in [
+        (&own, r#"{"tasks":[{"taskId":"t1","status":"working","x":1}],"nextCursor":"c"}"#),
+        (&stranger, r#"{"tasks":[{"taskId":"t2","status":"working"}],"nextCursor":"c"}"#),
+    ] {
+        let exchange = world.request(client, "2", "tasks/list", "");
+        let asked = world.requested("a");
+        world.reply(&asked, listed);
+        assert_eq!(world.answer(client, exchange).raw_str(Field::Result), Some(rest));
+    }
+}
+
+#[test]
+fn tasks_of_two_processes_may_have_one_name() {
+    let mut world = world();
+    let [own, other] = [world.able_client(HTTP, at("a"), ABLE), stranger(&mut world)];
+    world.call(&own, "1");
+    let shared = world.requested("a").link;
+    ask(&mut world, shared, "");
+    world.frames("a");
+    let links = [&own, &other].map(|client| begin(&mut world, client, "t1", MINUTE).link);
+    assert_ne!(links[0], links[1], "each has a process of its own");
+    for (client, link) in [(&own, links[0]), (&other, links[1])] {
+        world.request(client, "3", "tasks/get", T1);
+        assert_eq!(world.requested("a").link, link);
+    }
+}
+
+#[test]
+fn a_task_of_the_stateless_era_does_not_exist_for_other_keys_and_keeps_its_process() {
+    const TASKS: &str = r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
+    let capabilities = r#"{"tools":{},"extensions":{"io.modelcontextprotocol/tasks":{}}}"#.to_owned();
+    let script = Script { capabilities, news: false, ..Script::modern() };
+    let mut world = World::scripted(Limits::default(), [("a", script)]).surveyed();
+    world.frames("a");
+    let own = Client { capabilities: TASKS, ..Client::new(Era::Modern, at("a")) };
+    let stranger = Client { key: "other", ..own.clone() };
+    let call = world.call(&own, "1");
+    let sent = world.requested("a");
+    let ttl = MINUTE.as_millis() * 60;
+    world.reply(&sent, &format!(r#"{{"resultType":"task",{T1},"status":"working","ttlMs":{ttl}}}"#));
+    world.take(&own, call);
+    world.advance(Limits::default().idle * 2);
+    assert!(!world.links[&sent.link].closing, "it would end with its process");
+    for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
+        let refused = world.request(&stranger, "2", method, T1);
+        assert_eq!(world.code(&stranger, refused), "-32602");
+        assert!(world.requests("a").is_empty());
+        world.request(&own, "3", method, T1);
+        assert_eq!(world.requested("a").method, method);
+    }
+    let filter = r#""notifications":{"taskIds":["t1","t9"]}"#;
+    world.request(&stranger, "4", "subscriptions/listen", filter);
+    assert!(world.requested("a").params.contains(r#""taskIds":["t9"]"#));
+    let got = world.request(&own, "5", "tasks/get", T1);
+    let asked = world.requested("a");
+    world.reply(&asked, &format!(r#"{{"resultType":"complete",{T1},"status":"completed","ttlMs":null}}"#));
+    world.take(&own, got);
+    world.advance(Limits::default().idle + SWEEP);
+    assert!(world.links[&sent.link].closing);
 }

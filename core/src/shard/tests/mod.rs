@@ -8,6 +8,7 @@ mod world;
 
 mod batches;
 mod begun;
+mod begun_talk;
 mod binding;
 mod calls;
 mod comebacks;

@@ -327,6 +327,29 @@ fn a_level_that_a_stateless_call_names_is_told_to_a_server_of_the_2025_eras_befo
 }
 
 #[test]
+fn a_level_takes_nothing_from_a_session_that_wants_none() {
+    const LEVEL: &str = r#""io.modelcontextprotocol/logLevel":"error""#;
+    let levels = |world: &mut World| -> Vec<String> {
+        let requests = world.requests("a").into_iter();
+        requests.filter(|sent| sent.method == "logging/setLevel").map(|sent| sent.params).collect()
+    };
+    let mut world = logging();
+    world.call_with(&Client::new(Era::Modern, at("a")), "1", LEVEL);
+    assert_eq!(levels(&mut world), [r#"{"level":"error"}"#], "nobody else is there");
+    let unset = world.client(HTTP, at("a"));
+    for expected in [[r#"{"level":"debug"}"#].as_slice(), &[]] {
+        world.call(&unset, "1");
+        assert_eq!(levels(&mut world), expected);
+    }
+    world.crash("a");
+    let setting = world.client(HTTP, at("a"));
+    world.request(&setting, "1", "logging/setLevel", r#""level":"error""#);
+    world.call(&setting, "2");
+    world.advance(SECOND);
+    assert_eq!(levels(&mut world), [r#"{"level":"debug"}"#]);
+}
+
+#[test]
 fn a_level_that_is_none_is_invalid() {
     let mut world = logging();
     let client = world.client(HTTP, at("a"));

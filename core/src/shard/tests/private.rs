@@ -178,3 +178,22 @@ fn a_process_that_nobody_has_used_for_a_while_makes_room_for_another() {
     called(&mut world, &clients[2]);
     assert_eq!(called(&mut world, &clients[0]).link, used.link, "the one unused longest has gone");
 }
+
+#[test]
+fn a_process_in_which_somebody_has_subscribed_does_not_make_room() {
+    let limits = Limits { private_processes: 1, ..Limits::default() };
+    let capabilities = r#"{"tools":{},"resources":{"subscribe":true}}"#.into();
+    let script = Script { capabilities, ..Script::full(&["file:///a"], &[]) };
+    let mut world = World::scripted(limits.clone(), [("a", script)]);
+    world.configure(|servers| servers[0].spec.sharing = Sharing::PerSession);
+    let mut world = world.surveyed();
+    let clients = [(); 2].map(|()| world.client(HTTP, at("a")));
+    let subscribed = world.request(&clients[0], "1", "resources/subscribe", r#""uri":"file:///a""#);
+    world.advance(limits.debounce);
+    let asked = world.requested("a");
+    world.reply(&asked, "{}");
+    world.take(&clients[0], subscribed);
+    world.advance(limits.private_spare * 2);
+    let refused = world.call(&clients[1], "1");
+    assert_eq!(world.code(&clients[1], refused), "-31004");
+}
