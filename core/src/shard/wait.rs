@@ -145,8 +145,10 @@ impl Shard {
         for waiter in refused {
             self.fail(cx, &waiter.caller, &Denied::Unauthenticated.into());
         }
-        let unsent = |upstream: &mut Upstream| upstream.calls.take_unsent_of(key);
-        let unsent: Vec<Call> = self.upstreams.values_mut().flat_map(unsent).collect();
+        // Also what a server that has been given another link still works on, and may refuse there.
+        let retired = self.retired.values_mut().map(|(upstream, _)| upstream);
+        let all = self.upstreams.values_mut().chain(retired);
+        let unsent: Vec<Call> = all.flat_map(|upstream| upstream.calls.take_unsent_of(key)).collect();
         for call in unsent {
             if let Purpose::Client(caller, _) = call.purpose {
                 self.settle(caller.session);

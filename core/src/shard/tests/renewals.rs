@@ -14,7 +14,7 @@ use crate::ports::upstream::CloseReason;
 use crate::record::{RemoteKind, ServerSpec, Sharing, Transport};
 use crate::rpc::Field;
 use crate::shard::Input;
-use crate::{CallId, Limits, LinkId};
+use crate::{CallId, KeyId, Limits, LinkId};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -50,6 +50,27 @@ fn refuse(world: &mut World, sent: &Sent) {
 /// What of a request is the same in every session.
 fn told(sent: &Sent) -> (String, String, String) {
     (sent.id.clone(), sent.method.clone(), sent.params.clone())
+}
+
+#[test]
+fn what_a_revoked_key_has_asked_is_not_sent_again() {
+    for others_first in [false, true] {
+        let mut world = remote();
+        let other = world.client(HTTP, at("a"));
+        let client = Client { key: "revoked", ..Client::new(Era::Modern, at("a")) };
+        let call = world.call(&client, "1");
+        let sent = world.requested("a");
+        world.call(&other, "2");
+        let others = world.requested("a");
+        if others_first {
+            refuse(&mut world, &others);
+            world.frames("a");
+        }
+        world.feed(Input::KeyRevoked(KeyId("revoked".into())));
+        refuse(&mut world, &sent);
+        assert!(world.requests("a").iter().all(|again| again.id != sent.id), "{others_first}");
+        assert!(world.seen(call).ended);
+    }
 }
 
 #[test]
