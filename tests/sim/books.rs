@@ -145,6 +145,12 @@ impl Books {
         self.askers[place(nonce)].0
     }
 
+    /// The principals that have the key of this one.
+    pub(crate) fn who_share_a_key_with(&self, principal: u32) -> Vec<u32> {
+        let key = &self.principals[principal as usize].key;
+        (0_u32..).zip(&self.principals).filter(|(_, it)| it.key == *key).map(|(at, _)| at).collect()
+    }
+
     /// How long a request was.
     pub(crate) fn length(&self, nonce: u64) -> usize {
         self.askers[place(nonce)].1

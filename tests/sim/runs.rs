@@ -213,6 +213,11 @@ impl Runs {
         }
     }
 
+    /// Whether somebody has wanted the run to be begun once more that this call is of.
+    pub(crate) fn is_again(&self, nonce: u64) -> bool {
+        self.calls.get(&nonce).is_some_and(|call| self.again.contains(&call.plan))
+    }
+
     /// The runs that a key knows of, each with its plan.
     pub(crate) fn of(&self, key: &KeyId) -> &[(String, usize)] {
         self.named.get(key).map_or(&[], Vec::as_slice)

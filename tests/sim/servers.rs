@@ -244,14 +244,25 @@ impl Links {
     }
 
     /// A server asks a question: it may go to those who wait for the server, or on whose stream it comes.
-    pub(crate) fn ask(&mut self, link: LinkId, mark: u64, within: Option<u64>, books: &Books) {
+    pub(crate) fn ask(
+        &mut self,
+        link: LinkId,
+        mark: u64,
+        within: Option<u64>,
+        (books, runs): (&Books, &Runs),
+    ) {
         let it = &self.all[&link];
         // What it has answered may not have been heard yet.
         let certain = it.wire.is_empty() || within.is_some();
         let meant = |request: &&Request| !request.done && within.is_none_or(|id| id == request.id);
         let waiting = it.requests.iter().filter(meant);
-        let waiting = waiting.filter_map(|request| Some(books.asker(request.nonce?)));
-        let waiting: Vec<u32> = waiting.filter(|_| certain).collect();
+        let waiting = waiting.filter_map(|request| request.nonce).filter(|_| certain);
+        // Whoever wants more of a run waits for it, and has the same key.
+        let who = |nonce| {
+            let asker = books.asker(nonce);
+            if runs.is_again(nonce) { books.who_share_a_key_with(asker) } else { Vec::from([asker]) }
+        };
+        let waiting: Vec<u32> = waiting.flat_map(who).collect();
         self.keep(mark, link, waiting);
     }
 

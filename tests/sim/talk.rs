@@ -96,7 +96,7 @@ impl Hub {
     fn log(&mut self, link: LinkId) {
         let mark = self.number();
         let within = self.request_at(link);
-        self.links.ask(link, mark, within, &self.books);
+        self.links.ask(link, mark, within, (&self.books, &self.runs));
         let words = format!(
             r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"error","data":{{"nonce":"{mark}"}}}}}}"#
         );
@@ -116,7 +116,7 @@ impl Hub {
         let it = self.links.all.get_mut(&link).expect("a link");
         it.questions.insert(mark);
         let within = self.request_at(link);
-        self.links.ask(link, mark, within, &self.books);
+        self.links.ask(link, mark, within, (&self.books, &self.runs));
         let words =
             format!(r#"{{"jsonrpc":"2.0","id":{mark},"method":"roots/list","params":{{"nonce":"{mark}"}}}}"#);
         self.send(link, Said { within, words });

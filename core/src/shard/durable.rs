@@ -124,7 +124,8 @@ impl Shard {
         };
         let held = self.wishes.held.values_mut();
         let taken: Vec<Promise> = held.flat_map(|held| held.extract_if(.., is_it)).collect();
-        for Promise { exchange, ends, .. } in taken {
+        for Promise { exchange, ends, id, .. } in taken {
+            self.unsettled.unsay(exchange, &id);
             if !ends {
                 self.count_down(cx, exchange);
             } else if self.exchanges.remove(&exchange).is_some() {

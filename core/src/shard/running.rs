@@ -170,9 +170,9 @@ impl Shard {
         // Names of steps need no escapes.
         let words = words.map_or_else(String::new, |words| format!(",\"message\":\"{words}\""));
         let params = format!("{{\"progressToken\":{token},\"progress\":{ended},\"total\":{all}{words}}}");
-        let exchange = caller.exchange;
+        let caller = caller.clone();
         let news = write::request(None, Method::Progress.name(), Some(params.as_bytes()));
-        self.emit_of(cx, id, exchange, news.into());
+        self.emit_of(cx, id, &caller, news.into());
     }
 
     /// Ends a run. Its caller, if there is one, is answered.
@@ -187,6 +187,9 @@ impl Shard {
         let ids: Vec<RunId> = self.running.iter().filter(|(_, it)| meant(it)).map(|(id, _)| *id).collect();
         for id in ids {
             let caller = self.running.get_mut(&id).and_then(|running| running.caller.take());
+            if let Some(caller) = &caller {
+                self.unsettled.unsay(caller.exchange, &caller.id);
+            }
             self.stop_run(cx, id);
             match caller {
                 Some(caller) if caller.ends => {

@@ -4,6 +4,7 @@
 //! Changes reach the store in their order, so whatever is said waits for one commit, however many were on their way before it.
 //! Calls wait for none of this.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -27,6 +28,8 @@ pub(super) struct Unsettled {
 struct News {
     run: RunId,
     exchange: ExchangeId,
+    /// Raw JSON of the id of the request that it is said to.
+    request: Box<str>,
     message: Bytes,
 }
 
@@ -45,6 +48,13 @@ impl Unsettled {
         if !said.is_empty() {
             self.held.insert(token, said);
         }
+    }
+
+    /// Whoever made a request does not wait for it any more.
+    pub(super) fn unsay(&mut self, exchange: ExchangeId, request: &str) {
+        let others = |news: &News| news.exchange != exchange || *news.request != *request;
+        self.said.retain(others);
+        self.held.values_mut().for_each(|held| held.retain(others));
     }
 
     /// A run is gone.
@@ -79,11 +89,12 @@ impl Shard {
     }
 
     /// Says something of a run to somebody who waits for it.
-    pub(super) fn emit_of(&mut self, cx: &mut Cx<'_>, run: RunId, exchange: ExchangeId, message: Bytes) {
+    pub(super) fn emit_of(&mut self, cx: &mut Cx<'_>, run: RunId, caller: &Caller, message: Bytes) {
         if self.is_settled(run) {
-            self.emit(cx, exchange, message);
+            self.emit(cx, caller.exchange, message);
         } else {
-            self.unsettled.said.push(News { run, exchange, message });
+            let (exchange, request) = (caller.exchange, (*caller.id).into());
+            self.unsettled.said.push(News { run, exchange, request, message });
         }
     }
 

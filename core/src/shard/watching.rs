@@ -56,7 +56,7 @@ impl Shard {
                     let news = self.runs.has_changed(watcher.run) || watcher.seen.is_empty();
                     let message = if news { watcher.news(run, cx) } else { None };
                     if let Some(message) = message {
-                        self.emit_of(cx, watcher.run, watcher.caller.exchange, message.into());
+                        self.emit_of(cx, watcher.run, &watcher.caller, message.into());
                     }
                     self.watchers.push(watcher);
                 }
@@ -72,6 +72,7 @@ impl Shard {
     pub(super) fn drop_watchers(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Caller) -> bool) {
         let gone: Vec<Watcher> = self.watchers.extract_if(.., |watcher| which(&watcher.caller)).collect();
         for Watcher { caller, .. } in gone {
+            self.unsettled.unsay(caller.exchange, &caller.id);
             if !caller.ends {
                 self.count_down(cx, caller.exchange);
             } else if self.exchanges.remove(&caller.exchange).is_some() {

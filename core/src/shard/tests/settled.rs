@@ -222,3 +222,25 @@ fn answers_among_others_wait_as_well() {
         assert_eq!(world.seen(sees).ended, era != Era::Sse);
     }
 }
+
+#[test]
+fn who_wants_no_answer_any_more_is_told_nothing_that_waited_for_the_store() {
+    for (plan, cancels) in [(TWO, false), (TWO, true), (ONE, true)] {
+        let mut stage = Stage::new(Limits::default());
+        let client = stage.world.client(Era::Sse, Target::Unified);
+        let plan = format!(r#""name":"batch_execute","arguments":{{{plan}}}"#);
+        let plan = client.write("7", "tools/call", &plan, r#""progressToken":"p""#);
+        stage.world.post(&client, &plan);
+        assert!(stage.stores());
+        stage.reply();
+        let stream = client.stream.unwrap();
+        assert!(stage.world.take(&client, stream).is_empty(), "it is not durable yet");
+        if cancels {
+            let cancelled =
+                r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}"#;
+            stage.world.post(&client, cancelled);
+        }
+        while stage.stores() {}
+        assert_eq!(stage.world.take(&client, stream).is_empty(), cancels);
+    }
+}
