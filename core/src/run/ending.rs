@@ -254,7 +254,7 @@ impl Run {
                 | None => {}
             }
         }
-        if self.until <= now && self.stopped.is_none() {
+        if self.until <= now {
             given_up.extend(self.stop_all(now, Status::TimedOut));
         }
         given_up

@@ -154,8 +154,7 @@ impl Run {
     /// When it wants [`Event::TimerFired`] next.
     pub fn deadline(&self) -> Option<Timestamp> {
         let first = self.timers.first().map(|(at, _)| *at);
-        let until = self.stopped.is_none().then_some(self.until);
-        first.into_iter().chain(until).min().filter(|_| self.ended.is_none())
+        first.into_iter().chain([self.until]).min().filter(|_| self.ended.is_none())
     }
 
     /// Whether [`Run::next`] may have something to start. It may have to be asked again: it does not work for long at a time.
@@ -322,7 +321,7 @@ impl Run {
     }
 
     /// A call has failed for good.
-    fn give_up(&mut self, now: Timestamp, unit: Unit, failure: Failure, answer: Option<Answer>) {
+    pub(super) fn give_up(&mut self, now: Timestamp, unit: Unit, failure: Failure, answer: Option<Answer>) {
         self.settle_failed(now, unit, failure, answer);
         if self.on_error(unit.step) == OnError::Fail {
             self.stop(now, Status::Failed);
