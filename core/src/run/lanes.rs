@@ -34,7 +34,7 @@ struct Lane {
 pub(super) struct Place(usize, usize);
 
 /// Whether one who has `own` of what all have `taken` may have one more, where there are `most`.
-fn may_have_more(own: usize, taken: usize, most: usize) -> bool {
+pub(super) fn may_have_more(own: usize, taken: usize, most: usize) -> bool {
     own < most.saturating_sub(taken)
 }
 

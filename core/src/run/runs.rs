@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use hashbrown::HashMap;
 
-use super::lanes::Lanes;
+use super::lanes::{Lanes, may_have_more};
 use super::{Event, Mark, Run, Start, Status, Unit};
 use crate::ids::RunId;
 use crate::{KeyId, Limits, Timestamp};
@@ -62,6 +62,13 @@ impl Runs {
     /// Whether a key may begin one more: a key has no more of them than may still be begun by others.
     pub fn admit(&self, key: &KeyId, limits: &Limits) -> bool {
         self.lanes.admit(key, self.open.len(), limits.project_runs)
+    }
+
+    /// The same of the bytes of results that those which have not ended keep: nothing makes room for more.
+    pub fn admit_bytes(&self, key: &KeyId, limits: &Limits) -> bool {
+        let bytes = |(_, run): &(KeyId, Run)| run.bytes();
+        let own = self.open.values().filter(|(whose, _)| whose == key).map(bytes).sum();
+        may_have_more(own, self.open.values().map(bytes).sum(), limits.project_run_bytes)
     }
 
     /// Whether something has happened with a run since it was asked last with which something has.

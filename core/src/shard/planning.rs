@@ -122,7 +122,7 @@ impl Shard {
         if self.came_back_to_run(cx, caller, body) {
             return;
         }
-        let arguments = body.given(Field::Arguments).unwrap_or(b"{}");
+        let arguments = &*said(body.given(Field::Arguments).unwrap_or(b"{}"));
         if Goal::is_in(arguments) {
             return self.plan_goal(cx, caller, body);
         }
@@ -183,11 +183,16 @@ impl Shard {
             let (server, cause) = (hub::NAME.to_owned(), "the hub stops".to_owned());
             return Err(UpstreamFault::Unavailable { server, cause }.into());
         }
-        if self.runs.admit(key, cx.limits()) {
+        let limits = cx.limits();
+        let (limit, most) = if !self.runs.admit(key, limits) {
+            (Limit::ProjectRuns, limits.project_runs)
+        } else if !self.runs.admit_bytes(key, limits) {
+            (Limit::ProjectRunBytes, limits.project_run_bytes)
+        } else {
             return Ok(());
-        }
-        let hint = "one key has at most as many as others may still begin: try again when runs have ended; batch_cancel ends one";
-        Err(Exceeded { limit: Limit::ProjectRuns, value: cx.limits().project_runs as u64, hint }.into())
+        };
+        let hint = "the runs of one key have at most as much as is left for others: try again when some have ended; batch_cancel ends one";
+        Err(Exceeded { limit, value: most as u64, hint }.into())
     }
 
     /// What a tool answers; nothing if its caller waits.
@@ -302,10 +307,18 @@ impl Shard {
     }
 }
 
-/// What a tool is asked, if that fits its schema; else why not. Models write `null` for what they leave out.
+/// Arguments without what is `null`: models write that for what they leave out.
+fn said(arguments: &[u8]) -> Cow<'_, [u8]> {
+    let members = Members::read(arguments);
+    match members.filter(|members| members.0.iter().any(|(_, value)| value.get() == "null")) {
+        Some(members) => Cow::Owned(members.with(|_, raw| (raw != "null").then_some(Cow::Borrowed(raw)))),
+        None => Cow::Borrowed(arguments),
+    }
+}
+
+/// What a tool is asked, if that fits its schema; else why not.
 fn asked(tool: PlanTool, arguments: &[u8], limits: &Limits) -> Result<Asked, String> {
-    let given = |members: Members<'_>| members.with(|_, raw| (raw != "null").then_some(Cow::Borrowed(raw)));
-    let arguments = Members::read(arguments).map_or_else(|| arguments.to_vec(), given);
+    let arguments = said(arguments);
     match plan::misfit(&tool.schema(), &arguments, limits) {
         Some(why) => Err(format!("the arguments do not fit the input schema of {}: {why}", tool.name())),
         None => serde_json::from_slice(&arguments)

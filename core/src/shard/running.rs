@@ -78,11 +78,13 @@ impl Shard {
                 self.start_step(cx, id, &start);
             }
             let ended = self.runs.take_ended();
-            if ended.is_empty() {
-                return self.tell_watchers(cx);
+            for id in &ended {
+                self.on_run_ended(cx, *id);
             }
-            for id in ended {
-                self.on_run_ended(cx, id);
+            // Whoever waits for them is told before they make room for others.
+            self.tell_watchers(cx);
+            if ended.is_empty() {
+                return;
             }
             self.forget_runs(cx);
         }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::clients::{Client, Era, HTTP};
+use super::script::Script;
 use super::world::World;
 use crate::ports::gateway::Target;
 use crate::rpc::Field;
@@ -22,7 +23,11 @@ struct Stage {
 
 impl Stage {
     fn new(era: Era) -> Self {
-        let mut world = World::running(&["a", "b"]);
+        Self::within(era, Limits::default())
+    }
+
+    fn within(era: Era, limits: Limits) -> Self {
+        let mut world = World::scripted(limits, ["a", "b"].map(|name| (name, Script::default()))).surveyed();
         let client = world.client(era, Target::Unified);
         Self { world, client }
     }
@@ -77,6 +82,33 @@ fn whoever_waits_for_a_run_hears_of_each_step_and_of_its_end() {
         assert!(last.contains(r#""output":{"y":2}"#), "{last}");
         assert!(stage.world.seen(waits).ended);
     }
+}
+
+#[test]
+fn whoever_waits_for_a_run_hears_of_its_end_though_there_is_no_room_to_keep_it() {
+    let limits = Limits { project_run_bytes: 60, ..Limits::default() };
+    let mut stage = Stage::within(Era::Modern, limits);
+    let run = stage.begin(r#""steps":[{"id":"x","tool":"a.echo"}]"#);
+    let waits = stage.ask("batch_status", &format!(r#""run":"{run}","wait":true"#), "");
+    stage.says("a", r#""as long as the results of all runs may be together""#);
+    let told = stage.answer(waits);
+    assert!(told.contains(r#""output":{"x":"as long as"#), "{told}");
+    let late = stage.ask("batch_status", &format!(r#""run":"{run}""#), "");
+    assert!(stage.answer(late).contains(r#""problem":"unknown""#));
+}
+
+#[test]
+fn while_open_runs_keep_as_much_as_there_may_be_no_other_begins() {
+    let limits = Limits { project_run_bytes: 200, ..Limits::default() };
+    let mut stage = Stage::within(Era::Modern, limits);
+    let run = stage.begin(TWO);
+    stage.says("a", &format!("\"{}\"", "x".repeat(100)));
+    let other = stage.ask("batch_execute", TWO, "");
+    let told = stage.answer(other);
+    assert!(told.contains("limit project_run_bytes reached (200)"), "{told}");
+    stage.ask("batch_cancel", &format!(r#""run":"{run}""#), "");
+    stage.world.requests("b");
+    stage.begin(TWO);
 }
 
 #[test]
