@@ -133,6 +133,7 @@ pub(crate) fn sampled_text(result: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Plan;
 
     #[test]
     fn what_the_caller_says_about_the_run_goes_before_what_a_model_writes() {
@@ -174,6 +175,17 @@ mod tests {
         let faults = Goal::read(options, &limits).unwrap_err();
         let places: Vec<String> = faults.iter().map(|fault| format!("{}", fault.at)).collect();
         assert_eq!(places, ["/max_parallel", "/deadline_ms", "/dry_run", "/background"]);
+    }
+
+    #[test]
+    fn a_plan_as_long_as_plans_may_be_is_known_again_with_its_goal() {
+        let goal = Goal::read(br#"{"goal":"do \"it\"","max_parallel":2}"#, &Limits::default()).unwrap();
+        let written = r#"{"steps":[{"id":"a","tool":"t"}]}"#;
+        let limits = Limits { plan_bytes: goal.plan(written).len(), ..Limits::default() };
+        let stored = String::from_utf8(goal.plan_for(written)).unwrap();
+        assert!(Plan::recall(&stored, &[false], &limits).is_some());
+        let limits = Limits { plan_bytes: limits.plan_bytes - 1, ..limits };
+        assert!(Plan::recall(&stored, &[false], &limits).is_none());
     }
 
     #[test]

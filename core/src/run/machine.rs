@@ -2,6 +2,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -214,11 +215,10 @@ impl Run {
                 }
                 Err(Unprepared::LeftOut) => self.settle(now, unit, Element::Skipped),
                 Err(Unprepared::Missing(Missing::Lost(words) | Missing::Nothing(words))) => {
-                    self.give_up(now, unit, Failure { words, happened: Happened::Nothing }, None);
+                    self.mislead(now, unit, words);
                 }
                 Err(Unprepared::Missing(Missing::TooMuch(bound))) => {
-                    let failure = Failure { words: format!("{bound}"), happened: Happened::Nothing };
-                    self.give_up(now, unit, failure, None);
+                    self.mislead(now, unit, format!("{bound}"));
                 }
                 Err(Unprepared::Missing(Missing::Skipped(id))) => {
                     self.end_step(now, step, Ended::Skipped(format!("step {id} was skipped")));
@@ -228,6 +228,14 @@ impl Run {
             self.begin_all(now);
         }
         None
+    }
+
+    /// A call cannot be made of what is there.
+    fn mislead(&mut self, now: Timestamp, unit: Unit, words: String) {
+        if let Some(state) = self.steps.get_mut(unit.step) {
+            state.misled = true;
+        }
+        self.give_up(now, unit, Failure { words, happened: Happened::Nothing }, None);
     }
 
     fn on_started(&mut self, now: Timestamp, unit: Unit, tries: u32) {

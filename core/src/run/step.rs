@@ -51,6 +51,8 @@ pub(super) struct StepState {
     pub failure: Option<(String, Happened)>,
     /// Elements that have failed.
     pub failed: usize,
+    /// Whether what a call of it is made of was not there.
+    pub misled: bool,
     /// Whether nothing more of it begins.
     pub halted: bool,
 }

@@ -1,12 +1,13 @@
 //! The tools for plans: a plan is checked and begun, and what runs have kept is told.
 
-use alloc::borrow::{Cow, ToOwned};
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::Deserialize;
 
+use super::legacy::stopping;
 use super::outliving::Stored;
 use super::run_tasks::may_be_task;
 use super::running::Running;
@@ -20,7 +21,7 @@ use crate::rpc::{Envelope, Field, Members};
 use crate::run::{Extract, Extracts, Run, Status};
 use crate::snapshot::Snapshot;
 use crate::upstream::Caller;
-use crate::{Bug, Exceeded, ExchangeId, Fault, KeyId, Limit, Limits, Rejection, RunId, UpstreamFault};
+use crate::{Bug, Exceeded, ExchangeId, Fault, KeyId, Limit, Limits, Rejection, RunId};
 
 /// Where nobody listens.
 pub(super) const NOWHERE: ExchangeId = ExchangeId(u64::MAX);
@@ -180,8 +181,7 @@ impl Shard {
     /// Whether a key may begin one more run, or one once more.
     pub(super) fn admit_run(&self, cx: &Cx<'_>, key: &KeyId) -> Result<(), Fault> {
         if self.stopping {
-            let (server, cause) = (hub::NAME.to_owned(), "the hub stops".to_owned());
-            return Err(UpstreamFault::Unavailable { server, cause }.into());
+            return Err(stopping());
         }
         let limits = cx.limits();
         let (limit, most) = if !self.runs.admit(key, limits) {

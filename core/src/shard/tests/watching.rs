@@ -85,6 +85,23 @@ fn whoever_waits_for_a_run_hears_of_each_step_and_of_its_end() {
 }
 
 #[test]
+fn whoever_has_begun_a_run_hears_of_a_step_that_takes_too_long() {
+    let mut stage = Stage::new(HTTP);
+    let plan = r#""steps":[{"id":"x","tool":"a.echo","timeout_ms":50,"on_error":"skip"},{"id":"y","tool":"b.echo"}]"#;
+    let begun = stage.ask("batch_execute", plan, r#""progressToken":"p""#);
+    stage.world.advance(Duration::from_millis(50));
+    let client = stage.client.clone();
+    let told = stage.world.take(&client, begun);
+    assert!(
+        told.iter().any(|news| news.contains(r#""progress":1,"total":2,"message":"x: unknown""#)),
+        "{told:?}"
+    );
+    stage.says("b", "2");
+    let last = stage.world.take(&client, begun).pop().unwrap();
+    assert!(last.contains(r#""output":"#), "{last}");
+}
+
+#[test]
 fn whoever_waits_for_a_run_hears_of_its_end_though_there_is_no_room_to_keep_it() {
     let limits = Limits { project_run_bytes: 60, ..Limits::default() };
     let mut stage = Stage::within(Era::Modern, limits);
