@@ -142,7 +142,7 @@ fn check_tool(
 pub(crate) fn misfit(schema: &str, arguments: &[u8], limits: &Limits) -> Option<String> {
     let (schema, arguments) = (Raw::of(schema.as_bytes()), Raw::of(arguments));
     let mut left = limits.plan_schema_bytes;
-    let faults = fits::check(schema, arguments, &Pointer::default(), &mut left);
+    let faults = fits::check_literal(schema, arguments, &mut left);
     let words = |fault: &PlanFault| {
         let place = if fault.at.is_empty() { String::new() } else { format!("{}: ", fault.at) };
         [&*place, &fault.problem].concat()

@@ -5,7 +5,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::legacy::stopping;
 use super::outliving::Stored;
@@ -39,15 +40,24 @@ struct Asked {
     run: Option<String>,
     step: Option<String>,
     path: Option<String>,
+    #[serde(default, deserialize_with = "whole")]
     offset: Option<usize>,
+    #[serde(default, deserialize_with = "whole")]
     length: Option<usize>,
     search: Option<String>,
     #[serde(default)]
     wait: bool,
     #[serde(default)]
     background: bool,
+    #[serde(default, deserialize_with = "whole")]
     limit: Option<usize>,
     cursor: Option<String>,
+}
+
+/// A whole number: `1.0` is one, too.
+fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {
+    let text = format!("{}", serde_json::Number::deserialize(from)?);
+    text.strip_suffix(".0").unwrap_or(&text).parse().map(Some).map_err(D::Error::custom)
 }
 
 /// Some runs of a list, and the cursor of the next ones.
@@ -321,7 +331,8 @@ fn asked(tool: PlanTool, arguments: &[u8], limits: &Limits) -> Result<Asked, Str
     let arguments = said(arguments);
     match plan::misfit(&tool.schema(), &arguments, limits) {
         Some(why) => Err(format!("the arguments do not fit the input schema of {}: {why}", tool.name())),
-        None => serde_json::from_slice(&arguments)
-            .map_err(|_| format!("the arguments do not fit the input schema of {}", tool.name())),
+        None => serde_json::from_slice(&arguments).map_err(|error| {
+            format!("the arguments do not fit the input schema of {}: {error}", tool.name())
+        }),
     }
 }

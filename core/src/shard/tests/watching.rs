@@ -233,7 +233,8 @@ fn runs_are_listed_page_by_page_the_newest_first() {
 fn an_argument_that_is_null_is_left_out() {
     let mut stage = Stage::new(HTTP);
     let run = stage.begin(TWO);
-    let exchange = stage.ask("batch_status", &format!(r#""run":"{run}","wait":null,"cursor":null"#), "");
+    let exchange =
+        stage.ask("batch_status", &format!(r#""run":"{run}","wait":null,"cursor":null,"limit":1.0"#), "");
     assert!(stage.answer(exchange).contains(r#""status":"running""#));
 }
 
@@ -261,7 +262,9 @@ fn arguments_that_make_no_sense_are_refused_and_named() {
         ("read_result", r#""run":"RUN","length":0"#, "/length: at least 1 is expected"),
         ("read_result", r#""run":"RUN","offset":-1"#, "/offset: at least 0 is expected"),
         ("read_result", r#""run":"RUN","lenght":1"#, "did you mean length"),
-        ("read_result", r#""run":{"$from":"x"}"#, "do not fit the input schema of read_result"),
+        ("read_result", r#""run":{"$from":"x"}"#, "/run: string is expected, not object"),
+        ("batch_cancel", r#""$literal":{}"#, r#"the tool has no argument \"$literal\""#),
+        ("batch_status", r#""limit":100000000000000000000"#, "do not fit the input schema of batch_status: "),
     ] {
         let exchange = stage.ask(tool, &arguments.replace("RUN", &run), "");
         let told = stage.answer(exchange);
