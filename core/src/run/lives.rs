@@ -25,13 +25,13 @@ impl Lives {
         let plan = Arc::clone(self.stage.run.plan());
         for mark in self.stage.run.take_marks() {
             let is_long = too_long.contains(&&*plan.steps[mark.unit.step].id);
-            match &mark.became {
-                Became::Undone => drop(self.stored.remove(&mark.unit)),
-                Became::Answered(_) if is_long => {
-                    self.stored.insert(mark.unit, Mark { became: Became::Lost, ..mark });
-                }
-                _ => drop(self.stored.insert(mark.unit, mark)),
+            if mark.became == Became::Undone {
+                self.stored.remove(&mark.unit);
+                continue;
             }
+            let is_lost = is_long && matches!(mark.became, Became::Answered(_));
+            let became = if is_lost { Became::Lost } else { mark.became.clone() };
+            self.stored.insert(mark.unit, Mark { became, ..mark });
         }
     }
 

@@ -233,7 +233,7 @@ impl Run {
     /// A call cannot be made of what is there.
     fn mislead(&mut self, now: Timestamp, unit: Unit, words: String) {
         if let Some(state) = self.steps.get_mut(unit.step) {
-            state.misled = true;
+            state.misled = state.misled.saturating_add(1);
         }
         self.give_up(now, unit, Failure { words, happened: Happened::Nothing }, None);
     }

@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use hashbrown::HashMap;
 
-use super::lanes::{Lanes, may_have_more};
+use super::lanes::Lanes;
 use super::{Event, Mark, Run, Start, Status, Unit};
 use crate::ids::RunId;
 use crate::{KeyId, Limits, Timestamp};
@@ -45,7 +45,7 @@ impl Runs {
     /// Adds a run of a key.
     pub fn insert(&mut self, id: RunId, key: KeyId, run: Run) {
         self.usage.bytes = self.usage.bytes.saturating_add(run.bytes());
-        self.lanes.on_begun(&key);
+        self.lanes.on_begun(&key, run.bytes());
         self.open.insert(id, (key, run));
         self.changed.insert(id);
         self.follow(id);
@@ -66,9 +66,7 @@ impl Runs {
 
     /// The same of the bytes of results that those which have not ended keep: nothing makes room for more.
     pub fn admit_bytes(&self, key: &KeyId, limits: &Limits) -> bool {
-        let bytes = |(_, run): &(KeyId, Run)| run.bytes();
-        let own = self.open.values().filter(|(whose, _)| whose == key).map(bytes).sum();
-        may_have_more(own, self.open.values().map(bytes).sum(), limits.project_run_bytes)
+        self.lanes.admit_bytes(key, limits.project_run_bytes)
     }
 
     /// Whether something has happened with a run since it was asked last with which something has.
@@ -210,6 +208,7 @@ impl Runs {
         *all = all.saturating_add(run.in_flight()).saturating_sub(in_flight);
         *kept = kept.saturating_add(run.bytes()).saturating_sub(bytes);
         self.lanes.on_changed(key, in_flight, run.in_flight());
+        self.lanes.on_kept(key, bytes, run.bytes());
         Some(changed)
     }
 
@@ -234,7 +233,7 @@ impl Runs {
         if let Some(at) = ended
             && let Some((key, run)) = self.open.remove(&id)
         {
-            self.lanes.on_ended(&key);
+            self.lanes.on_ended(&key, run.bytes());
             self.ended.insert((at, id), (key, run));
             self.ended_at.insert(id, at);
             self.just_ended.push(id);

@@ -51,8 +51,8 @@ pub(super) struct StepState {
     pub failure: Option<(String, Happened)>,
     /// Elements that have failed.
     pub failed: usize,
-    /// Whether what a call of it is made of was not there.
-    pub misled: bool,
+    /// Those of them whose call could not be made of what is there.
+    pub misled: usize,
     /// Whether nothing more of it begins.
     pub halted: bool,
 }
