@@ -16,10 +16,11 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::binary;
 use crate::home::Home;
 use crate::hub::Hub;
 use crate::peers::Server;
-use crate::process::{run, succeed, text};
+use crate::process::{self, run, succeed, text};
 use crate::wire::Wire;
 
 const SECRET: &str = "s3cret-of-the-planner";
@@ -157,6 +158,27 @@ async fn a_planner_is_changed_in_the_file_while_the_hub_runs() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     assert_eq!(planned["structuredContent"]["planned"]["steps"][1]["tool"], "everything.echo", "{planned}");
+}
+
+#[tokio::test]
+async fn on_the_command_line_a_goal_that_nobody_agreed_to_was_not_begun() {
+    let model = Model::with(adds).await;
+    let mut planner = model.planner();
+    planner["confirm"] = true.into();
+    let (hub, _) = hub(&planner).await;
+    let key = hub.create_key().await;
+    let path = hub.home.path().join("goal.json");
+    for (dry_run, status) in [(false, 1), (true, 0)] {
+        let goal = json!({"goal": "Add 2 and 3 and echo the answer.", "dry_run": dry_run});
+        std::fs::write(&path, goal.to_string()).expect("a file");
+        let mut command = process::command(binary::hub());
+        hub.home.mark(&mut command);
+        command.args(["batch", "run"]).arg(&path).env("MCP_ORCH_KEY", &key).env("MCP_ORCH_URL", &hub.url);
+        let ended =
+            tokio::task::spawn_blocking(move || command.output()).await.expect("an end").expect("it runs");
+        assert_eq!(ended.status.code(), Some(status), "{ended:?}");
+        assert!(text(&ended.stdout).contains("everything.get-sum"), "the plan is shown: {ended:?}");
+    }
 }
 
 /// Plans the goals about time: three well, one never, and one with needless order.

@@ -270,6 +270,7 @@ impl Exceeded {
             | Limit::PlannerQuestions
             | Limit::SessionInFlight
             | Limit::ProjectInFlight
+            | Limit::ProjectRunBytes
             | Limit::ProjectRuns
             | Limit::LinkInFlightBytes
             | Limit::StreamBytes

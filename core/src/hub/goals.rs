@@ -1,12 +1,10 @@
 //! What `batch_execute` says of a goal that was planned and does not run.
 
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::plans::told;
+use super::plans::{Fault, told};
 use crate::plan::{Outline, PlanFault};
 use crate::planner::Spent;
 
@@ -30,12 +28,6 @@ struct Unplanned<'a> {
     planner: &'a Spent,
 }
 
-#[derive(Serialize)]
-struct Fault<'a> {
-    at: String,
-    problem: &'a str,
-}
-
 /// A plan that was made of a goal, and what it would do.
 pub(crate) fn planned(plan: &str, outline: &Outline, planner: &Spent, note: Option<&str>) -> Vec<u8> {
     told(&Planned { plan: raw(plan), outline, planner, note }, false)
@@ -43,8 +35,7 @@ pub(crate) fn planned(plan: &str, outline: &Outline, planner: &Spent, note: Opti
 
 /// No plan came of a goal: what is wrong with the last one that was made, and that one.
 pub(crate) fn unplanned(plan: Option<&str>, faults: &[PlanFault], planner: &Spent) -> Vec<u8> {
-    let faults = faults.iter().map(|it| Fault { at: format!("{}", it.at), problem: &it.problem }).collect();
-    told(&Unplanned { faults, plan: plan.and_then(raw), planner }, true)
+    told(&Unplanned { faults: Fault::all(faults), plan: plan.and_then(raw), planner }, true)
 }
 
 fn raw(plan: &str) -> Option<&RawValue> {

@@ -111,16 +111,21 @@ struct Faults<'a> {
 }
 
 #[derive(Serialize)]
-struct Fault<'a> {
+pub(super) struct Fault<'a> {
     at: String,
     problem: &'a str,
 }
 
+impl<'a> Fault<'a> {
+    pub(super) fn all(faults: &'a [PlanFault]) -> Vec<Self> {
+        let fault = |fault: &'a PlanFault| Self { at: format!("{}", fault.at), problem: &fault.problem };
+        faults.iter().map(fault).collect()
+    }
+}
+
 /// A plan was refused.
 pub(crate) fn refused(faults: &[PlanFault]) -> Vec<u8> {
-    let fault = |fault: &'_ PlanFault| format!("{}", fault.at);
-    let faults = faults.iter().map(|it| Fault { at: fault(it), problem: &it.problem }).collect();
-    told(&Faults { faults }, true)
+    told(&Faults { faults: Fault::all(faults) }, true)
 }
 
 /// What a plan would do.

@@ -80,6 +80,8 @@ pub enum Limit {
     StepReadBytes,
     /// [`Limits::run_stored_bytes`].
     RunStoredBytes,
+    /// [`Limits::project_run_bytes`].
+    ProjectRunBytes,
     /// [`Limits::project_runs`].
     ProjectRuns,
     /// [`Limits::connections`] or [`Limits::connections_per_address`].
@@ -134,6 +136,7 @@ impl Limit {
             Self::RunBytes => "run_bytes",
             Self::StepReadBytes => "step_read_bytes",
             Self::RunStoredBytes => "run_stored_bytes",
+            Self::ProjectRunBytes => "project_run_bytes",
             Self::ProjectRuns => "project_runs",
             Self::Connections => "connections",
             Self::ConfirmBytes => "planner.confirm_bytes",

@@ -24,6 +24,9 @@ pub trait Tools {
     fn names(&self) -> Vec<String>;
 }
 
+/// What is written before a goal, and after it.
+const GOAL: &str = r#""goal":,"#;
+
 /// Names are compared with all others only for the first ones that are unknown.
 const GUESSED: usize = 5;
 
@@ -73,6 +76,12 @@ impl Plan {
     /// Reads a plan that was found to be good in an earlier life of the hub, with what its tools said then.
     pub fn recall(text: &str, repeatable: &[bool], limits: &Limits) -> Option<Self> {
         scan(text.as_bytes(), JsonLimits::of_clients(limits), false).ok()?;
+        // The goal that it was made of is stored with it, and is no part of what was checked then.
+        let goal = Raw::of(text.as_bytes()).member("goal").map_or(0, |goal| goal.0.len());
+        let limits = &Limits {
+            plan_bytes: limits.plan_bytes.saturating_add(goal).saturating_add(GOAL.len()),
+            ..limits.clone()
+        };
         let mut plan = step::read(Raw::of(text.as_bytes()), limits, &mut Faults::default())?;
         for (step, repeatable) in plan.steps.iter_mut().zip(repeatable) {
             step.repeatable = *repeatable;
@@ -81,7 +90,7 @@ impl Plan {
     }
 }
 
-/// How many calls it makes at least.
+/// How many calls it has, as far as its arrays are known: a condition may leave some of them out.
 fn check_width(plan: &Plan, limits: &Limits, faults: &mut Faults) {
     let calls = plan.steps.iter().map(|step| step.calls().unwrap_or(1)).fold(0, usize::saturating_add);
     if calls > limits.run_calls {
@@ -133,7 +142,7 @@ fn check_tool(
 pub(crate) fn misfit(schema: &str, arguments: &[u8], limits: &Limits) -> Option<String> {
     let (schema, arguments) = (Raw::of(schema.as_bytes()), Raw::of(arguments));
     let mut left = limits.plan_schema_bytes;
-    let faults = fits::check(schema, arguments, &Pointer::default(), &mut left);
+    let faults = fits::check_literal(schema, arguments, &mut left);
     let words = |fault: &PlanFault| {
         let place = if fault.at.is_empty() { String::new() } else { format!("{}: ", fault.at) };
         [&*place, &fault.problem].concat()

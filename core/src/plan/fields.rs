@@ -34,6 +34,11 @@ impl<'a> Fields<'a> {
         Some(Self { members, at })
     }
 
+    /// An object of which only some members are looked at.
+    pub(super) fn any(value: Raw<'a>) -> Self {
+        Self { members: value.members(), at: Pointer::default() }
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<(Raw<'a>, Pointer)> {
         let value = self.members.iter().find(|(own, _)| own == name);
         value.map(|(_, value)| (*value, self.at.member(name)))

@@ -31,6 +31,8 @@ struct Judge<'s, 'l> {
     /// What they lead to.
     targets: BTreeMap<String, Option<Raw<'s>>>,
     depth: usize,
+    /// Whether marks and templates stand for values that come from elsewhere.
+    refers: bool,
     /// Bytes of schemas that may still be read.
     left: &'l mut usize,
 }
@@ -41,7 +43,24 @@ struct Keywords<'s>(Vec<(Cow<'s, str>, Raw<'s>)>);
 /// What does not fit. `left` are the bytes of schemas that may be read for that; what goes beyond is not judged.
 pub(super) fn check(schema: Raw<'_>, value: Raw<'_>, at: &Pointer, left: &mut usize) -> Vec<PlanFault> {
     let mut faults = Faults::default();
-    Judge { root: schema, targets: BTreeMap::new(), depth: 0, left }.check(schema, value, at, &mut faults);
+    Judge { root: schema, targets: BTreeMap::new(), depth: 0, refers: true, left }.check(
+        schema,
+        value,
+        at,
+        &mut faults,
+    );
+    faults.0
+}
+
+/// The same of a value that refers to nothing, whatever is in it.
+pub(super) fn check_literal(schema: Raw<'_>, value: Raw<'_>, left: &mut usize) -> Vec<PlanFault> {
+    let mut faults = Faults::default();
+    Judge { root: schema, targets: BTreeMap::new(), depth: 0, refers: false, left }.check(
+        schema,
+        value,
+        &Pointer::default(),
+        &mut faults,
+    );
     faults.0
 }
 
@@ -80,7 +99,7 @@ impl<'s> Keywords<'s> {
 
 impl<'s> Judge<'s, '_> {
     fn check(&mut self, schema: Raw<'s>, value: Raw<'_>, at: &Pointer, faults: &mut Faults) {
-        let value = match marked(value) {
+        let value = match marked(value).filter(|_| self.refers) {
             Some(("$literal", literal)) => literal,
             Some(_) => return,
             None => value,
@@ -141,7 +160,9 @@ impl<'s> Judge<'s, '_> {
         {
             return faults.add(at, format!("{} is expected, not {}", named(types), value.kind().name()));
         }
-        let template = value.kind() == Kind::String && value.text().is_none_or(|text| text.contains("{{"));
+        let template = self.refers
+            && value.kind() == Kind::String
+            && value.text().is_none_or(|text| text.contains("{{"));
         check_values(keywords, value, template, at, faults);
         match value.kind() {
             Kind::Object => self.check_object(keywords, value, at, faults),

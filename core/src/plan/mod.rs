@@ -37,6 +37,7 @@ pub(crate) use pointer::{index, parsed};
 pub(crate) use raw::{Kind, Raw};
 pub use reference::{Reference, Root, Source};
 pub use schema::{INPUT_SCHEMA, TOOLS};
+pub(crate) use step::manner_faults;
 
 /// A plan that was found to be good.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,7 +14,7 @@ use super::fields::Fields;
 use super::nearest::unknown;
 use super::raw::{Kind, Raw};
 use super::reference::{Reference, Scope, Source};
-use super::{ForEach, OnError, Pattern, Plan, Pointer, Retry, Step};
+use super::{ForEach, OnError, Pattern, Plan, PlanFault, Pointer, Retry, Step};
 use crate::{Limit, Limits};
 
 pub(super) const PLAN_FIELDS: [&str; 6] =
@@ -35,6 +35,34 @@ struct Reading<'a, 'f> {
     limits: &'a Limits,
     ids: &'a BTreeMap<String, usize>,
     faults: &'f mut Faults,
+}
+
+/// What a plan says of how it is carried out.
+struct Manner {
+    max_parallel: usize,
+    deadline: Duration,
+    dry_run: bool,
+    background: bool,
+}
+
+impl Manner {
+    fn read(fields: &Fields<'_>, limits: &Limits, faults: &mut Faults) -> Self {
+        let parallel = width(fields, "max_parallel", limits, faults);
+        let deadline = fields.millis("deadline_ms", limits.run_deadline, faults);
+        Self {
+            max_parallel: parallel.unwrap_or_else(|| PARALLEL.min(limits.plan_parallel)),
+            deadline: deadline.unwrap_or(limits.run_deadline),
+            dry_run: fields.flag("dry_run", faults),
+            background: fields.flag("background", faults),
+        }
+    }
+}
+
+/// What is wrong with what an object says of how a plan is to be carried out, whatever else is in it.
+pub(crate) fn manner_faults(object: Raw<'_>, limits: &Limits) -> Vec<PlanFault> {
+    let mut faults = Faults::default();
+    Manner::read(&Fields::any(object), limits, &mut faults);
+    faults.0
 }
 
 /// Reads a plan. Without one, its faults say why.
@@ -63,19 +91,22 @@ pub(super) fn read(text: Raw<'_>, limits: &Limits, faults: &mut Faults) -> Optio
     let mut reading = Reading { limits, ids: &ids, faults };
     let steps = written.into_iter().enumerate().map(|(index, step)| reading.step(step, at.element(index)));
     let steps: Vec<Option<Step>> = steps.collect();
-    let most = limits.plan_parallel;
-    let max_parallel = reading.width(&fields, "max_parallel").unwrap_or_else(|| PARALLEL.min(most));
-    let deadline = fields.millis("deadline_ms", limits.run_deadline, reading.faults);
     let output = reading.output(&fields);
-    let plan = Plan {
-        steps: steps.into_iter().collect::<Option<_>>()?,
-        output,
-        max_parallel,
-        deadline: deadline.unwrap_or(limits.run_deadline),
-        dry_run: fields.flag("dry_run", reading.faults),
-        background: fields.flag("background", reading.faults),
-    };
-    Some(plan)
+    let Manner { max_parallel, deadline, dry_run, background } = Manner::read(&fields, limits, faults);
+    let steps = steps.into_iter().collect::<Option<_>>()?;
+    Some(Plan { steps, output, max_parallel, deadline, dry_run, background })
+}
+
+fn width(fields: &Fields<'_>, name: &str, limits: &Limits, faults: &mut Faults) -> Option<usize> {
+    let most = limits.plan_parallel;
+    let (value, at) = fields.get(name)?;
+    let width = value.whole().and_then(|width| usize::try_from(width).ok());
+    match width.filter(|width| *width > 0) {
+        Some(width) if width > most => faults.exceeds(&at, Limit::PlanParallel, most),
+        Some(width) => return Some(width),
+        None => faults.add(&at, "a whole number of at least 1 is expected"),
+    }
+    None
 }
 
 /// The steps by their ids.
@@ -169,7 +200,7 @@ impl Reading<'_, '_> {
         let (over, at, width) = match value.member("in") {
             Some(_) => {
                 let fields = Fields::read(value, at.clone(), &FOR_EACH_FIELDS, self.faults)?;
-                let width = self.width(&fields, "width");
+                let width = width(&fields, "width", self.limits, self.faults);
                 let (over, at) = fields.get("in")?;
                 (over, at, width)
             }
@@ -181,18 +212,6 @@ impl Reading<'_, '_> {
                 .add(&at, "an array or a reference to one is expected, or {\"in\": ..., \"width\": ...}");
         }
         Some(ForEach { over: pattern, width: width.unwrap_or(self.limits.plan_parallel) })
-    }
-
-    fn width(&mut self, fields: &Fields<'_>, name: &str) -> Option<usize> {
-        let most = self.limits.plan_parallel;
-        let (value, at) = fields.get(name)?;
-        let width = value.whole().and_then(|width| usize::try_from(width).ok());
-        match width.filter(|width| *width > 0) {
-            Some(width) if width > most => self.faults.exceeds(&at, Limit::PlanParallel, most),
-            Some(width) => return Some(width),
-            None => self.faults.add(&at, "a whole number of at least 1 is expected"),
-        }
-        None
     }
 
     fn retry(&mut self, fields: &Fields<'_>) -> Retry {

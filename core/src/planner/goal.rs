@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::plan::{Kind, PlanFault, Pointer, Raw};
+use crate::plan::{Kind, PlanFault, Pointer, Raw, manner_faults};
 use crate::rpc::write;
 use crate::{Limit, Limits};
 
@@ -27,7 +27,7 @@ const OF_PLAN: [&str; 2] = ["steps", "output"];
 impl<'a> Goal<'a> {
     /// Whether arguments are those of a goal.
     pub fn is_in(arguments: &[u8]) -> bool {
-        Raw::of(arguments).member("goal").is_some()
+        Raw::of(arguments).member("goal").is_some_and(is_said)
     }
 
     /// Reads the arguments; JSON that was validated before.
@@ -36,7 +36,7 @@ impl<'a> Goal<'a> {
         let mut faults = Vec::new();
         let mut fault = |at: &str, problem: String| faults.push(PlanFault { at: whole.member(at), problem });
         let (mut text, mut options) = (Cow::Borrowed(""), Vec::new());
-        for (name, value) in arguments.members() {
+        for (name, value) in arguments.members().into_iter().filter(|(_, value)| is_said(*value)) {
             if let Some(option) = OPTIONS.into_iter().find(|option| name == *option) {
                 options.push((option, value));
             } else if name == "goal" {
@@ -53,6 +53,7 @@ impl<'a> Goal<'a> {
         if text.len() > limits.planner.goal_bytes {
             fault("goal", format!("limit {} reached ({})", Limit::GoalBytes, limits.planner.goal_bytes));
         }
+        faults.extend(manner_faults(Raw::of(&object(options.iter().copied())), limits));
         if faults.is_empty() { Ok(Self { text, options }) } else { Err(faults) }
     }
 
@@ -76,9 +77,9 @@ impl<'a> Goal<'a> {
     /// the caller says about its plan, or the plan itself.
     pub fn request_for(request: &[u8]) -> Vec<u8> {
         let request = Raw::of(request);
-        let is_planned = request.member("goal").is_some();
+        let is_planned = request.member("goal").is_some_and(is_said);
         let is_meant = |name: &str| !(MANNERS.contains(&name) || is_planned && OF_PLAN.contains(&name));
-        object(request.members().into_iter().filter(|(name, _)| is_meant(name)))
+        object(request.members().into_iter().filter(|(name, value)| is_meant(name) && is_said(*value)))
     }
 
     /// Whether its caller wants something: `dry_run` or `background`.
@@ -90,6 +91,11 @@ impl<'a> Goal<'a> {
     pub fn kept(written: &str) -> String {
         String::from_utf8(object(own(written))).unwrap_or_default()
     }
+}
+
+/// Models write `null` for what they leave out.
+fn is_said(value: Raw<'_>) -> bool {
+    value.kind() != Kind::Null
 }
 
 /// What of a plan is its model's.
@@ -127,6 +133,7 @@ pub(crate) fn sampled_text(result: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Plan;
 
     #[test]
     fn what_the_caller_says_about_the_run_goes_before_what_a_model_writes() {
@@ -164,6 +171,30 @@ mod tests {
         let long = format!("{{\"goal\":\"{}\"}}", "x".repeat(limits.planner.goal_bytes + 1));
         let faults = Goal::read(long.as_bytes(), &limits).unwrap_err();
         assert!(faults[0].problem.contains("planner.goal_bytes"), "{faults:?}");
+        let options = br#"{"goal":"x","max_parallel":0,"deadline_ms":"1s","dry_run":"yes","background":1}"#;
+        let faults = Goal::read(options, &limits).unwrap_err();
+        let places: Vec<String> = faults.iter().map(|fault| format!("{}", fault.at)).collect();
+        assert_eq!(places, ["/max_parallel", "/deadline_ms", "/dry_run", "/background"]);
+    }
+
+    #[test]
+    fn a_plan_as_long_as_plans_may_be_is_known_again_with_its_goal() {
+        let goal = Goal::read(br#"{"goal":"do \"it\"","max_parallel":2}"#, &Limits::default()).unwrap();
+        let written = r#"{"steps":[{"id":"a","tool":"t"}]}"#;
+        let limits = Limits { plan_bytes: goal.plan(written).len(), ..Limits::default() };
+        let stored = String::from_utf8(goal.plan_for(written)).unwrap();
+        assert!(Plan::recall(&stored, &[false], &limits).is_some());
+        let limits = Limits { plan_bytes: limits.plan_bytes - 1, ..limits };
+        assert!(Plan::recall(&stored, &[false], &limits).is_none());
+    }
+
+    #[test]
+    fn what_is_null_is_not_said() {
+        let asked = br#"{"goal":"x","steps":null,"output":null,"max_parallel":null}"#;
+        assert!(Goal::is_in(asked) && !Goal::is_in(br#"{"goal":null,"steps":[]}"#));
+        let goal = Goal::read(asked, &Limits::default()).unwrap();
+        assert_eq!(goal.plan(r#"{"steps":[]}"#), br#"{"steps":[]}"#);
+        assert_eq!(Goal::request_for(asked), br#"{"goal":"x"}"#);
     }
 
     #[test]

@@ -206,7 +206,7 @@ impl Run {
         let is_bad = |(step, state): (usize, &StepState)| {
             let bad = match state.failure {
                 Some((_, Happened::Failed)) => true,
-                Some((_, Happened::Nothing)) => state.calls == 0,
+                Some((_, Happened::Nothing)) => state.calls == 0 || state.misled > 0,
                 Some((_, Happened::Unknown)) | None => false,
             };
             bad && self.on_error(step) == OnError::Fail
@@ -254,7 +254,7 @@ impl Run {
                 | None => {}
             }
         }
-        if self.until <= now && self.stopped.is_none() {
+        if self.until <= now {
             given_up.extend(self.stop_all(now, Status::TimedOut));
         }
         given_up

@@ -25,6 +25,8 @@ struct Lane {
     open: usize,
     /// Calls under way.
     in_flight: usize,
+    /// Bytes of the results that those runs keep.
+    bytes: usize,
     /// Its runs that have something to start, in the order of their turns.
     waiting: VecDeque<RunId>,
 }
@@ -44,16 +46,24 @@ impl Lanes {
         may_have_more(self.of.get(key).map_or(0, |lane| lane.open), open, most)
     }
 
-    /// A run of a key begins.
-    pub(super) fn on_begun(&mut self, key: &KeyId) {
+    /// The same of the bytes of `most` that all of their results may have.
+    pub(super) fn admit_bytes(&self, key: &KeyId, most: usize) -> bool {
+        let all = self.of.values().map(|lane| lane.bytes).fold(0, usize::saturating_add);
+        may_have_more(self.of.get(key).map_or(0, |lane| lane.bytes), all, most)
+    }
+
+    /// A run of a key begins, which keeps results already if it goes on.
+    pub(super) fn on_begun(&mut self, key: &KeyId, bytes: usize) {
         let lane = self.of.entry(key.clone()).or_default();
         lane.open = lane.open.saturating_add(1);
+        lane.bytes = lane.bytes.saturating_add(bytes);
     }
 
     /// A run of a key has ended. Nothing is kept of a key without one.
-    pub(super) fn on_ended(&mut self, key: &KeyId) {
+    pub(super) fn on_ended(&mut self, key: &KeyId, bytes: usize) {
         let Some(lane) = self.of.get_mut(key) else { return };
         lane.open = lane.open.saturating_sub(1);
+        lane.bytes = lane.bytes.saturating_sub(bytes);
         if lane.open == 0 {
             for id in &lane.waiting {
                 self.queued.remove(id);
@@ -67,6 +77,13 @@ impl Lanes {
     pub(super) fn on_changed(&mut self, key: &KeyId, before: usize, after: usize) {
         if let Some(lane) = self.of.get_mut(key).filter(|_| before != after) {
             lane.in_flight = lane.in_flight.saturating_add(after).saturating_sub(before);
+        }
+    }
+
+    /// Instead of `before` bytes a key's run keeps `after`.
+    pub(super) fn on_kept(&mut self, key: &KeyId, before: usize, after: usize) {
+        if let Some(lane) = self.of.get_mut(key).filter(|_| before != after) {
+            lane.bytes = lane.bytes.saturating_add(after).saturating_sub(before);
         }
     }
 

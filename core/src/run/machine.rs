@@ -2,6 +2,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -154,8 +155,7 @@ impl Run {
     /// When it wants [`Event::TimerFired`] next.
     pub fn deadline(&self) -> Option<Timestamp> {
         let first = self.timers.first().map(|(at, _)| *at);
-        let until = self.stopped.is_none().then_some(self.until);
-        first.into_iter().chain(until).min().filter(|_| self.ended.is_none())
+        first.into_iter().chain([self.until]).min().filter(|_| self.ended.is_none())
     }
 
     /// Whether [`Run::next`] may have something to start. It may have to be asked again: it does not work for long at a time.
@@ -215,11 +215,10 @@ impl Run {
                 }
                 Err(Unprepared::LeftOut) => self.settle(now, unit, Element::Skipped),
                 Err(Unprepared::Missing(Missing::Lost(words) | Missing::Nothing(words))) => {
-                    self.give_up(now, unit, Failure { words, happened: Happened::Nothing }, None);
+                    self.mislead(now, unit, words);
                 }
                 Err(Unprepared::Missing(Missing::TooMuch(bound))) => {
-                    let failure = Failure { words: format!("{bound}"), happened: Happened::Nothing };
-                    self.give_up(now, unit, failure, None);
+                    self.mislead(now, unit, format!("{bound}"));
                 }
                 Err(Unprepared::Missing(Missing::Skipped(id))) => {
                     self.end_step(now, step, Ended::Skipped(format!("step {id} was skipped")));
@@ -229,6 +228,14 @@ impl Run {
             self.begin_all(now);
         }
         None
+    }
+
+    /// A call cannot be made of what is there.
+    fn mislead(&mut self, now: Timestamp, unit: Unit, words: String) {
+        if let Some(state) = self.steps.get_mut(unit.step) {
+            state.misled = state.misled.saturating_add(1);
+        }
+        self.give_up(now, unit, Failure { words, happened: Happened::Nothing }, None);
     }
 
     fn on_started(&mut self, now: Timestamp, unit: Unit, tries: u32) {
@@ -322,7 +329,7 @@ impl Run {
     }
 
     /// A call has failed for good.
-    fn give_up(&mut self, now: Timestamp, unit: Unit, failure: Failure, answer: Option<Answer>) {
+    pub(super) fn give_up(&mut self, now: Timestamp, unit: Unit, failure: Failure, answer: Option<Answer>) {
         self.settle_failed(now, unit, failure, answer);
         if self.on_error(unit.step) == OnError::Fail {
             self.stop(now, Status::Failed);

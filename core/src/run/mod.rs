@@ -131,6 +131,8 @@ impl Status {
 #[cfg(test)]
 mod cookbook;
 #[cfg(test)]
+mod lives;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod sharing;

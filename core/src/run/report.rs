@@ -50,7 +50,7 @@ pub struct StepReport {
     /// Why it failed or was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// How its value begins (of a step with `for_each` that of its first element), as JSON; see [`Run::add_previews`].
+    /// How its value begins (of a step with `for_each` that of the first element that has one), as JSON; see [`Run::add_previews`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preview: Option<String>,
 }

@@ -67,11 +67,11 @@ impl Run {
         if let Some(Ended::Skipped(_) | Ended::SkippedWithRest(_)) = &state.ended {
             return Err(Missing::Skipped(plan.id.clone()));
         }
+        if state.has_lost(pointer, plan.for_each.is_some()) {
+            let words = "was not stored (limit run_stored_bytes), and the hub was started again";
+            return Err(Missing::Lost(format!("the result of step {} {words}", plan.id)));
+        }
         let found = match (&plan.for_each, state.elements.first()) {
-            (None, Some(Element::Lost)) => {
-                let words = "was not stored (limit run_stored_bytes), and the hub was started again";
-                return Err(Missing::Lost(format!("the result of step {} {words}", plan.id)));
-            }
             (None, Some(element)) => element.at(root, pointer, self.json, allowance)?,
             (None, None) => None,
             (Some(_), _) => many(state, root, pointer, (self.json, allowance))?,
@@ -79,6 +79,17 @@ impl Run {
         found.ok_or_else(|| {
             Missing::Nothing(format!("step {} has nothing at {:?}", plan.id, pointer.to_string()))
         })
+    }
+}
+
+impl StepState {
+    /// Whether a pointer leads into what was lost: an element of a step with `for_each`, or any of them if it is for all.
+    fn has_lost(&self, pointer: &Pointer, is_many: bool) -> bool {
+        let is_lost = |element: &Element| matches!(element, Element::Lost);
+        match pointer.split_first().filter(|_| is_many) {
+            Some((first, _)) => index(first).and_then(|at| self.elements.get(at)).is_some_and(is_lost),
+            None => self.elements.iter().any(is_lost),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A run in another life: what is known of its calls is put in its place, and it goes on from there.
 
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -32,20 +33,39 @@ fn rested(life: Life, marks: &[Mark], deadline: Duration) -> Duration {
     again.since(before.max().unwrap_or(life.began))
 }
 
+impl Mark {
+    /// Whether it is of something that failed before any call was made of it.
+    fn is_of_no_call(&self) -> bool {
+        self.tries == 0 && matches!(self.became, Became::Failed(..))
+    }
+
+    /// Whether its step had elements: it was not one that failed before they were known, and it is no place for one.
+    fn is_of_an_element(&self) -> bool {
+        self.became != Became::Undone && !self.is_of_no_call()
+    }
+}
+
 impl Run {
     /// A run that goes on in another life of the hub. Calls without a mark begin; what nobody knows of a call that was begun and
     /// may not be made twice is its failure.
-    pub fn restore(
+    pub fn restore(plan: Arc<Plan>, life: Life, marks: Vec<Mark>, now: Timestamp, limits: &Limits) -> Self {
+        // Of a run that was stopped a step may have had more elements than it has marks.
+        let are_all = life.ended.is_some() && life.stopped.is_none();
+        Self::go_on(plan, life, (marks, are_all), now, limits)
+    }
+
+    /// Goes on from marks; and whether each element is marked of the steps that are.
+    fn go_on(
         plan: Arc<Plan>,
         life: Life,
-        mut marks: Vec<Mark>,
+        (mut marks, are_all): (Vec<Mark>, bool),
         now: Timestamp,
         limits: &Limits,
     ) -> Self {
         let life = life.seen_at(now, plan.deadline);
         let rested = rested(life, &marks, plan.deadline);
         let mut run = Self::blank(plan, life.began, limits);
-        (run.until, run.rested) = (life.until, rested);
+        (run.until, run.rested, run.stopped) = (life.until, rested, life.stopped);
         let mut by_step: BTreeMap<usize, Vec<Mark>> = BTreeMap::new();
         marks.sort_by_key(|mark| (mark.at, mark.unit));
         for mark in marks {
@@ -54,14 +74,26 @@ impl Run {
         while let Some(step) = run.to_begin.pop_front() {
             let marks = by_step.remove(&step).unwrap_or_default();
             // What had begun before the run was stopped begins, whatever became of it; nothing else does.
-            run.stopped = life.stopped.filter(|_| marks.is_empty());
-            match run.begin(now, step) {
-                Ok(()) => run.recall(now, step, marks, life),
+            let stopped = run.stopped;
+            run.stopped = stopped.filter(|_| marks.is_empty());
+            let begun = run.begin(now, step);
+            run.stopped = stopped;
+            match begun {
+                Ok(()) => {
+                    run.recall(now, step, marks, life.ended.is_some());
+                    if life.ended.is_some() && life.stopped.is_none() {
+                        run.skip_unmarked(now, step);
+                    }
+                }
                 Err(Unbegun::Ended(ended)) => run.end_step(now, step, ended),
+                Err(Unbegun::Failed(words)) if marks.iter().any(Mark::is_of_an_element) => {
+                    let mut after = run.dependents.get(step).into_iter().flatten();
+                    let are_all = are_all || after.any(|after| by_step.contains_key(after));
+                    run.recall_without_items(now, step, (marks, are_all), &words);
+                }
                 Err(Unbegun::Failed(words)) => run.fail_step(now, step, words),
             }
         }
-        run.stopped = life.stopped.or(run.stopped);
         run.known = by_step;
         let begun: Vec<Unit> = run.running().collect();
         run.give_up_unanswered(now, begun);
@@ -79,6 +111,10 @@ impl Run {
         self.ended?;
         let mut marks = Vec::new();
         for (step, (plan, state)) in self.plan.steps.iter().zip(&self.steps).enumerate() {
+            let is_done = |it: &Element| matches!(it, Element::Answered(_) | Element::Lost);
+            if !state.elements.iter().any(is_done) {
+                continue;
+            }
             for (element, it) in state.elements.iter().enumerate() {
                 let became = match it {
                     Element::Answered(answer) => Became::Answered(answer.result().clone()),
@@ -88,7 +124,7 @@ impl Run {
                     | Element::Pausing { .. }
                     | Element::Running { .. }
                     | Element::Skipped
-                    | Element::Waiting => continue,
+                    | Element::Waiting => Became::Undone,
                 };
                 let unit = Unit { step, element };
                 marks.push(Mark { unit, tries: 1, since: now, at: now, became });
@@ -96,7 +132,7 @@ impl Run {
         }
         let until = now.after(self.plan.deadline);
         let life = Life { began: self.began, until, stopped: None, ended: None };
-        let mut run = Self::restore(Arc::clone(&self.plan), life, marks, now, limits);
+        let mut run = Self::go_on(Arc::clone(&self.plan), life, (marks, true), now, limits);
         run.rested = self.rested.saturating_add(now.since(self.ended?));
         for (new, old) in run.steps.iter_mut().zip(&self.steps) {
             if new.ended.is_some() {
@@ -140,21 +176,75 @@ impl Run {
     /// not have that, or somebody wanted it.
     pub(super) fn recall_late(&mut self, now: Timestamp, step: usize) {
         let Some(marks) = self.known.remove(&step) else { return };
-        let life = Life { ended: None, ..self.life() };
-        self.recall(now, step, marks, life);
+        self.recall(now, step, marks, false);
         let begun: Vec<Unit> = self.running().filter(|unit| unit.step == step).collect();
         self.give_up_unanswered(now, begun);
     }
 
+    /// A step of a run that was done, which has not ended with all that is known of it, was skipped: that leaves no mark.
+    fn skip_unmarked(&mut self, now: Timestamp, step: usize) {
+        if self.steps.get(step).is_none_or(|state| state.ended.is_some() || state.in_flight > 0) {
+            return;
+        }
+        let was_skipped = |before: &&usize| {
+            let ended = self.steps.get(**before).and_then(|state| state.ended.as_ref());
+            matches!(ended, Some(Ended::Skipped(_)))
+        };
+        let plan = self.plan.steps.get(step);
+        let before = plan.and_then(|plan| plan.needs.iter().find(was_skipped));
+        if let Some(before) = before.and_then(|before| self.plan.steps.get(*before)) {
+            let why = format!("step {} was skipped", before.id);
+            self.end_step(now, step, Ended::Skipped(why));
+        }
+    }
+
+    /// What a step was done for is not there any more: what was done of it stays, and what is missing fails.
+    fn recall_without_items(
+        &mut self,
+        now: Timestamp,
+        step: usize,
+        (mut marks, are_all): (Vec<Mark>, bool),
+        words: &str,
+    ) {
+        let Some(plan) = self.plan.steps.get(step) else { return };
+        // Without a condition, what was left out is no element: there was none.
+        marks.retain(|mark| mark.became != Became::LeftOut || plan.when.is_some());
+        marks.sort_by_key(|mark| mark.unit.element);
+        let known = marks.last().map_or(0, |last| last.unit.element.saturating_add(1));
+        // Nobody knows how many elements there were: a last one that fails, or has, stands for those that nothing is known of.
+        let are_all = are_all || marks.last().is_none_or(Mark::is_of_no_call);
+        let elements = known.saturating_add(usize::from(!are_all));
+        let Some(state) = self.steps.get_mut(step) else { return };
+        state.elements.resize_with(elements, Element::default);
+        (state.left, state.begun) = (elements, true);
+        self.calls = self.calls.saturating_add(elements);
+        self.put(step, marks, true);
+        let waiting = |it: &Element| matches!(it, Element::Waiting);
+        while let Some(state) = self.steps.get(step).filter(|state| state.ended.is_none())
+            && let Some(element) = state.elements.iter().position(waiting)
+        {
+            let failure = Failure { words: words.into(), happened: Happened::Nothing };
+            self.give_up(now, Unit { step, element }, failure, None);
+        }
+        self.end_if_over(now, step);
+    }
+
+    /// Goes on with a step of which something is known, in a run that had ended or had not.
+    fn recall(&mut self, now: Timestamp, step: usize, marks: Vec<Mark>, had_ended: bool) {
+        self.put(step, marks, had_ended);
+        self.end_if_over(now, step);
+        self.requeue(step);
+    }
+
     /// Puts what is known of a step's elements in its place.
-    fn recall(&mut self, now: Timestamp, step: usize, marks: Vec<Mark>, life: Life) {
+    fn put(&mut self, step: usize, marks: Vec<Mark>, had_ended: bool) {
         let Some(plan) = self.plan.steps.get(step) else { return };
         let (repeatable, timeout, on_error) = (plan.repeatable, plan.timeout, plan.on_error);
         for Mark { unit, tries, since, at, became } in marks {
             let Some(state) = self.steps.get_mut(step).filter(|it| unit.element < it.elements.len()) else {
                 continue;
             };
-            if became == Became::Undone || (became == Became::Lost && repeatable && life.ended.is_none()) {
+            if became == Became::Undone || (became == Became::Lost && repeatable && !had_ended) {
                 continue;
             }
             if tries > 0 {
@@ -191,8 +281,5 @@ impl Run {
             state.left = state.left.saturating_sub(1);
             self.keep(unit, kept);
         }
-        self.stopped = life.stopped;
-        self.end_if_over(now, step);
-        self.requeue(step);
     }
 }

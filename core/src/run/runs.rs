@@ -18,8 +18,8 @@ pub struct Runs {
     deadlines: BTreeSet<(Timestamp, RunId)>,
     /// When each wants to be woken, as in `deadlines`.
     woken: HashMap<RunId, Timestamp>,
-    /// Those that have ended and are kept, by their end.
-    ended: BTreeMap<(Timestamp, RunId), Run>,
+    /// Those that have ended and are kept, by their end, and whose each is.
+    ended: BTreeMap<(Timestamp, RunId), (KeyId, Run)>,
     ended_at: BTreeMap<RunId, Timestamp>,
     /// Those that have ended since it was asked last.
     just_ended: Vec<RunId>,
@@ -45,7 +45,7 @@ impl Runs {
     /// Adds a run of a key.
     pub fn insert(&mut self, id: RunId, key: KeyId, run: Run) {
         self.usage.bytes = self.usage.bytes.saturating_add(run.bytes());
-        self.lanes.on_begun(&key);
+        self.lanes.on_begun(&key, run.bytes());
         self.open.insert(id, (key, run));
         self.changed.insert(id);
         self.follow(id);
@@ -53,7 +53,7 @@ impl Runs {
 
     /// Puts a run that goes on in the place of itself as it had ended.
     pub fn reopen(&mut self, id: RunId, key: KeyId, run: Run) {
-        if let Some(ended) = self.ended_at.remove(&id).and_then(|at| self.ended.remove(&(at, id))) {
+        if let Some((_, ended)) = self.ended_at.remove(&id).and_then(|at| self.ended.remove(&(at, id))) {
             self.usage.bytes = self.usage.bytes.saturating_sub(ended.bytes());
         }
         self.insert(id, key, run);
@@ -62,6 +62,11 @@ impl Runs {
     /// Whether a key may begin one more: a key has no more of them than may still be begun by others.
     pub fn admit(&self, key: &KeyId, limits: &Limits) -> bool {
         self.lanes.admit(key, self.open.len(), limits.project_runs)
+    }
+
+    /// The same of the bytes of results that those which have not ended keep: nothing makes room for more.
+    pub fn admit_bytes(&self, key: &KeyId, limits: &Limits) -> bool {
+        self.lanes.admit_bytes(key, limits.project_run_bytes)
     }
 
     /// Whether something has happened with a run since it was asked last with which something has.
@@ -76,7 +81,8 @@ impl Runs {
             let ended = self.ended_at.get(&id).map(|at| (*at, id));
             let run = ended
                 .and_then(|key| self.ended.get_mut(&key))
-                .or_else(|| self.open.get_mut(&id).map(|(_, run)| run))?;
+                .or_else(|| self.open.get_mut(&id))
+                .map(|(_, run)| run)?;
             Some((id, run.take_marks()))
         };
         changed.into_iter().filter_map(marks).collect()
@@ -105,7 +111,7 @@ impl Runs {
     /// A run, also one that has ended and is kept.
     pub fn get(&self, id: RunId) -> Option<&Run> {
         let ended = || self.ended_at.get(&id).and_then(|at| self.ended.get(&(*at, id)));
-        self.open.get(&id).map(|(_, run)| run).or_else(ended)
+        self.open.get(&id).or_else(ended).map(|(_, run)| run)
     }
 
     /// Tells a run what has happened. Returns the calls that are to be given up.
@@ -158,22 +164,37 @@ impl Runs {
         self.deadlines.first().filter(|(at, _)| *at <= now).map(|(_, id)| *id)
     }
 
-    /// Forgets what has ended long ago, and what ended first when there is too much of it.
+    /// Forgets what has ended long ago, and when there is too much of it, what ended first of the key that has most.
     pub fn expire(&mut self, now: Timestamp, limits: &Limits) -> Vec<RunId> {
         let mut forgotten = Vec::new();
-        while let Some((at, id)) = self.ended.keys().next().copied() {
-            let full = self.usage.bytes > limits.project_run_bytes || self.ended.len() > limits.project_runs;
-            if !full && at.after(limits.run_kept) > now {
-                break;
-            }
-            if let Some(run) = self.ended.remove(&(at, id)) {
+        loop {
+            let next = if self.usage.bytes > limits.project_run_bytes {
+                self.first_of_most(Run::bytes)
+            } else if self.ended.len() > limits.project_runs {
+                self.first_of_most(|_| 1)
+            } else {
+                let first = self.ended.keys().next().copied();
+                first.filter(|(at, _)| at.after(limits.run_kept) <= now)
+            };
+            let Some((at, id)) = next else { return forgotten };
+            if let Some((_, run)) = self.ended.remove(&(at, id)) {
                 self.usage.bytes = self.usage.bytes.saturating_sub(run.bytes());
             }
             self.ended_at.remove(&id);
             self.changed.remove(&id);
             forgotten.push(id);
         }
-        forgotten
+    }
+
+    /// What ended first of the key whose runs that are kept come to most.
+    fn first_of_most(&self, count: impl Fn(&Run) -> usize) -> Option<(Timestamp, RunId)> {
+        let mut kept: BTreeMap<&KeyId, usize> = BTreeMap::new();
+        for (key, run) in self.ended.values() {
+            let own = kept.entry(key).or_default();
+            *own = own.saturating_add(count(run));
+        }
+        let (most, _) = kept.into_iter().max_by_key(|(_, kept)| *kept)?;
+        self.ended.iter().find(|(_, (key, _))| key == most).map(|(at, _)| *at)
     }
 
     /// Changes a run, and counts what that changes.
@@ -187,6 +208,7 @@ impl Runs {
         *all = all.saturating_add(run.in_flight()).saturating_sub(in_flight);
         *kept = kept.saturating_add(run.bytes()).saturating_sub(bytes);
         self.lanes.on_changed(key, in_flight, run.in_flight());
+        self.lanes.on_kept(key, bytes, run.bytes());
         Some(changed)
     }
 
@@ -211,8 +233,8 @@ impl Runs {
         if let Some(at) = ended
             && let Some((key, run)) = self.open.remove(&id)
         {
-            self.lanes.on_ended(&key);
-            self.ended.insert((at, id), run);
+            self.lanes.on_ended(&key, run.bytes());
+            self.ended.insert((at, id), (key, run));
             self.ended_at.insert(id, at);
             self.just_ended.push(id);
         }
@@ -220,6 +242,6 @@ impl Runs {
 
     /// Those that have ended and are kept, and how; the first one first.
     pub fn ended(&self) -> impl Iterator<Item = (RunId, Status)> {
-        self.ended.iter().map(|((_, id), run)| (*id, run.status()))
+        self.ended.iter().map(|((_, id), (_, run))| (*id, run.status()))
     }
 }

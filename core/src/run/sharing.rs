@@ -99,3 +99,25 @@ fn a_key_whose_runs_have_ended_has_all_its_share_again() {
         assert_eq!((runs.open(), runs.usage().in_flight), (0, 0));
     }
 }
+
+#[test]
+fn a_key_whose_results_are_many_makes_room_itself() {
+    let limits = Limits { project_run_bytes: 400, ..Limits::default() };
+    let mut runs = Runs::default();
+    begin(&mut runs, "quiet", 0..1, &limits);
+    begin(&mut runs, "busy", 1..4, &limits);
+    let mut under_way = start(&mut runs, &limits);
+    for (id, result) in [(0, "{}"), (1, "{}"), (2, r#"{"structuredContent":"0123456789"}"#), (3, "{}")] {
+        while let Some(at) = under_way.iter().position(|(whose, _)| *whose == id) {
+            let (_, call) = under_way.remove(at);
+            runs.handle(RunId(id), Timestamp(id), Event::StepAnswered(call.unit, Bytes::from(result)));
+            under_way.extend(start(&mut runs, &limits));
+        }
+        assert_eq!(runs.get(RunId(id)).map(Run::status), Some(Status::Done));
+    }
+    assert_eq!(runs.usage().bytes, 400);
+    let limits = Limits { project_run_bytes: 399, ..limits };
+    assert_eq!(runs.expire(Timestamp(9), &limits), [RunId(1)], "the other key's is older");
+    let limits = Limits { project_runs: 2, ..limits };
+    assert_eq!(runs.expire(Timestamp(9), &limits), [RunId(2)]);
+}

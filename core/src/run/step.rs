@@ -51,6 +51,8 @@ pub(super) struct StepState {
     pub failure: Option<(String, Happened)>,
     /// Elements that have failed.
     pub failed: usize,
+    /// Those of them whose call could not be made of what is there.
+    pub misled: usize,
     /// Whether nothing more of it begins.
     pub halted: bool,
 }

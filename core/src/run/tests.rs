@@ -35,7 +35,7 @@ pub(super) fn plan(text: &str, limits: &Limits) -> Arc<Plan> {
 pub(super) struct Stage {
     pub run: Run,
     pub now: Timestamp,
-    under_way: Vec<(String, Start)>,
+    pub under_way: Vec<(String, Start)>,
     given_up: Vec<Unit>,
 }
 

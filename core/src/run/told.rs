@@ -123,3 +123,18 @@ fn a_preview_shows_how_a_value_begins() {
     stage.says("b", "8");
     assert_eq!(stage.preview(1).as_deref(), Some("7\u{2026}"));
 }
+
+#[test]
+fn an_element_whose_reference_leads_nowhere_was_planned_badly_also_after_others_were_called() {
+    let mut stage = Stage::of(
+        r#"{"id":"a","tool":"t","for_each":{"in":[{"n":1},{}],"width":1},"arguments":{"x":{"$item":"/n"}}}"#,
+    );
+    assert!(!stage.run.was_planned_badly());
+    stage.says("a", "1");
+    assert_eq!(stage.stand(), "a failed");
+    assert!(stage.run.was_planned_badly());
+    let mut stage = Stage::of(r#"{"id":"a","tool":"t","for_each":{"in":[1,2],"width":1}}"#);
+    stage.says("a", "1");
+    stage.fails("a", Happened::Nothing);
+    assert!(stage.run.status() == Status::Failed && !stage.run.was_planned_badly(), "its server was away");
+}

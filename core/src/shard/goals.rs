@@ -204,7 +204,9 @@ impl Shard {
 
     fn admit_goal(&self, cx: &Cx<'_>) -> Result<(), Exceeded> {
         let most = cx.limits().planner.goals;
-        if self.goals.open.len() >= most {
+        // What clients were asked takes nothing of the provider, and may take them long; each session has few questions.
+        let open = self.goals.open.values().filter(|planning| planning.by != By::Client);
+        if open.count() >= most {
             let hint = "other goals of this project are being planned; try again in a moment";
             return Err(Exceeded { limit: Limit::Goals, value: most as u64, hint });
         }

@@ -1,12 +1,14 @@
 //! The tools for plans: a plan is checked and begun, and what runs have kept is told.
 
-use alloc::borrow::{Cow, ToOwned};
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
+use super::legacy::stopping;
 use super::outliving::Stored;
 use super::run_tasks::may_be_task;
 use super::running::Running;
@@ -20,7 +22,7 @@ use crate::rpc::{Envelope, Field, Members};
 use crate::run::{Extract, Extracts, Run, Status};
 use crate::snapshot::Snapshot;
 use crate::upstream::Caller;
-use crate::{Bug, Exceeded, ExchangeId, Fault, KeyId, Limit, Limits, Rejection, RunId, UpstreamFault};
+use crate::{Bug, Exceeded, ExchangeId, Fault, KeyId, Limit, Limits, Rejection, RunId};
 
 /// Where nobody listens.
 pub(super) const NOWHERE: ExchangeId = ExchangeId(u64::MAX);
@@ -38,15 +40,24 @@ struct Asked {
     run: Option<String>,
     step: Option<String>,
     path: Option<String>,
+    #[serde(default, deserialize_with = "whole")]
     offset: Option<usize>,
+    #[serde(default, deserialize_with = "whole")]
     length: Option<usize>,
     search: Option<String>,
     #[serde(default)]
     wait: bool,
     #[serde(default)]
     background: bool,
+    #[serde(default, deserialize_with = "whole")]
     limit: Option<usize>,
     cursor: Option<String>,
+}
+
+/// A whole number: `1.0` is one, too.
+fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {
+    let text = format!("{}", serde_json::Number::deserialize(from)?);
+    text.strip_suffix(".0").unwrap_or(&text).parse().map(Some).map_err(D::Error::custom)
 }
 
 /// Some runs of a list, and the cursor of the next ones.
@@ -122,7 +133,7 @@ impl Shard {
         if self.came_back_to_run(cx, caller, body) {
             return;
         }
-        let arguments = body.given(Field::Arguments).unwrap_or(b"{}");
+        let arguments = &*said(body.given(Field::Arguments).unwrap_or(b"{}"));
         if Goal::is_in(arguments) {
             return self.plan_goal(cx, caller, body);
         }
@@ -180,14 +191,18 @@ impl Shard {
     /// Whether a key may begin one more run, or one once more.
     pub(super) fn admit_run(&self, cx: &Cx<'_>, key: &KeyId) -> Result<(), Fault> {
         if self.stopping {
-            let (server, cause) = (hub::NAME.to_owned(), "the hub stops".to_owned());
-            return Err(UpstreamFault::Unavailable { server, cause }.into());
+            return Err(stopping());
         }
-        if self.runs.admit(key, cx.limits()) {
+        let limits = cx.limits();
+        let (limit, most) = if !self.runs.admit(key, limits) {
+            (Limit::ProjectRuns, limits.project_runs)
+        } else if !self.runs.admit_bytes(key, limits) {
+            (Limit::ProjectRunBytes, limits.project_run_bytes)
+        } else {
             return Ok(());
-        }
-        let hint = "one key has at most as many as others may still begin: try again when runs have ended; batch_cancel ends one";
-        Err(Exceeded { limit: Limit::ProjectRuns, value: cx.limits().project_runs as u64, hint }.into())
+        };
+        let hint = "the runs of one key have at most as much as is left for others: try again when some have ended; batch_cancel ends one";
+        Err(Exceeded { limit, value: most as u64, hint }.into())
     }
 
     /// What a tool answers; nothing if its caller waits.
@@ -302,13 +317,22 @@ impl Shard {
     }
 }
 
-/// What a tool is asked, if that fits its schema; else why not. Models write `null` for what they leave out.
+/// Arguments without what is `null`: models write that for what they leave out.
+fn said(arguments: &[u8]) -> Cow<'_, [u8]> {
+    let members = Members::read(arguments);
+    match members.filter(|members| members.0.iter().any(|(_, value)| value.get() == "null")) {
+        Some(members) => Cow::Owned(members.with(|_, raw| (raw != "null").then_some(Cow::Borrowed(raw)))),
+        None => Cow::Borrowed(arguments),
+    }
+}
+
+/// What a tool is asked, if that fits its schema; else why not.
 fn asked(tool: PlanTool, arguments: &[u8], limits: &Limits) -> Result<Asked, String> {
-    let given = |members: Members<'_>| members.with(|_, raw| (raw != "null").then_some(Cow::Borrowed(raw)));
-    let arguments = Members::read(arguments).map_or_else(|| arguments.to_vec(), given);
+    let arguments = said(arguments);
     match plan::misfit(&tool.schema(), &arguments, limits) {
         Some(why) => Err(format!("the arguments do not fit the input schema of {}: {why}", tool.name())),
-        None => serde_json::from_slice(&arguments)
-            .map_err(|_| format!("the arguments do not fit the input schema of {}", tool.name())),
+        None => serde_json::from_slice(&arguments).map_err(|error| {
+            format!("the arguments do not fit the input schema of {}: {error}", tool.name())
+        }),
     }
 }

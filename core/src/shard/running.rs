@@ -78,11 +78,13 @@ impl Shard {
                 self.start_step(cx, id, &start);
             }
             let ended = self.runs.take_ended();
-            if ended.is_empty() {
-                return self.tell_watchers(cx);
+            for id in &ended {
+                self.on_run_ended(cx, *id);
             }
-            for id in ended {
-                self.on_run_ended(cx, id);
+            // Whoever waits for them is told before they make room for others.
+            self.tell_watchers(cx);
+            if ended.is_empty() {
+                return;
             }
             self.forget_runs(cx);
         }
@@ -143,11 +145,16 @@ impl Shard {
             }
         };
         self.tell_run(cx, id, event);
-        self.tell_progress(cx, id, unit.step);
     }
 
     pub(super) fn tell_run(&mut self, cx: &mut Cx<'_>, id: RunId, event: Event) {
-        for unit in self.runs.handle(id, cx.now, event) {
+        let answered = match event {
+            Event::StepAnswered(unit, _) | Event::StepFailed(unit, _) => Some(unit),
+            Event::Cancelled | Event::TimerFired => None,
+        };
+        let given_up = self.runs.handle(id, cx.now, event);
+        let ended = answered.or_else(|| given_up.first().copied());
+        for unit in given_up {
             let why = |call| cancellation(call, "the run has given it up");
             match self.step_calls.remove(&(id, unit)) {
                 Some((server, call)) => drop(self.abandon(cx, server, call, why)),
@@ -157,12 +164,13 @@ impl Shard {
                 }
             }
         }
+        self.tell_progress(cx, id, ended.map(|unit| unit.step));
     }
 
-    /// A call of a step was answered. If one more step has ended with that, its caller hears so, if it wants to.
-    fn tell_progress(&mut self, cx: &mut Cx<'_>, id: RunId, step: usize) {
+    /// Something has happened with a run. If one more step has ended with that, its caller hears so, if it wants to.
+    fn tell_progress(&mut self, cx: &mut Cx<'_>, id: RunId, step: Option<usize>) {
         let Some(run) = self.runs.get(id) else { return };
-        let ((ended, all), words) = (run.progress(), run.end_of(step));
+        let ((ended, all), words) = (run.progress(), step.and_then(|step| run.end_of(step)));
         let Some(running) = self.running.get_mut(&id).filter(|running| running.said < ended) else { return };
         running.said = ended;
         let Some(caller) = &running.caller else { return };

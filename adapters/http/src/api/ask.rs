@@ -68,8 +68,8 @@ impl Ask {
                 "background" => {
                     manner.background = flag;
                     is_said = true;
-                    // What is neither goes to the hub, which refuses it with all other faults.
-                    value = if value == "false" { "true" } else { value };
+                    // What is neither goes to the hub, which refuses it with all other faults; null says nothing.
+                    value = if matches!(value, "false" | "null") { "true" } else { value };
                 }
                 _ => {}
             }
@@ -239,7 +239,9 @@ mod tests {
         for body in ["", "[]", "1", r#"{"steps":[]},"x":{"#, r#"{"steps":[]}}"#] {
             assert!(Ask::execute(body.as_bytes()).is_err(), "{body}");
         }
-        for no_flag in [r#""yes""#, "null", "1"] {
+        let (ask, manner) = Ask::execute(br#"{"steps":[],"background":null}"#).unwrap();
+        assert_eq!((&*ask.arguments, manner), (r#"{"steps":[],"background":true}"#, Manner::default()));
+        for no_flag in [r#""yes""#, "1"] {
             let body = format!(r#"{{"steps":[],"background":{no_flag}}}"#);
             let (ask, manner) = Ask::execute(body.as_bytes()).unwrap();
             assert_eq!(ask.arguments, body, "the hub says what is wrong with it");

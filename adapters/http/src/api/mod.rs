@@ -183,3 +183,40 @@ impl EventStream for Once {
         Poll::Ready(news.map(|(text, _)| Event::Message { id: None, data: text.into() }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::DESCRIPTION;
+
+    fn check_references(value: &Value, whole: &Value) {
+        if let Some(reference) = value.get("$ref").and_then(Value::as_str) {
+            assert!(whole.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+        }
+        let members = value.as_object().into_iter().flat_map(|object| object.values());
+        for inner in members.chain(value.as_array().into_iter().flatten()) {
+            check_references(inner, whole);
+        }
+    }
+
+    #[test]
+    fn the_description_has_what_may_be_sent_and_what_may_come_back() {
+        let whole: Value = serde_json::from_slice(DESCRIPTION).unwrap();
+        check_references(&whole, &whole);
+        let schema = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+        let run = &whole["paths"]["/api/projects/{project}/batches"]["post"];
+        let json = |place: &Value| place["content"]["application/json"]["schema"].clone();
+        assert_eq!(json(&run["requestBody"]), json!({ "oneOf": [schema("Plan"), schema("Goal")] }));
+        let told = ["Run", "Outline", "Planned"].map(schema);
+        assert_eq!(json(&run["responses"]["200"]), json!({ "anyOf": told }));
+        for (path, item) in whole["paths"].as_object().unwrap() {
+            for operation in ["get", "post"].into_iter().filter_map(|verb| item.get(verb)) {
+                let begins = ["runBatch", "retryBatch"].contains(&operation["operationId"].as_str().unwrap());
+                let responses = &operation["responses"];
+                assert!(responses["503"].is_object(), "{path}: the hub may be about to stop");
+                assert_eq!(responses["429"].is_object(), begins, "{path}");
+            }
+        }
+    }
+}

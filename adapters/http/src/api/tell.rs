@@ -4,6 +4,9 @@ use orch_core::{Fault, Rejection};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+/// The hub's code for what was not begun, since somebody is away.
+const UNAVAILABLE: i64 = -31_001;
+
 /// A response: its status, and a JSON text.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Told {
@@ -31,6 +34,8 @@ struct Outcome<'a> {
 
 #[derive(Deserialize)]
 struct Error<'a> {
+    #[serde(default)]
+    code: i64,
     message: String,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
@@ -38,7 +43,9 @@ struct Error<'a> {
 
 #[derive(Deserialize)]
 struct Params<'a> {
-    progress: u64,
+    /// It has a fraction where steps have changed and no more of them have ended.
+    #[serde(borrow)]
+    progress: &'a RawValue,
     total: u64,
     #[serde(borrow, rename = "_meta")]
     meta: Option<Meta<'a>>,
@@ -81,7 +88,12 @@ impl Told {
     pub(crate) fn of(status: u16, answer: &[u8]) -> Self {
         let Ok(message) = serde_json::from_slice::<Message<'_>>(answer) else { return Self::bare(status) };
         if let Some(error) = message.error {
-            let status = if status < 400 { 400 } else { status };
+            let status = match error.code {
+                _ if status >= 400 => status,
+                // It may come again: a hub stops, or a server is away.
+                UNAVAILABLE => 503,
+                _ => 400,
+            };
             return Self::problem(status, &error.message, (None, None), error.data);
         }
         let Some(structured) = message.result.and_then(|result| result.structured) else {
@@ -142,8 +154,9 @@ pub(crate) fn news(message: &[u8]) -> Option<(String, bool)> {
     let read = serde_json::from_slice::<Message<'_>>(message).ok()?;
     if let Some(Params { progress, total, meta }) = read.params {
         let steps = meta.and_then(|meta| meta.steps)?.get();
+        let ended = progress.get().split('.').next().unwrap_or_default();
         return Some((
-            format!(r#"{{"event":"steps","ended":{progress},"total":{total},"steps":{steps}}}"#),
+            format!(r#"{{"event":"steps","ended":{ended},"total":{total},"steps":{steps}}}"#),
             false,
         ));
     }
@@ -186,6 +199,7 @@ mod tests {
         assert_eq!(status(&said(r#"{"problem":"planner","message":"m"}"#)), (502, true));
         assert_eq!(status(&said(r#"{"problem":"arguments","message":"m"}"#)), (400, true));
         assert_eq!(status(r#"{"error":{"code":1,"message":"m"}}"#), (400, true));
+        assert_eq!(status(r#"{"error":{"code":-31001,"message":"it stops"}}"#), (503, true));
         assert_eq!(status("{}"), (500, true));
         assert_eq!(Told::of(429, br#"{"error":{"code":1,"message":"m"}}"#).status, 429);
     }
@@ -196,6 +210,13 @@ mod tests {
             r#"{"result":{"structuredContent":{"faults":[{"at":"/steps"}],"planned":{"steps":[1]}}}}"#;
         let told = Told::of(200, answer.as_bytes());
         assert!(told.body.contains(r#""faults":[{"at":"/steps"}],"planned":{"steps":[1]}"#), "{}", told.body);
+    }
+
+    #[test]
+    fn steps_that_change_without_one_more_end_are_told_too() {
+        let steps = r#"{"method":"notifications/progress","params":{"progress":1.500000000,"total":2,"_meta":{"mcp-orch/steps":[{"id":"a"}]}}}"#;
+        let expected = r#"{"event":"steps","ended":1,"total":2,"steps":[{"id":"a"}]}"#;
+        assert_eq!(news(steps.as_bytes()), Some((expected.to_owned(), false)));
     }
 
     #[test]

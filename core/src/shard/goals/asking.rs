@@ -145,7 +145,11 @@ impl Shard {
     ) {
         let Some(Planning { wish, stage, .. }) = self.goals.open.remove(&token) else { return };
         match body.raw(Field::Result).filter(|_| unusable.is_none()) {
-            Some(result) => self.on_input(cx, wish, stage, Some(result.to_vec())),
+            // In the project as its caller sees it.
+            Some(result) => match self.seen_by(cx, &wish.caller) {
+                Some(seen) => self.on_input(&mut cx.within(&seen), wish, stage, Some(result.to_vec())),
+                None => self.on_input(cx, wish, stage, Some(result.to_vec())),
+            },
             None => {
                 let said = || body.text(Field::ErrorMessage).unwrap_or_default().into_owned();
                 let cause = unusable.unwrap_or_else(said);

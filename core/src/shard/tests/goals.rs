@@ -345,3 +345,25 @@ fn goals_of_a_batch_are_answered_with_it() {
     let seen = world.seen(exchange);
     assert!(seen.ended && seen.messages[0].contains("cannot do it: no"), "{seen:?}");
 }
+
+#[test]
+fn what_is_said_of_the_run_of_a_goal_is_judged_before_anybody_is_asked() {
+    let mut world = planning(spec());
+    let client = world.client(HTTP, Target::Unified);
+    let exchange = world.wish(&client, &format!(r#"{GOAL},"max_parallel":0,"deadline_ms":"1s""#));
+    let told = world.result(&client, exchange);
+    assert!(told.contains(r#""at":"/max_parallel""#) && told.contains(r#""at":"/deadline_ms""#), "{told}");
+    assert!(world.questions.is_empty());
+}
+
+#[test]
+fn what_is_null_beside_a_plan_or_a_goal_is_left_out() {
+    let mut world = planning(spec());
+    let client = world.client(HTTP, Target::Unified);
+    let members = PLAN.strip_prefix('{').and_then(|plan| plan.strip_suffix('}')).unwrap();
+    let exchange = world.wish(&client, &format!(r#""goal":null,{members},"output":null"#));
+    world.runs(&client, exchange);
+    let exchange = world.wish(&client, &format!(r#"{GOAL},"steps":null,"dry_run":null"#));
+    world.planner_writes(PLAN);
+    world.runs(&client, exchange);
+}

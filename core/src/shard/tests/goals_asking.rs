@@ -7,9 +7,12 @@ use core::time::Duration;
 
 use super::clients::{Client, Era, HTTP};
 use super::goals::{BAD, GOAL, PLAN, SAMPLES, keyed, planning, run, spec};
+use super::script::Script;
 use super::world::{World, read};
+use crate::limits::PlannerLimits;
 use crate::planner::PlannerSpec;
 use crate::ports::gateway::Target;
+use crate::record::Sharing;
 use crate::rpc::{Field, Members};
 use crate::{ExchangeId, Limits};
 
@@ -264,4 +267,37 @@ fn what_is_planned_twice_at_the_same_time_under_a_key_runs_once() {
     world.reply(&step, r#"{"content":[],"structuredContent":{"v":7}}"#);
     let [first, second] = wishes.map(|exchange| run(&world.result(&client, exchange)));
     assert_eq!(first, second);
+}
+
+#[test]
+fn goals_that_wait_for_somebody_s_yes_take_no_place_of_those_that_are_planned() {
+    let planner = PlannerLimits { goals: 1, ..PlannerLimits::default() };
+    let limits = Limits { planner, ..Limits::default() };
+    let mut world = World::scripted(limits, [("a", Script::default())]).surveyed();
+    world.plan_with(PlannerSpec { confirm: true, ..spec() });
+    let client = world.able_client(HTTP, Target::Unified, ELICITS);
+    let exchange = world.wish(&client, GOAL);
+    world.planner_writes(PLAN);
+    assert_eq!(world.answer(&client, exchange).text(Field::Method).as_deref(), Some("elicitation/create"));
+    world.wish(&client, r#""goal":"echo something else""#);
+    world.question();
+}
+
+#[test]
+fn what_was_agreed_to_is_looked_for_among_the_tools_that_its_caller_sees() {
+    let mut world = World::scripted(Limits::default(), [("a", Script::default())]);
+    world.configure(|servers| servers[0].spec.sharing = Sharing::PerSession);
+    let mut world = world.surveyed();
+    world.plan_with(PlannerSpec { confirm: true, ..spec() });
+    let client = world.able_client(HTTP, Target::Unified, ELICITS);
+    world.scripts.get_mut("a").unwrap().tools = ["echo", "mine"].map(ToOwned::to_owned).into();
+    world.request(&client, "1", "tools/call", r#""name":"a.echo""#);
+    let called = world.requested("a");
+    world.reply(&called, "{}");
+    let exchange = world.wish(&client, GOAL);
+    world.planner_writes(&PLAN.replace("a.echo", "a.mine"));
+    let asked = world.answer(&client, exchange);
+    let id = asked.raw_str(Field::Id).unwrap_or_else(|| panic!("{asked:?}"));
+    world.post(&client, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"action":"accept"}}}}"#));
+    world.runs(&client, exchange);
 }

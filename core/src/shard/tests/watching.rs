@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::clients::{Client, Era, HTTP};
+use super::script::Script;
 use super::world::World;
 use crate::ports::gateway::Target;
 use crate::rpc::Field;
@@ -22,7 +23,11 @@ struct Stage {
 
 impl Stage {
     fn new(era: Era) -> Self {
-        let mut world = World::running(&["a", "b"]);
+        Self::within(era, Limits::default())
+    }
+
+    fn within(era: Era, limits: Limits) -> Self {
+        let mut world = World::scripted(limits, ["a", "b"].map(|name| (name, Script::default()))).surveyed();
         let client = world.client(era, Target::Unified);
         Self { world, client }
     }
@@ -77,6 +82,50 @@ fn whoever_waits_for_a_run_hears_of_each_step_and_of_its_end() {
         assert!(last.contains(r#""output":{"y":2}"#), "{last}");
         assert!(stage.world.seen(waits).ended);
     }
+}
+
+#[test]
+fn whoever_has_begun_a_run_hears_of_a_step_that_takes_too_long() {
+    let mut stage = Stage::new(HTTP);
+    let plan = r#""steps":[{"id":"x","tool":"a.echo","timeout_ms":50,"on_error":"skip"},{"id":"y","tool":"b.echo"}]"#;
+    let begun = stage.ask("batch_execute", plan, r#""progressToken":"p""#);
+    stage.world.advance(Duration::from_millis(50));
+    let client = stage.client.clone();
+    let told = stage.world.take(&client, begun);
+    assert!(
+        told.iter().any(|news| news.contains(r#""progress":1,"total":2,"message":"x: unknown""#)),
+        "{told:?}"
+    );
+    stage.says("b", "2");
+    let last = stage.world.take(&client, begun).pop().unwrap();
+    assert!(last.contains(r#""output":"#), "{last}");
+}
+
+#[test]
+fn whoever_waits_for_a_run_hears_of_its_end_though_there_is_no_room_to_keep_it() {
+    let limits = Limits { project_run_bytes: 60, ..Limits::default() };
+    let mut stage = Stage::within(Era::Modern, limits);
+    let run = stage.begin(r#""steps":[{"id":"x","tool":"a.echo"}]"#);
+    let waits = stage.ask("batch_status", &format!(r#""run":"{run}","wait":true"#), "");
+    stage.says("a", r#""as long as the results of all runs may be together""#);
+    let told = stage.answer(waits);
+    assert!(told.contains(r#""output":{"x":"as long as"#), "{told}");
+    let late = stage.ask("batch_status", &format!(r#""run":"{run}""#), "");
+    assert!(stage.answer(late).contains(r#""problem":"unknown""#));
+}
+
+#[test]
+fn while_open_runs_keep_as_much_as_there_may_be_no_other_begins() {
+    let limits = Limits { project_run_bytes: 200, ..Limits::default() };
+    let mut stage = Stage::within(Era::Modern, limits);
+    let run = stage.begin(TWO);
+    stage.says("a", &format!("\"{}\"", "x".repeat(100)));
+    let other = stage.ask("batch_execute", TWO, "");
+    let told = stage.answer(other);
+    assert!(told.contains("limit project_run_bytes reached (200)"), "{told}");
+    stage.ask("batch_cancel", &format!(r#""run":"{run}""#), "");
+    stage.world.requests("b");
+    stage.begin(TWO);
 }
 
 #[test]
@@ -184,7 +233,8 @@ fn runs_are_listed_page_by_page_the_newest_first() {
 fn an_argument_that_is_null_is_left_out() {
     let mut stage = Stage::new(HTTP);
     let run = stage.begin(TWO);
-    let exchange = stage.ask("batch_status", &format!(r#""run":"{run}","wait":null,"cursor":null"#), "");
+    let exchange =
+        stage.ask("batch_status", &format!(r#""run":"{run}","wait":null,"cursor":null,"limit":1.0"#), "");
     assert!(stage.answer(exchange).contains(r#""status":"running""#));
 }
 
@@ -212,7 +262,9 @@ fn arguments_that_make_no_sense_are_refused_and_named() {
         ("read_result", r#""run":"RUN","length":0"#, "/length: at least 1 is expected"),
         ("read_result", r#""run":"RUN","offset":-1"#, "/offset: at least 0 is expected"),
         ("read_result", r#""run":"RUN","lenght":1"#, "did you mean length"),
-        ("read_result", r#""run":{"$from":"x"}"#, "do not fit the input schema of read_result"),
+        ("read_result", r#""run":{"$from":"x"}"#, "/run: string is expected, not object"),
+        ("batch_cancel", r#""$literal":{}"#, r#"the tool has no argument \"$literal\""#),
+        ("batch_status", r#""limit":100000000000000000000"#, "do not fit the input schema of batch_status: "),
     ] {
         let exchange = stage.ask(tool, &arguments.replace("RUN", &run), "");
         let told = stage.answer(exchange);

@@ -49,14 +49,16 @@ async fn execute(args: &BatchRun) -> anyhow::Result<ExitCode> {
     let flag = if args.dry_run { "dry_run" } else { "background" };
     let said = fields.get(flag).cloned();
     // What is neither yes nor no is for the hub to refuse.
-    if said.as_ref().is_none_or(Value::is_boolean) {
+    if said.as_ref().is_none_or(|said| said.is_boolean() || said.is_null()) {
         fields.insert(flag.to_owned(), Value::Bool(true));
     }
+    let is_dry = plan.get("dry_run").and_then(Value::as_bool) == Some(true);
     let begun = hub.ask(Method::POST, "", Some(plan.to_string())).await?;
     let run = begun.get("run").and_then(Value::as_str);
     let Some(run) = run.filter(|_| !args.dry_run) else {
         terminal::line(&serde_json::to_string_pretty(&begun)?);
-        return Ok(ExitCode::SUCCESS);
+        // A plan that waits for somebody's yes was not begun.
+        return Ok(if is_dry { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     };
     if said == Some(Value::Bool(true)) {
         let text = if args.hub.json { serde_json::to_string_pretty(&begun)? } else { run.to_owned() };
@@ -178,6 +180,9 @@ fn show(run: &Value, view: &mut View) -> ExitCode {
         terminal::note(&format!("{status} {}", run.get("run").and_then(Value::as_str).unwrap_or_default()));
         if let Some(output) = run.get("output").or_else(|| run.get("output_kept")) {
             terminal::line(&serde_json::to_string_pretty(output).unwrap_or_default());
+        }
+        if let Some(why) = run.get("output_missing").and_then(Value::as_str) {
+            terminal::note(&terminal::harmless(why));
         }
     }
     match status {

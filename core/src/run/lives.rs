@@ -1,0 +1,207 @@
+//! Runs in another life of the hub, and runs that are begun once more: what was done stays done, and what has failed stays so.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use alloc::{format, string::String};
+
+use super::tests::Stage;
+use super::{Became, Happened, Mark, Run, Status, Unit};
+use crate::Limits;
+
+/// A run, and what a store has of its calls.
+struct Lives {
+    stage: Stage,
+    stored: BTreeMap<Unit, Mark>,
+}
+
+impl Lives {
+    fn of(steps: &str) -> Self {
+        Self { stage: Stage::of(steps), stored: BTreeMap::new() }
+    }
+
+    /// What has become of calls is stored. The results of some steps are too long for that.
+    fn store(&mut self, too_long: &[&str]) {
+        let plan = Arc::clone(self.stage.run.plan());
+        for mark in self.stage.run.take_marks() {
+            let is_long = too_long.contains(&&*plan.steps[mark.unit.step].id);
+            if mark.became == Became::Undone {
+                self.stored.remove(&mark.unit);
+                continue;
+            }
+            let is_lost = is_long && matches!(mark.became, Became::Answered(_));
+            let became = if is_lost { Became::Lost } else { mark.became.clone() };
+            self.stored.insert(mark.unit, Mark { became, ..mark });
+        }
+    }
+
+    /// The hub is started again.
+    fn restart(&mut self, too_long: &[&str]) {
+        self.store(too_long);
+        let (plan, life) = (Arc::clone(self.stage.run.plan()), self.stage.run.life());
+        let marks: Vec<Mark> = self.stored.values().cloned().collect();
+        self.stage.run = Run::restore(plan, life, marks, self.stage.now, &Limits::default());
+        self.stage.under_way.clear();
+        self.stage.start();
+    }
+
+    /// It is begun once more, in the same life.
+    fn again(&mut self) {
+        self.store(&[]);
+        let again = self.stage.run.again(self.stage.now, &Limits::default()).expect("it has ended");
+        let done: Vec<Unit> = again.done().collect();
+        self.stored.retain(|unit, _| done.contains(unit));
+        self.stage.run = again;
+        self.stage.start();
+    }
+
+    fn stands(&self) -> (Status, String) {
+        (self.stage.run.status(), self.stage.stand())
+    }
+}
+
+fn stands(status: Status, steps: &str) -> (Status, String) {
+    (status, steps.into())
+}
+
+/// The second step is done for each element of what the first one says.
+const EACH: &str = r#"{"id":"a","tool":"t"},
+    {"id":"b","tool":"t","for_each":{"in":{"$from":"a"},"width":1},"arguments":{"x":{"$item":""}}},
+    {"id":"c","tool":"t","arguments":{"x":{"$from":"b"}}}"#;
+
+fn through_each(lives: &mut Lives, answers: usize) {
+    lives.stage.says("a", "[1,2,3]");
+    for n in 0..answers {
+        lives.stage.says("b", &format!("{{\"n\":{n}}}"));
+    }
+}
+
+#[test]
+fn a_step_that_fails_when_a_run_is_begun_once_more_ends_it_before_what_comes_after() {
+    let mut lives = Lives::of(
+        r#"{"id":"a","tool":"t"},{"id":"b","tool":"t","for_each":{"$from":"a","path":"/none"}},
+           {"id":"c","tool":"t","depends_on":["a"]}"#,
+    );
+    lives.stage.says("a", "1");
+    let failed = stands(Status::Failed, "a done, b failed, c skipped");
+    assert_eq!(lives.stands(), failed);
+    lives.again();
+    assert_eq!((lives.stage.calls(), lives.stands()), (Vec::new(), failed.clone()));
+    lives.restart(&[]);
+    assert_eq!((lives.stage.calls(), lives.stands()), (Vec::new(), failed));
+}
+
+#[test]
+fn a_run_that_fails_as_it_goes_on_keeps_what_was_done_and_ends() {
+    let mut lives = Lives::of(
+        r#"{"id":"a","tool":"t"},{"id":"w","tool":"t","for_each":{"in":[1,2,3],"width":1}},
+           {"id":"d","tool":"t"},{"id":"b","tool":"t","for_each":{"$from":"a"}},{"id":"c","tool":"t","depends_on":["d"]}"#,
+    );
+    lives.stage.says("w", "1");
+    lives.stage.says("d", "1");
+    lives.stage.says("c", "1");
+    let unit = lives.stage.take("a");
+    let long = bytes::Bytes::from_static(br#"{"structuredContent":[1]}"#);
+    lives.stage.run.handle(lives.stage.now, super::Event::StepAnswered(unit, long));
+    lives.restart(&["a"]);
+    // What was under way is unknown, and what `b` is done for is lost: nothing more begins, and what was done is done.
+    assert_eq!(lives.stage.calls(), [""; 0]);
+    assert_eq!(lives.stands(), stands(Status::Failed, "a done, w unknown, d done, b failed, c done"));
+}
+
+#[test]
+fn a_step_that_was_done_for_each_element_stays_done_when_its_array_is_lost() {
+    let mut lives = Lives::of(EACH);
+    through_each(&mut lives, 3);
+    lives.stage.says("c", "9");
+    let done = stands(Status::Done, "a done, b done, c done");
+    for _ in 0..2 {
+        lives.restart(&["a"]);
+        assert_eq!(lives.stands(), done);
+    }
+    let value = lives.stage.run.value(Some("b"), &crate::plan::Pointer::default()).unwrap();
+    assert_eq!(&*value, br#"[{"n":0},{"n":1},{"n":2}]"#);
+}
+
+#[test]
+fn a_step_whose_array_is_lost_is_whole_if_another_has_begun_after_it() {
+    let mut lives = Lives::of(EACH);
+    through_each(&mut lives, 3);
+    lives.stage.fails("c", Happened::Failed);
+    lives.restart(&["a"]);
+    assert_eq!(lives.stands(), stands(Status::Failed, "a done, b done, c failed"));
+    lives.again();
+    assert_eq!(lives.stage.calls(), [r#"c({"x":[{"n":0},{"n":1},{"n":2}]})"#]);
+    lives.stage.says("c", "9");
+    assert_eq!(lives.stands(), stands(Status::Done, "a done, b done, c done"));
+}
+
+#[test]
+fn of_a_step_whose_array_is_lost_what_is_missing_fails_and_what_was_done_is_kept() {
+    let mut lives = Lives::of(EACH);
+    through_each(&mut lives, 2);
+    let failed = stands(Status::Failed, "a done, b unknown, c skipped");
+    for _ in 0..2 {
+        lives.restart(&["a"]);
+        assert_eq!((lives.stage.calls(), lives.stands()), (Vec::new(), failed.clone()));
+        let second = crate::plan::Pointer::parse("/1/n").unwrap();
+        assert_eq!(lives.stage.run.value(Some("b"), &second).as_deref(), Ok(&b"1"[..]));
+    }
+    // Nobody knows how many elements there were: it is not taken for done.
+    lives.again();
+    assert_eq!(lives.stands(), stands(Status::Failed, "a done, b failed, c skipped"));
+    lives.restart(&["a"]);
+    assert_eq!(lives.stands(), stands(Status::Failed, "a done, b failed, c skipped"));
+}
+
+#[test]
+fn a_skipped_step_stays_skipped_in_a_run_that_is_done() {
+    let mut lives = Lives::of(
+        r#"{"id":"a","tool":"t"},{"id":"b","tool":"t","when":{"equals":[1,2]}},
+           {"id":"c","tool":"t","arguments":{"x":{"$from":"b"}}}"#,
+    );
+    lives.stage.says("a", "1");
+    let done = stands(Status::Done, "a done, b skipped, c skipped");
+    assert_eq!(lives.stands(), done);
+    lives.restart(&[]);
+    assert_eq!(lives.stands(), done);
+}
+
+#[test]
+fn a_reference_to_an_element_that_was_lost_leads_to_its_default_or_fails() {
+    let check = |arguments: &str, call: &[&str], after: &str| {
+        let mut lives = Lives::of(&format!(
+            r#"{{"id":"b","tool":"t","for_each":[1,2]}},{{"id":"w","tool":"t"}},
+               {{"id":"c","tool":"t","depends_on":["w"],"on_error":"skip",{arguments}}}"#
+        ));
+        lives.stage.says("b", r#"{"n":0}"#);
+        lives.stage.says("b", r#"{"n":1}"#);
+        lives.restart(&["b"]);
+        lives.again_for("w");
+        assert_eq!(lives.stage.calls(), call, "{arguments}");
+        assert_eq!(lives.stage.stand(), format!("b done, w done, c {after}"), "{arguments}");
+    };
+    check(r#""arguments":{"x":{"$from":"b"}}"#, &[], "failed");
+    check(r#""arguments":{"x":{"$from":"b","path":"/1/n"}}"#, &[], "failed");
+    check(r#""arguments":{"x":{"$from":"b","default":7}}"#, &[r#"c({"x":7})"#], "running");
+    check(r#""when":{"exists":{"$from":"b","path":"/0"}}"#, &[], "failed");
+}
+
+impl Lives {
+    /// A step that was under way has come to nothing: it is begun once more, and answered.
+    fn again_for(&mut self, id: &str) {
+        self.again();
+        self.stage.says(id, "1");
+    }
+}
+
+#[test]
+fn the_time_of_a_run_is_over_also_when_a_step_of_it_has_failed() {
+    let text = r#"{"deadline_ms":100,"steps":[{"id":"a","tool":"t"},{"id":"b","tool":"t"}]}"#;
+    let mut stage = Stage::within(text, &Limits::default());
+    stage.fails("a", Happened::Failed);
+    assert_eq!(stage.run.deadline(), Some(crate::Timestamp(1_100)));
+    stage.advance(100);
+    assert_eq!(stage.run.status(), Status::Failed);
+    assert_eq!((&*stage.stand(), stage.run.deadline()), ("a failed, b unknown", None));
+}
