@@ -53,13 +53,20 @@ impl Shard {
             .flat_map(|up| up.calls.of_session(session, request).into_iter().map(|id| (up.id, id)))
             .collect();
         for (server, call) in calls {
-            let Some(caller) = self.abandon(cx, server, call, &notice) else { continue };
-            if caller.ends {
-                self.exchanges.remove(&caller.exchange);
-                self.finish(cx, caller.exchange);
-            } else {
-                self.count_down(cx, caller.exchange);
+            if let Some(caller) = self.abandon(cx, server, call, &notice) {
+                self.dismiss(cx, &caller);
             }
+        }
+    }
+
+    /// A client wants no answer to its request any more.
+    pub(super) fn dismiss(&mut self, cx: &mut Cx<'_>, caller: &Caller) {
+        self.unsettled.unsay(caller.exchange, &caller.id);
+        if caller.ends {
+            self.exchanges.remove(&caller.exchange);
+            self.finish(cx, caller.exchange);
+        } else {
+            self.count_down(cx, caller.exchange);
         }
     }
 

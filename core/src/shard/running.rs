@@ -195,17 +195,9 @@ impl Shard {
         let ids: Vec<RunId> = self.running.iter().filter(|(_, it)| meant(it)).map(|(id, _)| *id).collect();
         for id in ids {
             let caller = self.running.get_mut(&id).and_then(|running| running.caller.take());
-            if let Some(caller) = &caller {
-                self.unsettled.unsay(caller.exchange, &caller.id);
-            }
             self.stop_run(cx, id);
-            match caller {
-                Some(caller) if caller.ends => {
-                    self.exchanges.remove(&caller.exchange);
-                    self.finish(cx, caller.exchange);
-                }
-                Some(caller) => self.count_down(cx, caller.exchange),
-                None => {}
+            if let Some(caller) = caller {
+                self.dismiss(cx, &caller);
             }
         }
     }
