@@ -238,12 +238,10 @@ impl Shard {
         let (Some(upstream), Some(key)) = (self.upstream_at(link), self.key_of(caller)) else { return };
         let (seat, key, speaks) = (upstream.seat(), key.clone(), upstream.revision);
         if calls_tool {
-            let said = match speaks {
-                Revision::V2025_11_25 if caller.revision == speaks => response.raw(Field::Task),
-                Revision::V2026_07_28 if is_task(response) => response.raw(Field::Result),
-                _ => None,
-            };
-            let Some(said) = Said::read(said) else { return };
+            let in_core = speaks == Revision::V2025_11_25 && caller.revision == speaks;
+            let in_extension = speaks.is_modern() && is_task(response);
+            let said = response.raw(if in_extension { Field::Result } else { Field::Task });
+            let Some(said) = Said::read(said.filter(|_| in_core || in_extension)) else { return };
             let (ended, until) = (said.has_ended(), cx.now.after(said.lives(cx.limits())));
             let (name, session, progress) = ((*said.task_id).into(), caller.session, caller.progress.clone());
             let task = Task { id: name, seat, link, session, key, progress, ended, awaited: None, until };
@@ -347,6 +345,6 @@ impl Shard {
         let waits = awaited.map(|caller| caller.exchange);
         waits
             .or_else(|| session()?.stream())
-            .or_else(|| session().and(spoken()).map(|caller| caller.exchange))
+            .or_else(|| session().and_then(|_| spoken()).map(|caller| caller.exchange))
     }
 }

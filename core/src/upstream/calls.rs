@@ -133,6 +133,7 @@ pub(crate) struct Subscribes {
 
 /// A request without its answer.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of a call")]
 pub(crate) struct Call {
     /// Why.
     pub purpose: Purpose,

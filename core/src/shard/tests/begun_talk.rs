@@ -29,7 +29,7 @@ fn what_is_asked_because_of_a_task_whose_session_has_gone_is_asked_of_nobody_els
         let link = begin(&mut world, &own, "t1", MINUTE).link;
         let other = match era {
             Era::Modern => Client { capabilities: ABLE, key: "other", ..Client::new(era, at("a")) },
-            _ => stranger(&mut world),
+            Era::Sse | Era::Http(_) => stranger(&mut world),
         };
         let call = world.call(&other, "1");
         world.frames("a");
