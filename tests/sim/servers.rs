@@ -297,7 +297,7 @@ impl Links {
     /// A server wants to know more before it answers: the request may come again.
     pub(crate) fn demand(&mut self, link: LinkId, request: &Request, mark: u64, books: &Books) -> String {
         if let Some(nonce) = request.nonce {
-            *slot(&mut self.delivered, nonce) = false;
+            (*slot(&mut self.delivered, nonce), *slot(&mut self.repeated, nonce)) = (false, false);
             self.keep(mark, link, Vec::from([books.asker(nonce)]));
         }
         format!(

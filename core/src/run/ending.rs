@@ -155,18 +155,29 @@ impl Run {
         self.stopped.get_or_insert(status);
         self.end_pauses(now);
         let running: Vec<Unit> = self.running().collect();
-        let words = format!("{}; the outcome is unknown", why_not_begun(status));
+        let why = why_not_begun(status);
         for unit in &running {
             self.take_running(now, *unit);
+            let Failure { words, happened } = self.given_up(*unit, &why);
+            let failed = Element::Failed(Answer::of_failure(&words), happened);
             if let Some(state) = self.steps.get_mut(unit.step) {
-                state.failure.get_or_insert_with(|| (words.clone(), Happened::Unknown));
+                state.failure.get_or_insert((words, happened));
                 state.failed = state.failed.saturating_add(1);
             }
-            let failed = Element::Failed(Answer::of_failure(&words), Happened::Unknown);
             self.settle(now, *unit, failed);
         }
         self.stop(now, status);
         running
+    }
+
+    /// What is known of a call that is given up.
+    fn given_up(&self, unit: Unit, why: &str) -> Failure {
+        let (rest, happened) = if self.unsent.contains(&unit) {
+            ("it had not reached its server", Happened::Nothing)
+        } else {
+            ("the outcome is unknown", Happened::Unknown)
+        };
+        Failure { words: format!("{why}; {rest}"), happened }
     }
 
     /// What was to be tried again has failed as it did the last time.
@@ -232,8 +243,7 @@ impl Run {
                 Some(Element::Running { .. }) => {
                     given_up.push(unit);
                     let Some(tries) = self.take_running(now, unit) else { continue };
-                    let words = "it did not answer within its timeout_ms; the outcome is unknown".into();
-                    let failure = Failure { words, happened: Happened::Unknown };
+                    let failure = self.given_up(unit, "it did not answer within its timeout_ms");
                     self.fail_or_retry(now, (unit, tries), failure, None);
                 }
                 Some(Element::Pausing { .. }) => {

@@ -53,6 +53,8 @@ pub struct Run {
     pub(super) marks: Vec<Mark>,
     /// What an earlier life has known of steps that have not begun in this one yet.
     pub(super) known: BTreeMap<usize, Vec<Mark>>,
+    /// Calls under way that have reached no server yet, while an event is handled.
+    pub(super) unsent: Vec<Unit>,
 }
 
 /// What its values may take.
@@ -122,6 +124,7 @@ impl Run {
             worked: 0,
             marks: Vec::new(),
             known: BTreeMap::new(),
+            unsent: Vec::new(),
             plan,
         };
         let free = run.steps.iter().enumerate().filter(|(_, state)| state.open == 0);
@@ -188,7 +191,14 @@ impl Run {
             Event::TimerFired => given_up = self.on_timer(now),
         }
         self.begin_all(now);
+        self.unsent = Vec::new();
         given_up
+    }
+
+    /// Says which calls under way have reached no server yet: should one of them be given up with the next event, nothing has
+    /// happened.
+    pub fn note_unsent(&mut self, unsent: Vec<Unit>) {
+        self.unsent = unsent;
     }
 
     /// The next call that may start now. It counts as under way from then on.

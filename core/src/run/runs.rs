@@ -121,6 +121,13 @@ impl Runs {
         given_up.unwrap_or_default()
     }
 
+    /// Says of a run which of its calls under way have reached no server yet, for what is told of it next.
+    pub fn note_unsent(&mut self, id: RunId, unsent: Vec<Unit>) {
+        if let Some((_, run)) = self.open.get_mut(&id) {
+            run.note_unsent(unsent);
+        }
+    }
+
     /// Others have had their turn since anything started.
     pub fn begin_turn(&mut self) {
         (self.worked, self.behind) = (0, false);

@@ -258,6 +258,17 @@ impl Shard {
         }
     }
 
+    /// Calls of a run that wait for their servers, or for the store.
+    pub(super) fn unsent_of(&mut self, id: RunId) -> Vec<Unit> {
+        let running: Vec<Unit> = self.runs.get(id).into_iter().flat_map(Run::running).collect();
+        let is_unsent = |unit: &Unit| {
+            let Some((server, call)) = self.step_calls.get(&(id, *unit)).copied() else { return true };
+            let upstream = self.holder(server, call);
+            upstream.and_then(|it| it.calls.get_mut(call)).is_some_and(|call| !call.is_begun())
+        };
+        running.into_iter().filter(is_unsent).collect()
+    }
+
     pub(super) fn make_call(&mut self, cx: &mut Cx<'_>, run: RunId, unit: Unit, body: Envelope) {
         let Some(running) = self.running.get(&run) else { return };
         let caller = Caller { step: Some((run, unit)), ..running.template.clone() };

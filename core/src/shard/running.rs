@@ -150,7 +150,11 @@ impl Shard {
     pub(super) fn tell_run(&mut self, cx: &mut Cx<'_>, id: RunId, event: Event) {
         let answered = match event {
             Event::StepAnswered(unit, _) | Event::StepFailed(unit, _) => Some(unit),
-            Event::Cancelled | Event::TimerFired => None,
+            Event::Cancelled | Event::TimerFired => {
+                let unsent = self.unsent_of(id);
+                self.runs.note_unsent(id, unsent);
+                None
+            }
         };
         let given_up = self.runs.handle(id, cx.now, event);
         let ended = answered.or_else(|| given_up.first().copied());

@@ -278,3 +278,28 @@ fn arguments_that_make_no_sense_are_refused_and_named() {
     let exchange = stage.ask("batch_status", &format!(r#""run":"{run}""#), "");
     assert!(stage.answer(exchange).contains(r#""status":"running""#), "nothing of it was done");
 }
+
+#[test]
+fn a_call_that_is_given_up_before_it_has_reached_its_server_has_done_nothing() {
+    for (starts, status) in [(true, "unknown"), (false, "failed")] {
+        for cancels in [false, true] {
+            let mut stage = Stage::new(Era::Modern);
+            stage.world.crash("a");
+            stage.world.scripts.get_mut("a").unwrap().opens = starts;
+            let plan = r#""steps":[{"id":"x","tool":"a.echo","timeout_ms":3000}]"#;
+            let run = stage.begin(plan);
+            stage.world.advance(Duration::from_secs(2));
+            let named = format!(r#""run":"{run}""#);
+            if cancels {
+                stage.ask("batch_cancel", &named, "");
+            } else {
+                stage.world.advance(Duration::from_secs(1));
+            }
+            let asked = stage.ask("batch_status", &named, "");
+            let told = stage.answer(asked);
+            assert!(told.contains(&format!(r#""id":"x","status":"{status}""#)), "{starts} {cancels}: {told}");
+            assert_eq!(told.contains("it had not reached its server"), !starts, "{told}");
+            assert_eq!(stage.world.requests("a").iter().any(|sent| sent.method == "tools/call"), starts);
+        }
+    }
+}
