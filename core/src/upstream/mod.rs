@@ -8,6 +8,7 @@ use crate::mcp::{Abilities, Extensions, Revision};
 use crate::snapshot::Entry;
 use crate::{CallId, Limits, ServerId, Timestamp, UpstreamFault};
 
+mod call;
 mod calls;
 mod learn;
 mod level;
@@ -16,7 +17,8 @@ mod seats;
 mod speech;
 mod unasked;
 
-pub(crate) use calls::{Call, Caller, Calls, Purpose, Request, Round, Subscribes};
+pub(crate) use call::{Call, Caller, Purpose, Request, Round, Subscribes};
+pub(crate) use calls::Calls;
 pub(crate) use learn::{Draft, NextPage};
 pub(crate) use level::Level;
 pub(crate) use process::{Failure, Process, State};
