@@ -25,6 +25,6 @@ pub use result::{Lifetime, complete, plain};
 pub use revision::Revision;
 pub use structured::plain_tool;
 pub use tasks::{
-    TASKS_EXTENSION, is_of_tasks, knows_tasks, named_task, related_task, waits_for_task, without_tasks,
-    without_wish,
+    TASKS_EXTENSION, asks_for_task, is_of_tasks, knows_tasks, named_task, related_task, waits_for_task,
+    without_tasks, without_wish, wrong_wish,
 };

@@ -5,6 +5,7 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use serde::Deserialize;
 
+use super::Revision;
 use crate::rpc::{Envelope, Field, Members};
 
 /// The name of the extension among `capabilities.extensions`.
@@ -18,6 +19,19 @@ pub fn is_of_tasks(method: &str) -> bool {
 /// Whether a request is answered when a task ends (2025-11-25, tasks).
 pub fn waits_for_task(method: &str) -> bool {
     method == "tasks/result"
+}
+
+/// Whether a request wants to be answered with a task. Only 2025-11-25 has clients that ask for it.
+pub fn asks_for_task(revision: Revision, body: &Envelope) -> bool {
+    revision == Revision::V2025_11_25 && body.has(Field::Task)
+}
+
+/// What is wrong with such a wish, if anything is (2025-11-25, tasks, creating tasks).
+pub fn wrong_wish(body: &Envelope) -> Option<&'static str> {
+    let Some(wish) = Members::read(body.raw(Field::Task)?) else { return Some("task is to be an object") };
+    let ttl = wish.0.iter().find(|(name, _)| name == "ttl").map(|(_, ttl)| ttl.get());
+    let is_time = |ttl: &str| ttl == "null" || ttl.parse::<f64>().is_ok_and(|ms| ms >= 0.0);
+    (!ttl.is_none_or(is_time)).then_some("task.ttl is to be a number of milliseconds")
 }
 
 /// The task that a message is because of (2025-11-25, tasks, related-task metadata).

@@ -13,13 +13,11 @@ use core::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::forward::patience;
-use super::session::Session;
 use super::{Cx, Shard};
-use crate::mcp::{Method, Revision, TaskMethod, is_of_tasks, waits_for_task};
+use crate::mcp::{Method, Revision, TaskMethod, asks_for_task, is_of_tasks, waits_for_task};
 use crate::rpc::{Envelope, Field, Members, Sender, write};
-use crate::upstream::{Caller, Owner, Request, Seat, Upstream};
-use crate::{CallId, ExchangeId, KeyId, Limits, LinkId, ServerId, SessionId, Timestamp, UpstreamFault};
+use crate::upstream::{Caller, OfTasks, Owner, Request, Seat};
+use crate::{CallId, KeyId, Limits, LinkId, ServerId, SessionId, Timestamp, UpstreamFault};
 
 /// What a task takes beside its names.
 const OVERHEAD: usize = 256;
@@ -28,17 +26,19 @@ const OVERHEAD: usize = 256;
 #[derive(Debug)]
 pub(super) struct Task {
     id: Box<str>,
-    seat: Seat,
-    /// Over which it began: another one of this seat leads to another process.
-    link: LinkId,
+    pub seat: Seat,
+    /// The process that has it, by its link. The tasks of a remote server outlive links.
+    life: Option<LinkId>,
     /// In the stateless era there is none.
-    session: Option<SessionId>,
+    pub session: Option<SessionId>,
     key: KeyId,
     /// Raw JSON of the token that its client chose.
-    progress: Option<Box<str>>,
-    ended: bool,
-    /// The `tasks/result` that waits for it.
-    awaited: Option<CallId>,
+    pub progress: Option<Box<str>>,
+    pub ended: bool,
+    /// Whether nobody has to come for its result any more.
+    taken: bool,
+    /// Each `tasks/result` that waits for it.
+    pub awaited: Vec<CallId>,
     /// When its server may forget it.
     until: Timestamp,
 }
@@ -47,6 +47,11 @@ impl Task {
     fn bytes(&self) -> usize {
         let names = self.id.len().saturating_add(self.progress.as_ref().map_or(0, |token| token.len()));
         names.saturating_add(OVERHEAD)
+    }
+
+    /// Whether it is what a server calls so over this link.
+    fn is_at(&self, seat: &Seat, link: LinkId) -> bool {
+        self.seat == *seat && self.life.is_none_or(|own| own == link)
     }
 }
 
@@ -59,13 +64,19 @@ pub(super) struct Begun {
 
 impl Begun {
     fn insert(&mut self, call: CallId, task: Task, now: Timestamp, limits: &Limits) {
-        self.tasks.retain(|_, task| task.until > now);
+        // A server that gives a name once more has forgotten the task that had it.
+        let renamed = |old: &Task| old.id == task.id && old.seat == task.seat && old.life == task.life;
+        self.tasks.retain(|_, old| old.until > now && !renamed(old));
         self.tasks.insert(call, task);
-        self.bytes = self.tasks.values().map(Task::bytes).sum();
+        self.count();
         while self.bytes > limits.begun_task_bytes {
             let Some(oldest) = self.least_wanted().and_then(|call| self.tasks.remove(&call)) else { return };
             self.bytes = self.bytes.saturating_sub(oldest.bytes());
         }
+    }
+
+    fn count(&mut self) {
+        self.bytes = self.tasks.values().map(Task::bytes).sum();
     }
 
     /// The oldest of the key that has most, and of its tasks one that has ended, if there is one: nobody makes those of others
@@ -82,29 +93,49 @@ impl Begun {
     }
 
     /// The tasks of this name at a server, the newest first: each of its processes may give it to one.
-    fn named(&self, server: ServerId, id: &str) -> impl Iterator<Item = &Task> {
-        self.tasks.values().rev().filter(move |task| task.seat.server == server && *task.id == *id)
+    fn named(&self, server: ServerId, id: &str, now: Timestamp) -> impl Iterator<Item = &Task> {
+        let is_it = move |task: &&Task| task.seat.server == server && *task.id == *id && task.until > now;
+        self.tasks.values().rev().filter(is_it)
     }
 
-    fn at(&self, seat: &Seat, id: &str) -> Option<&Task> {
-        self.named(seat.server, id).find(|task| task.seat == *seat)
+    /// What a server calls so over a link.
+    pub(super) fn at(&self, seat: &Seat, link: LinkId, id: &str, now: Timestamp) -> Option<&Task> {
+        self.named(seat.server, id, now).find(|task| task.is_at(seat, link))
     }
 
-    fn at_mut(&mut self, seat: &Seat, id: &str) -> Option<&mut Task> {
-        self.tasks.values_mut().rev().find(|task| task.seat == *seat && *task.id == *id)
+    fn at_mut(&mut self, seat: &Seat, link: LinkId, id: &str) -> Option<&mut Task> {
+        self.tasks.values_mut().rev().find(|task| task.is_at(seat, link) && *task.id == *id)
+    }
+
+    /// The task that was begun with a call, as long as it goes on.
+    pub(super) fn of_call(&self, call: CallId, seat: &Seat, link: LinkId, now: Timestamp) -> Option<&Task> {
+        self.tasks.get(&call).filter(|task| !task.ended && task.until > now && task.is_at(seat, link))
     }
 
     /// A server says how a task stands.
-    pub(super) fn hear(&mut self, seat: &Seat, said: Option<&[u8]>) {
-        let Some(said) = Said::read(said).filter(Said::has_ended) else { return };
-        if let Some(task) = self.at_mut(seat, &said.task_id) {
-            task.ended = true;
-        }
+    pub(super) fn hear(&mut self, seat: &Seat, link: LinkId, said: Option<&[u8]>) -> Option<&mut Task> {
+        let said = Said::read(said).filter(Said::has_ended)?;
+        let task = self.at_mut(seat, link, &said.task_id)?;
+        task.ended = true;
+        task.taken |= said.status == "cancelled";
+        Some(task)
     }
 
-    /// Whether a task that has not ended is at the process of a link.
-    pub(super) fn holds(&self, link: LinkId, now: Timestamp) -> bool {
-        self.tasks.values().any(|task| task.link == link && !task.ended && task.until > now)
+    /// Whether a process has a task that goes on, or whose result its client has still to come for.
+    pub(super) fn holds(&self, seat: &Seat, link: LinkId, now: Timestamp) -> bool {
+        self.tasks.values().any(|task| !task.taken && task.until > now && task.is_at(seat, link))
+    }
+
+    /// A process has ended, and its tasks with it.
+    pub(super) fn end_life(&mut self, link: LinkId) {
+        self.tasks.retain(|_, task| task.life != Some(link));
+        self.count();
+    }
+
+    /// A key was revoked: nobody may come for its tasks any more.
+    pub(super) fn forget_key(&mut self, key: &KeyId) {
+        self.tasks.retain(|_, task| task.key != *key);
+        self.count();
     }
 
     /// Whether its bytes are those of the tasks.
@@ -119,13 +150,13 @@ impl Begun {
 struct Said<'a> {
     #[serde(borrow)]
     task_id: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     status: Cow<'a, str>,
-    /// In milliseconds: 2025-11-25, and 2026-07-28.
-    #[serde(default)]
-    ttl: Option<f64>,
-    #[serde(default)]
-    ttl_ms: Option<f64>,
+    /// In milliseconds: 2025-11-25, and 2026-07-28. One that makes no sense makes no other task of it.
+    #[serde(borrow, default)]
+    ttl: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    ttl_ms: Option<&'a RawValue>,
 }
 
 impl<'a> Said<'a> {
@@ -138,14 +169,21 @@ impl<'a> Said<'a> {
     }
 
     fn lives(&self, limits: &Limits) -> Duration {
-        let own = self.ttl.or(self.ttl_ms).and_then(|ms| Duration::try_from_secs_f64(ms / 1_000.0).ok());
+        let ms = self.ttl.or(self.ttl_ms).and_then(|raw| raw.get().parse::<f64>().ok());
+        let own = ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1_000.0).ok());
         own.map_or(limits.begun_task_age, |own| own.min(limits.begun_task_age))
     }
 }
 
-/// Whether a request is for the tasks that a server has.
-pub(super) fn lists_tasks(request: &Request) -> bool {
-    request.method == Method::Tasks(TaskMethod::List).name()
+/// What a request has to do with the tasks of a server.
+pub(super) fn of_tasks(caller: &Caller, request: &Request) -> OfTasks {
+    if request.method == Method::Tasks(TaskMethod::List).name() {
+        OfTasks::Lists
+    } else if request.method == Method::ToolsCall.name() && asks_for_task(caller.revision, &request.body) {
+        OfTasks::Begins
+    } else {
+        OfTasks::Nothing
+    }
 }
 
 /// Whether a result says that a task has begun (2026-07-28, extension for tasks).
@@ -163,28 +201,37 @@ impl Shard {
         server: ServerId,
         request: &Request,
     ) -> Option<Owner> {
-        let task = if lists_tasks(request) {
+        let task = if of_tasks(caller, request) == OfTasks::Lists {
             let session = caller.session?;
             let own = |task: &&Task| task.seat.server == server && task.session == Some(session);
-            self.begun.tasks.values().rev().find(own)?
+            self.begun.tasks.values().rev().find(own).filter(|task| task.until > cx.now)?
         } else if is_of_tasks(&request.method) {
-            self.own_task(caller, server, &request.body.text(Field::TaskId)?)?
+            self.own_task(cx, caller, server, &request.body.text(Field::TaskId)?)?
         } else {
             return None;
         };
-        let there = task.until > cx.now && self.upstreams.contains(&task.seat);
-        there.then(|| task.seat.owner.clone())
+        self.upstreams.contains(&task.seat).then(|| task.seat.owner.clone())
     }
 
-    /// The task of this name that was begun with the key of a caller.
-    fn own_task(&self, caller: &Caller, server: ServerId, id: &str) -> Option<&Task> {
+    /// The task of this name that was begun with the key of a caller: better by its own session.
+    fn own_task(&self, cx: &Cx<'_>, caller: &Caller, server: ServerId, id: &str) -> Option<&Task> {
         let key = self.key_of(caller)?;
-        self.begun.named(server, id).find(|task| task.key == *key)
+        let is_there = |task: &Task| task.life.is_none_or(|link| self.upstream_at(link).is_some());
+        let own = || self.begun.named(server, id, cx.now).filter(|task| task.key == *key && is_there(task));
+        own().find(|task| task.session.is_some() && task.session == caller.session).or_else(|| own().next())
     }
 
-    /// Whether a task was begun with other keys alone: to this one it does not exist (2025-11-25, tasks, security considerations).
-    pub(super) fn is_anothers_task(&self, caller: &Caller, server: ServerId, id: &str) -> bool {
-        self.begun.named(server, id).next().is_some() && self.own_task(caller, server, id).is_none()
+    /// Whether a task does not exist for a caller whose requests go to the process of `owner`: it was begun with other keys alone,
+    /// or nobody knows with which in a process that serves several (2025-11-25, tasks, security considerations).
+    pub(super) fn is_no_task_of(
+        &self,
+        cx: &Cx<'_>,
+        caller: &Caller,
+        (server, owner): (ServerId, &Owner),
+        id: &str,
+    ) -> bool {
+        let is_anothers = || self.begun.named(server, id, cx.now).next().is_some();
+        self.own_task(cx, caller, server, id).is_none() && (*owner == Owner::Project || is_anothers())
     }
 
     /// Of the tasks that a process lists which serves several, those that were begun with the key of a caller.
@@ -201,7 +248,7 @@ impl Shard {
         let Some(members) = Members::read(result) else { return kept };
         let is_own = |task: &&RawValue| {
             let said = Said::read(Some(task.get().as_bytes()));
-            said.is_some_and(|said| self.own_task(caller, upstream.id, &said.task_id).is_some())
+            said.is_some_and(|said| self.own_task(cx, caller, upstream.id, &said.task_id).is_some())
         };
         let own = members.with(|name, value| {
             let listed =
@@ -215,14 +262,26 @@ impl Shard {
         Envelope::parse(message.into(), Sender::Upstream, cx.limits()).map_or(kept, Cow::Owned)
     }
 
-    /// A request waits for the result of a task: while it does, its stream is the best place for what is said of the task.
-    pub(super) fn await_task(&mut self, call: CallId, caller: &Caller, server: ServerId, request: &Request) {
+    /// A request waits for the result of a task: while it does, its stream is a good place for what is said of the task.
+    pub(super) fn await_task(
+        &mut self,
+        cx: &Cx<'_>,
+        call: CallId,
+        (caller, server): (&Caller, ServerId),
+        request: &Request,
+    ) {
         let Some(id) = request.body.text(Field::TaskId).filter(|_| waits_for_task(&request.method)) else {
             return;
         };
-        let seat = self.own_task(caller, server, &id).map(|task| task.seat.clone());
-        if let Some(task) = seat.and_then(|seat| self.begun.at_mut(&seat, &id)) {
-            task.awaited = Some(call);
+        let Some(task) = self.own_task(cx, caller, server, &id) else { return };
+        let (seat, life) = (task.seat.clone(), task.life);
+        let waits: Vec<CallId> = self.upstreams.get(&seat).map_or_else(Vec::new, |upstream| {
+            task.awaited.iter().copied().filter(|call| upstream.calls.contains(*call)).collect()
+        });
+        let is_it = |task: &&mut Task| task.seat == seat && task.life == life && *task.id == *id;
+        if let Some(task) = self.begun.tasks.values_mut().find(is_it) {
+            task.awaited = waits;
+            task.awaited.push(call);
         }
     }
 
@@ -242,109 +301,30 @@ impl Shard {
             let in_extension = speaks.is_modern() && is_task(response);
             let said = response.raw(if in_extension { Field::Result } else { Field::Task });
             let Some(said) = Said::read(said.filter(|_| in_core || in_extension)) else { return };
-            let (ended, until) = (said.has_ended(), cx.now.after(said.lives(cx.limits())));
-            let (name, session, progress) = ((*said.task_id).into(), caller.session, caller.progress.clone());
-            let task = Task { id: name, seat, link, session, key, progress, ended, awaited: None, until };
+            let is_remote = cx.snapshot.entry(seat.server).is_some_and(|entry| entry.is_remote());
+            let task = Task {
+                id: (*said.task_id).into(),
+                seat,
+                life: Some(link).filter(|_| !is_remote),
+                session: caller.session,
+                key,
+                progress: caller.progress.clone(),
+                ended: said.has_ended(),
+                taken: false,
+                awaited: Vec::new(),
+                until: cx.now.after(said.lives(cx.limits())),
+            };
             return self.begun.insert(id, task, cx.now, cx.limits());
         }
         if response.has(Field::TaskId) {
-            self.begun.hear(&seat, response.raw(Field::Result));
+            // In the extension, what says that a task has ended has its result.
+            if let Some(task) = self.begun.hear(&seat, link, response.raw(Field::Result)) {
+                task.taken |= speaks.is_modern();
+            }
         } else if !UpstreamFault::is_answer_of_hub(response)
-            && let Some(task) = self.begun.tasks.values_mut().find(|task| task.awaited == Some(id))
+            && let Some(task) = self.begun.tasks.values_mut().find(|task| task.awaited.contains(&id))
         {
-            (task.ended, task.awaited) = (true, None);
+            (task.ended, task.taken) = (true, true);
         }
-    }
-
-    /// A server says how a task stands: who began it is told, and where that is not known, who made the call that it speaks of.
-    pub(super) fn on_task_status(
-        &mut self,
-        cx: &mut Cx<'_>,
-        link: LinkId,
-        within: Option<CallId>,
-        frame: &Envelope,
-    ) {
-        let (Some(upstream), Some(id)) = (self.upstream_at(link), frame.text(Field::TaskId)) else { return };
-        let seat = upstream.seat();
-        let exchange = match self.begun.at(&seat, &id) {
-            Some(task) => self.told_at(upstream, task, within),
-            None => self.told_of_unknown(cx, upstream, within),
-        };
-        if let Some(exchange) = exchange {
-            let message = write::request(None, "notifications/tasks/status", frame.raw(Field::Params));
-            self.emit(cx, exchange, message.into());
-        }
-        self.begun.hear(&seat, frame.raw(Field::Params));
-    }
-
-    /// The exchange on which what is said of a task is told that may be just beginning.
-    fn told_of_unknown(
-        &self,
-        cx: &Cx<'_>,
-        upstream: &Upstream,
-        within: Option<CallId>,
-    ) -> Option<ExchangeId> {
-        if let Owner::Session(session) = upstream.owner {
-            return self.sessions.get(session)?.stream();
-        }
-        let has_streams = cx.snapshot.entry(upstream.id).is_some_and(|entry| entry.has_streams());
-        let spoken = upstream.calls.spoken_of(within).filter(|_| within.is_some() || !has_streams);
-        spoken.map(|(_, caller)| caller.exchange)
-    }
-
-    /// Where a log message of a task goes that is known, and to which session.
-    pub(super) fn told_of_task(&self, upstream: &Upstream, task: &str) -> Option<(SessionId, ExchangeId)> {
-        let (_, session, exchange) = self.asked_for_task(upstream, task)?;
-        Some((session.id, exchange?))
-    }
-
-    /// Where progress goes whose call has been answered: to who began a task with it, with the token that they chose. It gives a
-    /// `tasks/result` that waits for the task more time.
-    pub(super) fn place_of_progress(
-        &mut self,
-        cx: &Cx<'_>,
-        link: LinkId,
-        call: CallId,
-    ) -> Option<(ExchangeId, Box<str>)> {
-        let upstream = self.upstream_at(link)?;
-        let task = self.begun.tasks.get(&call)?;
-        if task.ended || task.until <= cx.now || task.seat != upstream.seat() {
-            return None;
-        }
-        let token = task.progress.clone()?;
-        let place = self.told_at(upstream, task, None);
-        let (awaited, server) = (task.awaited, upstream.id);
-        if let (Some(awaited), Some(upstream)) = (awaited, self.upstream_of(link)) {
-            let result = Method::Tasks(TaskMethod::Result).name();
-            upstream.calls.extend(awaited, cx.now.after(patience(cx, server, result)));
-        }
-        Some((place?, token))
-    }
-
-    /// The session to be asked because of a task, with the request that waits for its result and the exchange to ask on. That is the
-    /// one of who waits, and else of who began it.
-    pub(super) fn asked_for_task(
-        &self,
-        upstream: &Upstream,
-        task: &str,
-    ) -> Option<(Option<CallId>, &Session, Option<ExchangeId>)> {
-        let task = self.begun.at(&upstream.seat(), task)?;
-        let awaited = task.awaited.and_then(|call| Some((call, upstream.calls.caller(call)?)));
-        let waits = awaited.and_then(|(_, caller)| caller.session);
-        let session = self.sessions.get(waits.or(task.session)?)?;
-        Some((awaited.map(|(call, _)| call), session, self.told_at(upstream, task, None)))
-    }
-
-    /// The exchange on which what is said of a task is told: of the request that waits for its result, the one on which the session
-    /// listens that began it, or that of a call of its own that the server speaks of.
-    fn told_at(&self, upstream: &Upstream, task: &Task, within: Option<CallId>) -> Option<ExchangeId> {
-        let awaited = task.awaited.and_then(|call| upstream.calls.caller(call));
-        let session = || self.sessions.get(task.session?);
-        let own = |caller: &&Caller| caller.session == task.session;
-        let spoken = || upstream.calls.spoken_of(within).map(|(_, caller)| caller).filter(own);
-        let waits = awaited.map(|caller| caller.exchange);
-        waits
-            .or_else(|| session()?.stream())
-            .or_else(|| session().and_then(|_| spoken()).map(|caller| caller.exchange))
     }
 }

@@ -48,7 +48,7 @@ impl Shard {
             return gather::refuse(cx, asked.link, id, gather::TOO_MANY);
         }
         let number = self.mint_call().0;
-        self.asked.insert(number, asked);
+        self.wait_for_people(number, asked);
         let at = cx.now.after(cx.limits().gather);
         if let Some(running) = self.running.get_mut(&run)
             && let Some(consulting) = &mut running.consulting
@@ -150,6 +150,7 @@ impl Shard {
                 Origin::Request { id, .. } => {
                     let frame = write::one_line(write::result(id, input)).into();
                     cx.effect(Effect::SendFrame { link: asked.link, frame });
+                    self.go_on(cx, &asked);
                 }
                 Origin::Round(name) => self.on_round_answer(cx, &asked, name, input),
                 Origin::Goal(_) => {}

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use core::time::Duration;
 
 use super::answer::Speaker;
-use super::begun::lists_tasks;
+use super::begun::of_tasks;
 use super::greet::keeps_request;
 use super::keyed::{Known, repeats};
 use super::locate::locate;
@@ -20,7 +20,10 @@ use super::state::check_any_input;
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Shard};
 use crate::hub;
-use crate::mcp::{Abilities, Lifetime, Method, Revision, Route, Row, is_of_tasks, mirrored, waits_for_task};
+use crate::mcp::{
+    Abilities, Lifetime, Method, Revision, Route, Row, asks_for_task, is_of_tasks, mirrored, waits_for_task,
+    wrong_wish,
+};
 use crate::ports::gateway::Target;
 use crate::record::ServerSpec;
 use crate::rpc::{Envelope, Field, write};
@@ -52,6 +55,11 @@ impl Shard {
         };
         if let Some(refusal) = no_task(cx, &caller, (&entry, name.as_deref()), &body) {
             return self.fail(cx, &caller, &refusal.into());
+        }
+        if asks_for_task(caller.revision, &body)
+            && let Some(wrong) = wrong_wish(&body)
+        {
+            return self.fail(cx, &caller, &Rejection::InvalidParams(wrong.into()).into());
         }
         let field = match row.route {
             Route::ByUri => Field::Uri,
@@ -111,12 +119,12 @@ impl Shard {
             Ok(Known::Running) => return self.wait(cx, caller, request.body),
             Err(fault) => return self.fail(cx, &caller, &fault),
         };
-        let task = is_of_tasks(method).then(|| body.text(Field::TaskId)).flatten();
-        if task.is_some_and(|task| self.is_anothers_task(&caller, entry.id, &task)) {
-            return self.fail(cx, &caller, &Rejection::InvalidParams("Task not found".into()).into());
-        }
         let owner = self.owner_of_task(cx, &caller, entry.id, &request);
         let owner = owner.unwrap_or_else(|| self.owner(cx, entry, &caller));
+        let task = is_of_tasks(method).then(|| body.text(Field::TaskId)).flatten();
+        if task.is_some_and(|task| self.is_no_task_of(cx, &caller, (entry.id, &owner), &task)) {
+            return self.fail(cx, &caller, &Rejection::InvalidParams("Task not found".into()).into());
+        }
         let seat = match self.admit_call(cx, entry, owner, body.bytes().len()) {
             Ok(seat) => seat,
             Err(fault) => {
@@ -129,7 +137,7 @@ impl Shard {
             _ => Lifetime::Unsaid,
         };
         let id = self.begin_call(&caller, entry.id);
-        self.await_task(id, &caller, entry.id, &request);
+        self.await_task(cx, id, (&caller, entry.id), &request);
         let keyed = name.is_some();
         if let Some(name) = name {
             self.keyed.begin(name, request.body.clone(), caller.target.clone(), (entry.id, id));
@@ -224,7 +232,7 @@ impl Shard {
         let silence = patience(cx, entry.id, &request.method);
         let bytes = request.body.bytes().len();
         let revision = upstream.revision;
-        let (tool, lists_tasks) = (called_tool(&request), lists_tasks(&request));
+        let (tool, of_tasks) = (called_tool(&request), of_tasks(&caller, &request));
         let repeats = if tries_itself { 0 } else { repeats(cx.limits(), entry, tool.as_deref(), keyed) };
         let keeps = repeats > 0 || link.is_none() || keeps_request(entry, revision, caller.revision);
         if let Some(link) = link {
@@ -236,6 +244,7 @@ impl Shard {
         let subscribes = request.subscribes.take();
         let call = Call {
             purpose: Purpose::Client(caller, lifetime),
+            patience: silence,
             deadline: cx.now.after(silence).after(spare),
             hard_deadline: cx.now.after(longest(cx, &request.method).max(silence)).after(spare),
             bytes,
@@ -248,7 +257,7 @@ impl Shard {
             round: None,
             subscribes,
             awaits_news: false,
-            lists_tasks,
+            of_tasks,
             lacks: Abilities::default(),
             tool,
         };

@@ -217,6 +217,7 @@ impl Shard {
     }
 
     pub(super) fn on_key_revoked(&mut self, cx: &mut Cx<'_>, key: &KeyId) {
+        self.begun.forget_key(key);
         let sessions: Vec<SessionId> =
             self.sessions.iter().filter(|session| session.key == *key).map(|session| session.id).collect();
         for session in sessions {

@@ -16,7 +16,7 @@ use crate::mcp::{Abilities, Lifetime, ListKind, Revision};
 use crate::ports::upstream::CloseReason;
 use crate::record::{LogCategory, LogLevel};
 use crate::rpc::{Envelope, Message, Sender, Unread, number_of};
-use crate::upstream::{Call, Caller, Draft, Failure, News, Purpose, State, UNREADABLE, own_params};
+use crate::upstream::{Call, Caller, Draft, Failure, News, OfTasks, Purpose, State, UNREADABLE, own_params};
 use crate::{CallId, Fault, LinkId, Rejection, ServerId, UpstreamFault};
 
 impl Shard {
@@ -137,7 +137,7 @@ impl Shard {
             let name = self.name_of(link).unwrap_or_default();
             cx.report_answer(name, &call, response);
         }
-        let (calls_tool, lists_tasks) = (call.tool.is_some(), call.lists_tasks);
+        let (calls_tool, of_tasks) = (call.tool.is_some(), call.of_tasks);
         self.record_answer(cx, server, &mut call, response);
         match call.purpose {
             Purpose::Client(caller, lifetime) => {
@@ -163,8 +163,10 @@ impl Shard {
                     return self.fail(cx, &caller, &Rejection::MissingCapability(lacks).into());
                 }
                 let response = sealed(cx, &caller, server, request, response);
-                let response =
-                    if lists_tasks { self.own_tasks(cx, &caller, link, &response) } else { response };
+                let response = match of_tasks {
+                    OfTasks::Lists => self.own_tasks(cx, &caller, link, &response),
+                    OfTasks::Begins | OfTasks::Nothing => response,
+                };
                 self.relay_from(cx, &caller, (server, speaks, lifetime), &response);
             }
             Purpose::Forgotten => self.keyed.answer(id, response, cx.now, cx.limits()),
@@ -245,6 +247,7 @@ impl Shard {
             self.lose(cx, link, &failure);
         }
         self.links.remove(&link);
+        self.begun.end_life(link);
         self.retry_waiters(cx);
     }
 
@@ -331,6 +334,7 @@ pub(super) fn internal_call(cx: &Cx<'_>, purpose: Purpose, patience: Duration) -
     let deadline = cx.now.after(patience);
     Call {
         purpose,
+        patience,
         deadline,
         hard_deadline: deadline,
         sent: true,
@@ -341,7 +345,7 @@ pub(super) fn internal_call(cx: &Cx<'_>, purpose: Purpose, patience: Duration) -
         round: None,
         subscribes: None,
         awaits_news: false,
-        lists_tasks: false,
+        of_tasks: OfTasks::Nothing,
         lacks: Abilities::default(),
         tool: None,
         bytes: 0,

@@ -2,9 +2,10 @@
 //! no parent (2025-11-25, transports): it is of the task that it names, of the only call in flight, or of the only session that the
 //! process serves; otherwise nobody can say whose it is.
 
-use super::Shard;
 use super::planning::NOWHERE;
-use crate::mcp::{Asking, Row, related_task};
+use super::task_talk::Place;
+use super::{Cx, Shard};
+use crate::mcp::{Asking, Row};
 use crate::rpc::Envelope;
 use crate::upstream::{Caller, Owner};
 use crate::{CallId, ExchangeId, LinkId, RunId, SessionId};
@@ -37,22 +38,19 @@ impl Meant {
 }
 
 impl Shard {
-    /// Whom a request is for, if they said that they can answer. A call may wait for it.
+    /// Whom a request is for, if they said that they can answer.
     pub(super) fn meant(
-        &mut self,
+        &self,
+        cx: &Cx<'_>,
         link: LinkId,
         within: Option<CallId>,
-        method: &str,
-        frame: &Envelope,
+        (method, frame): (&str, &Envelope),
     ) -> Meant {
-        if within.is_none()
-            && let Some(task) = related_task(frame)
-            && let Some(meant) = self.meant_by_task(link, &task, method, frame)
-        {
-            return meant;
+        if let Some(places) = self.places_by_task(cx, link, within, frame) {
+            return self.meant_by_task(&places, method, frame);
         }
         // The stateless era has no requests of servers.
-        let upstream = self.upstream_of(link).filter(|upstream| !upstream.revision.is_modern());
+        let upstream = self.upstream_at(link).filter(|upstream| !upstream.revision.is_modern());
         let Some(upstream) = upstream else { return Meant::Nobody };
         if let Some((call, caller)) = upstream.calls.spoken_of(within) {
             let (session, exchange) = (caller.session, caller.exchange);
@@ -63,7 +61,6 @@ impl Shard {
             };
             let (able, modern) = (caller.abilities.can(asking), caller.revision.is_modern());
             let run = caller.step.map(|(run, _)| run).filter(|_| session.is_none());
-            upstream.calls.extend_fully(call);
             return match (able, modern && asking != Asking::Roots) {
                 (true, _) if let Some(run) = run => Meant::Step(call, run),
                 (true, _) => Meant::Call(call, session, exchange),
@@ -76,21 +73,14 @@ impl Shard {
             .unwrap_or_else(|| if unclear() { Meant::Unclear } else { Meant::Nobody })
     }
 
-    /// Whom a request is for that says of which task it is, where it comes on the stream of no call. One of a task of which nothing
-    /// is known any more is nobody's, but in a process where all tasks are of one session.
-    fn meant_by_task(&mut self, link: LinkId, task: &str, method: &str, frame: &Envelope) -> Option<Meant> {
-        let upstream = self.upstream_at(link)?;
-        let Some((awaited, session, exchange)) = self.asked_for_task(upstream, task) else {
-            return (!matches!(upstream.owner, Owner::Session(_))).then_some(Meant::Nobody);
+    /// Whom a request is for that is because of a task: who can answer of those whom that concerns.
+    fn meant_by_task(&self, places: &[Place], method: &str, frame: &Envelope) -> Meant {
+        let can = |session: SessionId| {
+            let session = self.sessions.get(session)?;
+            Some(session.abilities.can(Asking::of(method, frame, session.revision?)?))
         };
-        let able = |asking| session.abilities.can(asking);
-        let able = session.revision.and_then(|own| Asking::of(method, frame, own)).is_some_and(able);
-        let Some(exchange) = exchange.filter(|_| able) else { return Some(Meant::Nobody) };
-        let session = session.id;
-        if let (Some(call), Some(upstream)) = (awaited, self.upstream_of(link)) {
-            upstream.calls.extend_fully(call);
-        }
-        Some(Meant::Session(session, exchange))
+        let able = places.iter().find(|(session, _)| can(*session) == Some(true));
+        able.map_or(Meant::Nobody, |(session, exchange)| Meant::Session(*session, *exchange))
     }
 
     /// Whether a request is of one of several calls, and the client of one of them can answer it.

@@ -71,6 +71,7 @@ mod streams;
 mod subscribe;
 mod survey;
 mod task_news;
+mod task_talk;
 mod timers;
 mod unheard;
 mod urls;

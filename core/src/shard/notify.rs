@@ -5,10 +5,9 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use super::forward::silence;
 use super::session::{Session, Transport, bare_notification};
 use super::{Cx, Shard};
-use crate::mcp::{ListKind, related_task};
+use crate::mcp::ListKind;
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, number_of, write};
 use crate::snapshot::Changes;
@@ -45,8 +44,7 @@ impl Shard {
         let token = frame.raw_str(Field::ProgressToken).and_then(|raw| number_of(raw.trim_matches('"')));
         let Some(id) = token.map(CallId) else { return };
         let Some(upstream) = self.upstream_of(link) else { return };
-        let deadline = cx.now.after(silence(cx, upstream.id));
-        upstream.calls.extend(id, deadline);
+        upstream.calls.hear(id, cx.now);
         let place = match upstream.calls.caller(id) {
             Some(caller) => caller.progress.clone().map(|token| (caller.exchange, token)),
             None => self.place_of_progress(cx, link, id),
@@ -57,8 +55,8 @@ impl Shard {
         self.emit(cx, exchange, write::request(None, "notifications/progress", Some(&params)).into());
     }
 
-    /// A log message names no request, but perhaps a task. On a stream of a call it is of that call, and so it is with one call in
-    /// flight; with several it is of nobody knows which, and dropped; with none it goes to the sessions that see the server and
+    /// A log message names no request, but perhaps a task: then it concerns who began that. On a stream of a call it is of that
+    /// call, and so it is with one call in flight; with several it is of nobody knows which, and dropped; with none it goes to the sessions that see the server and
     /// want its level.
     fn on_message(&mut self, cx: &mut Cx<'_>, link: LinkId, within: Option<CallId>, frame: &Envelope) {
         let level = frame.text(Field::Level).and_then(|text| Level::parse(&text)).unwrap_or(Level::Info);
@@ -71,8 +69,13 @@ impl Shard {
             let (_, caller) = upstream.calls.spoken_of(within)?;
             Some((caller.exchange, caller.session, caller.log_level))
         };
-        let of_task = || self.told_of_task(upstream, &related_task(frame).filter(|_| within.is_none())?);
-        let only = of_task().map(|(session, exchange)| (exchange, Some(session), None)).or_else(spoken);
+        let only = match self.places_by_task(cx, link, within, frame) {
+            Some(places) => {
+                let Some((session, exchange)) = places.first().copied() else { return };
+                Some((exchange, Some(session), None))
+            }
+            None => spoken(),
+        };
         if let Some((exchange, session, own)) = only {
             let wanted = match session {
                 Some(session) => {

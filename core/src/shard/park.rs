@@ -107,7 +107,7 @@ impl Shard {
         let Some(Purpose::Client(caller, lifetime)) = upstream.calls.replace(call, Purpose::Parked) else {
             return;
         };
-        upstream.calls.extend_fully(call);
+        upstream.calls.pause(call);
         self.settle(caller.session);
         let Some(key) = caller.key.clone() else { return };
         let (target, abilities) = (caller.target.clone(), caller.abilities);
@@ -199,6 +199,7 @@ impl Shard {
         self.in_flight = self.in_flight.saturating_add(1);
         if let Some(upstream) = self.upstream_of(parked.link) {
             upstream.calls.replace(parked.call, Purpose::Client(caller, parked.lifetime));
+            upstream.calls.go_on(parked.call, cx.now);
         }
     }
 

@@ -44,9 +44,10 @@ impl Shard {
         self.only_served(upstream).is_some_and(|only| only.id == session.id)
     }
 
-    /// A server's notification goes to the call on whose stream it came, or, where calls have no streams of their own, to the only
-    /// one that the server works on; else to
-    /// the sessions that speak to this server alone. That an elicitation is complete concerns whoever knows its id, wherever they are.
+    /// A server's notification goes to whom the task concerns that it names, to the call on whose stream it came, or, where calls
+    /// have no streams of their own, to the only one that the server works on; while it works on several, nobody can say which. With
+    /// none it goes to the sessions that speak to this server alone. That an elicitation is complete concerns whoever knows its id,
+    /// wherever they are.
     pub(super) fn on_unknown_news(
         &mut self,
         cx: &mut Cx<'_>,
@@ -57,6 +58,12 @@ impl Shard {
     ) {
         let completes = method == "notifications/elicitation/complete";
         let message: Bytes = write::request(None, method, frame.raw(Field::Params)).into();
+        if let Some(places) = self.places_by_task(cx, link, within, frame) {
+            if let Some((_, exchange)) = places.first() {
+                self.emit(cx, *exchange, message);
+            }
+            return;
+        }
         let Some(upstream) = self.upstream_at(link) else { return };
         let has_streams = cx.snapshot.entry(upstream.id).is_some_and(|entry| entry.has_streams());
         let spoken_of = within.is_some() || !(completes || has_streams);
@@ -64,6 +71,10 @@ impl Shard {
             if !completes || caller.revision == Revision::V2025_11_25 {
                 self.emit(cx, caller.exchange, message);
             }
+            return;
+        }
+        let alone = matches!(upstream.owner, Owner::Session(_));
+        if !completes && !alone && !has_streams && upstream.calls.are_several() {
             return;
         }
         let knows = |session: &&Session| session.revision >= Some(Revision::V2025_11_25);

@@ -40,9 +40,8 @@ impl Shard {
         let seat = upstream.seat();
         // Whoever has subscribed, has begun a task or listens for tasks, is to be told, and nobody else could.
         let watched = || upstream.calls.task_streams().next().is_some() || self.is_watched(&seat);
-        let watched =
-            || watched() || upstream.process.link().is_some_and(|link| self.begun.holds(link, cx.now));
-        cx.now.since(upstream.used_at) >= idle && !watched()
+        let unused = cx.now.since(upstream.used_at) >= idle || self.is_left(upstream);
+        unused && !watched() && !self.has_tasks(upstream, cx.now)
     }
 
     /// Ends a process when its calls have ended. What is known of one that everybody shares stays.

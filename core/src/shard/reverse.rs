@@ -16,6 +16,7 @@ use super::{Cx, Effect, Shard, Token, gather};
 use crate::mcp::{Asking, Revision, related_task, shape, without_wish};
 use crate::record::Sharing;
 use crate::rpc::{Envelope, Field, Message, write};
+use crate::upstream::Upstream;
 use crate::{CallId, ExchangeId, LinkId, RunId, SessionId};
 
 /// What a client was asked and has not answered.
@@ -43,6 +44,15 @@ impl Asked {
     /// Whether it is for whoever waits for this run.
     pub(super) fn is_of_run(&self, run: RunId) -> bool {
         matches!(self.to, Whom::Run(own, _) if own == run)
+    }
+
+    /// The calls that wait for what people say.
+    fn calls(&self, upstream: &Upstream) -> Vec<CallId> {
+        match (self.call, &self.to) {
+            (Some(call), _) => [call].into(),
+            (None, Whom::Session(session, _)) => upstream.calls.of_session(*session, None),
+            (None, Whom::Run(..)) => Vec::new(),
+        }
     }
 
     fn is_of_session(&self, session: SessionId) -> bool {
@@ -95,7 +105,7 @@ impl Shard {
             self.mark_interactive(cx, link);
         }
         let most = cx.limits().session_questions;
-        let meant = self.meant(link, within, method, frame);
+        let meant = self.meant(cx, link, within, (method, frame));
         if meant.is_somebody()
             && let Some(wrong) = unfit(frame, Revision::LAST_WITH_HANDSHAKE)
         {
@@ -147,7 +157,13 @@ impl Shard {
         let asking = Asking::of(method, frame, Revision::V2026_07_28);
         let part = asking.is_some_and(|asking| self.lacks_part(link, within, asking));
         let needs = asking.map_or_else(String::new, |it| format!(": it needs the capability {it}"));
-        let words = format!("no client that can do this is calling{needs}");
+        let why = match related_task(frame).filter(|_| within.is_none()) {
+            Some(_) => {
+                "nobody who can do this listens for this task now, or waits for its result: ask again when somebody does"
+            }
+            None => "no client that can do this is calling",
+        };
+        let words = format!("{why}{needs}");
         write::error(Some(id), if part { -32_602 } else { -32_601 }, &words, None).into()
     }
 
@@ -178,7 +194,30 @@ impl Shard {
         let wishes = question.has(Field::Task) && Asking::is_named(method);
         let params = params.map(|params| if wishes { without_wish(params) } else { params });
         self.emit(cx, exchange, write::request(Some(number), method, params.as_deref()).into());
+        self.wait_for_people(number, asked);
+    }
+
+    /// While people think about what its server has asked, a call has all the time that a call may have: in a process of a
+    /// session's own that does not say which of them it asks for, each of them.
+    pub(super) fn wait_for_people(&mut self, number: u64, asked: Asked) {
+        if let Some(upstream) = self.upstream_of(asked.link) {
+            for call in asked.calls(upstream) {
+                upstream.calls.pause(call);
+            }
+        }
         self.asked.insert(number, asked);
+    }
+
+    /// Its server has got what it has asked, or has taken it back. A call of which nothing is open that was asked has as long from
+    /// now on as one that was just sent.
+    pub(super) fn go_on(&mut self, cx: &Cx<'_>, asked: &Asked) {
+        let Some(upstream) = self.upstream_at(asked.link) else { return };
+        let open = self.asked.values().filter(|other| other.link == asked.link);
+        let open: Vec<CallId> = open.flat_map(|other| other.calls(upstream)).collect();
+        let Some(upstream) = self.upstream_of(asked.link) else { return };
+        for call in asked.calls(upstream).into_iter().filter(|call| !open.contains(call)) {
+            upstream.calls.go_on(call, cx.now);
+        }
     }
 
     /// How much a session has to answer.
@@ -208,6 +247,7 @@ impl Shard {
             }
             Origin::Goal(token) => return self.on_goal_answered(cx, *token, body, unusable),
         };
+        self.go_on(cx, &asked);
         if let Some(cause) = unusable {
             return gather::refuse(cx, asked.link, id, &format!("the client's answer is unusable: {cause}"));
         }
@@ -250,6 +290,7 @@ impl Shard {
 
     pub(super) fn take_back(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Asked) -> bool) {
         for (number, asked) in self.take_asked(which) {
+            self.go_on(cx, &asked);
             self.withdraw(cx, number, &asked);
         }
     }

@@ -10,7 +10,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::demand::{demanded, demands_input};
-use super::forward::{repeated, send, silence};
+use super::forward::{repeated, send};
 use super::misshapen::asking_of;
 use super::named::{shown, with_name};
 use super::reverse::{Asked, Origin, Whom};
@@ -51,7 +51,6 @@ impl Shard {
         call.round = Some(Box::new(Round { number, state, answers }));
         let Some(upstream) = self.upstream_of(link) else { return };
         upstream.calls.insert(id, call);
-        upstream.calls.extend_fully(id);
         if questions.is_empty() {
             return self.end_round(cx, link, id);
         }
@@ -150,7 +149,7 @@ impl Shard {
         self.keyed.moved(old, id);
         let Some(upstream) = self.upstream_of(link) else { return };
         let (server, revision) = (upstream.id, upstream.revision);
-        let Some(mut call) = upstream.calls.remove(old) else { return };
+        let Some(call) = upstream.calls.remove(old) else { return };
         let (Purpose::Client(caller, _), Some(request), Some(round)) =
             (&call.purpose, &call.request, &call.round)
         else {
@@ -164,10 +163,10 @@ impl Shard {
         let params = repeated(cx, server, revision, request, &request.edits);
         let body = (&*request.method, &request.body);
         let frame = say(id, revision, caller, body, request.edits.clone(), added);
-        call.deadline = cx.now.after(silence(cx, server)).min(call.hard_deadline);
         self.lead_to(caller, server, id);
         if let Some(upstream) = self.upstream_of(link) {
             upstream.calls.insert(id, call);
+            upstream.calls.go_on(id, cx.now);
         }
         send(cx, link, frame, params);
     }

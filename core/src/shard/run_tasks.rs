@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use super::legacy::stopping;
 use super::{Cx, Shard};
 use crate::hub::PlanTool;
-use crate::mcp::{Revision, TaskMethod, knows_tasks};
+use crate::mcp::{Revision, TaskMethod, asks_for_task, knows_tasks};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members};
 use crate::run::{Run, Status};
@@ -24,7 +24,8 @@ const POLL_MS: u32 = 1_000;
 
 /// Whether the answer to a request for a run may be a task; in 2025-11-25 it has to be.
 pub(super) fn may_be_task(cx: &Cx<'_>, caller: &Caller, body: &Envelope) -> bool {
-    let asked = if caller.revision.is_modern() { knows_tasks(body) } else { asks_for_task(caller, body) };
+    let asked =
+        if caller.revision.is_modern() { knows_tasks(body) } else { asks_for_task(caller.revision, body) };
     asked && cx.snapshot.unified.has_tasks()
 }
 
@@ -36,18 +37,13 @@ pub(super) fn no_task(
     body: &Envelope,
 ) -> Option<Rejection> {
     let here = caller.target == Target::Unified && cx.snapshot.unified.has_tasks();
-    if !here || !asks_for_task(caller, body) {
+    if !here || !asks_for_task(caller.revision, body) {
         return None;
     }
     let own = body.text(Field::Name)?;
     let runs =
         entry.config.is_none() && name.or(Some(&own)).and_then(PlanTool::find) == Some(PlanTool::Execute);
     (!runs).then(|| Rejection::NotATask(own.into_owned()))
-}
-
-/// Only 2025-11-25 has clients that ask for it.
-fn asks_for_task(caller: &Caller, body: &Envelope) -> bool {
-    caller.revision == Revision::V2025_11_25 && body.has(Field::Task)
 }
 
 impl Shard {

@@ -11,7 +11,7 @@ use crate::mcp::Abilities;
 use crate::record::{Definitions, Sharing};
 use crate::snapshot::Entry;
 use crate::upstream::{Caller, Owner, Seat, Upstream};
-use crate::{Exceeded, Fault, KeyId, Limit, LinkId, ServerId, SessionId};
+use crate::{Exceeded, Fault, KeyId, Limit, LinkId, ServerId, SessionId, Timestamp};
 
 impl Shard {
     /// Whose process a caller's requests to a server go to.
@@ -114,9 +114,9 @@ impl Shard {
         let (now, spare) = (cx.now, cx.limits().private_spare);
         let private = self.upstreams.of(server).filter(|upstream| upstream.owner != Owner::Project);
         let unused = private.filter(|upstream| {
-            let link = upstream.process.link();
-            let works = link.is_some_and(|link| self.begun.holds(link, now));
             let watched = || self.is_watched(&upstream.seat());
+            // Tasks that nobody listens to any more are the least of what would be lost.
+            let works = !self.is_left(upstream) && self.has_tasks(upstream, now);
             let busy = works || upstream.is_busy() || !upstream.calls.is_free() || watched();
             !busy && now.since(upstream.used_at) >= spare
         });
@@ -170,20 +170,39 @@ impl Shard {
         }
     }
 
-    /// A session has ended: the processes that served it alone end.
+    /// A session has ended: the processes that served it alone end, but for those with tasks that other sessions of its key may ask
+    /// for.
     pub(super) fn vacate_session(&mut self, cx: &mut Cx<'_>, session: SessionId) {
-        self.vacate_all(cx, "the session that it served has ended", |up| up.owner == Owner::Session(session));
+        let now = cx.now;
+        self.vacate_all(cx, "the session that it served has ended", |shard, upstream| {
+            upstream.owner == Owner::Session(session) && !shard.has_tasks(upstream, now)
+        });
+    }
+
+    /// Whether a process has tasks that go on, or whose results their clients have still to come for.
+    pub(super) fn has_tasks(&self, upstream: &Upstream, now: Timestamp) -> bool {
+        upstream.process.link().is_some_and(|link| self.begun.holds(&upstream.seat(), link, now))
+    }
+
+    /// Whether the session has ended that a process serves.
+    pub(super) fn is_left(&self, upstream: &Upstream) -> bool {
+        matches!(upstream.owner, Owner::Session(session) if self.sessions.get(session).is_none())
     }
 
     /// A key was revoked: the processes that served it alone end.
     pub(super) fn vacate_key(&mut self, cx: &mut Cx<'_>, key: &KeyId) {
-        let is_of_key = |upstream: &Upstream| matches!(&upstream.owner, Owner::Key(own, _) if own == key);
+        let now = cx.now;
+        let is_of_key = |shard: &Self, upstream: &Upstream| match &upstream.owner {
+            Owner::Key(own, _) => own == key,
+            Owner::Session(_) => shard.is_left(upstream) && !shard.has_tasks(upstream, now),
+            Owner::Project => false,
+        };
         self.vacate_all(cx, "the key that it served was revoked", is_of_key);
     }
 
-    fn vacate_all(&mut self, cx: &mut Cx<'_>, why: &str, which: impl Fn(&Upstream) -> bool) {
+    fn vacate_all(&mut self, cx: &mut Cx<'_>, why: &str, which: impl Fn(&Self, &Upstream) -> bool) {
         let seats: Vec<Seat> =
-            self.upstreams.values().filter(|upstream| which(upstream)).map(Upstream::seat).collect();
+            self.upstreams.values().filter(|upstream| which(self, upstream)).map(Upstream::seat).collect();
         for seat in seats {
             self.vacate(cx, &seat, why);
         }

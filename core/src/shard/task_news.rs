@@ -52,7 +52,8 @@ impl Shard {
         if let Err(exceeded) = self.admit_task_stream(cx, entry.id) {
             return self.fail(cx, &caller, &exceeded.into());
         }
-        filter.task_ids.retain(|task| !self.is_anothers_task(&caller, entry.id, task));
+        let owner = self.owner(cx, &entry, &caller);
+        filter.task_ids.retain(|task| !self.is_no_task_of(cx, &caller, (entry.id, &owner), task));
         filter.task_ids.truncate(cx.limits().subscriptions);
         // A list of strings always has a JSON form.
         let ids = serde_json::to_string(&filter.task_ids).unwrap_or_default();
@@ -122,7 +123,7 @@ impl Shard {
     ) {
         let Some(call) = subscription(frame).or(within) else { return };
         let Some(seat) = self.upstream_at(link).map(Upstream::seat) else { return };
-        self.begun.hear(&seat, frame.raw(Field::Params));
+        self.begun.hear(&seat, link, frame.raw(Field::Params));
         let Some(upstream) = self.upstream_at(link) else { return };
         let Some((_, exchange)) = upstream.calls.task_streams().find(|(id, _)| *id == call) else { return };
         let (Some(listener), Some(task)) = (self.listeners.get(&exchange), frame.text(Field::TaskId)) else {

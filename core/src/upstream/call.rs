@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use core::time::Duration;
 
 use crate::mcp::{Abilities, Extensions, Lifetime, ListKind, Revision};
 use crate::ports::gateway::Target;
@@ -128,12 +129,23 @@ pub(crate) struct Subscribes {
     pub known_as: String,
 }
 
+/// What a call has to do with the tasks of its server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OfTasks {
+    /// It wants to begin one (2025-11-25, tasks).
+    Begins,
+    /// It asks which there are, of which a client sees its own.
+    Lists,
+    Nothing,
+}
+
 /// A request without its answer.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts of a call")]
 pub(crate) struct Call {
     /// Why.
     pub purpose: Purpose,
+    /// How long it may take without a sign of life.
+    pub patience: Duration,
     /// When it is given up, if nothing is heard of it.
     pub deadline: Timestamp,
     /// When it is given up in any case.
@@ -156,8 +168,8 @@ pub(crate) struct Call {
     /// Whether it is a subscription at a server of the stateless era: it is answered when the stream of the server's news is
     /// open, and the server never hears of it by itself.
     pub awaits_news: bool,
-    /// Whether it is for the tasks of a server, of which a client sees its own.
-    pub lists_tasks: bool,
+    /// What it has to do with tasks.
+    pub of_tasks: OfTasks,
     /// What its server has asked for and its client, of the stateless era, did not say it can do.
     pub lacks: Abilities,
     /// The tool that it calls, by its server's name for it.
@@ -172,6 +184,11 @@ impl Call {
     /// Whether its server can be told to give it up.
     pub(crate) fn is_under_way(&self) -> bool {
         self.sent && !self.awaits_news
+    }
+
+    /// When it is given up if something was heard of it `now` and nothing is after that.
+    pub(super) fn in_time(&self, now: Timestamp) -> Timestamp {
+        now.after(self.patience).min(self.hard_deadline)
     }
 
     /// Whether a client has asked for it, also one that has gone or has still to come back.

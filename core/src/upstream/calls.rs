@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::{CallId, ExchangeId, KeyId, SessionId, Timestamp};
 
-use super::{Call, Caller, Purpose};
+use super::{Call, Caller, OfTasks, Purpose};
 
 mod again;
 
@@ -52,11 +52,25 @@ impl Calls {
         self.deadlines.len() == self.table.len() && self.table.iter().all(timed) && bytes == self.bytes
     }
 
-    /// Lets a call live until `deadline`, at most to its hard one.
-    pub(crate) fn extend(&mut self, id: CallId, deadline: Timestamp) {
+    /// Something is heard of a call: it may take as long again without a sign of life, at most to its hard deadline.
+    pub(crate) fn hear(&mut self, id: CallId, now: Timestamp) {
+        self.time(id, |call| call.in_time(now).max(call.deadline));
+    }
+
+    /// Lets a call live as long as any may: its server waits for people.
+    pub(crate) fn pause(&mut self, id: CallId) {
+        self.time(id, |call| call.hard_deadline);
+    }
+
+    /// The people have answered: something is to be heard of it as soon as of one that was just sent.
+    pub(crate) fn go_on(&mut self, id: CallId, now: Timestamp) {
+        self.time(id, |call| call.in_time(now));
+    }
+
+    fn time(&mut self, id: CallId, deadline: impl FnOnce(&Call) -> Timestamp) {
         if let Some(call) = self.table.get_mut(&id) {
             self.deadlines.remove(&(call.deadline, id));
-            call.deadline = deadline.min(call.hard_deadline).max(call.deadline);
+            call.deadline = deadline(call);
             self.deadlines.insert((call.deadline, id));
         }
     }
@@ -170,6 +184,13 @@ impl Calls {
         Some((id, self.caller(id)?))
     }
 
+    /// The same, if the call is to begin a task.
+    pub(crate) fn spoken_of_task(&self, within: Option<CallId>) -> Option<&Caller> {
+        let (id, caller) = self.spoken_of(within)?;
+        let call = self.table.get(&id)?;
+        (call.of_tasks == OfTasks::Begins).then_some(caller)
+    }
+
     /// The only call that the server works on, if there is exactly one and it waits for its client to come back.
     pub(crate) fn only_parked(&self) -> Option<CallId> {
         self.only_of_clients().filter(|(_, call)| matches!(call.purpose, Purpose::Parked)).map(|(id, _)| id)
@@ -197,13 +218,6 @@ impl Calls {
     /// Whether the server works on nothing that a client has asked for.
     pub(crate) fn is_free(&self) -> bool {
         !self.table.values().any(Call::is_of_client)
-    }
-
-    /// Lets a call live as long as any may: its server waits for people.
-    pub(crate) fn extend_fully(&mut self, id: CallId) {
-        if let Some(hard) = self.table.get(&id).map(|call| call.hard_deadline) {
-            self.extend(id, hard);
-        }
     }
 
     /// The first call whose time is up.

@@ -17,7 +17,7 @@ mod seats;
 mod speech;
 mod unasked;
 
-pub(crate) use call::{Call, Caller, Purpose, Request, Round, Subscribes};
+pub(crate) use call::{Call, Caller, OfTasks, Purpose, Request, Round, Subscribes};
 pub(crate) use calls::Calls;
 pub(crate) use learn::{Draft, NextPage};
 pub(crate) use level::Level;

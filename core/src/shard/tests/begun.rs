@@ -10,7 +10,6 @@ use super::script::Script;
 use super::world::World;
 use crate::ports::gateway::Verb;
 use crate::rpc::Field;
-use crate::shard::timers::SWEEP;
 use crate::{ExchangeId, Limits, LinkId};
 
 pub(super) const ABLE: &str = r#"{"elicitation":{}}"#;
@@ -36,6 +35,21 @@ pub(super) fn begin(world: &mut World, client: &Client, task: &str, ttl: Duratio
     world.reply(&sent, &format!(r#"{{"task":{{{members}}}}}"#));
     world.take(client, call);
     sent
+}
+
+/// The same in either era, where it does not matter more.
+pub(super) fn begun(world: &mut World, client: &Client, task: &str) {
+    if client.era != Era::Modern {
+        begin(world, client, task, MINUTE * 60);
+        return;
+    }
+    let call = world.call(client, "1");
+    let sent = world.requested("a");
+    world.reply(
+        &sent,
+        &format!(r#"{{"resultType":"task","taskId":"{task}","status":"working","ttlMs":null}}"#),
+    );
+    world.take(client, call);
 }
 
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
@@ -193,19 +207,6 @@ fn what_is_asked_because_of_a_task_is_asked_of_the_session_that_began_it() {
 }
 
 #[test]
-fn a_process_with_a_task_does_not_rest_until_the_task_has_ended() {
-    let mut world = world();
-    let client = world.client(HTTP, at("a"));
-    let link = begin(&mut world, &client, "t1", Duration::from_hours(2)).link;
-    world.open(&client, Verb::Listen);
-    world.advance(Limits::default().idle * 2);
-    assert!(!world.links[&link].closing);
-    status(&mut world, link, "completed");
-    world.advance(Limits::default().idle + SWEEP);
-    assert!(world.links[&link].closing);
-}
-
-#[test]
 fn what_is_remembered_of_tasks_is_bounded_in_bytes_and_in_time() {
     let limits = Limits { begun_task_bytes: 600, begun_task_age: MINUTE, ..Limits::default() };
     let mut world = world_of(limits);
@@ -237,51 +238,14 @@ fn of_the_tasks_of_a_process_that_serves_several_a_client_is_listed_those_of_its
 }
 
 #[test]
-fn tasks_of_two_processes_may_have_one_name() {
+fn a_lifetime_that_makes_no_sense_makes_no_stranger_of_a_task() {
     let mut world = world();
-    let [own, other] = [world.able_client(HTTP, at("a"), ABLE), stranger(&mut world)];
-    world.call(&own, "1");
-    let shared = world.requested("a").link;
-    ask(&mut world, shared, "");
-    world.frames("a");
-    let links = [&own, &other].map(|client| begin(&mut world, client, "t1", MINUTE).link);
-    assert_ne!(links[0], links[1], "each has a process of its own");
-    for (client, link) in [(&own, links[0]), (&other, links[1])] {
-        world.request(client, "3", "tasks/get", T1);
-        assert_eq!(world.requested("a").link, link);
-    }
-}
-
-#[test]
-fn a_task_of_the_stateless_era_does_not_exist_for_other_keys_and_keeps_its_process() {
-    const TASKS: &str = r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
-    let capabilities = r#"{"tools":{},"extensions":{"io.modelcontextprotocol/tasks":{}}}"#.to_owned();
-    let script = Script { capabilities, news: false, ..Script::modern() };
-    let mut world = World::scripted(Limits::default(), [("a", script)]).surveyed();
-    world.frames("a");
-    let own = Client { capabilities: TASKS, ..Client::new(Era::Modern, at("a")) };
-    let stranger = Client { key: "other", ..own.clone() };
-    let call = world.call(&own, "1");
+    let client = world.client(HTTP, at("a"));
+    let wish = client.write("1", "tools/call", r#""name":"echo","task":{}"#, "");
+    let call = world.post(&client, &wish);
     let sent = world.requested("a");
-    let ttl = MINUTE.as_millis() * 60;
-    world.reply(&sent, &format!(r#"{{"resultType":"task",{T1},"status":"working","ttlMs":{ttl}}}"#));
-    world.take(&own, call);
-    world.advance(Limits::default().idle * 2);
-    assert!(!world.links[&sent.link].closing, "it would end with its process");
-    for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
-        let refused = world.request(&stranger, "2", method, T1);
-        assert_eq!(world.code(&stranger, refused), "-32602");
-        assert!(world.requests("a").is_empty());
-        world.request(&own, "3", method, T1);
-        assert_eq!(world.requested("a").method, method);
-    }
-    let filter = r#""notifications":{"taskIds":["t1","t9"]}"#;
-    world.request(&stranger, "4", "subscriptions/listen", filter);
-    assert!(world.requested("a").params.contains(r#""taskIds":["t9"]"#));
-    let got = world.request(&own, "5", "tasks/get", T1);
-    let asked = world.requested("a");
-    world.reply(&asked, &format!(r#"{{"resultType":"complete",{T1},"status":"completed","ttlMs":null}}"#));
-    world.take(&own, got);
-    world.advance(Limits::default().idle + SWEEP);
-    assert!(world.links[&sent.link].closing);
+    world.reply(&sent, &format!(r#"{{"task":{{{T1},"status":"working","ttl":"6e4"}}}}"#));
+    world.take(&client, call);
+    world.request(&client, "2", "tasks/get", T1);
+    assert_eq!(world.requested("a").method, "tasks/get");
 }

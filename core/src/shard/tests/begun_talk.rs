@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::begun::{ABLE, BECAUSE_OF_T1, MINUTE, T1, ask, begin, progress, status, stranger, world};
 use super::clients::{Client, Era, HTTP, at};
@@ -95,20 +96,77 @@ fn a_question_because_of_a_task_stays_open_when_nobody_waits_for_the_result_any_
 }
 
 #[test]
-fn the_status_of_a_task_that_nobody_knows_is_told_to_who_makes_the_only_call() {
+fn what_is_said_of_a_task_that_nobody_knows_is_told_to_the_only_call_if_that_is_to_begin_one() {
+    for wish in ["", r#","task":{}"#] {
+        let mut world = world();
+        let [own, other] = [ABLE, "{}"].map(|abilities| world.able_client(HTTP, at("a"), abilities));
+        let streams = [world.open(&own, Verb::Listen), world.open(&other, Verb::Listen)];
+        let call = world.request(&own, "1", "tools/call", &format!(r#""name":"echo"{wish}"#));
+        let link = world.requested("a").link;
+        status(&mut world, link, "working");
+        for about in [LOG, CUSTOM] {
+            world.says(link, about);
+        }
+        ask(&mut world, link, BECAUSE_OF_T1);
+        let told = world.take(&own, call);
+        assert_eq!(told.len(), if wish.is_empty() { 0 } else { 4 }, "{told:?}");
+        world.call(&other, "1");
+        world.frames("a");
+        status(&mut world, link, "working");
+        for about in [LOG, CUSTOM] {
+            world.says(link, about);
+        }
+        let heard = [(&own, call), (&own, streams[0]), (&other, streams[1])];
+        let heard = heard.map(|(client, exchange)| world.take(client, exchange).len());
+        assert_eq!(heard, [0; 3], "it may be of either");
+    }
+}
+
+const LOG: &str = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"x","_meta":{"io.modelcontextprotocol/related-task":{"taskId":"t1"}}}}"#;
+const CUSTOM: &str = r#"{"jsonrpc":"2.0","method":"made/up","params":{"_meta":{"io.modelcontextprotocol/related-task":{"taskId":"t1"}}}}"#;
+
+#[test]
+fn what_is_said_because_of_a_task_whose_session_does_not_listen_is_told_nobody_else() {
+    for calls in 0..3 {
+        let mut world = world();
+        let [own, other] = [world.client(HTTP, at("a")), stranger(&mut world)];
+        let stream = world.open(&other, Verb::Listen);
+        let link = begin(&mut world, &own, "t1", MINUTE).link;
+        let calls: Vec<_> = (0..calls).map(|_| world.call(&other, "1")).collect();
+        for about in [LOG, CUSTOM] {
+            world.says(link, about);
+        }
+        status(&mut world, link, "working");
+        for exchange in calls.into_iter().chain([stream]) {
+            assert!(world.take(&other, exchange).is_empty());
+        }
+    }
+}
+
+#[test]
+fn progress_of_a_task_is_told_no_other_session_that_waits_for_its_result() {
     let mut world = world();
     let [own, other] = [(); 2].map(|()| world.client(HTTP, at("a")));
-    let streams = [world.open(&own, Verb::Listen), world.open(&other, Verb::Listen)];
-    let call = world.call(&own, "1");
-    let link = world.requested("a").link;
-    let told = status(&mut world, link, "working");
-    assert_eq!(world.take(&own, call), [told]);
-    let second = world.call(&other, "1");
+    let sent = begin(&mut world, &own, "t1", MINUTE);
+    let waits = [&other, &own, &other].map(|client| world.request(client, "2", "tasks/result", T1));
     world.frames("a");
-    status(&mut world, link, "working");
-    let heard = [(&own, call), (&other, second), (&own, streams[0]), (&other, streams[1])];
-    let heard = heard.map(|(client, exchange)| world.take(client, exchange).len());
-    assert_eq!(heard, [0; 4], "it may be of either");
+    assert_eq!(progress(&mut world, &sent, &own, waits[1]), 1, "its own token may mean something else there");
+    assert!(world.take(&other, waits[0]).is_empty() && world.take(&other, waits[2]).is_empty());
+}
+
+#[test]
+fn of_those_who_wait_for_a_task_one_is_asked_who_can_answer() {
+    let mut world = world();
+    let own = world.able_client(HTTP, at("a"), ABLE);
+    let [unable, able] = ["{}", ABLE].map(|abilities| world.able_client(HTTP, at("a"), abilities));
+    let link = begin(&mut world, &own, "t1", MINUTE * 60).link;
+    let waits = [&able, &unable].map(|client| world.request(client, "2", "tasks/result", T1));
+    world.frames("a");
+    ask(&mut world, link, BECAUSE_OF_T1);
+    assert_eq!(world.take(&able, waits[0]).len(), 1, "who began it listens to nothing");
+    let stream = world.open(&own, Verb::Listen);
+    ask(&mut world, link, BECAUSE_OF_T1);
+    assert_eq!(world.take(&own, stream).len(), 1);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod world;
 
 mod batches;
 mod begun;
+mod begun_lives;
 mod begun_talk;
 mod binding;
 mod calls;
@@ -37,6 +38,7 @@ mod once_more;
 mod outliving;
 mod parking;
 mod passing;
+mod patience;
 mod plans;
 mod private;
 mod records;

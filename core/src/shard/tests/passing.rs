@@ -48,6 +48,20 @@ fn what_nobody_knows_goes_to_the_only_call_that_its_server_works_on() {
 }
 
 #[test]
+fn what_nobody_knows_is_nobody_s_while_a_server_works_on_calls_of_several() {
+    let made_up = r#"{"jsonrpc":"2.0","method":"notifications/made/up","params":{"n":1}}"#;
+    let mut world = World::running(&["a"]);
+    let clients = [(); 3].map(|()| world.client(HTTP, at("a")));
+    let streams = clients.each_ref().map(|client| world.open(client, Verb::Listen));
+    let calls = [&clients[0], &clients[1]].map(|client| world.call(client, "7"));
+    let link = world.requests("a").remove(0).link;
+    world.says(link, made_up);
+    for (client, exchange) in clients.iter().cycle().zip(streams.into_iter().chain(calls)) {
+        assert!(world.take(client, exchange).is_empty());
+    }
+}
+
+#[test]
 fn what_comes_on_no_stream_of_a_call_is_of_no_call_where_calls_have_streams() {
     let made_up = r#"{"jsonrpc":"2.0","method":"notifications/made/up","params":{"n":1}}"#;
     let mut world = remote_of(Script::default());

@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::begun::begun;
 use super::clients::{Client, Era, Sent, at};
 use super::script::Script;
 use super::world::World;
@@ -42,6 +43,15 @@ fn client(target: Target, capabilities: &'static str) -> Client {
     Client { capabilities, ..Client::new(Era::Modern, target) }
 }
 
+/// A client that has begun two tasks.
+fn beginner(world: &mut World) -> Client {
+    let client = client(at("a"), TASKS);
+    for task in ["t1", "t2"] {
+        begun(world, &client, task);
+    }
+    client
+}
+
 fn listen(world: &mut World, client: &Client) -> ExchangeId {
     let filter = r#""notifications":{"toolsListChanged":true,"taskIds":["t1","t2"]}"#;
     world.request(client, r#""mine""#, "subscriptions/listen", filter)
@@ -50,7 +60,7 @@ fn listen(world: &mut World, client: &Client) -> ExchangeId {
 /// A client that wants to hear of tasks, and what its server was asked for that.
 fn listening() -> (World, Client, ExchangeId, Sent) {
     let mut world = tasks();
-    let client = client(at("a"), TASKS);
+    let client = beginner(&mut world);
     let exchange = listen(&mut world, &client);
     let sent = world.requested("a");
     (world, client, exchange, sent)
@@ -101,7 +111,7 @@ fn a_stream_hears_of_the_tasks_that_the_server_promises_under_its_own_id() {
 #[test]
 fn a_stream_hears_of_no_task_of_another_stream() {
     let mut world = tasks();
-    let client = client(at("a"), TASKS);
+    let client = beginner(&mut world);
     let streams = [(); 2].map(|()| {
         let exchange = listen(&mut world, &client);
         let sent = world.requested("a");

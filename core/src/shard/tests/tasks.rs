@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 
+use super::begun::begun;
 use super::clients::{Client, ERAS, Era, HTTP, at};
 use super::script::Script;
 use super::world::{World, read};
@@ -72,6 +73,8 @@ fn the_tasks_of_an_era_pass_between_its_clients_and_its_servers_and_no_others() 
     let id = r#""taskId":"t\u0031""#;
     for (modern, script) in [(false, Script::default()), (true, Script::modern())] {
         let mut world = world(script);
+        let beginner = world.client(if modern { Era::Modern } else { HTTP }, at("a"));
+        begun(&mut world, &beginner, "t1");
         for era in ERAS {
             let client = world.client(era, at("a"));
             for method in ["tasks/get", "tasks/result", "tasks/list", "tasks/cancel", "tasks/update"] {
@@ -99,6 +102,7 @@ fn the_result_of_a_task_may_take_as_long_as_its_limit_and_no_other_request_does(
         let mut world = World::scripted(limits.clone(), [("a", capable(Script::default()))]).surveyed();
         world.configure(|servers| servers[0].spec.call_timeout_s = seconds);
         let client = world.client(HTTP, at("a"));
+        begun(&mut world, &client, "t");
         let exchange = world.request(&client, "1", "tasks/result", r#""taskId":"t""#);
         world.advance(Duration::from_secs(given_up * 60 - 1));
         assert!(!world.seen(exchange).ended, "{seconds:?}");
@@ -107,6 +111,7 @@ fn the_result_of_a_task_may_take_as_long_as_its_limit_and_no_other_request_does(
     }
     let mut world = World::scripted(limits, [("a", capable(Script::default()))]).surveyed();
     let client = world.client(HTTP, at("a"));
+    begun(&mut world, &client, "t");
     let exchange = world.request(&client, "1", "tasks/get", r#""taskId":"t""#);
     world.advance(Duration::from_mins(1));
     assert_eq!(world.code(&client, exchange), "-31002");
@@ -137,6 +142,25 @@ fn a_call_that_becomes_a_task_passes_in_both_eras_with_the_news_of_it() {
     let created = r#""resultType":"task","taskId":"t1","status":"working","ttlMs":null"#;
     modern.reply(&sent, &format!("{{{created}}}"));
     assert!(modern.answer(&client, call).raw_str(Field::Result).unwrap().contains(created));
+}
+
+#[test]
+fn a_wish_for_a_task_that_makes_no_sense_is_refused() {
+    let mut world = world(Script::default());
+    let client = world.client(HTTP, at("a"));
+    for (wish, words) in
+        [("7", "an object"), (r#"{"ttl":"x"}"#, "milliseconds"), (r#"{"ttl":-1}"#, "milliseconds")]
+    {
+        let call = world.request(&client, "1", "tools/call", &format!(r#""name":"echo","task":{wish}"#));
+        let said = world.answer(&client, call);
+        let error = said.raw_str(Field::Error).unwrap();
+        assert!(error.contains("-32602") && error.contains(words), "{error}");
+    }
+    assert!(world.requests("a").is_empty());
+    for wish in ["{}", r#"{"ttl":null}"#, r#"{"ttl":6e4,"x":1}"#] {
+        world.request(&client, "1", "tools/call", &format!(r#""name":"echo","task":{wish}"#));
+        assert!(world.requested("a").params.contains(wish));
+    }
 }
 
 #[test]
@@ -206,6 +230,7 @@ fn no_server_behind_the_unified_endpoint_hears_that_a_client_can_do_tasks() {
 fn a_request_about_a_task_says_which_in_its_header() {
     let mut world = world(Script::modern());
     let client = Client::new(Era::Modern, at("a"));
+    begun(&mut world, &client, "t-1");
     for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
         let body = read(&client.write("1", method, r#""taskId":"t-1""#, ""));
         for (name, refused) in

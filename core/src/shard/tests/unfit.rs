@@ -4,6 +4,7 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 
+use super::begun::begun;
 use super::clients::{Client, ERAS, Era, HTTP, SAMPLED, Sent, at, params_of};
 use super::script::Script;
 use super::world::World;
@@ -210,7 +211,7 @@ impl World {
         self.seen(exchange).messages.is_empty()
     }
 
-    fn tries(&mut self, client: &Client, more: &str) -> ExchangeId {
+    pub(super) fn tries(&mut self, client: &Client, more: &str) -> ExchangeId {
         self.request(client, "2", "tools/call", &format!(r#""name":"echo","arguments":{{"n":1}},{more}"#))
     }
 }
@@ -263,6 +264,7 @@ fn what_is_said_to_a_server_s_question_about_a_task_is_the_server_s_to_understan
         capabilities: r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#,
         ..Client::new(Era::Modern, at("a"))
     };
+    begun(&mut world, &client, "t");
     world.request(&client, "2", "tasks/update", r#""taskId":"t","inputResponses":{"unknown":{"x":1}}"#);
     assert!(world.requested("a").params.contains(r#""unknown":{"x":1}"#));
 }

@@ -1,0 +1,128 @@
+//! How long a call may take whose server asks people something: as long as any call while they think, and no longer than
+//! others after that.
+
+use alloc::format;
+use alloc::string::String;
+use core::time::Duration;
+
+use super::clients::{Client, Era, HTTP, at};
+use super::world::{World, read};
+use crate::rpc::Field;
+use crate::shard::tests::begun::ask;
+use crate::{ExchangeId, Limits};
+
+const ABLE: &str = r#"{"elicitation":{}}"#;
+
+/// A client that calls, and is asked something; the id of the question.
+fn asked(era: Era) -> (World, Client, ExchangeId, String) {
+    let mut world = World::running(&["a"]);
+    let client = world.able_client(era, at("a"), ABLE);
+    let call = world.call(&client, "1");
+    let link = world.requested("a").link;
+    ask(&mut world, link, "");
+    let shown = world.take(&client, call);
+    let id = read(&shown[0]).raw_str(Field::Id).unwrap().into();
+    (world, client, call, id)
+}
+
+fn thought() -> Duration {
+    Limits::default().call * 3
+}
+
+#[test]
+fn a_call_has_time_while_people_think_and_no_more_than_others_when_they_have_answered() {
+    for era in [Era::Sse, HTTP] {
+        for answer in
+            [r#""result":{"action":"decline"}"#, r#""error":{"code":-1,"message":"no"}"#, r#""result":7"#]
+        {
+            let (mut world, client, call, id) = asked(era);
+            world.advance(thought());
+            world.post(&client, &format!(r#"{{"jsonrpc":"2.0","id":{id},{answer}}}"#));
+            world.frames("a");
+            world.advance(Limits::default().call.saturating_sub(Duration::from_secs(1)));
+            assert!(world.take(&client, call).is_empty(), "{era:?} {answer}");
+            world.advance(Duration::from_secs(1));
+            assert_eq!(world.code(&client, call), "-31002");
+        }
+    }
+}
+
+#[test]
+fn a_call_has_no_more_time_than_others_when_its_server_has_taken_its_question_back() {
+    let (mut world, client, call, _) = asked(HTTP);
+    world.advance(thought());
+    let link = world.link("a");
+    world.says(link, r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"q"}}"#);
+    world.take(&client, call);
+    world.advance(Limits::default().call);
+    assert_eq!(world.code(&client, call), "-31002");
+}
+
+#[test]
+fn a_call_has_time_until_the_last_question_is_answered() {
+    let (mut world, client, call, first) = asked(HTTP);
+    let link = world.link("a");
+    world.says(link, r#"{"jsonrpc":"2.0","id":"r","method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}"#);
+    let second: String = read(&world.take(&client, call)[0]).raw_str(Field::Id).unwrap().into();
+    for id in [first, second] {
+        world.advance(thought());
+        assert!(!world.seen(call).ended);
+        world.post(&client, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"action":"decline"}}}}"#));
+    }
+    world.advance(Limits::default().call);
+    assert_eq!(world.code(&client, call), "-31002");
+}
+
+#[test]
+fn a_question_that_nobody_is_asked_gives_a_call_no_time() {
+    let mut world = World::running(&["a"]);
+    let client = world.client(HTTP, at("a"));
+    let call = world.call(&client, "1");
+    let link = world.requested("a").link;
+    ask(&mut world, link, "");
+    world.advance(Limits::default().call);
+    assert_eq!(world.code(&client, call), "-31002");
+}
+
+#[test]
+fn calls_side_by_side_have_time_while_their_session_is_asked_by_a_process_of_its_own() {
+    let mut world = World::running(&["a"]);
+    let client = world.able_client(HTTP, at("a"), ABLE);
+    world.call(&client, "1");
+    let shared = world.requested("a").link;
+    ask(&mut world, shared, "");
+    let stream = world.open(&client, crate::ports::gateway::Verb::Listen);
+    let calls = ["2", "3"].map(|id| world.call(&client, id));
+    let link = world.requests("a").remove(0).link;
+    ask(&mut world, link, "");
+    let told = world.take(&client, stream);
+    let id: String = read(told.last().unwrap()).raw_str(Field::Id).unwrap().into();
+    world.advance(thought());
+    assert!(calls.iter().all(|call| !world.seen(*call).ended));
+    world.post(&client, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"action":"decline"}}}}"#));
+    world.advance(Limits::default().call);
+    for call in calls {
+        assert_eq!(world.code(&client, call), "-31002");
+    }
+}
+
+#[test]
+fn a_parked_call_has_no_more_time_than_others_when_its_client_has_come_back() {
+    let mut world = World::running(&["a"]);
+    let client = Client { capabilities: ABLE, ..Client::new(Era::Modern, at("a")) };
+    let call = world.call(&client, "1");
+    let link = world.requested("a").link;
+    ask(&mut world, link, "");
+    world.advance(Limits::default().gather);
+    let demand = world.answer(&client, call);
+    let state: String = demand.text(Field::RequestState).unwrap().into();
+    let shown = demand.raw_str(Field::Result).unwrap();
+    let (_, rest) = shown.split_once(r#""inputRequests":{""#).unwrap();
+    let (name, _) = rest.split_once('"').unwrap();
+    world.advance(thought());
+    let input = format!(r#""requestState":"{state}","inputResponses":{{"{name}":{{"action":"decline"}}}}"#);
+    let again = world.tries(&client, &input);
+    world.frames("a");
+    world.advance(Limits::default().call);
+    assert_eq!(world.code(&client, again), "-31002");
+}
