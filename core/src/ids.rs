@@ -51,6 +51,11 @@ uuid_id!(
     LogId
 );
 
+uuid_id!(
+    /// A task of a remote server, of which its server's name for it says too little.
+    TaskId
+);
+
 impl LogId {
     /// Before all ids.
     pub const FIRST: Self = Self(Uuid::nil());

@@ -41,6 +41,7 @@ mod upstream;
 pub use error::{Bug, Denied, Exceeded, Fault, Rejection, Unstored, UpstreamFault};
 pub use ids::{
     CallId, Entropy, ExchangeId, KeyId, LaunchId, LinkId, LogId, ProjectId, RunId, ServerId, SessionId,
+    TaskId,
 };
 pub use limits::{Limit, Limits};
 pub use time::{Deadline, Timestamp};

@@ -7,10 +7,10 @@ use orch_core::ports::gateway::Target;
 use orch_core::record::{
     CallBlock, CallOutcome, CallRecord, Calls, Definition, Definitions, Key, Lease, LogCategory, LogEntry,
     LogLevel, LogSource, Mode, Origin, Outcome, Owed, Project, Record, RecordId, RemoteKind, Run, RunCall,
-    Server, ServerSpec, Serves, Session, Started, Subscription, Transport, Wishes,
+    Server, ServerSpec, Serves, Session, Started, Subscription, Task, Transport, Wishes,
 };
 use orch_core::run::{Happened, Life, Status, Unit};
-use orch_core::{KeyId, LaunchId, LogId, ProjectId, RunId, ServerId, SessionId, Timestamp};
+use orch_core::{KeyId, LaunchId, LogId, ProjectId, RunId, ServerId, SessionId, TaskId, Timestamp};
 use uuid::Uuid;
 
 const NOW: Timestamp = Timestamp(1_763_700_000_123);
@@ -216,6 +216,19 @@ pub(crate) fn run_call(project: u128, run: u64) -> Record {
         since: NOW,
         at: NOW,
         outcome: Outcome::Failed(r#"{"content":[],"isError":true}"#.into(), Happened::Unknown),
+    })
+}
+
+pub(crate) fn task(project: u128, server: u128) -> Record {
+    Record::Task(Task {
+        id: TaskId(Uuid::from_u128(11)),
+        project: project_id(project),
+        server: server_id(server),
+        name: "786512e2-9e0d-44bd-8f29-789f320fe840".into(),
+        serves: Serves::Everybody,
+        session: Some(SessionId([0xC3; 32])),
+        key: KeyId("0123456789ab".into()),
+        until: NOW,
     })
 }
 

@@ -72,6 +72,7 @@ impl Disk {
             | Record::Run(_)
             | Record::RunCall(_)
             | Record::Server(_)
+            | Record::Task(_)
             | Record::Wishes(_) => None,
         })
     }

@@ -161,5 +161,6 @@ fn table(kind: RecordKind) -> TableDefinition<'static, &'static [u8], &'static [
         RecordKind::Calls => "calls",
         RecordKind::Run => "runs",
         RecordKind::RunCall => "run_calls",
+        RecordKind::Task => "tasks",
     })
 }

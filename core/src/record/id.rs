@@ -3,9 +3,11 @@
 use alloc::vec::Vec;
 
 #[cfg(doc)]
-use super::{Calls, Definitions, Key, Lease, LogEntry, Owed, Project, Run, RunCall, Server, Session, Wishes};
+use super::{
+    Calls, Definitions, Key, Lease, LogEntry, Owed, Project, Run, RunCall, Server, Session, Task, Wishes,
+};
 use crate::run::Unit;
-use crate::{KeyId, LaunchId, LogId, ProjectId, RunId, ServerId, SessionId};
+use crate::{KeyId, LaunchId, LogId, ProjectId, RunId, ServerId, SessionId, TaskId};
 
 /// The kinds of record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,11 +36,13 @@ pub enum RecordKind {
     Run,
     /// [`RunCall`].
     RunCall,
+    /// [`Task`].
+    Task,
 }
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Project,
         Self::Server,
         Self::Key,
@@ -51,6 +55,7 @@ impl RecordKind {
         Self::Calls,
         Self::Run,
         Self::RunCall,
+        Self::Task,
     ];
 }
 
@@ -81,6 +86,8 @@ pub enum RecordId {
     Run(ProjectId, RunId),
     /// A call of a run of a project.
     RunCall(ProjectId, RunId, Unit),
+    /// A task that was begun at a remote server of a project.
+    Task(ProjectId, TaskId),
 }
 
 impl RecordId {
@@ -99,6 +106,7 @@ impl RecordId {
             Self::Calls(..) => RecordKind::Calls,
             Self::Run(..) => RecordKind::Run,
             Self::RunCall(..) => RecordKind::RunCall,
+            Self::Task(..) => RecordKind::Task,
         }
     }
 
@@ -113,6 +121,7 @@ impl RecordId {
                 (project, &id.0)
             }
             Self::Log(project, id) | Self::Calls(project, id) => (project, id.0.as_bytes()),
+            Self::Task(project, id) => (project, id.0.as_bytes()),
             Self::Lease(project, id) => (project, id.0.as_bytes()),
             Self::Run(project, id) | Self::RunCall(project, id, _) => {
                 run = id.0.to_be_bytes();

@@ -30,7 +30,7 @@ pub use interpolate::{MissingVariable, interpolate, resolve};
 pub use lease::{Lease, Started};
 pub use log::{LogCategory, LogEntry, LogLevel, LogSource};
 pub use run::{Outcome, Run, RunCall};
-pub use session::{Owed, Serves, Session, Subscription, Wishes};
+pub use session::{Owed, Serves, Session, Subscription, Task, Wishes};
 
 /// A record of any kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +59,8 @@ pub enum Record {
     Run(Run),
     /// See [`RunCall`].
     RunCall(RunCall),
+    /// See [`Task`].
+    Task(Task),
 }
 
 /// A project: servers, keys and policy under one slug.
@@ -331,6 +333,7 @@ impl Record {
             Self::Calls(it) => RecordId::Calls(it.project, it.id),
             Self::Run(it) => RecordId::Run(it.project, it.id),
             Self::RunCall(it) => RecordId::RunCall(it.project, it.run, it.unit),
+            Self::Task(it) => RecordId::Task(it.project, it.id),
         }
     }
 }

@@ -12,12 +12,12 @@ use super::{
     CallBlock, CallOutcome, CallRecord, Calls, Confinement, Definition, Definitions, Isolation, Key, Lease,
     LogCategory, LogEntry, LogLevel, LogSource, Mode, Origin, Outcome, Owed, Paths, ProcessLimits, Project,
     Protocol, Record, RemoteKind, Run, RunCall, Server, ServerSpec, Serves, Session, Sharing, Started,
-    Subscription, Transport, Wishes, decode, encode,
+    Subscription, Task, Transport, Wishes, decode, encode,
 };
 use crate::oauth::{Grant, OauthSpec};
 use crate::ports::gateway::Target;
 use crate::run::{Happened, Life, Status, Unit};
-use crate::{KeyId, LaunchId, LogId, ProjectId, RunId, ServerId, SessionId, Timestamp};
+use crate::{KeyId, LaunchId, LogId, ProjectId, RunId, ServerId, SessionId, TaskId, Timestamp};
 
 fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z_]{0,8}", any::<String>()]
@@ -292,9 +292,19 @@ fn run_call() -> impl Strategy<Value = Record> {
     })
 }
 
+fn task() -> impl Strategy<Value = Record> {
+    let serves = select(&[Serves::Everybody, Serves::Key, Serves::Session]);
+    let ids = (any::<u128>(), project_id(), server_id(), prop::option::of(any::<[u8; 32]>()));
+    (ids, text(), serves, text(), time()).prop_map(|(ids, name, serves, key, until)| {
+        let (id, project, server, session) = ids;
+        let (id, session, key) = (TaskId(Uuid::from_u128(id)), session.map(SessionId), KeyId(key.into()));
+        Record::Task(Task { id, project, server, name, serves, session, key, until })
+    })
+}
+
 fn record() -> impl Strategy<Value = Record> {
     let settings = prop_oneof![project(), server(), key(), definitions()];
-    let lives = prop_oneof![session(), wishes(), owed(), log(), lease(), calls(), run(), run_call()];
+    let lives = prop_oneof![session(), wishes(), owed(), log(), lease(), calls(), run(), run_call(), task()];
     prop_oneof![settings, lives]
 }
 

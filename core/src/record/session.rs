@@ -1,11 +1,11 @@
-//! What is remembered of the sessions of the 2025 eras.
+//! What is remembered of the sessions of the 2025 eras, and of tasks.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::ports::gateway::Target;
-use crate::{KeyId, ProjectId, ServerId, SessionId, Timestamp};
+use crate::{KeyId, ProjectId, ServerId, SessionId, TaskId, Timestamp};
 
 /// A session of a client of the 2025 eras.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,4 +80,25 @@ pub struct Owed {
     pub ids: Vec<String>,
     /// What was said on the stream, by number, when it ended while its client was away; `None` while it is open.
     pub said: Option<Vec<(u64, Vec<u8>)>>,
+}
+
+/// A task that a client has begun at a remote server, which may have it longer than the hub lives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// The hub's own id of it.
+    pub id: TaskId,
+    /// Its project.
+    pub project: ProjectId,
+    /// The server.
+    pub server: ServerId,
+    /// The server's name for it.
+    pub name: String,
+    /// Whom the link serves over which it was begun.
+    pub serves: Serves,
+    /// The session that began it; the stateless era has none.
+    pub session: Option<SessionId>,
+    /// The key that it was begun with.
+    pub key: KeyId,
+    /// How long it is remembered.
+    pub until: Timestamp,
 }

@@ -13,11 +13,12 @@ use core::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::begun_stored::Changed;
 use super::{Cx, Shard};
 use crate::mcp::{Method, Revision, TaskMethod, asks_for_task, is_of_tasks, waits_for_task};
 use crate::rpc::{Envelope, Field, Members, Sender, write};
 use crate::upstream::{Caller, OfTasks, Owner, Request, Seat};
-use crate::{CallId, KeyId, Limits, LinkId, ServerId, SessionId, Timestamp, UpstreamFault};
+use crate::{CallId, KeyId, Limits, LinkId, ServerId, SessionId, TaskId, Timestamp, UpstreamFault};
 
 /// What a task takes beside its names.
 const OVERHEAD: usize = 256;
@@ -25,22 +26,31 @@ const OVERHEAD: usize = 256;
 /// One task.
 #[derive(Debug)]
 pub(super) struct Task {
-    id: Box<str>,
+    pub id: Box<str>,
     pub seat: Seat,
-    /// The process that has it, by its link. The tasks of a remote server outlive links.
-    life: Option<LinkId>,
+    /// The process that has it, by its link. The tasks of a remote server outlive links, and the hub.
+    pub life: Life,
     /// In the stateless era there is none.
     pub session: Option<SessionId>,
-    key: KeyId,
+    pub key: KeyId,
     /// Raw JSON of the token that its client chose.
     pub progress: Option<Box<str>>,
     pub ended: bool,
     /// Whether nobody has to come for its result any more.
-    taken: bool,
+    pub taken: bool,
     /// Each `tasks/result` that waits for it.
     pub awaited: Vec<CallId>,
     /// When its server may forget it.
-    until: Timestamp,
+    pub until: Timestamp,
+}
+
+/// How long a task may be there at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    /// As long as the process at this link.
+    Process(LinkId),
+    /// As long as its remote server remembers it, which no end of ours changes.
+    Remote(TaskId),
 }
 
 impl Task {
@@ -51,32 +61,53 @@ impl Task {
 
     /// Whether it is what a server calls so over this link.
     fn is_at(&self, seat: &Seat, link: LinkId) -> bool {
-        self.seat == *seat && self.life.is_none_or(|own| own == link)
+        let there = match self.life {
+            Life::Process(own) => own == link,
+            Life::Remote(_) => true,
+        };
+        there && self.seat == *seat
     }
 }
 
 /// The tasks of a project, by the calls that began them. The oldest makes room.
 #[derive(Debug, Default)]
 pub(super) struct Begun {
-    tasks: BTreeMap<CallId, Task>,
+    pub tasks: BTreeMap<CallId, Task>,
     bytes: usize,
+    /// What the store does not know yet: tasks that have begun, and that are gone.
+    pub changed: Changed,
 }
 
 impl Begun {
     fn insert(&mut self, call: CallId, task: Task, now: Timestamp, limits: &Limits) {
         // A server that gives a name once more has forgotten the task that had it.
-        let renamed = |old: &Task| old.id == task.id && old.seat == task.seat && old.life == task.life;
-        self.tasks.retain(|_, old| old.until > now && !renamed(old));
-        self.tasks.insert(call, task);
-        self.count();
+        let is_it = |old: &Task| match (old.life, task.life) {
+            (Life::Process(one), Life::Process(other)) => one == other,
+            (Life::Remote(_), Life::Remote(_)) => true,
+            (Life::Process(_), Life::Remote(_)) | (Life::Remote(_), Life::Process(_)) => false,
+        };
+        let renamed = |old: &Task| old.id == task.id && old.seat == task.seat && is_it(old);
+        self.drop_where(|old| old.until <= now || renamed(old));
+        self.changed.begin(&task, call);
+        self.restore(call, task);
         while self.bytes > limits.begun_task_bytes {
             let Some(oldest) = self.least_wanted().and_then(|call| self.tasks.remove(&call)) else { return };
+            self.changed.end(&oldest);
             self.bytes = self.bytes.saturating_sub(oldest.bytes());
         }
     }
 
-    fn count(&mut self) {
-        self.bytes = self.tasks.values().map(Task::bytes).sum();
+    /// Takes up a task that the store knows already.
+    pub(super) fn restore(&mut self, call: CallId, task: Task) {
+        self.bytes = self.bytes.saturating_add(task.bytes());
+        self.tasks.insert(call, task);
+    }
+
+    fn drop_where(&mut self, is_gone: impl Fn(&Task) -> bool) {
+        for (_, task) in self.tasks.extract_if(.., |_, task| is_gone(task)) {
+            self.bytes = self.bytes.saturating_sub(task.bytes());
+            self.changed.end(&task);
+        }
     }
 
     /// The oldest of the key that has most, and of its tasks one that has ended, if there is one: nobody makes those of others
@@ -128,14 +159,17 @@ impl Begun {
 
     /// A process has ended, and its tasks with it.
     pub(super) fn end_life(&mut self, link: LinkId) {
-        self.tasks.retain(|_, task| task.life != Some(link));
-        self.count();
+        self.drop_where(|task| task.life == Life::Process(link));
     }
 
     /// A key was revoked: nobody may come for its tasks any more.
     pub(super) fn forget_key(&mut self, key: &KeyId) {
-        self.tasks.retain(|_, task| task.key != *key);
-        self.count();
+        self.drop_where(|task| task.key == *key);
+    }
+
+    /// Tasks that their servers may have forgotten go.
+    pub(super) fn expire(&mut self, now: Timestamp) {
+        self.drop_where(|task| task.until <= now);
     }
 
     /// Whether its bytes are those of the tasks.
@@ -216,7 +250,10 @@ impl Shard {
     /// The task of this name that was begun with the key of a caller: better by its own session.
     fn own_task(&self, cx: &Cx<'_>, caller: &Caller, server: ServerId, id: &str) -> Option<&Task> {
         let key = self.key_of(caller)?;
-        let is_there = |task: &Task| task.life.is_none_or(|link| self.upstream_at(link).is_some());
+        let is_there = |task: &Task| match task.life {
+            Life::Process(link) => self.upstream_at(link).is_some(),
+            Life::Remote(_) => true,
+        };
         let own = || self.begun.named(server, id, cx.now).filter(|task| task.key == *key && is_there(task));
         own().find(|task| task.session.is_some() && task.session == caller.session).or_else(|| own().next())
     }
@@ -288,7 +325,7 @@ impl Shard {
     /// Notes what an answer says of tasks: that one has begun, or has ended.
     pub(super) fn note_task(
         &mut self,
-        cx: &Cx<'_>,
+        cx: &mut Cx<'_>,
         link: LinkId,
         (id, caller): (CallId, &Caller),
         calls_tool: bool,
@@ -305,7 +342,11 @@ impl Shard {
             let task = Task {
                 id: (*said.task_id).into(),
                 seat,
-                life: Some(link).filter(|_| !is_remote),
+                life: if is_remote {
+                    Life::Remote(TaskId::mint(cx.now, cx.entropy))
+                } else {
+                    Life::Process(link)
+                },
                 session: caller.session,
                 key,
                 progress: caller.progress.clone(),

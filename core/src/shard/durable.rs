@@ -57,6 +57,7 @@ impl Shard {
                 Record::Owed(it) => owed.push(it),
                 Record::Run(it) => runs.push(it),
                 Record::RunCall(it) => calls.push(it),
+                Record::Task(it) => shard.restore_task(it),
                 Record::Definitions(_)
                 | Record::Key(_)
                 | Record::Lease(_)
@@ -92,7 +93,7 @@ impl Shard {
         };
         session.level = wishes.level.as_deref().and_then(Level::parse);
         for it in &wishes.subscriptions {
-            let owner = owner(it.serves, session.id, &session.key);
+            let owner = owner(it.serves, Some(session.id), &session.key);
             let seat = Seat { server: it.server, owner };
             self.subscriptions.add(&seat, &it.uri, Subscriber::Session(session.id), &it.known_as);
         }
@@ -164,6 +165,7 @@ impl Shard {
                 None => {}
             }
         }
+        changes.extend(self.begun.take_changes(project));
         let (of_runs, runs) = self.run_changes(cx);
         changes.extend(of_runs);
         let said = core::mem::take(&mut self.wishes.said);
@@ -190,12 +192,7 @@ impl Shard {
 
     fn subscriptions_of(&self, session: &Session) -> impl Iterator<Item = record::Subscription> {
         self.subscriptions.names_of(Subscriber::Session(session.id)).map(|(seat, uri, known_as)| {
-            let serves = match seat.owner {
-                Owner::Project => Serves::Everybody,
-                Owner::Key(..) => Serves::Key,
-                Owner::Session(_) => Serves::Session,
-            };
-            record::Subscription { server: seat.server, serves, uri, known_as }
+            record::Subscription { server: seat.server, serves: serves(&seat.owner), uri, known_as }
         })
     }
 
@@ -223,10 +220,20 @@ impl Shard {
     }
 }
 
-fn owner(serves: Serves, session: SessionId, key: &KeyId) -> Owner {
-    match serves {
-        Serves::Everybody => Owner::Project,
-        Serves::Key => Owner::Key(key.clone(), 0),
-        Serves::Session => Owner::Session(session),
+/// Whom a process serves, as it is stored.
+pub(super) fn serves(owner: &Owner) -> Serves {
+    match owner {
+        Owner::Project => Serves::Everybody,
+        Owner::Key(..) => Serves::Key,
+        Owner::Session(_) => Serves::Session,
+    }
+}
+
+/// Whom a process serves. Where no session is known there was none that it could serve.
+pub(super) fn owner(serves: Serves, session: Option<SessionId>, key: &KeyId) -> Owner {
+    match (serves, session) {
+        (Serves::Everybody, _) => Owner::Project,
+        (Serves::Key, _) | (Serves::Session, None) => Owner::Key(key.clone(), 0),
+        (Serves::Session, Some(session)) => Owner::Session(session),
     }
 }

@@ -167,7 +167,10 @@ impl Shard {
                     OfTasks::Lists => self.own_tasks(cx, &caller, link, &response),
                     OfTasks::Begins | OfTasks::Nothing => response,
                 };
+                // What is said to have begun is still known when the hub is killed right after that.
+                self.wishes.holds = !self.stopping && self.begun.changed.has_begun();
                 self.relay_from(cx, &caller, (server, speaks, lifetime), &response);
+                self.wishes.holds = false;
             }
             Purpose::Forgotten => self.keyed.answer(id, response, cx.now, cx.limits()),
             Purpose::Housekeeping => {}

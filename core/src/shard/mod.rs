@@ -16,6 +16,7 @@ mod answer;
 mod audit;
 mod batch;
 mod begun;
+mod begun_stored;
 mod cancel;
 mod consult;
 mod cursor;

@@ -50,6 +50,7 @@ impl Shard {
                 self.drop_session(cx, session);
             }
             self.end_idle(cx);
+            self.begun.expire(cx.now);
             self.forget_runs(cx);
         }
         self.wake_runs(cx);

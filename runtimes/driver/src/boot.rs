@@ -246,8 +246,14 @@ async fn load_cell(world: &Arc<World>, project: Project) -> Result<Arc<Cell>, Bo
         }
     }
     let mut records = Vec::new();
-    let lives =
-        [RecordKind::Session, RecordKind::Wishes, RecordKind::Owed, RecordKind::Run, RecordKind::RunCall];
+    let lives = [
+        RecordKind::Session,
+        RecordKind::Wishes,
+        RecordKind::Owed,
+        RecordKind::Run,
+        RecordKind::RunCall,
+        RecordKind::Task,
+    ];
     for kind in lives {
         records.extend(list(world, kind, id).await?);
     }

@@ -60,6 +60,7 @@ pub(crate) fn numbered(stored: &Versioned) -> u128 {
         | Record::Run(_)
         | Record::RunCall(_)
         | Record::Server(_)
+        | Record::Task(_)
         | Record::Session(_)
         | Record::Wishes(_) => u128::MAX,
     }

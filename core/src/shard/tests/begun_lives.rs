@@ -6,9 +6,11 @@ use core::time::Duration;
 
 use super::begun::{ABLE, MINUTE, T1, ask, begin, begun, status, stranger, world};
 use super::clients::{Client, Era, HTTP, at};
+use super::renewals::remote_of;
 use super::script::Script;
-use super::world::World;
+use super::world::{Store, World};
 use crate::ports::gateway::Verb;
+use crate::record::Record;
 use crate::shard::Input;
 use crate::shard::timers::SWEEP;
 use crate::{KeyId, Limits};
@@ -172,4 +174,44 @@ fn a_task_of_the_stateless_era_does_not_exist_for_other_keys_and_keeps_its_proce
     }
     world.advance(Limits::default().idle + SWEEP);
     assert!(world.links[&sent.link].closing);
+}
+
+fn stored(world: &World) -> usize {
+    world.records.values().filter(|record| matches!(record, Record::Task(_))).count()
+}
+
+#[test]
+fn the_tasks_of_a_remote_server_outlive_the_hub_and_are_still_those_of_their_keys() {
+    let capabilities = r#"{"tools":{},"tasks":{"requests":{"tools":{"call":{}}}}}"#.to_owned();
+    let mut world = remote_of(Script { capabilities, ..Script::default() });
+    let [own, stranger] = [world.client(HTTP, at("a")), stranger(&mut world)];
+    begin(&mut world, &own, "t1", MINUTE * 60);
+    let mut world = world.restarted();
+    let refused = world.request(&stranger, "3", "tasks/get", T1);
+    assert_eq!(world.code(&stranger, refused), "-32602");
+    world.request(&own, "4", "tasks/get", T1);
+    assert_eq!(world.requested("a").method, "tasks/get");
+    begin(&mut world, &stranger, "t2", MINUTE * 60);
+    assert_eq!(stored(&world), 2);
+    world.feed(Input::KeyRevoked(KeyId(stranger.key.into())));
+    assert_eq!(stored(&world), 1);
+    world.advance(MINUTE * 60);
+    assert_eq!(stored(&world), 0, "its server may have forgotten it");
+}
+
+#[test]
+fn a_client_is_told_of_a_task_of_a_remote_server_when_the_store_knows_it() {
+    let capabilities = r#"{"tools":{},"tasks":{"requests":{"tools":{"call":{}}}}}"#.to_owned();
+    let mut world = remote_of(Script { capabilities, ..Script::default() });
+    let client = world.client(HTTP, at("a"));
+    world.store = Store::Holds;
+    let wish = client.write("1", "tools/call", r#""name":"echo","task":{}"#, "");
+    let call = world.post(&client, &wish);
+    let sent = world.requested("a");
+    world.reply(&sent, &format!(r#"{{"task":{{{T1},"status":"working","ttl":null}}}}"#));
+    assert!(world.take(&client, call).is_empty());
+    for token in core::mem::take(&mut world.held) {
+        world.feed(Input::Stored { token, outcome: Ok(()) });
+    }
+    assert_eq!(world.take(&client, call).len(), 1);
 }

@@ -348,6 +348,7 @@ fn definitions_say_when_they_were_learnt() {
         | Record::Run(_)
         | Record::RunCall(_)
         | Record::Server(_)
+        | Record::Task(_)
         | Record::Session(_)
         | Record::Wishes(_) => None,
     });
