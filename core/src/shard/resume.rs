@@ -94,7 +94,8 @@ impl Shard {
             .iter()
             .filter(|waiter| waiter.caller.step.is_none())
             .map(|waiter| (&waiter.caller, ""));
-        let all = self.upstreams.values().flat_map(|upstream| {
+        let retired = self.retired.values().map(|(upstream, _)| upstream);
+        let all = self.upstreams.values().chain(retired).flat_map(|upstream| {
             let calls = upstream.calls.clients().filter(|(_, caller)| caller.step.is_none());
             calls.map(|(_, caller)| (caller, upstream.name.as_str()))
         });

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::clients::{Client, ERAS, Era, HTTP, Sent, at};
+use super::resumption::{begin, progress};
 use super::script::Script;
 use super::world::{World, read};
 use crate::ports::upstream::CloseReason;
@@ -50,6 +51,19 @@ fn refuse(world: &mut World, sent: &Sent) {
 /// What of a request is the same in every session.
 fn told(sent: &Sent) -> (String, String, String) {
     (sent.id.clone(), sent.method.clone(), sent.params.clone())
+}
+
+#[test]
+fn what_a_session_of_old_works_on_is_owed_to_its_client_in_the_next_life_of_the_hub() {
+    let mut world = remote();
+    let client = world.client(HTTP, at("a"));
+    let (call, sent) = begin(&mut world, &client);
+    expire(&mut world, sent.link, None);
+    progress(&mut world, &sent, 1);
+    let cursor = world.cursor(call);
+    let mut world = world.restarted();
+    let back = world.come_back(&client, &cursor);
+    assert_eq!(world.code(&client, back), "-31003");
 }
 
 #[test]
