@@ -294,9 +294,9 @@ fn run_call() -> impl Strategy<Value = Record> {
 
 fn task() -> impl Strategy<Value = Record> {
     let serves = select(&[Serves::Everybody, Serves::Key, Serves::Session]);
-    let ids = (any::<u128>(), project_id(), server_id(), prop::option::of(any::<[u8; 32]>()));
-    (ids, text(), serves, text(), time()).prop_map(|(ids, name, serves, key, until)| {
-        let (id, project, server, session) = ids;
+    let began = (prop::option::of(any::<[u8; 32]>()), text());
+    let ids = (any::<u128>(), project_id(), server_id(), text());
+    (ids, serves, began, time()).prop_map(|((id, project, server, name), serves, (session, key), until)| {
         let (id, session, key) = (TaskId(Uuid::from_u128(id)), session.map(SessionId), KeyId(key.into()));
         Record::Task(Task { id, project, server, name, serves, session, key, until })
     })
