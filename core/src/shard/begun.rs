@@ -271,7 +271,7 @@ impl Shard {
         self.own_task(cx, caller, server, id).is_none() && (*owner == Owner::Project || is_anothers())
     }
 
-    /// Of the tasks that a process lists which serves several, those that were begun with the key of a caller.
+    /// Of the tasks that a server lists, those that exist for a caller.
     pub(super) fn own_tasks<'a>(
         &self,
         cx: &Cx<'_>,
@@ -280,12 +280,14 @@ impl Shard {
         response: &'a Envelope,
     ) -> Cow<'a, Envelope> {
         let kept = Cow::Borrowed(response);
-        let shared = self.upstream_at(link).filter(|upstream| upstream.owner == Owner::Project);
-        let (Some(upstream), Some(result)) = (shared, response.raw(Field::Result)) else { return kept };
+        let (Some(upstream), Some(result)) = (self.upstream_at(link), response.raw(Field::Result)) else {
+            return kept;
+        };
         let Some(members) = Members::read(result) else { return kept };
+        let there = (upstream.id, &upstream.owner);
         let is_own = |task: &&RawValue| {
             let said = Said::read(Some(task.get().as_bytes()));
-            said.is_some_and(|said| self.own_task(cx, caller, upstream.id, &said.task_id).is_some())
+            said.is_some_and(|said| !self.is_no_task_of(cx, caller, there, &said.task_id))
         };
         let own = members.with(|name, value| {
             let listed =

@@ -10,7 +10,8 @@ use super::renewals::remote_of;
 use super::script::Script;
 use super::world::{Store, World};
 use crate::ports::gateway::Verb;
-use crate::record::Record;
+use crate::record::{Record, Sharing};
+use crate::rpc::Field;
 use crate::shard::Input;
 use crate::shard::timers::SWEEP;
 use crate::{KeyId, Limits};
@@ -214,4 +215,22 @@ fn a_client_is_told_of_a_task_of_a_remote_server_when_the_store_knows_it() {
         world.feed(Input::Stored { token, outcome: Ok(()) });
     }
     assert_eq!(world.take(&client, call).len(), 1);
+}
+
+#[test]
+fn a_remote_server_may_list_over_a_link_of_one_what_others_have_begun_and_it_is_not_shown() {
+    let capabilities = r#"{"tools":{},"tasks":{"list":{},"requests":{"tools":{"call":{}}}}}"#.to_owned();
+    let mut world = remote_of(Script { capabilities, ..Script::default() });
+    world.configure(|servers| servers[0].spec.sharing = Sharing::PerUser);
+    let [own, stranger] = [world.client(HTTP, at("a")), stranger(&mut world)];
+    begin(&mut world, &own, "t1", MINUTE);
+    begin(&mut world, &stranger, "t2", MINUTE);
+    let listed = ["t1", "t2", "t3"].map(|task| format!(r#"{{"taskId":"{task}","status":"working"}}"#));
+    let exchange = world.request(&own, "2", "tasks/list", "");
+    let asked = world.requested("a");
+    world.reply(&asked, &format!(r#"{{"tasks":[{}]}}"#, listed.join(",")));
+    let expected = format!(r#"{{"tasks":[{},{}]}}"#, listed[0], listed[2]);
+    assert_eq!(world.answer(&own, exchange).raw_str(Field::Result), Some(&*expected));
+    let refused = world.request(&own, "3", "tasks/get", r#""taskId":"t2""#);
+    assert_eq!(world.code(&own, refused), "-32602");
 }
