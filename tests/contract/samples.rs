@@ -9,7 +9,7 @@ use orch_core::record::{
     LogLevel, LogSource, Mode, Origin, Outcome, Owed, Project, Record, RecordId, RemoteKind, Run, RunCall,
     Server, ServerSpec, Serves, Session, Started, Subscription, Transport, Wishes,
 };
-use orch_core::run::{Happened, Life, Status, Unit};
+use orch_core::run::{Array, Happened, Life, Status, Unit};
 use orch_core::{KeyId, LaunchId, LogId, ProjectId, RunId, ServerId, SessionId, Timestamp};
 use uuid::Uuid;
 
@@ -217,6 +217,19 @@ pub(crate) fn run_call(project: u128, run: u64) -> Record {
         at: NOW,
         outcome: Outcome::Failed(r#"{"content":[],"isError":true}"#.into(), Happened::Unknown),
     })
+}
+
+pub(crate) fn run_element(project: u128, run: u64) -> Record {
+    let call = RunCall {
+        run: RunId(run),
+        project: project_id(project),
+        unit: Unit { step: 1, element: 2 },
+        tries: 1,
+        since: NOW,
+        at: NOW,
+        outcome: Outcome::Answered(r#"{"content":[]}"#.into()),
+    };
+    Record::RunElement(call, Array { elements: 3, digest: 0x0123_4567_89AB_CDEF })
 }
 
 pub(crate) fn log_id(project: u128, number: u128) -> RecordId {

@@ -41,6 +41,15 @@ pub struct Unit {
     pub element: usize,
 }
 
+/// An array that a step is done for, as another life knows it again. It is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Array {
+    /// How many elements it has.
+    pub elements: usize,
+    /// The beginning of the digest of its bytes.
+    pub digest: u64,
+}
+
 /// What has happened to a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {

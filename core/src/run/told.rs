@@ -79,7 +79,8 @@ fn the_time_between_an_end_and_another_beginning_is_not_the_time_of_a_run() {
     // Another life knows of the first time only when its last call ended that is done.
     let (plan, life) = (Arc::clone(stage.run.plan()), stage.run.life());
     let (unit, since, at) = (Unit { step: 0, element: 0 }, Timestamp(1_000), Timestamp(1_030));
-    let mark = Mark { unit, tries: 1, since, at, became: Became::Answered(Bytes::from_static(b"{}")) };
+    let mark =
+        Mark { unit, array: None, tries: 1, since, at, became: Became::Answered(Bytes::from_static(b"{}")) };
     stage.run = Run::restore(plan, life, [mark].into(), stage.now, &Limits::default());
     assert_eq!(stage.wall_ms(), 35);
 }
