@@ -83,10 +83,10 @@ impl Shard {
             }
             // Whoever waits for them is told before they make room for others.
             self.tell_watchers(cx);
+            self.forget_runs(cx);
             if ended.is_empty() {
                 return;
             }
-            self.forget_runs(cx);
         }
     }
 
@@ -148,8 +148,12 @@ impl Shard {
     }
 
     pub(super) fn tell_run(&mut self, cx: &mut Cx<'_>, id: RunId, event: Event) {
-        let answered = match event {
-            Event::StepAnswered(unit, _) | Event::StepFailed(unit, _) => Some(unit),
+        let answered = match &event {
+            Event::StepAnswered(unit, result) => {
+                self.runs.note_room(id, result.len(), cx.limits());
+                Some(*unit)
+            }
+            Event::StepFailed(unit, _) => Some(*unit),
             Event::Cancelled | Event::TimerFired => {
                 let unsent = self.unsent_of(id);
                 self.runs.note_unsent(id, unsent);
