@@ -193,6 +193,16 @@ impl Outliving {
 impl Shard {
     /// Takes up the runs of an earlier life of the hub.
     pub(super) fn resume_runs(&mut self, cx: &mut Cx<'_>) {
+        // What was admitted once goes on, also where plans may not be as long or as deep any more.
+        let limits = Limits {
+            plan_bytes: usize::MAX,
+            plan_steps: usize::MAX,
+            json_depth: usize::MAX,
+            json_members: usize::MAX,
+            json_nodes: usize::MAX,
+            number_digits: usize::MAX,
+            ..cx.limits().clone()
+        };
         for (run, calls) in core::mem::take(&mut self.outliving.left) {
             let mut stored = Stored::new(run.plan.as_bytes(), run.idempotency.map(String::into_boxed_str));
             stored.life = Some(run.life);
@@ -201,8 +211,8 @@ impl Shard {
                 mark(call)
             });
             let marks: Vec<Mark> = marks.collect();
-            let Some(plan) = Plan::recall(&run.plan, &run.repeatable, cx.limits()) else {
-                // Bounds have become narrower than the plan.
+            let Some(plan) = Plan::recall(&run.plan, &run.repeatable, &limits) else {
+                // It is none.
                 self.outliving.forget(run.project, run.id, &stored);
                 continue;
             };

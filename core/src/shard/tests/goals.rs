@@ -104,6 +104,10 @@ fn a_dry_run_gives_the_plan_back_and_it_can_be_sent_as_it_is() {
     assert!(told.contains(&format!(r#"{{"planned":{PLAN},"phases""#)), "{told}");
     assert!(told.contains(r#""planner":{"questions":1,"input_tokens":100,"output_tokens":10}"#), "{told}");
     assert!(world.requests("a").is_empty());
+    let exchange = world.wish(&client, &format!(r#"{GOAL},"dry_run":true,"max_parallel":2,"deadline_ms":9"#));
+    let told = world.result(&client, exchange);
+    let whole = format!(r#"{},"max_parallel":2,"deadline_ms":9}}"#, PLAN.strip_suffix('}').unwrap());
+    assert!(told.contains(&format!(r#"{{"planned":{whole},"phases""#)), "{told}");
     let members = PLAN.strip_prefix('{').and_then(|plan| plan.strip_suffix('}')).unwrap();
     let exchange = world.wish(&client, members);
     world.runs(&client, exchange);

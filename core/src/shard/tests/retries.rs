@@ -1,11 +1,13 @@
 //! Runs that are begun once more, in one life of the hub and in the next: what the store has of them.
 
 use alloc::format;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::outliving::Stage;
+use super::outliving::{CHAIN, Stage};
 use crate::Limits;
-use crate::record::{Outcome, Record};
+use crate::record::{Outcome, Premises, Record};
+use crate::snapshot::Instance;
 
 /// How the calls of the one run are stored, in the order of its steps.
 fn stored(stage: &Stage) -> Vec<&'static str> {
@@ -36,6 +38,42 @@ fn what_was_too_long_to_be_stored_takes_no_room_from_what_is_when_a_run_is_begun
     stage.ask("batch_retry", &format!(r#""run":"{run}","background":true"#));
     assert!(stage.go(100, false));
     assert_eq!(stored(&stage), ["too long", "answered"]);
+}
+
+#[test]
+fn a_run_goes_on_in_the_next_life_also_where_no_such_plan_would_be_begun_any_more() {
+    let narrow = Limits::default();
+    for narrow in [
+        Limits { plan_steps: 1, ..narrow.clone() },
+        Limits { plan_bytes: 50, ..narrow.clone() },
+        Limits { json_depth: 3, ..narrow.clone() },
+        Limits { json_nodes: 5, ..narrow },
+    ] {
+        let mut stage = Stage::new(Limits::default());
+        stage.ask("batch_execute", &format!(r#"{CHAIN},"background":true"#));
+        while stage.stores() {}
+        let run = stage.run().unwrap();
+        stage.limit(narrow);
+        let mut stage = stage.crash(9);
+        stage.limit(Limits::default());
+        assert!(stage.go(100, false));
+        assert_ne!(stage.told("batch_status", &run).status, "running");
+    }
+}
+
+impl Stage {
+    /// The hub has other bounds from now on.
+    fn limit(&mut self, limits: Limits) {
+        let Instance { base_url, config_file, cursor_key, .. } = &*self.world.instance;
+        self.world.instance = Arc::new(Instance {
+            limits,
+            cursor_key: *cursor_key,
+            base_url: base_url.clone(),
+            config_file: config_file.clone(),
+            premises: Premises::default(),
+        });
+        self.world.rebuild();
+    }
 }
 
 /// A list that is too long to be stored, and what is done for each of its elements.
