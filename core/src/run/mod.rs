@@ -29,6 +29,7 @@ pub use answer::Answer;
 pub use extract::{Extract, Extracts};
 pub use machine::Run;
 pub use mark::{Became, Mark};
+pub use output::Gap;
 pub use report::{KeptOut, Report, StepReport, Timing};
 pub use runs::{Runs, Usage};
 

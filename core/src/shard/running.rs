@@ -15,7 +15,7 @@ use crate::hub::{self, Kept, Told};
 use crate::mcp::{Abilities, Method};
 use crate::planner::Name;
 use crate::rpc::{Envelope, Field, Sender, write};
-use crate::run::{Event, Extracts, Failure, Happened, Start, Status, Unit};
+use crate::run::{Event, Extracts, Failure, Gap, Happened, Start, Status, Unit};
 use crate::upstream::{Caller, Purpose};
 use crate::{Bug, CallId, ExchangeId, KeyId, RunId, SessionId, UpstreamFault};
 
@@ -324,7 +324,7 @@ impl Shard {
         };
         let limits = cx.limits();
         let goes_on = run.status() == Status::Running;
-        let output = if goes_on { Ok(<(Bytes, Vec<String>)>::default()) } else { run.output_and_gaps() };
+        let output = if goes_on { Ok(<(Bytes, Vec<Gap>)>::default()) } else { run.output_and_gaps() };
         let output_missing = output.as_ref().err().map(|bound| {
             format!("{bound} by the output: ask for less, or read the results of steps with read_result")
         });
