@@ -301,12 +301,11 @@ impl Shard {
     fn on_run_ended(&mut self, cx: &mut Cx<'_>, id: RunId) {
         let Some(running) = self.running.get_mut(&id) else { return };
         running.consulting = None;
-        if let Some(goal) = running.goal.take()
-            && self.runs.get(id).is_some_and(crate::run::Run::was_planned_badly)
-        {
+        let is_bad = self.runs.get(id).is_some_and(crate::run::Run::was_planned_badly);
+        // One that has ended otherwise may be begun once more.
+        if let Some(goal) = running.goal.take_if(|_| is_bad) {
             self.goals.forget(&goal);
         }
-        let Some(running) = self.running.get_mut(&id) else { return };
         if let Some(caller) = running.caller.take() {
             self.tell_how(cx, &caller, id);
         }
