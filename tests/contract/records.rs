@@ -10,13 +10,14 @@ use orch_core::record::{Record, decode, encode};
 use orch_store_redb::RedbStore;
 
 use crate::samples::{
-    calls, definitions, key, lease, log, owed, project, remote, run, run_call, server, session, task, wishes,
+    calls, definitions, key, lease, log, owed, project, remote, run, run_call, run_element, server, session,
+    task, wishes,
 };
 
 /// The format that is written today.
 const CURRENT: u8 = 1;
 
-fn samples() -> [(&'static str, Record); 14] {
+fn samples() -> [(&'static str, Record); 15] {
     [
         ("project", project(1, "Default")),
         ("server-stdio", server(1, 2, "everything")),
@@ -31,6 +32,7 @@ fn samples() -> [(&'static str, Record); 14] {
         ("calls", calls(1, 2)),
         ("run", run(1, 5)),
         ("run-call", run_call(1, 5)),
+        ("run-element", run_element(1, 5)),
         ("task", task(1, 2)),
     ]
 }

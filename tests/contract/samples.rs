@@ -9,7 +9,7 @@ use orch_core::record::{
     LogLevel, LogSource, Mode, Origin, Outcome, Owed, Project, Record, RecordId, RemoteKind, Run, RunCall,
     Server, ServerSpec, Serves, Session, Started, Subscription, Task, Transport, Wishes,
 };
-use orch_core::run::{Happened, Life, Status, Unit};
+use orch_core::run::{Array, Happened, Life, Status, Unit};
 use orch_core::{KeyId, LaunchId, LogId, ProjectId, RunId, ServerId, SessionId, TaskId, Timestamp};
 use uuid::Uuid;
 
@@ -230,6 +230,19 @@ pub(crate) fn task(project: u128, server: u128) -> Record {
         key: KeyId("0123456789ab".into()),
         until: NOW,
     })
+}
+
+pub(crate) fn run_element(project: u128, run: u64) -> Record {
+    let call = RunCall {
+        run: RunId(run),
+        project: project_id(project),
+        unit: Unit { step: 1, element: 2 },
+        tries: 1,
+        since: NOW,
+        at: NOW,
+        outcome: Outcome::Answered(r#"{"content":[]}"#.into()),
+    };
+    Record::RunElement(call, Array { elements: 3, digest: 0x0123_4567_89AB_CDEF })
 }
 
 pub(crate) fn log_id(project: u128, number: u128) -> RecordId {

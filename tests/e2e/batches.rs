@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 use crate::binary;
 use crate::home::Home;
@@ -274,6 +277,44 @@ async fn the_command_line_follows_a_run_through_the_end_of_its_hub_and_into_the_
     assert_eq!(shown().matches("run ").count(), 1, "one run, from its beginning to its end: {}", shown());
     let once = calls(&ledger(&stage.hub.home));
     assert_eq!(once.into_values().collect::<Vec<_>>(), [1, 1], "nothing was done twice");
+}
+
+/// Leads to a hub from a port of its own. The first answer of the hub is lost on its way.
+async fn losing_an_answer(listener: TcpListener, hub: String) {
+    let mut connections = JoinSet::new();
+    let mut is_first = true;
+    while let Ok((mut outer, _)) = listener.accept().await {
+        let mut inner = TcpStream::connect(&hub).await.expect("a hub");
+        if core::mem::take(&mut is_first) {
+            let mut asked = vec![0; 64 * 1024];
+            let length = outer.read(&mut asked).await.expect("a request");
+            inner.write_all(&asked[..length]).await.expect("the hub takes it");
+            inner.read(&mut asked).await.expect("its answer");
+            continue;
+        }
+        connections.spawn(async move { copy_bidirectional(&mut outer, &mut inner).await });
+    }
+}
+
+#[tokio::test]
+async fn a_run_whose_first_answer_is_lost_is_begun_once_from_the_command_line() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let stage = Stage::with(&["--allowed-host", &address.to_string()]).await;
+    let hub = stage.hub.url.trim_start_matches("http://").to_owned();
+    let mut serving = JoinSet::new();
+    serving.spawn(losing_an_answer(listener, hub));
+    let plan = stage.hub.home.path().join("plan.json");
+    std::fs::write(&plan, r#"{"steps":[{"id":"one","tool":"t.once","arguments":{"n":5}}],"output":[{"$from":"one","path":"/no"}]}"#)
+        .expect("a file");
+    let url = format!("http://{address}");
+    let mut command = stage.command(&["batch", "run", &plan.display().to_string(), "--url", &url]);
+    command.env_remove("MCP_ORCH_URL");
+    let done = process::run(command, PATIENCE).await;
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    let said = text(&done.stderr);
+    assert!(said.contains(r#"null in the output: step one has nothing at "/no""#), "{said}");
+    assert_eq!(calls(&ledger(&stage.hub.home)).into_values().collect::<Vec<_>>(), [1]);
 }
 
 /// How often each call of `once` was made.

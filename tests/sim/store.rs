@@ -42,7 +42,9 @@ impl Disk {
 
     /// Whether anything of a run is durable.
     pub(crate) fn has_runs(&self) -> bool {
-        self.durable.values().any(|record| matches!(record, Record::Run(_) | Record::RunCall(_)))
+        self.durable
+            .values()
+            .any(|record| matches!(record, Record::Run(_) | Record::RunCall(_) | Record::RunElement(..)))
     }
 
     fn has_run(&self, id: RunId) -> bool {
@@ -71,6 +73,7 @@ impl Disk {
             | Record::Project(_)
             | Record::Run(_)
             | Record::RunCall(_)
+            | Record::RunElement(..)
             | Record::Server(_)
             | Record::Task(_)
             | Record::Wishes(_) => None,

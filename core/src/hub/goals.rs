@@ -10,7 +10,7 @@ use crate::planner::Spent;
 
 #[derive(Serialize)]
 struct Planned<'a> {
-    /// As it is sent to run it: `steps` and `output`.
+    /// As it is sent to run it.
     #[serde(rename = "planned", skip_serializing_if = "Option::is_none")]
     plan: Option<&'a RawValue>,
     #[serde(flatten)]

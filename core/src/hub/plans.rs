@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::content;
 use crate::plan::{INPUT_SCHEMA, Outline, PlanFault};
 use crate::record::Definition;
-use crate::run::{Report, Status, StepReport};
+use crate::run::{Gap, Report, Status, StepReport};
 
 /// A tool for plans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +149,7 @@ pub(crate) struct Told<'a> {
     pub output_missing: Option<String>,
     /// Which places that its plan wants to be told lead to nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub missing: Vec<String>,
+    pub missing: Vec<Gap>,
     /// How it stands.
     #[serde(flatten)]
     pub report: Report,

@@ -85,9 +85,10 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// A whole number that is not negative.
+    /// A whole number that is not negative: `1.0` is one, too.
     pub(crate) fn whole(self) -> Option<u64> {
-        self.spelling().parse().ok()
+        let (whole, rest) = self.spelling().split_once('.').unwrap_or_else(|| (self.spelling(), ""));
+        whole.parse().ok().filter(|_| rest.bytes().all(|digit| digit == b'0'))
     }
 
     /// A number, as near as a double comes.

@@ -90,11 +90,27 @@ pub(super) fn read(text: Raw<'_>, limits: &Limits, faults: &mut Faults) -> Optio
     let ids = ids(&written, &at, faults);
     let mut reading = Reading { limits, ids: &ids, faults };
     let steps = written.into_iter().enumerate().map(|(index, step)| reading.step(step, at.element(index)));
-    let steps: Vec<Option<Step>> = steps.collect();
+    let steps: Vec<Step> = steps.collect();
     let output = reading.output(&fields);
     let Manner { max_parallel, deadline, dry_run, background } = Manner::read(&fields, limits, faults);
-    let steps = steps.into_iter().collect::<Option<_>>()?;
     Some(Plan { steps, output, max_parallel, deadline, dry_run, background })
+}
+
+/// Stands for what is no step, so that the others are looked at all the same.
+fn nothing() -> Step {
+    Step {
+        id: String::new(),
+        tool: String::new(),
+        arguments: Pattern::from(Raw(b"{}")),
+        after: BTreeSet::new(),
+        needs: BTreeSet::new(),
+        for_each: None,
+        when: None,
+        retry: Retry::NEVER,
+        timeout: None,
+        on_error: OnError::Fail,
+        repeatable: false,
+    }
 }
 
 fn width(fields: &Fields<'_>, name: &str, limits: &Limits, faults: &mut Faults) -> Option<usize> {
@@ -132,8 +148,8 @@ fn ids(steps: &[Raw<'_>], at: &Pointer, faults: &mut Faults) -> BTreeMap<String,
 }
 
 impl Reading<'_, '_> {
-    fn step(&mut self, step: Raw<'_>, at: Pointer) -> Option<Step> {
-        let fields = Fields::read(step, at, &STEP_FIELDS, self.faults)?;
+    fn step(&mut self, step: Raw<'_>, at: Pointer) -> Step {
+        let Some(fields) = Fields::read(step, at, &STEP_FIELDS, self.faults) else { return nothing() };
         let (id, tool) = (fields.text("id", self.faults), fields.text("tool", self.faults));
         let for_each = fields.get("for_each").map(|(value, at)| self.for_each(value, &at));
         let scope = Scope { ids: self.ids, iterates: for_each.is_some() };
@@ -171,7 +187,7 @@ impl Reading<'_, '_> {
         step.visit_needed(&mut |reference| into(&mut needs, reference));
         step.after.append(&mut sources);
         step.needs = needs;
-        Some(step)
+        step
     }
 
     fn depends_on(&mut self, fields: &Fields<'_>) -> BTreeSet<usize> {

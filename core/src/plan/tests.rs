@@ -46,6 +46,25 @@ fn step(members: &str) -> String {
 }
 
 #[test]
+fn what_is_no_step_hides_no_other_fault() {
+    let text = r#"{"steps":[7,{"id":"a","tool":"a.ani"},{"id":"b","tool":"a.any","depends_on":["b"]}]}"#;
+    let faults = read(text).unwrap_err();
+    let places = ["/steps/0: an object is expected", "/steps/2", "/steps/1/tool: there is no tool"];
+    assert_eq!(faults.len(), places.len(), "{faults:?}");
+    assert!(faults.iter().zip(places).all(|(fault, place)| fault.starts_with(place)), "{faults:?}");
+}
+
+#[test]
+fn a_whole_number_may_be_written_with_a_point() {
+    let plan = |number: &str| read(&format!(r#"{{"max_parallel":{number},{}"#, &step("")[1..]));
+    assert_eq!(plan("2.0").map(|plan| plan.max_parallel), Ok(2));
+    let expected = ["/max_parallel: a whole number of at least 1 is expected"];
+    for number in ["2.5", "-2.0", "0.0", "2e0"] {
+        assert_eq!(plan(number).unwrap_err(), expected, "{number}");
+    }
+}
+
+#[test]
 fn dependencies_follow_from_references_wherever_they_stand() {
     let plan = read(
         r#"{"steps":[

@@ -73,6 +73,12 @@ impl<'a> Goal<'a> {
         object([("goal", Raw(&text))].into_iter().chain(self.members(written)))
     }
 
+    /// The same as it is shown: sent with its `steps` it does what the goal would have done.
+    pub fn shown(&self, written: &str) -> String {
+        let members = self.members(written).filter(|(name, _)| !MANNERS.contains(name));
+        String::from_utf8(object(members)).unwrap_or_default()
+    }
+
     /// What a request, or the plan that is stored of it, is to have done, however its caller waits for that: the goal and what
     /// the caller says about its plan, or the plan itself.
     pub fn request_for(request: &[u8]) -> Vec<u8> {
@@ -140,11 +146,13 @@ mod tests {
         let limits = Limits::default();
         let goal = Goal::read(br#"{"goal":"do \"it\"","dry_run":true,"max_parallel":2}"#, &limits).unwrap();
         assert_eq!(goal.text, "do \"it\"");
-        let plan = goal.plan(
-            r#"{"why":"because","max_parallel":99,"output":[1],"steps":[{"id":"a"}],"background":true}"#,
-        );
+        let written =
+            r#"{"why":"because","max_parallel":99,"output":[1],"steps":[{"id":"a"}],"background":true}"#;
+        let plan = goal.plan(written);
         let expected = r#"{"steps":[{"id":"a"}],"output":[1],"dry_run":true,"max_parallel":2}"#;
         assert_eq!(core::str::from_utf8(&plan), Ok(expected));
+        let shown = r#"{"steps":[{"id":"a"}],"output":[1],"max_parallel":2}"#;
+        assert_eq!(goal.shown(written), shown, "how its caller waits is not of the plan");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::oauth::OauthSpec;
+use crate::run::Array;
 use crate::{KeyId, ProjectId, ServerId, Timestamp};
 
 mod call;
@@ -59,6 +60,8 @@ pub enum Record {
     Run(Run),
     /// See [`RunCall`].
     RunCall(RunCall),
+    /// The same, of an element of an array.
+    RunElement(RunCall, Array),
     /// See [`Task`].
     Task(Task),
 }
@@ -332,7 +335,7 @@ impl Record {
             Self::Lease(it) => RecordId::Lease(it.project, it.launch.clone()),
             Self::Calls(it) => RecordId::Calls(it.project, it.id),
             Self::Run(it) => RecordId::Run(it.project, it.id),
-            Self::RunCall(it) => RecordId::RunCall(it.project, it.run, it.unit),
+            Self::RunCall(it) | Self::RunElement(it, _) => RecordId::RunCall(it.project, it.run, it.unit),
             Self::Task(it) => RecordId::Task(it.project, it.id),
         }
     }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::oauth::{Grant, OauthSpec};
 use crate::ports::gateway::Target;
-use crate::run::{Happened, Life, Status, Unit};
+use crate::run::{Array, Happened, Life, Status, Unit};
 use crate::{KeyId, LaunchId, LogId, ProjectId, RunId, ServerId, SessionId, TaskId, Timestamp};
 
 fn text() -> impl Strategy<Value = String> {
@@ -285,10 +285,16 @@ fn run_call() -> impl Strategy<Value = Record> {
         (text(), happened).prop_map(|(result, happened)| Outcome::Failed(result, happened)),
     ];
     let ids = (any::<u64>(), project_id(), any::<u32>(), any::<u32>());
-    (ids, any::<u32>(), time(), time(), outcome).prop_map(|(ids, tries, since, at, outcome)| {
+    let array = prop::option::of((any::<u32>(), any::<u64>()));
+    (ids, any::<u32>(), time(), time(), outcome, array).prop_map(|(ids, tries, since, at, outcome, array)| {
         let (run, project, step, element) = ids;
         let unit = Unit { step: step as usize, element: element as usize };
-        Record::RunCall(RunCall { run: RunId(run), project, unit, tries, since, at, outcome })
+        let call = RunCall { run: RunId(run), project, unit, tries, since, at, outcome };
+        let of = |(elements, digest)| Array { elements: elements as usize, digest };
+        match array.map(of) {
+            Some(array) => Record::RunElement(call, array),
+            None => Record::RunCall(call),
+        }
     })
 }
 

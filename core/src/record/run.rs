@@ -59,3 +59,13 @@ pub enum Outcome {
     /// It was not to be made.
     LeftOut,
 }
+
+impl Outcome {
+    /// Bytes of what stands for its result.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Answered(result) | Self::Failed(result, _) => result.len(),
+            Self::Begun | Self::LeftOut | Self::Overlong => 0,
+        }
+    }
+}

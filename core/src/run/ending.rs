@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 
 use super::prepare::Led;
 use super::step::{Element, Ended, Missing, StepState};
-use super::{Answer, Failure, Happened, Run, Status, Unit};
-use crate::plan::{Bound, OnError};
+use super::{Answer, Failure, Happened, Mark, Run, Status, Unit};
+use crate::plan::{Bound, OnError, Step};
 use crate::{Limit, Timestamp};
 
 impl Run {
@@ -16,37 +16,35 @@ impl Run {
     pub(super) fn begin_all(&mut self, now: Timestamp) {
         while self.worked < self.bounds.turn || self.stopped.is_some() {
             let Some(step) = self.to_begin.pop_front() else { return };
-            match self.begin(now, step) {
-                Ok(()) => {
-                    self.recall_late(now, step);
-                    self.requeue(step);
-                }
-                Err(Unbegun::Ended(ended)) => self.end_step(now, step, ended),
-                Err(Unbegun::Failed(words)) => self.fail_step(now, step, words),
-            }
+            self.begin_known(now, step, false);
+            let begun: Vec<Unit> = self.running().filter(|unit| unit.step == step).collect();
+            self.give_up_unanswered(now, begun);
         }
     }
 
-    pub(super) fn begin(&mut self, now: Timestamp, index: usize) -> Result<(), Unbegun> {
+    /// Begins a step of which an earlier life has left marks: then it had begun, and does so again whatever became of the run and of
+    /// what it waits for.
+    pub(super) fn begin(
+        &mut self,
+        now: Timestamp,
+        index: usize,
+        marks: &mut Vec<Mark>,
+    ) -> Result<(), Unbegun> {
         let plan = alloc::sync::Arc::clone(&self.plan);
         let Some(step) = plan.steps.get(index) else { return Ok(()) };
-        if let Some(status) = self.stopped {
-            return Err(Unbegun::Ended(Ended::Skipped(why_not_begun(status))));
+        if marks.is_empty() {
+            self.may_begin(step)?;
         }
-        let failed = |before: &&usize| {
-            let ended = self.steps.get(**before).and_then(|state| state.ended.as_ref());
-            matches!(ended, Some(Ended::Failed | Ended::SkippedWithRest(_)))
-        };
-        if let Some(before) = step.needs.iter().find(failed).and_then(|before| plan.steps.get(*before)) {
-            let words = format!("step {} has not succeeded", before.id);
-            return Err(Unbegun::Ended(Ended::SkippedWithRest(words)));
-        }
-        let items = self.items(index, step).map_err(|missing| match missing {
+        let (items, array) = self.items(index, step).map_err(|missing| match missing {
             Missing::Lost(words) | Missing::Nothing(words) => Unbegun::Failed(words),
-            Missing::Skipped(id) => Unbegun::Ended(Ended::Skipped(format!("step {id} was skipped"))),
+            Missing::Skipped(id) if marks.is_empty() => {
+                Unbegun::Ended(Ended::Skipped(format!("step {id} was skipped")))
+            }
+            Missing::Skipped(id) => Unbegun::Failed(format!("step {id} was skipped")),
             Missing::TooMuch(bound) => Unbegun::Failed(format!("{bound}")),
         })?;
-        let elements = items.as_ref().map_or(1, Vec::len);
+        self.compare(step, array, marks)?;
+        let elements = array.map_or(1, |array| array.elements);
         let calls = self.calls.saturating_add(elements);
         if calls > self.most_calls {
             let bound = Bound { limit: Limit::RunCalls, most: self.most_calls };
@@ -54,7 +52,7 @@ impl Run {
         }
         self.calls = calls;
         let Some(state) = self.steps.get_mut(index) else { return Ok(()) };
-        state.items = items.unwrap_or_default();
+        (state.items, state.array) = (items, array);
         state.elements.resize_with(elements, Element::default);
         (state.left, state.begun) = (elements, true);
         if elements > 0 {
@@ -62,6 +60,24 @@ impl Run {
         }
         self.mark(now, Unit { step: index, element: 0 });
         Err(Unbegun::Ended(Ended::Done))
+    }
+
+    /// Whether a step is begun that never was.
+    fn may_begin(&self, step: &Step) -> Result<(), Unbegun> {
+        if let Some(status) = self.stopped {
+            return Err(Unbegun::Ended(Ended::Skipped(why_not_begun(status))));
+        }
+        let failed = |before: &&usize| {
+            let ended = self.steps.get(**before).and_then(|state| state.ended.as_ref());
+            matches!(ended, Some(Ended::Failed | Ended::SkippedWithRest(_)))
+        };
+        match step.needs.iter().find(failed).and_then(|before| self.plan.steps.get(*before)) {
+            Some(before) => {
+                let words = format!("step {} has not succeeded", before.id);
+                Err(Unbegun::Ended(Ended::SkippedWithRest(words)))
+            }
+            None => Ok(()),
+        }
     }
 
     /// A step fails before any call is made of it.

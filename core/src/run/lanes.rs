@@ -48,8 +48,23 @@ impl Lanes {
 
     /// The same of the bytes of `most` that all of their results may have.
     pub(super) fn admit_bytes(&self, key: &KeyId, most: usize) -> bool {
-        let all = self.of.values().map(|lane| lane.bytes).fold(0, usize::saturating_add);
-        may_have_more(self.of.get(key).map_or(0, |lane| lane.bytes), all, most)
+        may_have_more(self.bytes_of(key), self.bytes(), most)
+    }
+
+    /// Whether a key's open runs may keep so many bytes more: what it has does not reach its share yet, and all is within the
+    /// bound. Whoever keeps nothing beside what others keep is no burden.
+    pub(super) fn has_room(&self, key: &KeyId, bytes: usize, most: usize) -> bool {
+        let all = self.bytes();
+        all == 0 || (self.admit_bytes(key, most) && all.saturating_add(bytes) <= most)
+    }
+
+    fn bytes(&self) -> usize {
+        self.of.values().map(|lane| lane.bytes).fold(0, usize::saturating_add)
+    }
+
+    /// Bytes that the open runs of a key keep.
+    pub(super) fn bytes_of(&self, key: &KeyId) -> usize {
+        self.of.get(key).map_or(0, |lane| lane.bytes)
     }
 
     /// A run of a key begins, which keeps results already if it goes on.

@@ -195,6 +195,141 @@ impl Lives {
     }
 }
 
+/// `pay` was done after `b`, which has failed; `z` fails whenever it is asked.
+const PAID: &str = r#"{"id":"b","tool":"t","on_error":"continue"},{"id":"pay","tool":"t","depends_on":["b"]},
+    {"id":"z","tool":"t","depends_on":["w"]},{"id":"w","tool":"t"}"#;
+
+#[test]
+fn what_was_done_stays_done_however_often_a_run_is_begun_once_more() {
+    let mut lives = Lives::of(PAID);
+    lives.stage.fails("b", Happened::Failed);
+    lives.stage.says("pay", r#"{"receipt":1}"#);
+    lives.stage.says("w", "1");
+    lives.stage.fails("z", Happened::Failed);
+    for _ in 0..3 {
+        lives.again();
+        assert_eq!(lives.stage.calls(), ["b({})", "z({})"]);
+        lives.stage.fails("z", Happened::Failed);
+        lives.stage.fails("b", Happened::Failed);
+        assert_eq!(lives.stands(), stands(Status::Failed, "b failed, pay done, z failed, w done"));
+    }
+    lives.again();
+    lives.stage.run.handle(lives.stage.now, super::Event::Cancelled);
+    assert!(lives.stage.stand().contains("pay done"), "{}", lives.stage.stand());
+}
+
+#[test]
+fn what_was_done_stays_done_when_what_it_was_made_of_cannot_be_fetched_again() {
+    for (on_error, status) in [("fail", Status::Failed), ("skip", Status::Done)] {
+        let mut lives = Lives::of(&format!(
+            r#"{{"id":"a","tool":"safe","on_error":"{on_error}"}},
+               {{"id":"b","tool":"t","arguments":{{"x":{{"$from":"a"}}}}}},
+               {{"id":"each","tool":"t","for_each":{{"in":{{"$from":"a"}},"width":1}}}},
+               {{"id":"w","tool":"safe"}}"#
+        ));
+        lives.stage.says("a", "[1,2]");
+        lives.stage.says("b", "7");
+        lives.stage.says("each", "8");
+        lives.stage.says("each", "9");
+        lives.restart(&["a"]);
+        assert_eq!(lives.stage.calls(), ["a({})", "w({})"]);
+        lives.stage.fails("a", Happened::Failed);
+        lives.stage.says("w", "1");
+        let after = stands(status, "a failed, b done, each done, w done");
+        assert_eq!(lives.stands(), after);
+        lives.restart(&["a"]);
+        assert_eq!(lives.stands(), after);
+        lives.again();
+        assert_eq!(lives.stage.calls(), ["a({})"], "{on_error}");
+        lives.stage.says("a", "[1,2]");
+        assert_eq!(lives.stands(), stands(Status::Done, "a done, b done, each done, w done"));
+    }
+}
+
+/// What is done for each element of an array that is not stored and can be fetched again; one has an answer, one is under way.
+fn of_fetched(tool: &str) -> Lives {
+    let mut lives = Lives::of(&format!(
+        r#"{{"id":"a","tool":"safe"}},
+           {{"id":"b","tool":"{tool}","for_each":{{"in":{{"$from":"a"}},"width":1}},"arguments":{{"x":{{"$item":""}}}},"on_error":"continue"}}"#
+    ));
+    lives.stage.says("a", r#"["x","y","z"]"#);
+    lives.stage.says("b", r#"{"n":0}"#);
+    lives.restart(&["a"]);
+    assert_eq!(lives.stage.calls(), ["a({})"]);
+    lives
+}
+
+#[test]
+fn elements_of_an_array_that_comes_again_as_it_was_are_done_once_and_the_rest_is_done() {
+    let mut lives = of_fetched("t");
+    lives.stage.says("a", r#"["x","y","z"]"#);
+    assert_eq!(lives.stage.calls(), [r#"b({"x":"z"})"#]);
+    lives.stage.says("b", "1");
+    assert_eq!(lives.stands(), stands(Status::Done, "a done, b unknown"));
+}
+
+#[test]
+fn nothing_more_is_done_for_an_array_that_has_changed_and_what_was_done_is_kept() {
+    for changed in [r#"["y","z"]"#, r#"["z","y","x"]"#, r#"["x","y","w"]"#, r#"["x","y","z","w"]"#, "[]", "7"]
+    {
+        let mut lives = of_fetched("t");
+        lives.stage.says("a", changed);
+        for _ in 0..2 {
+            assert_eq!(
+                (lives.stage.calls(), lives.stage.run.status()),
+                (Vec::new(), Status::Done),
+                "{changed}"
+            );
+            let step = &lives.stage.run.report(lives.stage.now, 0).steps[1];
+            assert_eq!((step.status, step.failed), ("unknown", 2), "{changed}");
+            let first = crate::plan::Pointer::parse("/0/n").unwrap();
+            assert_eq!(lives.stage.run.value(Some("b"), &first).as_deref(), Ok(&b"0"[..]), "{changed}");
+            lives.restart(&[]);
+        }
+        lives.again();
+        assert_eq!(lives.stage.calls(), [""; 0], "{changed}");
+        let why = lives.stage.run.report(lives.stage.now, 0).steps[1].why.clone();
+        let expected =
+            if changed == "7" { "for_each is over what is no array" } else { super::restore::CHANGED };
+        assert_eq!(why.as_deref(), Some(expected));
+    }
+}
+
+#[test]
+fn what_may_be_done_twice_is_done_anew_for_an_array_that_has_changed() {
+    let mut lives = of_fetched("safe");
+    lives.stage.says("a", r#"["z"]"#);
+    assert_eq!(lives.stage.calls(), [r#"b({"x":"z"})"#]);
+    lives.stage.says("b", "1");
+    for _ in 0..2 {
+        assert_eq!(
+            (lives.stands(), &*lives.stage.output()),
+            (stands(Status::Done, "a done, b done"), r#"{"b":[1]}"#)
+        );
+        lives.restart(&[]);
+    }
+}
+
+#[test]
+fn what_was_left_out_for_an_array_that_is_lost_is_not_missing_when_its_run_is_begun_once_more() {
+    let mut lives = Lives::of(
+        r#"{"id":"a","tool":"t"},
+           {"id":"b","tool":"t","for_each":{"in":{"$from":"a"},"width":1},"when":{"not_equals":[{"$item":""},2]}},
+           {"id":"z","tool":"t","depends_on":["b"]}"#,
+    );
+    lives.stage.says("a", "[1,2,3,2]");
+    lives.stage.says("b", "1");
+    lives.stage.says("b", "3");
+    lives.stage.fails("z", Happened::Failed);
+    for _ in 0..2 {
+        lives.restart(&["a"]);
+        lives.again();
+        assert_eq!(lives.stage.calls(), ["z({})"]);
+        lives.stage.fails("z", Happened::Failed);
+        assert_eq!(lives.stands(), stands(Status::Failed, "a done, b done, z failed"));
+    }
+}
+
 #[test]
 fn the_time_of_a_run_is_over_also_when_a_step_of_it_has_failed() {
     let text = r#"{"deadline_ms":100,"steps":[{"id":"a","tool":"t"},{"id":"b","tool":"t"}]}"#;

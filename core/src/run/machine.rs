@@ -55,6 +55,8 @@ pub struct Run {
     pub(super) known: BTreeMap<usize, Vec<Mark>>,
     /// Calls under way that have reached no server yet, while an event is handled.
     pub(super) unsent: Vec<Unit>,
+    /// The bound that is reached without it, while a result comes in that is not to be kept.
+    pub(super) full: Option<Bound>,
 }
 
 /// What its values may take.
@@ -125,6 +127,7 @@ impl Run {
             marks: Vec::new(),
             known: BTreeMap::new(),
             unsent: Vec::new(),
+            full: None,
             plan,
         };
         let free = run.steps.iter().enumerate().filter(|(_, state)| state.open == 0);
@@ -191,7 +194,7 @@ impl Run {
             Event::TimerFired => given_up = self.on_timer(now),
         }
         self.begin_all(now);
-        self.unsent = Vec::new();
+        (self.unsent, self.full) = (Vec::new(), None);
         given_up
     }
 
@@ -274,7 +277,8 @@ impl Run {
         let Some(tries) = self.take_running(now, unit) else { return };
         let length = result.len();
         let answer = Answer::read(result);
-        if let Err(bound) = self.bounds.kept.admits(self.bytes.saturating_add(length)) {
+        let room = self.full.map_or(Ok(()), Err);
+        if let Err(bound) = room.and_then(|()| self.bounds.kept.admits(self.bytes.saturating_add(length))) {
             let words = format!("it was made, but its result is not kept: {bound}");
             let repeatable = self.plan.steps.get(unit.step).is_some_and(|step| step.repeatable);
             // One that is done, and must not be done again as if it were not.

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::step::{Element, StepState};
-use super::{Happened, Life, Run, Unit};
+use super::{Array, Happened, Life, Run, Unit};
 use crate::Timestamp;
 
 /// What has become of a call.
@@ -16,6 +16,8 @@ use crate::Timestamp;
 pub struct Mark {
     /// Which.
     pub unit: Unit,
+    /// The array of which it is an element.
+    pub array: Option<Array>,
     /// How often it was tried.
     pub tries: u32,
     /// When its last try began.
@@ -83,7 +85,7 @@ impl Run {
             Some(Element::Skipped) | None => Became::LeftOut,
         };
         let (tries, since) = before.unwrap_or((0, now));
-        self.marks.push(Mark { unit, tries, since, at: now, became });
+        self.marks.push(Mark { unit, array: state.array, tries, since, at: now, became });
     }
 }
 

@@ -29,6 +29,7 @@ pub use answer::Answer;
 pub use extract::{Extract, Extracts};
 pub use machine::Run;
 pub use mark::{Became, Mark};
+pub use output::Gap;
 pub use report::{KeptOut, Report, StepReport, Timing};
 pub use runs::{Runs, Usage};
 
@@ -39,6 +40,15 @@ pub struct Unit {
     pub step: usize,
     /// The element.
     pub element: usize,
+}
+
+/// An array that a step is done for, as another life knows it again. It is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Array {
+    /// How many elements it has.
+    pub elements: usize,
+    /// The beginning of the digest of its bytes.
+    pub digest: u64,
 }
 
 /// What has happened to a run.

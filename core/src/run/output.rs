@@ -4,12 +4,24 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use bytes::Bytes;
+use serde::Serialize;
 
 use super::Run;
 use super::resolve::Local;
 use super::step::Missing;
 use crate::plan::{Allowance, Bound, Pointer, Reference, Root, Source};
 use crate::rpc::write;
+
+/// A place that an output names, and that leads to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// The step.
+    pub step: String,
+    /// Where in its value: a JSON Pointer.
+    pub path: String,
+    /// Why, in words.
+    pub why: String,
+}
 
 impl Run {
     /// The raw JSON that goes to the caller. What failed or was not done is null, unless its plan says otherwise. The error is
@@ -19,7 +31,7 @@ impl Run {
     }
 
     /// The same, with each place that its plan names and that leads to nothing, though its step is done.
-    pub fn output_and_gaps(&self) -> Result<(Bytes, Vec<String>), Bound> {
+    pub fn output_and_gaps(&self) -> Result<(Bytes, Vec<Gap>), Bound> {
         let mut gaps = Vec::new();
         if let Some(output) = &self.plan.output {
             let mut allowance = self.allowance(self.bounds.values);
@@ -51,7 +63,7 @@ impl Run {
     fn shown(
         &self,
         reference: &Reference,
-        (allowance, gaps): (&mut Allowance, &mut Vec<String>),
+        (allowance, gaps): (&mut Allowance, &mut Vec<Gap>),
     ) -> Result<Bytes, Bound> {
         let null = || Bytes::from_static(b"null");
         let failed = |step: usize| self.steps.get(step).is_some_and(super::step::StepState::has_failed);
@@ -61,8 +73,9 @@ impl Run {
             Source::Index | Source::Item | Source::Step(_) => {
                 match self.resolve(reference, Local { item: None, index: 0 }, allowance) {
                     Ok(value) => Ok(value),
-                    Err(Missing::Lost(words) | Missing::Nothing(words)) => {
-                        gaps.push(words);
+                    Err(Missing::Lost(why) | Missing::Nothing(why)) => {
+                        let step = self.step_of(reference).unwrap_or_default();
+                        gaps.push(Gap { step, path: reference.pointer.to_string(), why });
                         Ok(null())
                     }
                     Err(Missing::Skipped(_)) => Ok(null()),
@@ -70,6 +83,11 @@ impl Run {
                 }
             }
         }
+    }
+
+    fn step_of(&self, reference: &Reference) -> Option<String> {
+        let Source::Step(step) = reference.source else { return None };
+        self.plan.steps.get(step).map(|step| step.id.clone())
     }
 
     /// A part of the output, or of what a step says; the error says what there is.

@@ -6,10 +6,11 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 
 use super::resolve::Local;
 use super::step::Missing;
-use super::{Run, Unit};
+use super::{Array, Run, Unit};
 use crate::plan::{Allowance, Bound, Kind, Pattern, Raw, Reference, Source, Step, Values, parsed};
 
 /// Why a call is not made.
@@ -63,8 +64,12 @@ impl Run {
     }
 
     /// The elements of the array that a step is done for, if they are not more than there may be calls.
-    pub(super) fn items(&mut self, index: usize, step: &Step) -> Result<Option<Vec<Bytes>>, Missing> {
-        let Some(each) = &step.for_each else { return Ok(None) };
+    pub(super) fn items(
+        &mut self,
+        index: usize,
+        step: &Step,
+    ) -> Result<(Vec<Bytes>, Option<Array>), Missing> {
+        let Some(each) = &step.for_each else { return Ok((Vec::new(), None)) };
         let mut sources = Sources {
             run: self,
             local: Local { item: None, index: 0 },
@@ -86,7 +91,9 @@ impl Run {
             let words = format!("limit {limit} reached ({most}): it has {} elements", elements.len());
             return Err(Missing::Nothing(words));
         }
-        Ok(Some(elements.into_iter().map(|element| array.slice_ref(element.0)).collect()))
+        let items: Vec<Bytes> = elements.into_iter().map(|element| array.slice_ref(element.0)).collect();
+        let known = Array::of(&array, items.len());
+        Ok((items, Some(known)))
     }
 
     pub(super) fn allowance(&self, longest: Bound) -> Allowance {
@@ -102,6 +109,14 @@ impl Run {
             self.held = held;
         }
         fits
+    }
+}
+
+impl Array {
+    fn of(array: &[u8], elements: usize) -> Self {
+        let digest: [u8; 32] = Sha256::digest(array).into();
+        let digest = digest.first_chunk().copied().map_or(0, u64::from_be_bytes);
+        Self { elements, digest }
     }
 }
 

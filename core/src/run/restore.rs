@@ -1,6 +1,5 @@
 //! A run in another life: what is known of its calls is put in its place, and it goes on from there.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -8,9 +7,12 @@ use core::time::Duration;
 
 use super::ending::Unbegun;
 use super::step::{Element, Ended, StepState};
-use super::{Answer, Became, Event, Failure, Happened, Life, Mark, Run, Status, Unit};
+use super::{Answer, Array, Became, Event, Failure, Happened, Life, Mark, Run, Status, Unit};
 use crate::plan::{OnError, Plan, Step};
 use crate::{Limits, Timestamp};
+
+/// Why nothing more is done for an array.
+pub(super) const CHANGED: &str = "for_each goes over an array that has changed since calls were made for it: what was done for it stays, and no more is done";
 
 impl Life {
     /// The same where the clock was set back meanwhile: nothing has happened later than now, and nobody waits longer than for a
@@ -48,17 +50,10 @@ impl Mark {
 impl Run {
     /// A run that goes on in another life of the hub. Calls without a mark begin; what nobody knows of a call that was begun and
     /// may not be made twice is its failure.
-    pub fn restore(plan: Arc<Plan>, life: Life, marks: Vec<Mark>, now: Timestamp, limits: &Limits) -> Self {
-        // Of a run that was stopped a step may have had more elements than it has marks.
-        let are_all = life.ended.is_some() && life.stopped.is_none();
-        Self::go_on(plan, life, (marks, are_all), now, limits)
-    }
-
-    /// Goes on from marks; and whether each element is marked of the steps that are.
-    fn go_on(
+    pub fn restore(
         plan: Arc<Plan>,
         life: Life,
-        (mut marks, are_all): (Vec<Mark>, bool),
+        mut marks: Vec<Mark>,
         now: Timestamp,
         limits: &Limits,
     ) -> Self {
@@ -66,35 +61,16 @@ impl Run {
         let rested = rested(life, &marks, plan.deadline);
         let mut run = Self::blank(plan, life.began, limits);
         (run.until, run.rested, run.stopped) = (life.until, rested, life.stopped);
-        let mut by_step: BTreeMap<usize, Vec<Mark>> = BTreeMap::new();
         marks.sort_by_key(|mark| (mark.at, mark.unit));
         for mark in marks {
-            by_step.entry(mark.unit.step).or_default().push(mark);
+            run.known.entry(mark.unit.step).or_default().push(mark);
         }
         while let Some(step) = run.to_begin.pop_front() {
-            let marks = by_step.remove(&step).unwrap_or_default();
-            // What had begun before the run was stopped begins, whatever became of it; nothing else does.
-            let stopped = run.stopped;
-            run.stopped = stopped.filter(|_| marks.is_empty());
-            let begun = run.begin(now, step);
-            run.stopped = stopped;
-            match begun {
-                Ok(()) => {
-                    run.recall(now, step, marks, life.ended.is_some());
-                    if life.ended.is_some() && life.stopped.is_none() {
-                        run.skip_unmarked(now, step);
-                    }
-                }
-                Err(Unbegun::Ended(ended)) => run.end_step(now, step, ended),
-                Err(Unbegun::Failed(words)) if marks.iter().any(Mark::is_of_an_element) => {
-                    let mut after = run.dependents.get(step).into_iter().flatten();
-                    let are_all = are_all || after.any(|after| by_step.contains_key(after));
-                    run.recall_without_items(now, step, (marks, are_all), &words);
-                }
-                Err(Unbegun::Failed(words)) => run.fail_step(now, step, words),
+            run.begin_known(now, step, life.ended.is_some());
+            if life.ended.is_some() && life.stopped.is_none() {
+                run.skip_unmarked(now, step);
             }
         }
-        run.known = by_step;
         let begun: Vec<Unit> = run.running().collect();
         run.give_up_unanswered(now, begun);
         if life.ended.is_some() && run.ended.is_none() {
@@ -119,20 +95,20 @@ impl Run {
                 let became = match it {
                     Element::Answered(answer) => Became::Answered(answer.result().clone()),
                     Element::Lost if !plan.repeatable => Became::Lost,
+                    Element::Skipped => Became::LeftOut,
                     Element::Failed(..)
                     | Element::Lost
                     | Element::Pausing { .. }
                     | Element::Running { .. }
-                    | Element::Skipped
                     | Element::Waiting => Became::Undone,
                 };
-                let unit = Unit { step, element };
-                marks.push(Mark { unit, tries: 1, since: now, at: now, became });
+                let (unit, array) = (Unit { step, element }, state.array);
+                marks.push(Mark { unit, array, tries: 1, since: now, at: now, became });
             }
         }
         let until = now.after(self.plan.deadline);
         let life = Life { began: self.began, until, stopped: None, ended: None };
-        let mut run = Self::go_on(Arc::clone(&self.plan), life, (marks, true), now, limits);
+        let mut run = Self::restore(Arc::clone(&self.plan), life, marks, now, limits);
         run.rested = self.rested.saturating_add(now.since(self.ended?));
         for (new, old) in run.steps.iter_mut().zip(&self.steps) {
             if new.ended.is_some() {
@@ -152,33 +128,61 @@ impl Run {
         self.status() == Status::Done && self.plan.steps.iter().zip(&self.steps).all(is_whole)
     }
 
-    /// The calls that are not to be made once more: they were answered.
+    /// The calls that are not to be made once more: they were answered, or left out beside such.
     pub fn done(&self) -> impl Iterator<Item = Unit> {
         let done = self.steps.iter().enumerate().flat_map(|(step, state)| {
-            let done = |it: &Element| matches!(it, Element::Answered(_) | Element::Lost);
+            let done = |it: &Element| matches!(it, Element::Answered(_) | Element::Lost | Element::Skipped);
             let done = state.elements.iter().enumerate().filter(move |(_, it)| done(it));
             done.map(move |(element, _)| Unit { step, element })
         });
         let known = self.known.values().flatten();
-        let known = known.filter(|mark| matches!(mark.became, Became::Answered(_) | Became::Lost));
+        let known = known.filter(|mark| mark.became != Became::Undone);
         done.chain(known.map(|mark| mark.unit))
     }
 
     /// What was begun and has no answer will have none.
-    fn give_up_unanswered(&mut self, now: Timestamp, begun: Vec<Unit>) {
+    pub(super) fn give_up_unanswered(&mut self, now: Timestamp, begun: Vec<Unit>) {
         for unit in begun {
             let words = "the hub ended before it was answered; the outcome is unknown".into();
             self.handle(now, Event::StepFailed(unit, Failure { words, happened: Happened::Unknown }));
         }
     }
 
-    /// A step begins of which an earlier life has known something: what it waits for was done again, since the store could
-    /// not have that, or somebody wanted it.
-    pub(super) fn recall_late(&mut self, now: Timestamp, step: usize) {
-        let Some(marks) = self.known.remove(&step) else { return };
-        self.recall(now, step, marks, false);
-        let begun: Vec<Unit> = self.running().filter(|unit| unit.step == step).collect();
-        self.give_up_unanswered(now, begun);
+    /// Begins a step, with what an earlier life has known of it, in a run that had ended or had not.
+    pub(super) fn begin_known(&mut self, now: Timestamp, step: usize, had_ended: bool) {
+        let mut marks = self.known.remove(&step).unwrap_or_default();
+        match self.begin(now, step, &mut marks) {
+            Ok(()) => {
+                self.put(step, marks, had_ended);
+                self.end_if_over(now, step);
+                self.requeue(step);
+            }
+            Err(Unbegun::Ended(ended)) => self.end_step(now, step, ended),
+            Err(Unbegun::Failed(words)) if marks.iter().any(Mark::is_of_an_element) => {
+                self.recall_without_items(now, step, marks, &words);
+            }
+            Err(Unbegun::Failed(words)) => self.fail_step(now, step, words),
+        }
+    }
+
+    /// Marks are of an array as it was; of another one nobody can tell which of its elements they are. What is not done for all of
+    /// the first one, and may be done twice, is done anew for the other.
+    pub(super) fn compare(
+        &mut self,
+        step: &Step,
+        array: Option<Array>,
+        marks: &mut Vec<Mark>,
+    ) -> Result<(), Unbegun> {
+        let Some(known) = marks.iter().find_map(|mark| mark.array) else { return Ok(()) };
+        if array == Some(known) {
+            return Ok(());
+        }
+        let is_there = |mark: &&Mark| mark.is_of_an_element() && mark.became != Became::Lost;
+        if !step.repeatable || marks.iter().filter(is_there).count() == known.elements {
+            return Err(Unbegun::Failed(CHANGED.into()));
+        }
+        self.marks.extend(marks.drain(..).map(|mark| Mark { became: Became::Undone, ..mark }));
+        Ok(())
     }
 
     /// A step of a run that was done, which has not ended with all that is known of it, was skipped: that leaves no mark.
@@ -199,24 +203,14 @@ impl Run {
     }
 
     /// What a step was done for is not there any more: what was done of it stays, and what is missing fails.
-    fn recall_without_items(
-        &mut self,
-        now: Timestamp,
-        step: usize,
-        (mut marks, are_all): (Vec<Mark>, bool),
-        words: &str,
-    ) {
-        let Some(plan) = self.plan.steps.get(step) else { return };
-        // Without a condition, what was left out is no element: there was none.
-        marks.retain(|mark| mark.became != Became::LeftOut || plan.when.is_some());
-        marks.sort_by_key(|mark| mark.unit.element);
-        let known = marks.last().map_or(0, |last| last.unit.element.saturating_add(1));
-        // Nobody knows how many elements there were: a last one that fails, or has, stands for those that nothing is known of.
-        let are_all = are_all || marks.last().is_none_or(Mark::is_of_no_call);
-        let elements = known.saturating_add(usize::from(!are_all));
+    fn recall_without_items(&mut self, now: Timestamp, step: usize, marks: Vec<Mark>, words: &str) {
+        let array = marks.iter().find_map(|mark| mark.array);
+        // Marks that do not say how many elements there were are of an earlier release: one more stands for those that have none.
+        let last = marks.iter().map(|mark| mark.unit.element).max().unwrap_or_default();
+        let elements = array.map_or_else(|| last.saturating_add(2), |array| array.elements);
         let Some(state) = self.steps.get_mut(step) else { return };
         state.elements.resize_with(elements, Element::default);
-        (state.left, state.begun) = (elements, true);
+        (state.left, state.begun, state.array) = (elements, true, array);
         self.calls = self.calls.saturating_add(elements);
         self.put(step, marks, true);
         let waiting = |it: &Element| matches!(it, Element::Waiting);
@@ -229,18 +223,11 @@ impl Run {
         self.end_if_over(now, step);
     }
 
-    /// Goes on with a step of which something is known, in a run that had ended or had not.
-    fn recall(&mut self, now: Timestamp, step: usize, marks: Vec<Mark>, had_ended: bool) {
-        self.put(step, marks, had_ended);
-        self.end_if_over(now, step);
-        self.requeue(step);
-    }
-
     /// Puts what is known of a step's elements in its place.
     fn put(&mut self, step: usize, marks: Vec<Mark>, had_ended: bool) {
         let Some(plan) = self.plan.steps.get(step) else { return };
         let (repeatable, timeout, on_error) = (plan.repeatable, plan.timeout, plan.on_error);
-        for Mark { unit, tries, since, at, became } in marks {
+        for Mark { unit, tries, since, at, became, array: _ } in marks {
             let Some(state) = self.steps.get_mut(step).filter(|it| unit.element < it.elements.len()) else {
                 continue;
             };

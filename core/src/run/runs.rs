@@ -7,7 +7,8 @@ use hashbrown::HashMap;
 use super::lanes::Lanes;
 use super::{Event, Mark, Run, Start, Status, Unit};
 use crate::ids::RunId;
-use crate::{KeyId, Limits, Timestamp};
+use crate::plan::Bound;
+use crate::{KeyId, Limit, Limits, Timestamp};
 
 /// The runs of a project.
 #[derive(Debug, Default)]
@@ -128,6 +129,15 @@ impl Runs {
         }
     }
 
+    /// Says of a run, one of whose calls is about to be answered with so many bytes, whether there is room for them: a key's open
+    /// runs keep no more than is left for others.
+    pub fn note_room(&mut self, id: RunId, bytes: usize, limits: &Limits) {
+        let bound = Bound { limit: Limit::ProjectRunBytes, most: limits.project_run_bytes };
+        if let Some((key, run)) = self.open.get_mut(&id) {
+            run.full = (!self.lanes.has_room(key, bytes, bound.most)).then_some(bound);
+        }
+    }
+
     /// Others have had their turn since anything started.
     pub fn begin_turn(&mut self) {
         (self.worked, self.behind) = (0, false);
@@ -176,9 +186,9 @@ impl Runs {
         let mut forgotten = Vec::new();
         loop {
             let next = if self.usage.bytes > limits.project_run_bytes {
-                self.first_of_most(Run::bytes)
+                self.first_of_most(|key| self.lanes.bytes_of(key), Run::bytes)
             } else if self.ended.len() > limits.project_runs {
-                self.first_of_most(|_| 1)
+                self.first_of_most(|_| 0, |_| 1)
             } else {
                 let first = self.ended.keys().next().copied();
                 first.filter(|(at, _)| at.after(limits.run_kept) <= now)
@@ -193,11 +203,15 @@ impl Runs {
         }
     }
 
-    /// What ended first of the key whose runs that are kept come to most.
-    fn first_of_most(&self, count: impl Fn(&Run) -> usize) -> Option<(Timestamp, RunId)> {
+    /// What ended first of the key whose runs that are kept come to most, with what it has besides.
+    fn first_of_most(
+        &self,
+        besides: impl Fn(&KeyId) -> usize,
+        count: impl Fn(&Run) -> usize,
+    ) -> Option<(Timestamp, RunId)> {
         let mut kept: BTreeMap<&KeyId, usize> = BTreeMap::new();
         for (key, run) in self.ended.values() {
-            let own = kept.entry(key).or_default();
+            let own = kept.entry(key).or_insert_with(|| besides(key));
             *own = own.saturating_add(count(run));
         }
         let (most, _) = kept.into_iter().max_by_key(|(_, kept)| *kept)?;

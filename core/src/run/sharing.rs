@@ -101,6 +101,47 @@ fn a_key_whose_runs_have_ended_has_all_its_share_again() {
 }
 
 #[test]
+fn results_of_open_runs_are_kept_while_their_key_leaves_as_much_to_others() {
+    let limits = Limits { project_run_bytes: 100_000, ..Limits::default() };
+    let mut runs = Runs::default();
+    let answer = |runs: &mut Runs, (id, call): &(u64, Start), length: usize| {
+        let result = Bytes::from(format!(r#"{{"structuredContent":"{}"}}"#, "x".repeat(length - 24)));
+        runs.note_room(RunId(*id), result.len(), &limits);
+        runs.handle(RunId(*id), NOW, Event::StepAnswered(call.unit, result));
+        runs.expire(NOW, &limits)
+    };
+    let report = |runs: &Runs, id: u64| runs.get(RunId(id)).unwrap().report(NOW, 0);
+    begin(&mut runs, "quiet", 0..1, &limits);
+    for _ in 0..2 {
+        for call in start(&mut runs, &limits) {
+            answer(&mut runs, &call, 2_000);
+        }
+    }
+    assert_eq!((runs.open(), runs.usage().bytes), (0, 20_000));
+
+    begin(&mut runs, "busy", 1..3, &limits);
+    let (first, second): (Vec<_>, Vec<_>) =
+        start(&mut runs, &limits).into_iter().partition(|(id, _)| *id == 1);
+    for call in second.iter().take(2).chain(first.iter().take(4)) {
+        answer(&mut runs, call, 10_000);
+    }
+    let steps = report(&runs, 1).steps;
+    assert_eq!((steps[2].status, steps[3].status), ("done", "unknown"), "half of all, and no more");
+    let words = "it was made, but its result is not kept: limit project_run_bytes reached (100000)";
+    assert_eq!(steps[3].why.as_deref(), Some(words));
+
+    begin(&mut runs, "other", 3..4, &limits);
+    let other: Vec<_> = start(&mut runs, &limits).into_iter().filter(|(id, _)| *id == 3).collect();
+    assert!(answer(&mut runs, &other[0], 25_000).is_empty(), "there is room for all");
+    for call in first.iter().skip(4) {
+        answer(&mut runs, call, 10_000);
+    }
+    assert_eq!(runs.get(RunId(1)).map(Run::status), Some(Status::Failed));
+    assert_eq!(answer(&mut runs, &other[1], 10_000), [RunId(1)], "of the key that has most one makes room");
+    assert_eq!(report(&runs, 3).steps[1].status, "done");
+}
+
+#[test]
 fn a_key_whose_results_are_many_makes_room_itself() {
     let limits = Limits { project_run_bytes: 400, ..Limits::default() };
     let mut runs = Runs::default();

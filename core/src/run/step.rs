@@ -8,7 +8,7 @@ use bytes::Bytes;
 use core::time::Duration;
 
 use super::prepare::Led;
-use super::{Answer, Failure, Happened};
+use super::{Answer, Array, Failure, Happened};
 use crate::Timestamp;
 use crate::plan::Bound;
 
@@ -23,6 +23,8 @@ pub(super) struct StepState {
     pub ended: Option<Ended>,
     /// What it is done for, with `for_each`.
     pub items: Vec<Bytes>,
+    /// That array, also when it is not there any more.
+    pub array: Option<Array>,
     /// One for each item, or one.
     pub elements: Vec<Element>,
     /// What is the same for all of its elements.

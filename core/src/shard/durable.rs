@@ -56,7 +56,8 @@ impl Shard {
                 Record::Wishes(it) => wishes.push(it),
                 Record::Owed(it) => owed.push(it),
                 Record::Run(it) => runs.push(it),
-                Record::RunCall(it) => calls.push(it),
+                Record::RunCall(it) => calls.push((it, None)),
+                Record::RunElement(it, array) => calls.push((it, Some(array))),
                 Record::Task(it) => shard.restore_task(it),
                 Record::Definitions(_)
                 | Record::Key(_)

@@ -188,7 +188,7 @@ impl Shard {
             Err(_) => [spec.model.clone(), spec.model.clone()],
         };
         let model = if stage == Stage::First { first } else { other };
-        if let Err(exceeded) = self.admit_question(cx, &spec) {
+        if let Err(exceeded) = self.admit_question(cx, &wish, &spec) {
             return self.refuse_goal(cx, &wish, &exceeded.into());
         }
         let token = self.mint_token();
@@ -197,17 +197,18 @@ impl Shard {
         cx.effect(Effect::AskPlanner { token, question: question.into() });
     }
 
-    fn admit_question(&mut self, cx: &Cx<'_>, spec: &PlannerSpec) -> Result<(), Exceeded> {
-        self.admit_goal(cx)?;
+    fn admit_question(&mut self, cx: &Cx<'_>, wish: &Wish, spec: &PlannerSpec) -> Result<(), Exceeded> {
+        self.admit_goal(cx, wish)?;
         self.goals.count_question(cx.now, spec.questions_a_day(cx.limits()))
     }
 
-    fn admit_goal(&self, cx: &Cx<'_>) -> Result<(), Exceeded> {
+    fn admit_goal(&self, cx: &Cx<'_>, wish: &Wish) -> Result<(), Exceeded> {
         let most = cx.limits().planner.goals;
         // What clients were asked takes nothing of the provider, and may take them long; each session has few questions.
         let open = self.goals.open.values().filter(|planning| planning.by != By::Client);
-        if open.count() >= most {
-            let hint = "other goals of this project are being planned; try again in a moment";
+        let is_own = |it: &&Planning| self.key_of(&it.wish.caller) == self.key_of(&wish.caller);
+        if open.clone().filter(is_own).count() >= most.saturating_sub(open.count()) {
+            let hint = "a key has at most as many as are free besides; try again in a moment";
             return Err(Exceeded { limit: Limit::Goals, value: most as u64, hint });
         }
         Ok(())

@@ -21,7 +21,7 @@ use crate::ports::gateway::Target;
 use crate::ports::store::{Change, Expect};
 use crate::record::{self, Outcome, Record, RecordId};
 use crate::rpc::Envelope;
-use crate::run::{Answer, Became, Event, Failure, Happened, Life, Mark, Run, Unit};
+use crate::run::{Answer, Array, Became, Event, Failure, Happened, Life, Mark, Run, Unit};
 use crate::upstream::Caller;
 use crate::{Fault, KeyId, Limit, Limits, ProjectId, RunId};
 
@@ -36,8 +36,9 @@ pub(super) struct Stored {
     /// The key under which its request is known when it comes again.
     pub idempotency: Option<Box<str>>,
     life: Option<Life>,
-    calls: BTreeSet<Unit>,
-    /// Bytes of the results.
+    /// Its calls, and the bytes that are stored of the result of each.
+    calls: BTreeMap<Unit, usize>,
+    /// All of those bytes.
     bytes: usize,
 }
 
@@ -49,11 +50,14 @@ pub(super) struct Intent {
     body: Envelope,
 }
 
+/// A call that an earlier life of the hub has left, and the array of whose elements it is one.
+type Left = (record::RunCall, Option<Array>);
+
 /// Runs on their way into the store, and out of it.
 #[derive(Debug, Default)]
 pub(super) struct Outliving {
     /// What an earlier life of the hub has left.
-    left: Vec<(record::Run, Vec<record::RunCall>)>,
+    left: Vec<(record::Run, Vec<Left>)>,
     /// What is to be removed.
     removed: Vec<RecordId>,
     /// Calls that wait for a place in the store, and those whose place is on its way there.
@@ -65,7 +69,7 @@ impl Stored {
     /// Nothing, yet.
     pub(super) fn new(plan: &[u8], idempotency: Option<Box<str>>) -> Self {
         let plan = core::str::from_utf8(plan).unwrap_or_default().into();
-        Self { plan, idempotency, life: None, calls: BTreeSet::new(), bytes: 0 }
+        Self { plan, idempotency, life: None, calls: BTreeMap::new(), bytes: 0 }
     }
 
     /// Whether the store was told when the run began and ended.
@@ -73,15 +77,27 @@ impl Stored {
         self.life.as_ref() == Some(life)
     }
 
+    /// The store has a call, with so much of its result.
+    fn note(&mut self, unit: Unit, bytes: usize) {
+        self.calls.insert(unit, bytes);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// It has something else of a call, or nothing. Returns whether it had anything.
+    fn forget(&mut self, unit: Unit) -> bool {
+        let before = self.calls.remove(&unit);
+        self.bytes = self.bytes.saturating_sub(before.unwrap_or_default());
+        before.is_some()
+    }
+
     /// What is stored of a result, while there is room.
-    fn take(&mut self, result: &[u8], limits: &Limits) -> Option<String> {
+    fn take(&self, result: &[u8], limits: &Limits) -> Option<String> {
         let bytes = self.bytes.saturating_add(result.len());
         let text = core::str::from_utf8(result).ok().filter(|_| bytes <= limits.run_stored_bytes)?;
-        self.bytes = bytes;
         Some(text.to_owned())
     }
 
-    fn outcome(&mut self, became: Became, limits: &Limits) -> Option<Outcome> {
+    fn outcome(&self, became: Became, limits: &Limits) -> Option<Outcome> {
         Some(match became {
             Became::Answered(result) => {
                 self.take(&result, limits).map_or(Outcome::Overlong, Outcome::Answered)
@@ -108,10 +124,10 @@ fn cut(result: Bytes, limits: &Limits) -> String {
 
 impl Outliving {
     /// Takes what an earlier life of the hub has left. Calls of runs that are gone go, too.
-    pub(super) fn restore(&mut self, runs: Vec<record::Run>, calls: Vec<record::RunCall>) {
-        let mut by_run: BTreeMap<RunId, Vec<record::RunCall>> = BTreeMap::new();
+    pub(super) fn restore(&mut self, runs: Vec<record::Run>, calls: Vec<Left>) {
+        let mut by_run: BTreeMap<RunId, Vec<Left>> = BTreeMap::new();
         for call in calls {
-            by_run.entry(call.run).or_default().push(call);
+            by_run.entry(call.0.run).or_default().push(call);
         }
         self.left = runs
             .into_iter()
@@ -121,7 +137,7 @@ impl Outliving {
             })
             .collect();
         let orphans = by_run.into_values().flatten();
-        self.removed.extend(orphans.map(|call| RecordId::RunCall(call.project, call.run, call.unit)));
+        self.removed.extend(orphans.map(|(call, _)| RecordId::RunCall(call.project, call.run, call.unit)));
     }
 
     /// Whether there is something to go on with.
@@ -144,20 +160,19 @@ impl Outliving {
     /// A run is gone, and the store is to forget it.
     pub(super) fn forget(&mut self, project: ProjectId, id: RunId, stored: &Stored) {
         self.removed.push(RecordId::Run(project, id));
-        self.removed.extend(stored.calls.iter().map(|unit| RecordId::RunCall(project, id, *unit)));
+        self.removed.extend(stored.calls.keys().map(|unit| RecordId::RunCall(project, id, *unit)));
     }
 
-    /// A run is begun once more: the store forgets what is not done of it. `bytes` are those of what is.
+    /// A run is begun once more: the store forgets what is not done of it.
     pub(super) fn forget_calls(
         &mut self,
         project: ProjectId,
         id: RunId,
         (stored, done): (&mut Stored, &BTreeSet<Unit>),
-        bytes: usize,
     ) {
-        let undone = stored.calls.extract_if(.., |unit| !done.contains(unit));
-        self.removed.extend(undone.map(|unit| RecordId::RunCall(project, id, unit)));
-        stored.bytes = bytes;
+        let undone = stored.calls.extract_if(.., |unit, _| !done.contains(unit));
+        self.removed.extend(undone.map(|(unit, _)| RecordId::RunCall(project, id, unit)));
+        stored.bytes = stored.calls.values().sum();
     }
 
     /// Calls are about to be made that wait for the changes of this input.
@@ -178,21 +193,26 @@ impl Outliving {
 impl Shard {
     /// Takes up the runs of an earlier life of the hub.
     pub(super) fn resume_runs(&mut self, cx: &mut Cx<'_>) {
+        // What was admitted once goes on, also where plans may not be as long or as deep any more.
+        let limits = Limits {
+            plan_bytes: usize::MAX,
+            plan_steps: usize::MAX,
+            json_depth: usize::MAX,
+            json_members: usize::MAX,
+            json_nodes: usize::MAX,
+            number_digits: usize::MAX,
+            ..cx.limits().clone()
+        };
         for (run, calls) in core::mem::take(&mut self.outliving.left) {
             let mut stored = Stored::new(run.plan.as_bytes(), run.idempotency.map(String::into_boxed_str));
             stored.life = Some(run.life);
             let marks = calls.into_iter().map(|call| {
-                stored.calls.insert(call.unit);
-                let mark = mark(call);
-                stored.bytes = stored.bytes.saturating_add(match &mark.became {
-                    Became::Answered(result) | Became::Failed(result, _) => result.len(),
-                    Became::Begun | Became::LeftOut | Became::Lost | Became::Undone => 0,
-                });
-                mark
+                stored.note(call.0.unit, call.0.outcome.bytes());
+                mark(call)
             });
             let marks: Vec<Mark> = marks.collect();
-            let Some(plan) = Plan::recall(&run.plan, &run.repeatable, cx.limits()) else {
-                // Bounds have become narrower than the plan.
+            let Some(plan) = Plan::recall(&run.plan, &run.repeatable, &limits) else {
+                // It is none.
                 self.outliving.forget(run.project, run.id, &stored);
                 continue;
             };
@@ -224,14 +244,19 @@ impl Shard {
                 };
                 changes.push(Change::Put(Record::Run(record), Expect::Anything));
             }
-            for Mark { unit, tries, since, at, became } in marks {
+            for Mark { unit, array, tries, since, at, became } in marks {
+                let was_stored = stored.forget(unit);
                 match stored.outcome(became, cx.limits()) {
                     Some(outcome) => {
-                        stored.calls.insert(unit);
+                        stored.note(unit, outcome.bytes());
                         let call = record::RunCall { run: id, project, unit, tries, since, at, outcome };
-                        changes.push(Change::Put(Record::RunCall(call), Expect::Anything));
+                        let record = match array {
+                            Some(array) => Record::RunElement(call, array),
+                            None => Record::RunCall(call),
+                        };
+                        changes.push(Change::Put(record, Expect::Anything));
                     }
-                    None if stored.calls.remove(&unit) => {
+                    None if was_stored => {
                         changes.push(Change::Remove(RecordId::RunCall(project, id, unit)));
                     }
                     None => {}
@@ -312,7 +337,7 @@ pub(super) fn nobody(key: KeyId) -> Caller {
     }
 }
 
-fn mark(call: record::RunCall) -> Mark {
+fn mark((call, array): Left) -> Mark {
     let became = match call.outcome {
         Outcome::Answered(result) => Became::Answered(result.into()),
         Outcome::Begun => Became::Begun,
@@ -320,5 +345,5 @@ fn mark(call: record::RunCall) -> Mark {
         Outcome::LeftOut => Became::LeftOut,
         Outcome::Overlong => Became::Lost,
     };
-    Mark { unit: call.unit, tries: call.tries, since: call.since, at: call.at, became }
+    Mark { unit: call.unit, array, tries: call.tries, since: call.since, at: call.at, became }
 }

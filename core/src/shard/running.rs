@@ -15,7 +15,7 @@ use crate::hub::{self, Kept, Told};
 use crate::mcp::{Abilities, Method};
 use crate::planner::Name;
 use crate::rpc::{Envelope, Field, Sender, write};
-use crate::run::{Event, Extracts, Failure, Happened, Start, Status, Unit};
+use crate::run::{Event, Extracts, Failure, Gap, Happened, Start, Status, Unit};
 use crate::upstream::{Caller, Purpose};
 use crate::{Bug, CallId, ExchangeId, KeyId, RunId, SessionId, UpstreamFault};
 
@@ -83,10 +83,10 @@ impl Shard {
             }
             // Whoever waits for them is told before they make room for others.
             self.tell_watchers(cx);
+            self.forget_runs(cx);
             if ended.is_empty() {
                 return;
             }
-            self.forget_runs(cx);
         }
     }
 
@@ -148,8 +148,12 @@ impl Shard {
     }
 
     pub(super) fn tell_run(&mut self, cx: &mut Cx<'_>, id: RunId, event: Event) {
-        let answered = match event {
-            Event::StepAnswered(unit, _) | Event::StepFailed(unit, _) => Some(unit),
+        let answered = match &event {
+            Event::StepAnswered(unit, result) => {
+                self.runs.note_room(id, result.len(), cx.limits());
+                Some(*unit)
+            }
+            Event::StepFailed(unit, _) => Some(*unit),
             Event::Cancelled | Event::TimerFired => {
                 let unsent = self.unsent_of(id);
                 self.runs.note_unsent(id, unsent);
@@ -297,12 +301,11 @@ impl Shard {
     fn on_run_ended(&mut self, cx: &mut Cx<'_>, id: RunId) {
         let Some(running) = self.running.get_mut(&id) else { return };
         running.consulting = None;
-        if let Some(goal) = running.goal.take()
-            && self.runs.get(id).is_some_and(crate::run::Run::was_planned_badly)
-        {
+        let is_bad = self.runs.get(id).is_some_and(crate::run::Run::was_planned_badly);
+        // One that has ended otherwise may be begun once more.
+        if let Some(goal) = running.goal.take_if(|_| is_bad) {
             self.goals.forget(&goal);
         }
-        let Some(running) = self.running.get_mut(&id) else { return };
         if let Some(caller) = running.caller.take() {
             self.tell_how(cx, &caller, id);
         }
@@ -320,7 +323,7 @@ impl Shard {
         };
         let limits = cx.limits();
         let goes_on = run.status() == Status::Running;
-        let output = if goes_on { Ok(<(Bytes, Vec<String>)>::default()) } else { run.output_and_gaps() };
+        let output = if goes_on { Ok(<(Bytes, Vec<Gap>)>::default()) } else { run.output_and_gaps() };
         let output_missing = output.as_ref().err().map(|bound| {
             format!("{bound} by the output: ask for less, or read the results of steps with read_result")
         });

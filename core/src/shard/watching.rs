@@ -147,12 +147,7 @@ impl Shard {
         let done: BTreeSet<Unit> = run.done().collect();
         if let Some(running) = self.running.get_mut(&id) {
             (running.template, running.said, running.consulting) = (nobody(key.clone()), 0, None);
-            self.outliving.forget_calls(
-                cx.snapshot.project.id,
-                id,
-                (&mut running.stored, &done),
-                run.bytes(),
-            );
+            self.outliving.forget_calls(cx.snapshot.project.id, id, (&mut running.stored, &done));
         }
         self.runs.reopen(id, key, run);
         if background {

@@ -59,6 +59,7 @@ pub(crate) fn numbered(stored: &Versioned) -> u128 {
         | Record::Owed(_)
         | Record::Run(_)
         | Record::RunCall(_)
+        | Record::RunElement(..)
         | Record::Server(_)
         | Record::Task(_)
         | Record::Session(_)

@@ -89,8 +89,7 @@ impl Shard {
                  {most}): show the plan to whoever decides, and send it with `steps` to run it",
                 Limit::ConfirmBytes
             );
-            let told = hub::planned(written, &plan.outline(), &wish.spent, Some(&note));
-            return self.answer_without_run(cx, &wish.caller, &told);
+            return self.show_plan(cx, &wish, (plan, written), Some(&note));
         }
         let mut params = Vec::from(b"{\"message\":");
         write::string(&mut params, &words);
@@ -190,8 +189,7 @@ impl Shard {
             Ok(plan) if action == "accept" => self.begin_goal(cx, wish, goal, plan, written),
             Ok(plan) => {
                 let note = "nobody agreed to this plan, and it did not run";
-                let told = hub::planned(written, &plan.outline(), &wish.spent, Some(note));
-                self.answer_without_run(cx, &wish.caller, &told);
+                self.show_plan(cx, wish, (&plan, written), Some(note));
             }
         }
     }

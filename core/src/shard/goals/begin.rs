@@ -34,11 +34,23 @@ impl Shard {
             return self.ask_to_agree(cx, wish, &plan, written);
         }
         if asks || plan.dry_run {
-            let note = asks.then_some(UNASKED);
-            let told = hub::planned(written, &plan.outline(), &wish.spent, note);
-            return self.answer_without_run(cx, &wish.caller, &told);
+            return self.show_plan(cx, &wish, (&plan, written), asks.then_some(UNASKED));
         }
         self.begin_goal(cx, &wish, goal, plan, written);
+    }
+
+    /// A plan does not run, and its caller sees it.
+    pub(super) fn show_plan(
+        &mut self,
+        cx: &mut Cx<'_>,
+        wish: &Wish,
+        (plan, written): (&Plan, &str),
+        note: Option<&str>,
+    ) {
+        let shown = Goal::read(arguments(&wish.body), cx.limits()).map(|goal| goal.shown(written));
+        let shown = shown.as_deref().unwrap_or(written);
+        let told = hub::planned(shown, &plan.outline(), &wish.spent, note);
+        self.answer_without_run(cx, &wish.caller, &told);
     }
 
     /// Begins the run of a goal, unless the same request has come twice under its key and the other was planned sooner.

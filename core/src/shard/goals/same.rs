@@ -52,7 +52,7 @@ impl Goals {
 impl Shard {
     /// The provider was asked for the same already: its plan will be this one's, too.
     pub(super) fn wait_for_plan(&mut self, cx: &mut Cx<'_>, wish: Wish) {
-        if let Err(exceeded) = self.admit_goal(cx) {
+        if let Err(exceeded) = self.admit_goal(cx, &wish) {
             return self.fail(cx, &wish.caller, &exceeded.into());
         }
         let token = self.mint_token();

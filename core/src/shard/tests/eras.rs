@@ -347,6 +347,7 @@ fn definitions_say_when_they_were_learnt() {
         | Record::Project(_)
         | Record::Run(_)
         | Record::RunCall(_)
+        | Record::RunElement(..)
         | Record::Server(_)
         | Record::Task(_)
         | Record::Session(_)

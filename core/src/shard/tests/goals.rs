@@ -104,6 +104,10 @@ fn a_dry_run_gives_the_plan_back_and_it_can_be_sent_as_it_is() {
     assert!(told.contains(&format!(r#"{{"planned":{PLAN},"phases""#)), "{told}");
     assert!(told.contains(r#""planner":{"questions":1,"input_tokens":100,"output_tokens":10}"#), "{told}");
     assert!(world.requests("a").is_empty());
+    let exchange = world.wish(&client, &format!(r#"{GOAL},"dry_run":true,"max_parallel":2,"deadline_ms":9"#));
+    let told = world.result(&client, exchange);
+    let whole = format!(r#"{},"max_parallel":2,"deadline_ms":9}}"#, PLAN.strip_suffix('}').unwrap());
+    assert!(told.contains(&format!(r#"{{"planned":{whole},"phases""#)), "{told}");
     let members = PLAN.strip_prefix('{').and_then(|plan| plan.strip_suffix('}')).unwrap();
     let exchange = world.wish(&client, members);
     world.runs(&client, exchange);
@@ -248,6 +252,24 @@ fn a_plan_that_a_server_refuses_is_made_anew_and_one_whose_server_was_away_is_no
 }
 
 #[test]
+fn a_plan_that_a_server_refuses_when_it_is_begun_once_more_is_made_anew_too() {
+    let mut world = planning(spec());
+    let client = world.client(HTTP, Target::Unified);
+    let exchange = world.wish(&client, &format!(r#"{GOAL},"background":true"#));
+    world.planner_writes(PLAN);
+    let run = run(&world.result(&client, exchange));
+    world.requested("a");
+    for tool in ["batch_cancel", "batch_retry"] {
+        let members = format!(r#""name":"{tool}","arguments":{{"run":"{run}"}}"#);
+        world.request(&client, "8", "tools/call", &members);
+    }
+    let step = world.requested("a");
+    world.reply(&step, r#"{"content":[],"isError":true}"#);
+    world.wish(&client, GOAL);
+    assert_eq!(world.questions.len(), 1);
+}
+
+#[test]
 fn where_nobody_can_be_asked_it_is_said_how_that_is_changed() {
     let mut world = World::running(&["a"]);
     let client = world.client(HTTP, Target::Unified);
@@ -327,6 +349,9 @@ fn questions_are_counted_by_the_day_and_goals_at_the_same_time_are_bounded() {
     for goal in 0..most {
         world.wish(&client, &format!(r#""goal":"g{goal}""#));
     }
+    assert_eq!(world.questions.len(), most / 2, "a key leaves others as much as it has");
+    world.wish(&Client { key: "other", ..client.clone() }, r#""goal":"g""#);
+    assert_eq!(world.questions.len(), most / 2 + 1);
     let exchange = world.wish(&client, GOAL);
     let refused = world.answer(&client, exchange);
     assert!(refused.text(Field::ErrorMessage).unwrap().contains("limit planner.goals reached (16)"));

@@ -46,6 +46,7 @@ mod renewals;
 mod replay;
 mod reports;
 mod resumption;
+mod retries;
 mod reverse;
 mod rounds;
 mod run_tasks;

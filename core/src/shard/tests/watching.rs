@@ -129,6 +129,17 @@ fn while_open_runs_keep_as_much_as_there_may_be_no_other_begins() {
 }
 
 #[test]
+fn a_result_for_which_open_runs_have_no_room_is_not_kept_and_its_step_says_so() {
+    let mut stage = Stage::within(Era::Modern, Limits { project_run_bytes: 1_000, ..Limits::default() });
+    let run = stage.begin(TWO);
+    stage.says("a", &format!("\"{}\"", "x".repeat(600)));
+    stage.says("b", "2");
+    let status = stage.ask("batch_status", &format!(r#""run":"{run}""#), "");
+    let told = stage.answer(status);
+    assert!(told.contains("its result is not kept: limit project_run_bytes reached (1000)"), "{told}");
+}
+
+#[test]
 fn whoever_only_waits_for_a_run_does_not_cancel_it() {
     let mut stage = Stage::new(Era::Modern);
     let run = stage.begin(TWO);

@@ -79,7 +79,7 @@ pub(super) struct World {
     planner: Option<Arc<PlannerSpec>>,
     definitions: Vec<Arc<Definitions>>,
     project: Project,
-    instance: Arc<Instance>,
+    pub instance: Arc<Instance>,
     entropy: Entropy,
     next_exchange: u64,
 }
@@ -303,7 +303,7 @@ impl World {
         self.rebuild()
     }
 
-    fn rebuild(&mut self) -> Changes {
+    pub(super) fn rebuild(&mut self) -> Changes {
         let more = (&self.instance, self.planner.as_ref());
         let draft = draft(&self.project, &self.servers, &self.definitions, more);
         let new = Snapshot::build(draft, Some(&self.snapshot));

@@ -28,13 +28,13 @@ pub(crate) async fn run(args: Batch) -> anyhow::Result<ExitCode> {
         BatchCommand::List(args) => list(&args).await,
         BatchCommand::Retry(args) => {
             let hub = Hub::of(&args.hub)?;
-            hub.ask(Method::POST, &format!("/{}/retry", args.run), None).await?;
+            hub.ask(Method::POST, &format!("/{}/retry", args.run)).await?;
             follow(&hub, &args.run, args.hub.json).await
         }
         BatchCommand::Run(args) => execute(&args).await,
         BatchCommand::Status(args) => {
             let hub = Hub::of(&args.hub)?;
-            let run = hub.ask(Method::GET, &format!("/{}", args.run), None).await?;
+            let run = hub.ask(Method::GET, &format!("/{}", args.run)).await?;
             Ok(show(&run, &mut View::new(args.hub.json)))
         }
     }
@@ -53,7 +53,7 @@ async fn execute(args: &BatchRun) -> anyhow::Result<ExitCode> {
         fields.insert(flag.to_owned(), Value::Bool(true));
     }
     let is_dry = plan.get("dry_run").and_then(Value::as_bool) == Some(true);
-    let begun = hub.ask(Method::POST, "", Some(plan.to_string())).await?;
+    let begun = hub.begin(&plan.to_string(), &PAUSES_MS).await?;
     let run = begun.get("run").and_then(Value::as_str);
     let Some(run) = run.filter(|_| !args.dry_run) else {
         terminal::line(&serde_json::to_string_pretty(&begun)?);
@@ -117,7 +117,7 @@ impl Following<'_> {
                 frame = events.frame() => frame,
                 _ = tokio::signal::ctrl_c(), if !self.cancelled => {
                     self.cancelled = true;
-                    self.hub.ask(Method::POST, &format!("/{}/cancel", self.run), None).await?;
+                    self.hub.ask(Method::POST, &format!("/{}/cancel", self.run)).await?;
                     continue;
                 }
             };
@@ -147,14 +147,14 @@ impl Following<'_> {
 
 async fn order(args: &BatchRef, path: &str) -> anyhow::Result<ExitCode> {
     let hub = Hub::of(&args.hub)?;
-    let run = hub.ask(Method::POST, &format!("/{}{path}", args.run), None).await?;
+    let run = hub.ask(Method::POST, &format!("/{}{path}", args.run)).await?;
     show(&run, &mut View::new(args.hub.json));
     Ok(ExitCode::SUCCESS)
 }
 
 async fn list(args: &BatchList) -> anyhow::Result<ExitCode> {
     let hub = Hub::of(&args.hub)?;
-    let page = hub.ask(Method::GET, &format!("?limit={}", args.limit), None).await?;
+    let page = hub.ask(Method::GET, &format!("?limit={}", args.limit)).await?;
     if args.hub.json {
         terminal::line(&serde_json::to_string_pretty(&page)?);
         return Ok(ExitCode::SUCCESS);
@@ -183,6 +183,10 @@ fn show(run: &Value, view: &mut View) -> ExitCode {
         }
         if let Some(why) = run.get("output_missing").and_then(Value::as_str) {
             terminal::note(&terminal::harmless(why));
+        }
+        for gap in run.get("missing").and_then(Value::as_array).into_iter().flatten() {
+            let why = gap.get("why").and_then(Value::as_str).unwrap_or_default();
+            terminal::note(&terminal::harmless(&format!("null in the output: {why}")));
         }
     }
     match status {

@@ -1,9 +1,12 @@
 //! The REST interface of a hub, from its client's side.
 
-use anyhow::{Context, bail};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderValue, Method, Request, Response};
+use http::request::Builder;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -12,7 +15,7 @@ use orch_config::cli::HubArgs;
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
-use super::way::Way;
+use super::way::{Connection, Way};
 
 /// A hub, and the key for it.
 pub(crate) struct Hub {
@@ -43,19 +46,36 @@ impl Hub {
     }
 
     /// Asks for something below the runs, and reads the answer. What went wrong is an error in the hub's words.
-    pub(crate) async fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<String>,
-    ) -> anyhow::Result<Value> {
-        let response = self.send(method, path, body).await?;
-        read(response).await
+    pub(crate) async fn ask(&self, method: Method, path: &str) -> anyhow::Result<Value> {
+        Whole::of(self.send(method, path).await?).await?.read()
+    }
+
+    /// Begins a run. A hub that ends before it has answered is asked again when it is back, under the same key, so that the run is
+    /// begun once; one that was never there is not waited for, and neither is one that says nothing a second time.
+    pub(crate) async fn begin(&self, plan: &str, pauses_ms: &[u64]) -> anyhow::Result<Value> {
+        let mut key = [0; 16];
+        getrandom::fill(&mut key).map_err(|error| anyhow!("no random bytes: {error}"))?;
+        let key = HeaderValue::try_from(format!("{:032x}", u128::from_be_bytes(key)))?;
+        let ask = async |stream| {
+            let request = Request::builder().method(Method::POST).header("idempotency-key", &key);
+            let response = self.send_on(stream, request, "", plan.to_owned()).await?;
+            Whole::of(response).await
+        };
+        if let Ok(answer) = ask(self.way.connect().await?).await {
+            return answer.read();
+        }
+        for pause in pauses_ms {
+            tokio::time::sleep(Duration::from_millis(*pause)).await;
+            if let Ok(stream) = self.way.connect().await {
+                return ask(stream).await?.read();
+            }
+        }
+        bail!("the hub ended before it answered, and is gone; whether the run was begun: mcp-orch batch list")
     }
 
     /// Opens the stream of a run. Nothing where no hub answers, or one that is about to stop.
     pub(crate) async fn follow(&self, run: &str) -> anyhow::Result<Option<Incoming>> {
-        let Ok(response) = self.send(Method::GET, &format!("/{run}/events"), None).await else {
+        let Ok(response) = self.send(Method::GET, &format!("/{run}/events")).await else {
             return Ok(None);
         };
         if response.status().is_success() {
@@ -64,39 +84,54 @@ impl Hub {
         if response.status().is_server_error() {
             return Ok(None);
         }
-        read(response).await?;
+        Whole::of(response).await?.read()?;
         bail!("the hub does not tell of the run")
     }
 
-    async fn send(
+    async fn send(&self, method: Method, path: &str) -> anyhow::Result<Response<Incoming>> {
+        let request = Request::builder().method(method);
+        self.send_on(self.way.connect().await?, request, path, String::new()).await
+    }
+
+    async fn send_on(
         &self,
-        method: Method,
+        stream: Box<dyn Connection>,
+        request: Builder,
         path: &str,
-        body: Option<String>,
+        body: String,
     ) -> anyhow::Result<Response<Incoming>> {
-        let stream = self.way.connect().await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         self.connections.spawn(connection);
-        let request = Request::builder()
-            .method(method)
+        let request = request
             .uri(format!("{}{path}", self.runs))
             .header(HOST, self.way.authority())
             .header(AUTHORIZATION, &self.key)
             .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body.unwrap_or_default())))?;
+            .body(Full::new(Bytes::from(body)))?;
         let ended = || format!("{} has ended the connection: is it the address of a hub?", self.way);
         sender.send_request(request).await.with_context(ended)
     }
 }
 
-async fn read(response: Response<Incoming>) -> anyhow::Result<Value> {
-    let status = response.status();
-    let bytes = response.into_body().collect().await.context("the answer breaks off")?.to_bytes();
-    let answer: Value =
-        serde_json::from_slice(&bytes).with_context(|| format!("the answer ({status}) is not JSON"))?;
-    if status.is_success() {
-        return Ok(answer);
+/// An answer that has come whole.
+struct Whole(StatusCode, Bytes);
+
+impl Whole {
+    async fn of(response: Response<Incoming>) -> anyhow::Result<Self> {
+        let status = response.status();
+        Ok(Self(status, response.into_body().collect().await.context("the answer breaks off")?.to_bytes()))
     }
+
+    fn read(&self) -> anyhow::Result<Value> {
+        let Self(status, bytes) = self;
+        let answer: Value =
+            serde_json::from_slice(bytes).with_context(|| format!("the answer ({status}) is not JSON"))?;
+        if status.is_success() { Ok(answer) } else { Err(refusal(&answer)) }
+    }
+}
+
+/// What the hub says that it refuses something.
+fn refusal(answer: &Value) -> anyhow::Error {
     let detail = answer.get("detail").and_then(Value::as_str).unwrap_or("the hub refuses that");
     let fault = |fault: &Value| {
         let text = |name| fault.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -104,5 +139,5 @@ async fn read(response: Response<Incoming>) -> anyhow::Result<Value> {
     };
     let faults: String =
         answer.get("faults").and_then(Value::as_array).into_iter().flatten().map(fault).collect();
-    bail!("{detail}{faults}")
+    anyhow!("{detail}{faults}")
 }
