@@ -15,10 +15,12 @@ use serde_json::value::RawValue;
 
 use super::begun_stored::Changed;
 use super::{Cx, Shard};
-use crate::mcp::{Method, Revision, TaskMethod, asks_for_task, is_of_tasks, waits_for_task};
+use crate::mcp::{Method, Revision, Row, TaskMethod, asks_for_task, is_of_tasks, waits_for_task};
 use crate::rpc::{Envelope, Field, Members, Sender, write};
 use crate::upstream::{Caller, OfTasks, Owner, Request, Seat};
-use crate::{CallId, KeyId, Limits, LinkId, ServerId, SessionId, TaskId, Timestamp, UpstreamFault};
+use crate::{
+    CallId, KeyId, Limits, LinkId, Rejection, ServerId, SessionId, TaskId, Timestamp, UpstreamFault,
+};
 
 /// What a task takes beside its names.
 const OVERHEAD: usize = 256;
@@ -80,14 +82,7 @@ pub(super) struct Begun {
 
 impl Begun {
     fn insert(&mut self, call: CallId, task: Task, now: Timestamp, limits: &Limits) {
-        // A server that gives a name once more has forgotten the task that had it.
-        let is_it = |old: &Task| match (old.life, task.life) {
-            (Life::Process(one), Life::Process(other)) => one == other,
-            (Life::Remote(_), Life::Remote(_)) => true,
-            (Life::Process(_), Life::Remote(_)) | (Life::Remote(_), Life::Process(_)) => false,
-        };
-        let renamed = |old: &Task| old.id == task.id && old.seat == task.seat && is_it(old);
-        self.drop_where(|old| old.until <= now || renamed(old));
+        self.expire(now);
         self.changed.begin(&task, call);
         self.restore(call, task);
         while self.bytes > limits.begun_task_bytes {
@@ -155,6 +150,22 @@ impl Begun {
     /// Whether a process has a task that goes on, or whose result its client has still to come for.
     pub(super) fn holds(&self, seat: &Seat, link: LinkId, now: Timestamp) -> bool {
         self.tasks.values().any(|task| !task.taken && task.until > now && task.is_at(seat, link))
+    }
+
+    /// Whether a process has a task that goes on.
+    pub(super) fn works(&self, seat: &Seat, link: LinkId, now: Timestamp) -> bool {
+        self.tasks.values().any(|task| !task.ended && task.until > now && task.is_at(seat, link))
+    }
+
+    /// A server gives a name: whatever had it is no task any more. A remote server that counts anew does so for all of its links.
+    fn rename(&mut self, seat: &Seat, link: LinkId, id: &str) {
+        self.drop_where(|old| {
+            let there = match old.life {
+                Life::Process(own) => own == link,
+                Life::Remote(_) => old.seat.server == seat.server,
+            };
+            there && *old.id == *id
+        });
     }
 
     /// A process has ended, and its tasks with it.
@@ -244,34 +255,51 @@ impl Shard {
         } else {
             return None;
         };
-        self.upstreams.contains(&task.seat).then(|| task.seat.owner.clone())
+        self.is_within_reach(task).then(|| task.seat.owner.clone())
     }
 
-    /// The task of this name that was begun with the key of a caller: better by its own session.
-    fn own_task(&self, cx: &Cx<'_>, caller: &Caller, server: ServerId, id: &str) -> Option<&Task> {
+    /// Whether a task can be asked for where it was begun.
+    fn is_within_reach(&self, task: &Task) -> bool {
+        let current = || self.upstreams.get(&task.seat)?.process.link();
+        match (task.life, &task.seat.owner) {
+            (Life::Process(link), _) => current() == Some(link),
+            (Life::Remote(_), Owner::Session(session)) => {
+                self.upstreams.contains(&task.seat) || self.sessions.get(*session).is_some()
+            }
+            (Life::Remote(_), Owner::Key(..) | Owner::Project) => true,
+        }
+    }
+
+    /// The task of this name that was begun with the key of a caller: better by its own session. To other keys it does not exist, nor
+    /// does one of which nobody knows who began it (2025-11-25, tasks, security considerations).
+    pub(super) fn own_task(&self, cx: &Cx<'_>, caller: &Caller, server: ServerId, id: &str) -> Option<&Task> {
         let key = self.key_of(caller)?;
-        let is_there = |task: &Task| match task.life {
-            Life::Process(link) => self.upstream_at(link).is_some(),
-            Life::Remote(_) => true,
-        };
-        let own = || self.begun.named(server, id, cx.now).filter(|task| task.key == *key && is_there(task));
+        let is_own = |task: &&Task| task.key == *key && self.is_within_reach(task);
+        let own = || self.begun.named(server, id, cx.now).filter(is_own);
         own().find(|task| task.session.is_some() && task.session == caller.session).or_else(|| own().next())
     }
 
-    /// Whether a task does not exist for a caller whose requests go to the process of `owner`: it was begun with other keys alone,
-    /// or nobody knows with which in a process that serves several (2025-11-25, tasks, security considerations).
-    pub(super) fn is_no_task_of(
+    /// Why a request is refused that is about a task which does not exist for its caller.
+    pub(super) fn lacks_task(
         &self,
         cx: &Cx<'_>,
         caller: &Caller,
-        (server, owner): (ServerId, &Owner),
-        id: &str,
-    ) -> bool {
-        let is_anothers = || self.begun.named(server, id, cx.now).next().is_some();
-        self.own_task(cx, caller, server, id).is_none() && (*owner == Owner::Project || is_anothers())
+        server: ServerId,
+        request: &Request,
+    ) -> Option<Rejection> {
+        let (method, body) = (&*request.method, &request.body);
+        let about_one = is_of_tasks(method) && of_tasks(caller, request) != OfTasks::Lists;
+        if !about_one || !(body.has(Field::TaskId) || Row::is_known(method)) {
+            return None;
+        }
+        let Some(id) = body.text(Field::TaskId) else {
+            return Some(Rejection::InvalidParams("params.taskId, a string, is required".into()));
+        };
+        let unknown = || Rejection::InvalidParams("Task not found".into());
+        self.own_task(cx, caller, server, &id).is_none().then(unknown)
     }
 
-    /// Of the tasks that a server lists, those that exist for a caller.
+    /// Of the tasks that a server lists over a link, those that were begun over it with the key of a caller.
     pub(super) fn own_tasks<'a>(
         &self,
         cx: &Cx<'_>,
@@ -284,10 +312,11 @@ impl Shard {
             return kept;
         };
         let Some(members) = Members::read(result) else { return kept };
-        let there = (upstream.id, &upstream.owner);
+        let (seat, key) = (upstream.seat(), self.key_of(caller));
         let is_own = |task: &&RawValue| {
             let said = Said::read(Some(task.get().as_bytes()));
-            said.is_some_and(|said| !self.is_no_task_of(cx, caller, there, &said.task_id))
+            let known = said.and_then(|said| self.begun.at(&seat, link, &said.task_id, cx.now));
+            known.is_some_and(|task| Some(&task.key) == key)
         };
         let own = members.with(|name, value| {
             let listed =
@@ -340,6 +369,7 @@ impl Shard {
             let in_extension = speaks.is_modern() && is_task(response);
             let said = response.raw(if in_extension { Field::Result } else { Field::Task });
             let Some(said) = Said::read(said.filter(|_| in_core || in_extension)) else { return };
+            self.begun.rename(&seat, link, &said.task_id);
             let is_remote = cx.snapshot.entry(seat.server).is_some_and(|entry| entry.is_remote());
             let task = Task {
                 id: (*said.task_id).into(),
@@ -369,5 +399,13 @@ impl Shard {
         {
             (task.ended, task.taken) = (true, true);
         }
+    }
+
+    /// A server answers a call that was given up: if that has begun a task, it is nobody's.
+    pub(super) fn note_late(&mut self, link: LinkId, response: &Envelope) {
+        let raw = if is_task(response) { response.raw(Field::Result) } else { response.raw(Field::Task) };
+        let (Some(said), Some(upstream)) = (Said::read(raw), self.upstream_at(link)) else { return };
+        let seat = upstream.seat();
+        self.begun.rename(&seat, link, &said.task_id);
     }
 }

@@ -80,6 +80,7 @@ impl Shard {
     ) -> Option<Caller> {
         let upstream = self.holder(server, call)?;
         let mut taken = upstream.calls.remove(call)?;
+        upstream.give_up(&taken, cx.now);
         let link = upstream.process.ready_link();
         if let Some(link) = link.filter(|_| taken.is_under_way()) {
             cx.effect(Effect::SendFrame { link, frame: notice(call) });

@@ -51,7 +51,7 @@ impl Shard {
             Purpose::Client(..) => call.may_renew() && call.round.is_none(),
             // It was taken before, so this is no server that does not have it.
             Purpose::Listen => was_open,
-            Purpose::Forgotten
+            Purpose::Forgotten(_)
             | Purpose::Handshake
             | Purpose::Housekeeping
             | Purpose::Learn(_)

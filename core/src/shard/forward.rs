@@ -21,8 +21,7 @@ use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Shard};
 use crate::hub;
 use crate::mcp::{
-    Abilities, Lifetime, Method, Revision, Route, Row, asks_for_task, is_of_tasks, mirrored, waits_for_task,
-    wrong_wish,
+    Abilities, Lifetime, Method, Revision, Route, Row, asks_for_task, mirrored, waits_for_task, wrong_wish,
 };
 use crate::ports::gateway::Target;
 use crate::record::ServerSpec;
@@ -119,12 +118,11 @@ impl Shard {
             Ok(Known::Running) => return self.wait(cx, caller, request.body),
             Err(fault) => return self.fail(cx, &caller, &fault),
         };
+        if let Some(lacking) = self.lacks_task(cx, &caller, entry.id, &request) {
+            return self.fail(cx, &caller, &lacking.into());
+        }
         let owner = self.owner_of_task(cx, &caller, entry.id, &request);
         let owner = owner.unwrap_or_else(|| self.owner(cx, entry, &caller));
-        let task = is_of_tasks(method).then(|| body.text(Field::TaskId)).flatten();
-        if task.is_some_and(|task| self.is_no_task_of(cx, &caller, (entry.id, &owner), &task)) {
-            return self.fail(cx, &caller, &Rejection::InvalidParams("Task not found".into()).into());
-        }
         let seat = match self.admit_call(cx, entry, owner, body.bytes().len()) {
             Ok(seat) => seat,
             Err(fault) => {

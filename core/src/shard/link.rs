@@ -105,7 +105,9 @@ impl Shard {
                 // Unknown ids are late answers to calls that were given up, or the server's invention.
                 let call = upstream.calls.remove(id);
                 let asked = call.is_some();
-                if let Some(call) = call {
+                if !asked {
+                    self.note_late(link, frame);
+                } else if let Some(call) = call {
                     upstream.used_at = cx.now;
                     let login = UpstreamFault::login_required(&upstream.name, frame);
                     upstream.process.hear(login, cx.now);
@@ -172,7 +174,12 @@ impl Shard {
                 self.relay_from(cx, &caller, (server, speaks, lifetime), &response);
                 self.wishes.holds = false;
             }
-            Purpose::Forgotten => self.keyed.answer(id, response, cx.now, cx.limits()),
+            Purpose::Forgotten(caller) => {
+                self.keyed.answer(id, response, cx.now, cx.limits());
+                if let Some(caller) = caller.filter(|_| calls_tool) {
+                    self.note_task(cx, link, (id, &caller), calls_tool, response);
+                }
+            }
             Purpose::Housekeeping => {}
             Purpose::Parked => {
                 self.keyed.answer(id, response, cx.now, cx.limits());

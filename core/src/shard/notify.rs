@@ -63,8 +63,6 @@ impl Shard {
         let message: Bytes = write::request(None, "notifications/message", frame.raw(Field::Params)).into();
         let Some(upstream) = self.upstream_at(link) else { return };
         cx.report_message(&upstream.name, level, frame);
-        // Also with a call whose client has gone, or has still to come back, and on the stream of one that has ended.
-        let is_busy = !upstream.calls.is_free() || within.is_some();
         let spoken = || {
             let (_, caller) = upstream.calls.spoken_of(within)?;
             Some((caller.exchange, caller.session, caller.log_level))
@@ -91,7 +89,8 @@ impl Shard {
             }
             return;
         }
-        if is_busy && !matches!(upstream.owner, Owner::Session(_)) {
+        // Also with a call whose client has gone, or has still to come back, and on the stream of one that has ended.
+        if upstream.is_unsure(within, cx.now) {
             return;
         }
         let streams: Vec<ExchangeId> = self

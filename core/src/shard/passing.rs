@@ -73,8 +73,8 @@ impl Shard {
             }
             return;
         }
-        let alone = matches!(upstream.owner, Owner::Session(_));
-        if !completes && !alone && !has_streams && upstream.calls.are_several() {
+        let is_of_call = within.is_some() || !has_streams;
+        if !completes && is_of_call && upstream.is_unsure(within, cx.now) {
             return;
         }
         let knows = |session: &&Session| session.revision >= Some(Revision::V2025_11_25);

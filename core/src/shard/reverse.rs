@@ -16,7 +16,6 @@ use super::{Cx, Effect, Shard, Token, gather};
 use crate::mcp::{Asking, Revision, related_task, shape, without_wish};
 use crate::record::Sharing;
 use crate::rpc::{Envelope, Field, Message, write};
-use crate::upstream::Upstream;
 use crate::{CallId, ExchangeId, LinkId, RunId, SessionId};
 
 /// What a client was asked and has not answered.
@@ -25,6 +24,8 @@ pub(super) struct Asked {
     pub link: LinkId,
     /// The call that it is of, where there is one.
     pub call: Option<CallId>,
+    /// The calls that wait for what people say.
+    pub waits: Vec<CallId>,
     /// What it asks for, where that says of which shape the answer is.
     pub asking: Option<Asking>,
     pub origin: Origin,
@@ -44,15 +45,6 @@ impl Asked {
     /// Whether it is for whoever waits for this run.
     pub(super) fn is_of_run(&self, run: RunId) -> bool {
         matches!(self.to, Whom::Run(own, _) if own == run)
-    }
-
-    /// The calls that wait for what people say.
-    fn calls(&self, upstream: &Upstream) -> Vec<CallId> {
-        match (self.call, &self.to) {
-            (Some(call), _) => [call].into(),
-            (None, Whom::Session(session, _)) => upstream.calls.of_session(*session, None),
-            (None, Whom::Run(..)) => Vec::new(),
-        }
     }
 
     fn is_of_session(&self, session: SessionId) -> bool {
@@ -121,7 +113,8 @@ impl Shard {
             Meant::Step(call, run) => {
                 let to = Whom::Run(run, shown(frame).into());
                 let origin = Origin::Request { id: id.into(), progress: None };
-                return self.consult(cx, run, Asked { link, call: Some(call), asking, origin, to });
+                let (call, waits) = (Some(call), [call].into());
+                return self.consult(cx, run, Asked { link, call, waits, asking, origin, to });
             }
             Meant::Unable(call, asking) => return self.gather_lack(cx, link, call, asking, frame),
             Meant::Nobody if self.gather_more(cx, link, within, frame) => return,
@@ -141,8 +134,27 @@ impl Shard {
         }
         let progress = frame.raw_str(Field::MetaProgressToken).map(Into::into);
         let origin = Origin::Request { id: id.into(), progress };
+        let waits = self.wait_for(cx, link, within.or(call), (session, frame));
         let to = Whom::Session(session, exchange);
-        self.put_to_client(cx, Asked { link, call, asking, origin, to }, frame);
+        self.put_to_client(cx, Asked { link, call, waits, asking, origin, to }, frame);
+    }
+
+    /// The calls that wait for what a session is asked: the one that it is of, those for the result of the task that it is of, or, in
+    /// a process that does not say of which it is, all of the session.
+    fn wait_for(
+        &self,
+        cx: &Cx<'_>,
+        link: LinkId,
+        call: Option<CallId>,
+        (session, frame): (SessionId, &Envelope),
+    ) -> Vec<CallId> {
+        let Some(upstream) = self.upstream_at(link) else { return Vec::new() };
+        let task = || self.begun.at(&upstream.seat(), link, &related_task(frame)?, cx.now);
+        match (call, task()) {
+            (Some(call), _) => [call].into(),
+            (None, Some(task)) => task.awaited.clone(),
+            (None, None) => upstream.calls.of_session(session, None),
+        }
     }
 
     /// What a server is told whose request nobody who calls can answer, with what the client lacks: the method, or if it answers
@@ -197,13 +209,10 @@ impl Shard {
         self.wait_for_people(number, asked);
     }
 
-    /// While people think about what its server has asked, a call has all the time that a call may have: in a process of a
-    /// session's own that does not say which of them it asks for, each of them.
+    /// While people think about what its server has asked, a call has all the time that a call may have.
     pub(super) fn wait_for_people(&mut self, number: u64, asked: Asked) {
         if let Some(upstream) = self.upstream_of(asked.link) {
-            for call in asked.calls(upstream) {
-                upstream.calls.pause(call);
-            }
+            asked.waits.iter().for_each(|call| upstream.calls.pause(*call));
         }
         self.asked.insert(number, asked);
     }
@@ -211,12 +220,10 @@ impl Shard {
     /// Its server has got what it has asked, or has taken it back. A call of which nothing is open that was asked has as long from
     /// now on as one that was just sent.
     pub(super) fn go_on(&mut self, cx: &Cx<'_>, asked: &Asked) {
-        let Some(upstream) = self.upstream_at(asked.link) else { return };
-        let open = self.asked.values().filter(|other| other.link == asked.link);
-        let open: Vec<CallId> = open.flat_map(|other| other.calls(upstream)).collect();
-        let Some(upstream) = self.upstream_of(asked.link) else { return };
-        for call in asked.calls(upstream).into_iter().filter(|call| !open.contains(call)) {
-            upstream.calls.go_on(call, cx.now);
+        let is_open = |call: &CallId| self.asked.values().any(|other| other.waits.contains(call));
+        let goes_on: Vec<CallId> = asked.waits.iter().filter(|call| !is_open(call)).copied().collect();
+        if let Some(upstream) = self.upstream_of(asked.link) {
+            goes_on.into_iter().for_each(|call| upstream.calls.go_on(call, cx.now));
         }
     }
 

@@ -55,17 +55,17 @@ impl Shard {
             return self.end_round(cx, link, id);
         }
         for (name, question) in questions {
-            let (call, asking) = (Some(id), asking_of(&question));
+            let (call, waits, asking) = (Some(id), [id].into(), asking_of(&question));
             match (caller.session, caller.step) {
                 (Some(session), _) => {
                     let to = Whom::Session(session, caller.exchange);
                     let question = with_elicitation_id(cx, question);
                     let (question, origin) = (with_name(cx, &name, question), Origin::Round(name));
-                    self.put_to_client(cx, Asked { link, call, asking, origin, to }, &question);
+                    self.put_to_client(cx, Asked { link, call, waits, asking, origin, to }, &question);
                 }
                 (None, Some((run, _))) => {
                     let (to, origin) = (Whom::Run(run, shown(&question).into()), Origin::Round(name));
-                    self.consult(cx, run, Asked { link, call, asking, origin, to });
+                    self.consult(cx, run, Asked { link, call, waits, asking, origin, to });
                 }
                 (None, None) => {}
             }

@@ -260,7 +260,7 @@ impl Shard {
             let held = self.holder(*server, *call).and_then(|upstream| upstream.calls.get_mut(*call));
             let session = held.and_then(|call| match &mut call.purpose {
                 Purpose::Client(caller, _) => change(caller),
-                Purpose::Forgotten
+                Purpose::Forgotten(_)
                 | Purpose::Handshake
                 | Purpose::Housekeeping
                 | Purpose::Learn(_)

@@ -115,8 +115,9 @@ impl Shard {
         let private = self.upstreams.of(server).filter(|upstream| upstream.owner != Owner::Project);
         let unused = private.filter(|upstream| {
             let watched = || self.is_watched(&upstream.seat());
-            // Tasks that nobody listens to any more are the least of what would be lost.
-            let works = !self.is_left(upstream) && self.has_tasks(upstream, now);
+            // Results that nobody has come for, and tasks that nobody listens to, are the least of what would be lost.
+            let link = upstream.process.link().filter(|_| !self.is_left(upstream));
+            let works = link.is_some_and(|link| self.begun.works(&upstream.seat(), link, now));
             let busy = works || upstream.is_busy() || !upstream.calls.is_free() || watched();
             !busy && now.since(upstream.used_at) >= spare
         });

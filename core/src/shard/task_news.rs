@@ -1,6 +1,5 @@
 //! News of tasks, for streams at the endpoint of one server: the server is asked for them on a stream of its own, with the
-//! client's own words, since whoever knows a task's id may hear of it (2026-07-28, extension for tasks), but for one that another
-//! key was seen to begin.
+//! client's own words, for those that its key has begun.
 //!
 //! The client's stream opens when the server has said of which tasks it will tell, or that it will of none. When the
 //! server's stream ends, so does the client's: of a task that it was promised to hear of it must not just hear nothing.
@@ -52,8 +51,7 @@ impl Shard {
         if let Err(exceeded) = self.admit_task_stream(cx, entry.id) {
             return self.fail(cx, &caller, &exceeded.into());
         }
-        let owner = self.owner(cx, &entry, &caller);
-        filter.task_ids.retain(|task| !self.is_no_task_of(cx, &caller, (entry.id, &owner), task));
+        filter.task_ids.retain(|task| self.own_task(cx, &caller, entry.id, task).is_some());
         filter.task_ids.truncate(cx.limits().subscriptions);
         // A list of strings always has a JSON form.
         let ids = serde_json::to_string(&filter.task_ids).unwrap_or_default();

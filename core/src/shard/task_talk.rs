@@ -39,16 +39,15 @@ impl Shard {
         if let Some(task) = self.begun.at(&upstream.seat(), link, task, cx.now) {
             return Some(self.places_of_known(upstream, task, within));
         }
-        // It may be just beginning.
-        let has_streams = cx.snapshot.entry(upstream.id).is_some_and(|entry| entry.has_streams());
-        let of_call = within.is_some() || !has_streams;
-        let spoken = upstream.calls.spoken_of_task(within).filter(|_| of_call).and_then(place_of);
+        // On the stream of a call it may be just beginning. Else it may be anybody's that was given up.
         let alone = matches!(upstream.owner, Owner::Session(_));
+        let of_call = within.is_some() || alone;
+        let spoken = upstream.calls.spoken_of_task(within).filter(|_| of_call).and_then(place_of);
         (spoken.is_some() || !alone).then(|| spoken.into_iter().collect())
     }
 
-    /// First those of the session that began it: a request of its that waits for the result, its stream, its call that the server
-    /// speaks of. Then other sessions of the key that wait for the result.
+    /// First who waits for the result, the session that began it before others of its key. Then the stream of that session, or its
+    /// call that the server speaks of.
     fn places_of_known(&self, upstream: &Upstream, task: &Task, within: Option<CallId>) -> Vec<Place> {
         let is_own = |place: &Place| Some(place.0) == task.session;
         let waits = task.awaited.iter().filter_map(|call| place_of(upstream.calls.caller(*call)?));
@@ -57,7 +56,7 @@ impl Shard {
         let stream = session.and_then(|session| Some((session.id, session.stream()?)));
         let spoken = upstream.calls.spoken_of(within).and_then(|(_, caller)| place_of(caller));
         let spoken = spoken.filter(|place| session.is_some() && is_own(place));
-        own.into_iter().chain(stream).chain(spoken).chain(others).collect()
+        own.into_iter().chain(others).chain(stream).chain(spoken).collect()
     }
 
     /// A server says how a task stands: who began it is told.

@@ -116,6 +116,7 @@ impl Shard {
             let Some(upstream) = self.upstream_of(link) else { return };
             let Some(mut call) = upstream.calls.remove(id) else { return };
             let (server, own, unsent) = (upstream.name.clone(), upstream.id, upstream.unavailable());
+            upstream.give_up(&call, cx.now);
             let strays = upstream.strays;
             // Nothing of a handshake is cancelled (2025-11-25, cancellation).
             if call.is_under_way() && !matches!(call.purpose, Purpose::Handshake | Purpose::Probe) {
@@ -135,7 +136,7 @@ impl Shard {
                 Purpose::Learn(kind) => self.on_page(cx, link, kind, None),
                 Purpose::Listen => self.on_news_ended(cx, link, id, None),
                 Purpose::Tasks(exchange) => self.end_listener(cx, exchange),
-                Purpose::Forgotten
+                Purpose::Forgotten(_)
                 | Purpose::Handshake
                 | Purpose::Housekeeping
                 | Purpose::Parked

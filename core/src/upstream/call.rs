@@ -59,8 +59,8 @@ impl Caller {
 pub(crate) enum Purpose {
     /// A client asked.
     Client(Caller, Lifetime),
-    /// Its client has gone or given up; the answer is dropped.
-    Forgotten,
+    /// Its client has gone, and the answer is dropped.
+    Forgotten(Option<Box<Caller>>),
     /// `initialize`.
     Handshake,
     /// Its client was asked for something, and will come back.
@@ -193,6 +193,6 @@ impl Call {
 
     /// Whether a client has asked for it, also one that has gone or has still to come back.
     pub(super) fn is_of_client(&self) -> bool {
-        matches!(self.purpose, Purpose::Client(..) | Purpose::Forgotten | Purpose::Parked)
+        matches!(self.purpose, Purpose::Client(..) | Purpose::Forgotten(_) | Purpose::Parked)
     }
 }

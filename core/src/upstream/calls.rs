@@ -1,5 +1,6 @@
 //! The requests that are on their way to one upstream.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
@@ -97,7 +98,10 @@ impl Calls {
     /// Keeps a call in flight but drops its answer.
     pub(crate) fn forget(&mut self, id: CallId) {
         if let Some(call) = self.table.get_mut(&id) {
-            call.purpose = Purpose::Forgotten;
+            call.purpose = match core::mem::replace(&mut call.purpose, Purpose::Forgotten(None)) {
+                Purpose::Client(caller, _) => Purpose::Forgotten(Some(Box::new(caller))),
+                other => other,
+            };
         }
     }
 

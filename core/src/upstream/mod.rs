@@ -94,6 +94,8 @@ pub(crate) struct Upstream {
     pub unasked: Unasked,
     /// How much it has said since it was started that is no message at all.
     pub strays: u64,
+    /// It was told to give up a call, and may still say something because of it: what names no call is nobody's until then.
+    pub unsure_until: Timestamp,
     /// Its session has another in its place; what is left to it is to answer the calls that it works on.
     pub expired: bool,
     tail: VecDeque<String>,
@@ -123,10 +125,24 @@ impl Upstream {
             level: None,
             unasked: Unasked::default(),
             strays: 0,
+            unsure_until: Timestamp(0),
             expired: false,
             tail: VecDeque::new(),
             renewals: VecDeque::new(),
         }
+    }
+
+    /// It is told to give up a call.
+    pub(crate) fn give_up(&mut self, call: &Call, now: Timestamp) {
+        if call.is_under_way() {
+            self.unsure_until = self.unsure_until.max(now.after(call.patience));
+        }
+    }
+
+    /// Whether what it says of no call may be because of one, and nobody could say of which.
+    pub(crate) fn is_unsure(&self, within: Option<CallId>, now: Timestamp) -> bool {
+        let busy = !self.calls.is_free() || within.is_some() || now < self.unsure_until;
+        busy && !matches!(self.owner, Owner::Session(_))
     }
 
     /// Asks for another link in place of one that runs, unless that happens too often: no failure. What was
@@ -171,6 +187,7 @@ impl Upstream {
             level: self.level,
             unasked: Unasked::default(),
             strays: self.strays,
+            unsure_until: self.unsure_until,
             expired: true,
             tail: VecDeque::new(),
             renewals: VecDeque::new(),

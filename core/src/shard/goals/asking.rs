@@ -117,7 +117,11 @@ impl Shard {
         self.open_goal(token, wish, Planning::of(stage, By::Client, until));
         let (asking, origin) = (asking_of(&question), Origin::Goal(token));
         let to = Whom::Session(session, exchange);
-        self.put_to_client(cx, Asked { link: OF_HUB, call: None, asking, origin, to }, &question);
+        self.put_to_client(
+            cx,
+            Asked { link: OF_HUB, call: None, waits: Vec::new(), asking, origin, to },
+            &question,
+        );
     }
 
     /// The same in the stateless era.

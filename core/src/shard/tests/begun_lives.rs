@@ -4,7 +4,7 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use core::time::Duration;
 
-use super::begun::{ABLE, MINUTE, T1, ask, begin, begun, status, stranger, world};
+use super::begun::{ABLE, MINUTE, T1, ask, begin, begun, status, stranger, world, world_of};
 use super::clients::{Client, Era, HTTP, at};
 use super::renewals::remote_of;
 use super::script::Script;
@@ -183,8 +183,7 @@ fn stored(world: &World) -> usize {
 
 #[test]
 fn the_tasks_of_a_remote_server_outlive_the_hub_and_are_still_those_of_their_keys() {
-    let capabilities = r#"{"tools":{},"tasks":{"requests":{"tools":{"call":{}}}}}"#.to_owned();
-    let mut world = remote_of(Script { capabilities, ..Script::default() });
+    let mut world = remote_of(Script { capabilities: TASKS_OF_2025.to_owned(), ..Script::default() });
     let [own, stranger] = [world.client(HTTP, at("a")), stranger(&mut world)];
     begin(&mut world, &own, "t1", MINUTE * 60);
     let mut world = world.restarted();
@@ -202,8 +201,7 @@ fn the_tasks_of_a_remote_server_outlive_the_hub_and_are_still_those_of_their_key
 
 #[test]
 fn a_client_is_told_of_a_task_of_a_remote_server_when_the_store_knows_it() {
-    let capabilities = r#"{"tools":{},"tasks":{"requests":{"tools":{"call":{}}}}}"#.to_owned();
-    let mut world = remote_of(Script { capabilities, ..Script::default() });
+    let mut world = remote_of(Script { capabilities: TASKS_OF_2025.to_owned(), ..Script::default() });
     let client = world.client(HTTP, at("a"));
     world.store = Store::Holds;
     let wish = client.write("1", "tools/call", r#""name":"echo","task":{}"#, "");
@@ -219,8 +217,7 @@ fn a_client_is_told_of_a_task_of_a_remote_server_when_the_store_knows_it() {
 
 #[test]
 fn a_remote_server_may_list_over_a_link_of_one_what_others_have_begun_and_it_is_not_shown() {
-    let capabilities = r#"{"tools":{},"tasks":{"list":{},"requests":{"tools":{"call":{}}}}}"#.to_owned();
-    let mut world = remote_of(Script { capabilities, ..Script::default() });
+    let mut world = remote_of(Script { capabilities: TASKS_OF_2025.to_owned(), ..Script::default() });
     world.configure(|servers| servers[0].spec.sharing = Sharing::PerUser);
     let [own, stranger] = [world.client(HTTP, at("a")), stranger(&mut world)];
     begin(&mut world, &own, "t1", MINUTE);
@@ -229,8 +226,98 @@ fn a_remote_server_may_list_over_a_link_of_one_what_others_have_begun_and_it_is_
     let exchange = world.request(&own, "2", "tasks/list", "");
     let asked = world.requested("a");
     world.reply(&asked, &format!(r#"{{"tasks":[{}]}}"#, listed.join(",")));
-    let expected = format!(r#"{{"tasks":[{},{}]}}"#, listed[0], listed[2]);
+    let expected = format!(r#"{{"tasks":[{}]}}"#, listed[0]);
     assert_eq!(world.answer(&own, exchange).raw_str(Field::Result), Some(&*expected));
-    let refused = world.request(&own, "3", "tasks/get", r#""taskId":"t2""#);
-    assert_eq!(world.code(&own, refused), "-32602");
+    for task in ["t2", "t3"] {
+        let refused = world.request(&own, "3", "tasks/get", &format!(r#""taskId":"{task}""#));
+        assert_eq!(world.code(&own, refused), "-32602", "others', or nobody knows whose");
+    }
 }
+
+#[test]
+fn a_remote_server_that_gives_a_name_once_more_has_forgotten_the_task_over_whatever_link() {
+    for answered in [true, false] {
+        let mut world = remote_of(Script { capabilities: TASKS_OF_2025.to_owned(), ..Script::default() });
+        world.configure(|servers| servers[0].spec.sharing = Sharing::PerUser);
+        let [own, stranger] = [world.client(HTTP, at("a")), stranger(&mut world)];
+        begin(&mut world, &own, "t1", MINUTE);
+        let wish = stranger.write("1", "tools/call", r#""name":"echo","task":{}"#, "");
+        let call = world.post(&stranger, &wish);
+        let sent = world.requested("a");
+        if !answered {
+            let cancelled =
+                r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+            world.post(&stranger, cancelled);
+            world.frames("a");
+        }
+        world.reply(&sent, &format!(r#"{{"task":{{{T1},"status":"working"}}}}"#));
+        world.take(&stranger, call);
+        let refused = world.request(&own, "2", "tasks/result", T1);
+        assert_eq!(world.code(&own, refused), "-32602");
+        let theirs = world.request(&stranger, "3", "tasks/get", T1);
+        assert_eq!(world.requests("a").len(), usize::from(answered), "{answered}");
+        drop(world.take(&stranger, theirs));
+    }
+}
+
+#[test]
+fn a_task_whose_beginning_its_client_did_not_hear_of_is_still_its_own() {
+    let mut world = world();
+    let client = world.client(HTTP, at("a"));
+    let wish = client.write("1", "tools/call", r#""name":"echo","task":{}"#, "");
+    let call = world.post(&client, &wish);
+    let sent = world.requested("a");
+    world.leave(call);
+    world.reply(&sent, &format!(r#"{{"task":{{{T1},"status":"working"}}}}"#));
+    world.request(&client, "2", "tasks/get", T1);
+    assert_eq!(world.requested("a").method, "tasks/get");
+}
+
+#[test]
+fn a_task_does_not_pass_to_the_process_that_takes_the_place_of_its_own() {
+    let mut world = world();
+    let [own, stranger] = [world.client(HTTP, at("a")), stranger(&mut world)];
+    begin(&mut world, &own, "t1", MINUTE * 60);
+    world.call(&own, "7");
+    let before = world.requested("a").link;
+    world.configure(|servers| servers[0].spec.timeout_s += 1);
+    let gone = world.request(&own, "2", "tasks/get", T1);
+    assert_eq!(world.code(&own, gone), "-32602", "it ends with the process that was changed");
+    begin(&mut world, &stranger, "t1", MINUTE * 60);
+    assert!(!world.links[&before].closing || world.link("a") != before);
+    for method in ["tasks/get", "tasks/result"] {
+        let refused = world.request(&own, "3", method, T1);
+        assert_eq!(world.code(&own, refused), "-32602", "{method}");
+    }
+}
+
+#[test]
+fn a_request_about_a_task_says_which_by_a_string() {
+    let mut world = world();
+    let client = world.client(HTTP, at("a"));
+    begin(&mut world, &client, "t1", MINUTE);
+    for name in [r#""taskId":["t1"]"#, r#""taskId":5"#, r#""taskId":null"#, r#""x":1"#] {
+        for method in ["tasks/get", "tasks/result", "tasks/cancel"] {
+            let refused = world.request(&client, "2", method, name);
+            assert_eq!(world.code(&client, refused), "-32602", "{method} {name}");
+        }
+    }
+    assert!(world.requests("a").is_empty());
+}
+
+#[test]
+fn a_result_that_nobody_comes_for_makes_room_for_others() {
+    let limits = Limits { private_processes: 1, ..Limits::default() };
+    let mut world = world_of(limits);
+    world.configure(|servers| servers[0].spec.sharing = Sharing::PerSession);
+    let [own, other] = [world.client(HTTP, at("a")), stranger(&mut world)];
+    let link = begin(&mut world, &own, "t1", MINUTE * 60).link;
+    world.advance(Limits::default().private_spare);
+    let refused = world.call(&other, "1");
+    assert_eq!(world.code(&other, refused), "-31004", "the task goes on");
+    status(&mut world, link, "completed");
+    world.call(&other, "2");
+    assert_ne!(world.requested("a").link, link);
+}
+
+const TASKS_OF_2025: &str = r#"{"tools":{},"tasks":{"list":{},"requests":{"tools":{"call":{}}}}}"#;

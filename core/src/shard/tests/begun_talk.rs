@@ -96,7 +96,7 @@ fn a_question_because_of_a_task_stays_open_when_nobody_waits_for_the_result_any_
 }
 
 #[test]
-fn what_is_said_of_a_task_that_nobody_knows_is_told_to_the_only_call_if_that_is_to_begin_one() {
+fn what_is_said_of_a_task_that_nobody_knows_is_told_nobody() {
     for wish in ["", r#","task":{}"#] {
         let mut world = world();
         let [own, other] = [ABLE, "{}"].map(|abilities| world.able_client(HTTP, at("a"), abilities));
@@ -108,18 +108,31 @@ fn what_is_said_of_a_task_that_nobody_knows_is_told_to_the_only_call_if_that_is_
             world.says(link, about);
         }
         ask(&mut world, link, BECAUSE_OF_T1);
-        let told = world.take(&own, call);
-        assert_eq!(told.len(), if wish.is_empty() { 0 } else { 4 }, "{told:?}");
-        world.call(&other, "1");
-        world.frames("a");
-        status(&mut world, link, "working");
-        for about in [LOG, CUSTOM] {
-            world.says(link, about);
-        }
+        let [(_, refused)] = &*world.frames("a") else { panic!("it is refused") };
+        assert!(refused.contains("-32601"), "{refused}");
         let heard = [(&own, call), (&own, streams[0]), (&other, streams[1])];
         let heard = heard.map(|(client, exchange)| world.take(client, exchange).len());
-        assert_eq!(heard, [0; 3], "it may be of either");
+        assert_eq!(heard, [0; 3], "it may be of one that was given up");
     }
+}
+
+#[test]
+fn what_a_process_of_its_own_says_of_a_task_that_is_just_beginning_is_told_to_its_session() {
+    let mut world = world();
+    let own = world.able_client(HTTP, at("a"), ABLE);
+    world.call(&own, "1");
+    let shared = world.requested("a").link;
+    ask(&mut world, shared, "");
+    world.frames("a");
+    let call = world.request(&own, "2", "tools/call", r#""name":"echo","task":{}"#);
+    let link = world.requested("a").link;
+    assert_ne!(link, shared);
+    status(&mut world, link, "working");
+    for about in [LOG, CUSTOM] {
+        world.says(link, about);
+    }
+    ask(&mut world, link, BECAUSE_OF_T1);
+    assert_eq!(world.take(&own, call).len(), 4);
 }
 
 const LOG: &str = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"x","_meta":{"io.modelcontextprotocol/related-task":{"taskId":"t1"}}}}"#;
@@ -166,7 +179,8 @@ fn of_those_who_wait_for_a_task_one_is_asked_who_can_answer() {
     assert_eq!(world.take(&able, waits[0]).len(), 1, "who began it listens to nothing");
     let stream = world.open(&own, Verb::Listen);
     ask(&mut world, link, BECAUSE_OF_T1);
-    assert_eq!(world.take(&own, stream).len(), 1);
+    assert_eq!(world.take(&able, waits[0]).len(), 1, "who waits for the result is there");
+    assert!(world.take(&own, stream).is_empty());
 }
 
 #[test]

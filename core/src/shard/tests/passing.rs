@@ -2,12 +2,13 @@
 
 use alloc::borrow::ToOwned;
 
+use super::begun::ask;
 use super::clients::{Era, HTTP, at};
 use super::renewals::remote_of;
 use super::script::Script;
 use super::world::World;
-use crate::CallId;
 use crate::ports::gateway::{Target, Verb};
+use crate::{CallId, Limits};
 
 #[test]
 fn what_nobody_knows_goes_between_a_client_and_its_one_server() {
@@ -58,6 +59,42 @@ fn what_nobody_knows_is_nobody_s_while_a_server_works_on_calls_of_several() {
     world.says(link, made_up);
     for (client, exchange) in clients.iter().cycle().zip(streams.into_iter().chain(calls)) {
         assert!(world.take(client, exchange).is_empty());
+    }
+}
+
+#[test]
+fn what_may_be_of_a_call_that_nobody_hears_any_more_is_told_nobody() {
+    let made_up = r#"{"jsonrpc":"2.0","method":"notifications/made/up","params":{"n":1}}"#;
+    let log = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":"x"}}"#;
+    for era in [HTTP, Era::Modern] {
+        for gone in ["left", "cancelled", "timed out", "parked"] {
+            let mut world = World::running(&["a"]);
+            let other = world.client(HTTP, at("a"));
+            let stream = world.open(&other, Verb::Listen);
+            let client = world.able_client(era, at("a"), r#"{"elicitation":{}}"#);
+            let call = world.call(&client, "7");
+            let link = world.requested("a").link;
+            match gone {
+                "cancelled" if era == HTTP => world.delete(&client),
+                "left" | "cancelled" => world.leave(call),
+                "timed out" => world.advance(Limits::default().call),
+                _ => {
+                    ask(&mut world, link, "");
+                    world.advance(Limits::default().gather);
+                }
+            }
+            for said in [made_up, log] {
+                world.says(link, said);
+            }
+            assert!(world.take(&other, stream).is_empty(), "{era:?} {gone}");
+            if gone != "parked" {
+                world.advance(Limits::default().call * 2);
+                for said in [made_up, log] {
+                    world.says(link, said);
+                }
+                assert_eq!(world.take(&other, stream).len(), 2, "nothing of it goes on: {era:?} {gone}");
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::clients::{Client, Era, HTTP, at};
 use super::world::{World, read};
 use crate::rpc::Field;
-use crate::shard::tests::begun::ask;
+use crate::shard::tests::begun::{BECAUSE_OF_T1, T1, ask, begin};
 use crate::{ExchangeId, Limits};
 
 const ABLE: &str = r#"{"elicitation":{}}"#;
@@ -125,4 +125,18 @@ fn a_parked_call_has_no_more_time_than_others_when_its_client_has_come_back() {
     world.frames("a");
     world.advance(Limits::default().call);
     assert_eq!(world.code(&client, again), "-31002");
+}
+
+#[test]
+fn what_a_task_asks_gives_no_time_to_other_calls() {
+    let mut world = crate::shard::tests::begun::world();
+    let client = world.able_client(HTTP, at("a"), ABLE);
+    let link = begin(&mut world, &client, "t1", thought() * 10).link;
+    let waits = world.request(&client, "2", "tasks/result", T1);
+    let call = world.call(&client, "3");
+    world.frames("a");
+    ask(&mut world, link, BECAUSE_OF_T1);
+    world.advance(Limits::default().call);
+    assert_eq!(world.code(&client, call), "-31002");
+    assert!(!world.seen(waits).ended);
 }
