@@ -289,7 +289,8 @@ async fn losing_an_answer(listener: TcpListener, hub: String) {
             let mut asked = vec![0; 64 * 1024];
             let length = outer.read(&mut asked).await.expect("a request");
             inner.write_all(&asked[..length]).await.expect("the hub takes it");
-            inner.read(&mut asked).await.expect("its answer");
+            let answered = inner.read(&mut asked).await.expect("its answer");
+            assert!(answered > 0, "the run was begun");
             continue;
         }
         connections.spawn(async move { copy_bidirectional(&mut outer, &mut inner).await });

@@ -22,6 +22,16 @@ pub(crate) struct Ask {
     follows: bool,
 }
 
+/// What a run is asked to do is in the path: a body may be there, and says nothing.
+pub(crate) fn says_nothing(body: &[u8]) -> Result<(), Rejection> {
+    let is_nothing = body.trim_ascii().is_empty()
+        || serde_json::from_slice(body).is_ok_and(|Members(members)| members.is_empty());
+    if is_nothing {
+        return Ok(());
+    }
+    Err(Rejection::InvalidParams("this request takes no body, or the body {}".to_owned()))
+}
+
 /// What a plan says of how it is to be run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Manner {
@@ -196,6 +206,16 @@ fn text(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_that_is_not_looked_at_says_nothing() {
+        for body in ["", " ", "{}", " { }\n"] {
+            assert_eq!(says_nothing(body.as_bytes()), Ok(()), "{body:?}");
+        }
+        for body in [r#"{"dry_run":true}"#, "[]", "x", "null"] {
+            assert!(says_nothing(body.as_bytes()).is_err(), "{body:?}");
+        }
+    }
 
     #[test]
     fn a_query_becomes_arguments_of_the_tool() {

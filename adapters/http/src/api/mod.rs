@@ -98,8 +98,10 @@ impl<G: Gateway + ?Sized> Face<G> {
             return self.execute(place, admission, head, &plan).await;
         }
         if !body.is_end_stream() {
-            // What it may say means nothing here.
-            body::read(body, &self.limits, exchange.pacer()).await?;
+            let said = body::read(body, &self.limits, exchange.pacer()).await?;
+            if parts.method == Method::POST {
+                ask::says_nothing(&said)?;
+            }
         }
         let reply = self.gateway.submit(admission, head, ask.message().into()).await;
         Ok(match (place.what, reply) {
@@ -216,6 +218,9 @@ mod tests {
                 let responses = &operation["responses"];
                 assert!(responses["503"].is_object(), "{path}: the hub may be about to stop");
                 assert_eq!(responses["429"].is_object(), begins, "{path}");
+                let is_sent = operation == &item["post"];
+                assert_eq!(responses["413"].is_object(), is_sent, "{path}");
+                assert_eq!(responses["415"].is_object(), is_sent && operation["requestBody"].is_object());
             }
         }
     }

@@ -215,5 +215,35 @@ fn in_words(plan: &Plan, written: &str) -> String {
         words.extend([&*format!("\nand {} phases more", phases.len().saturating_sub(SHOWN_PHASES))]);
     }
     words.extend(["\n\n", written]);
-    words
+    plain(&words)
+}
+
+/// A text in which nothing hides, or stands elsewhere than it is: characters that are not seen are named.
+fn plain(words: &str) -> String {
+    let mut out = String::with_capacity(words.len());
+    for letter in words.chars() {
+        let is_hidden = matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+        if is_hidden || (letter.is_control() && !matches!(letter, '\n' | '\t')) {
+            out.extend(letter.escape_unicode());
+        } else {
+            out.push(letter);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn what_somebody_is_to_agree_to_hides_nothing() {
+        assert_eq!(plain("a\n\tb \u{1f}\u{7f}\u{9b}[2J"), "a\n\tb \\u{1f}\\u{7f}\\u{9b}[2J");
+        assert_eq!(
+            plain("{\"to\":\"\u{202e}eve\u{200b}\u{e0041}\"}"),
+            r#"{"to":"\u{202e}eve\u{200b}\u{e0041}"}"#
+        );
+        assert_eq!(plain("\u{e9}\u{4e2d}\u{1f600}"), "\u{e9}\u{4e2d}\u{1f600}");
+    }
 }
