@@ -212,7 +212,9 @@ impl Shard {
     /// While people think about what its server has asked, a call has all the time that a call may have.
     pub(super) fn wait_for_people(&mut self, number: u64, asked: Asked) {
         if let Some(upstream) = self.upstream_of(asked.link) {
-            asked.waits.iter().for_each(|call| upstream.calls.pause(*call));
+            for call in &asked.waits {
+                upstream.calls.pause(*call);
+            }
         }
         self.asked.insert(number, asked);
     }
@@ -223,7 +225,9 @@ impl Shard {
         let is_open = |call: &CallId| self.asked.values().any(|other| other.waits.contains(call));
         let goes_on: Vec<CallId> = asked.waits.iter().filter(|call| !is_open(call)).copied().collect();
         if let Some(upstream) = self.upstream_of(asked.link) {
-            goes_on.into_iter().for_each(|call| upstream.calls.go_on(call, cx.now));
+            for call in goes_on {
+                upstream.calls.go_on(call, cx.now);
+            }
         }
     }
 

@@ -98,10 +98,10 @@ impl Calls {
     /// Keeps a call in flight but drops its answer.
     pub(crate) fn forget(&mut self, id: CallId) {
         if let Some(call) = self.table.get_mut(&id) {
-            call.purpose = match core::mem::replace(&mut call.purpose, Purpose::Forgotten(None)) {
-                Purpose::Client(caller, _) => Purpose::Forgotten(Some(Box::new(caller))),
-                other => other,
-            };
+            let before = core::mem::replace(&mut call.purpose, Purpose::Forgotten(None));
+            if let Purpose::Client(caller, _) = before {
+                call.purpose = Purpose::Forgotten(Some(Box::new(caller)));
+            }
         }
     }
 

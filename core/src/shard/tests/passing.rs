@@ -75,7 +75,7 @@ fn what_may_be_of_a_call_that_nobody_hears_any_more_is_told_nobody() {
             let call = world.call(&client, "7");
             let link = world.requested("a").link;
             match gone {
-                "cancelled" if era == HTTP => world.delete(&client),
+                "cancelled" if era == HTTP => drop(world.delete(&client)),
                 "left" | "cancelled" => world.leave(call),
                 "timed out" => world.advance(Limits::default().call),
                 _ => {
