@@ -9,7 +9,6 @@ use bytes::Bytes;
 use core::time::Duration;
 
 use super::answer::Speaker;
-use super::begun::of_tasks;
 use super::greet::keeps_request;
 use super::keyed::{Known, repeats};
 use super::locate::locate;
@@ -17,6 +16,7 @@ use super::report::called_tool;
 use super::run_tasks::no_task;
 use super::seal::unsealed;
 use super::state::check_any_input;
+use super::task_asked::of_tasks;
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Shard};
 use crate::hub;

@@ -71,6 +71,7 @@ mod state;
 mod streams;
 mod subscribe;
 mod survey;
+mod task_asked;
 mod task_news;
 mod task_talk;
 mod timers;
