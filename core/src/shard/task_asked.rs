@@ -6,7 +6,9 @@ use serde_json::value::RawValue;
 
 use super::begun::{Life, Said, Task};
 use super::{Cx, Shard};
-use crate::mcp::{Method, Revision, Row, TaskMethod, asks_for_task, is_of_tasks, waits_for_task};
+use crate::mcp::{
+    Method, Revision, Row, TaskMethod, asks_for_task, is_of_tasks, knows_tasks, waits_for_task,
+};
 use crate::rpc::{Envelope, Field, Members, Sender, write};
 use crate::upstream::{Caller, OfTasks, Owner, Request};
 use crate::{CallId, LinkId, Rejection, ServerId, TaskId, UpstreamFault};
@@ -83,11 +85,21 @@ impl Shard {
         if !about_one || !(body.has(Field::TaskId) || Row::is_known(method)) {
             return None;
         }
-        let Some(id) = body.text(Field::TaskId) else {
-            return Some(Rejection::InvalidParams("params.taskId, a string, is required".into()));
-        };
-        let unknown = || Rejection::InvalidParams("Task not found".into());
-        self.own_task(cx, caller, server, &id).is_none().then(unknown)
+        let id = body.text(Field::TaskId);
+        if id.as_ref().is_some_and(|id| self.own_task(cx, caller, server, id).is_some()) {
+            return None;
+        }
+        Some(match id {
+            // The extension has fewer methods than the core has, and says so before anything else.
+            _ if caller.revision.is_modern()
+                && !matches!(method, "tasks/get" | "tasks/update" | "tasks/cancel") =>
+            {
+                Rejection::UnknownMethod(method.into())
+            }
+            _ if caller.revision.is_modern() && !knows_tasks(body) => Rejection::MissingTasks,
+            None => Rejection::InvalidParams("params.taskId, a string, is required".into()),
+            Some(_) => Rejection::InvalidParams("Task not found".into()),
+        })
     }
 
     /// Of the tasks that a server lists over a link, those that were begun over it with the key of a caller.

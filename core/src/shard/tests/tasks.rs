@@ -145,6 +145,25 @@ fn a_call_that_becomes_a_task_passes_in_both_eras_with_the_news_of_it() {
 }
 
 #[test]
+fn who_asks_the_extension_for_a_task_that_is_not_its_own_is_told_what_is_wrong_first() {
+    let mut world = world(Script::modern());
+    let plain = world.client(Era::Modern, at("a"));
+    let knows = r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
+    let knows = world.able_client(Era::Modern, at("a"), knows);
+    for (client, method, code) in [
+        (&plain, "tasks/get", "-32021"),
+        (&plain, "tasks/result", "-32601"),
+        (&knows, "tasks/result", "-32601"),
+        (&knows, "tasks/get", "-32602"),
+        (&knows, "tasks/cancel", "-32602"),
+    ] {
+        let refused = world.request(client, "1", method, r#""taskId":"t9""#);
+        assert_eq!(world.code(client, refused), code, "{method}");
+    }
+    assert!(world.requests("a").is_empty());
+}
+
+#[test]
 fn a_wish_for_a_task_that_makes_no_sense_is_refused() {
     let mut world = world(Script::default());
     let client = world.client(HTTP, at("a"));
