@@ -44,11 +44,13 @@ async fn present(stage: &Stage, row: &Row) -> Outcome {
     }
 }
 
-/// Within one era it passes to the server, which misses the name of a task; in another there are none.
+/// Within one era the name of a task is missing, or, in the stateless one, the word of the client that it knows the extension; in
+/// another there are none.
 async fn of_no_task(stage: &Stage, method: &str) -> Outcome {
     let talk = stage.line.ask(method, json!({})).await?;
     let code = &talk.answer["error"]["code"];
-    ensure(*code == -32_601 || *code == -32_602, || format!("-32601 or -32602 is wanted: {talk:?}"))
+    let is_wanted = [-32_601, -32_602, -32_021].iter().any(|wanted| *code == *wanted);
+    ensure(is_wanted, || format!("-32601, -32602 or -32021 is wanted: {talk:?}"))
 }
 
 /// A request is refused. A notification is taken, as all are, and nothing comes of it.
