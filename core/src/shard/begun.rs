@@ -2,8 +2,8 @@
 //! it concerns.
 //!
 //! What is asked about a task goes to the process that began it, also when its session has got another one meanwhile; to other
-//! keys it does not exist. In 2025-11-25 its progress, which comes under the token of the call for as long as it goes on, its
-//! status, and what is asked because of it concern the session that began it and nobody else.
+//! keys it does not exist. In 2025-11-25 its progress, which comes under the token of the call for as long as it goes on, concerns
+//! the session that began it; its status, and what is asked because of it, also who of its key waits for its result.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;

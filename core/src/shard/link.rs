@@ -105,14 +105,15 @@ impl Shard {
                 // Unknown ids are late answers to calls that were given up, or the server's invention.
                 let call = upstream.calls.remove(id);
                 let asked = call.is_some();
-                if !asked {
-                    self.note_late(link, frame);
-                } else if let Some(call) = call {
-                    upstream.used_at = cx.now;
-                    let login = UpstreamFault::login_required(&upstream.name, frame);
-                    upstream.process.hear(login, cx.now);
-                    upstream.process.health.answered_at = Some(cx.now);
-                    self.on_response(cx, link, server, (id, call), frame);
+                match call {
+                    Some(call) => {
+                        upstream.used_at = cx.now;
+                        let login = UpstreamFault::login_required(&upstream.name, frame);
+                        upstream.process.hear(login, cx.now);
+                        upstream.process.health.answered_at = Some(cx.now);
+                        self.on_response(cx, link, server, (id, call), frame);
+                    }
+                    None => self.note_late(link, frame),
                 }
                 self.end_if_drained(cx, link);
                 return asked;

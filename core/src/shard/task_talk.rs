@@ -96,15 +96,11 @@ impl Shard {
         // Another session may use the same token for something else.
         let place = places.into_iter().find(|(session, _)| Some(*session) == task.session);
         let awaited = task.awaited.clone();
-        self.hear_of_waits(cx, link, &awaited);
-        Some((place?.1, token))
-    }
-
-    fn hear_of_waits(&mut self, cx: &Cx<'_>, link: LinkId, awaited: &[CallId]) {
-        let Some(upstream) = self.upstream_of(link) else { return };
+        let upstream = self.upstream_of(link)?;
         for call in awaited {
-            upstream.calls.hear(*call, cx.now);
+            upstream.calls.hear(call, cx.now);
         }
+        Some((place?.1, token))
     }
 }
 

@@ -222,8 +222,11 @@ fn in_words(plan: &Plan, written: &str) -> String {
 fn plain(words: &str) -> String {
     let mut out = String::with_capacity(words.len());
     for letter in words.chars() {
-        let is_hidden = matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+        // Formats, fillers, selectors of variants, and tags.
+        let is_hidden = matches!(letter, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}'
+            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}');
         if is_hidden || (letter.is_control() && !matches!(letter, '\n' | '\t')) {
             out.extend(letter.escape_unicode());
         } else {
@@ -244,6 +247,11 @@ mod tests {
             plain("{\"to\":\"\u{202e}eve\u{200b}\u{e0041}\"}"),
             r#"{"to":"\u{202e}eve\u{200b}\u{e0041}"}"#
         );
+        for hidden in
+            ["\u{34f}", "\u{180e}", "\u{2800}", "\u{3164}", "\u{fe0f}", "\u{fff9}", "\u{1d173}", "\u{e0100}"]
+        {
+            assert!(plain(hidden).is_ascii(), "{hidden:?}");
+        }
         assert_eq!(plain("\u{e9}\u{4e2d}\u{1f600}"), "\u{e9}\u{4e2d}\u{1f600}");
     }
 }

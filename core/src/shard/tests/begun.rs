@@ -25,11 +25,15 @@ pub(super) fn world() -> World {
     world_of(Limits::default())
 }
 
-/// A client begins a task, and wants to hear of its progress.
-pub(super) fn begin(world: &mut World, client: &Client, task: &str, ttl: Duration) -> Sent {
+/// A client calls a tool, wants a task to come of it, and to hear of its progress.
+pub(super) fn wish(world: &mut World, client: &Client) -> (ExchangeId, Sent) {
     let wish = client.write("1", "tools/call", r#""name":"echo","task":{}"#, r#""progressToken":"p""#);
-    let call = world.post(client, &wish);
-    let sent = world.requested("a");
+    (world.post(client, &wish), world.requested("a"))
+}
+
+/// The same, and its server begins one.
+pub(super) fn begin(world: &mut World, client: &Client, task: &str, ttl: Duration) -> Sent {
+    let (call, sent) = wish(world, client);
     let ttl = ttl.as_millis();
     let members = format!(r#""taskId":"{task}","status":"working","createdAt":"x","ttl":{ttl}"#);
     world.reply(&sent, &format!(r#"{{"task":{{{members}}}}}"#));
@@ -241,9 +245,7 @@ fn of_the_tasks_of_a_process_that_serves_several_a_client_is_listed_those_of_its
 fn a_lifetime_that_makes_no_sense_makes_no_stranger_of_a_task() {
     let mut world = world();
     let client = world.client(HTTP, at("a"));
-    let wish = client.write("1", "tools/call", r#""name":"echo","task":{}"#, "");
-    let call = world.post(&client, &wish);
-    let sent = world.requested("a");
+    let (call, sent) = wish(&mut world, &client);
     world.reply(&sent, &format!(r#"{{"task":{{{T1},"status":"working","ttl":"6e4"}}}}"#));
     world.take(&client, call);
     world.request(&client, "2", "tasks/get", T1);
