@@ -59,7 +59,7 @@ fn decisions_with_ten_thousand_runs_open(bencher: Bencher<'_, '_>) {
         if under_way.len() >= limits.project_run_calls / 2
             && let Some((id, unit)) = under_way.pop_front()
         {
-            runs.handle(id, NOW, Event::StepAnswered(unit, result.clone()));
+            runs.handle(id, NOW, &limits, Event::StepAnswered(unit, result.clone()));
         }
         let (id, start) = runs.next(black_box(NOW), &limits, |_| true).expect("there is always more to do");
         under_way.push_back((id, start.unit));

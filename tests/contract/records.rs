@@ -10,7 +10,7 @@ use orch_core::record::{Record, decode, encode};
 use orch_store_redb::RedbStore;
 
 use crate::samples::{
-    calls, definitions, key, lease, log, owed, project, remote, run, run_call, run_element, server, session,
+    calls, definitions, key, lease, log, owed, project, remote, run, run_call, run_element, run_step, server, session,
     task, wishes,
 };
 
@@ -33,6 +33,7 @@ fn samples() -> [(&'static str, Record); 15] {
         ("run", run(1, 5)),
         ("run-call", run_call(1, 5)),
         ("run-element", run_element(1, 5)),
+        ("run-step", run_step(1, 5)),
         ("task", task(1, 2)),
     ]
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use orch_core::ports::gateway::Target;
 use orch_core::record::{
     CallBlock, CallOutcome, CallRecord, Calls, Definition, Definitions, Key, Lease, LogCategory, LogEntry,
-    LogLevel, LogSource, Mode, Origin, Outcome, Owed, Project, Record, RecordId, RemoteKind, Run, RunCall,
+    LogLevel, LogSource, Mode, Origin, Outcome, Owed, Project, Record, RecordId, RemoteKind, Run, RunCall, RunStep,
     Server, ServerSpec, Serves, Session, Started, Subscription, Task, Transport, Wishes,
 };
-use orch_core::run::{Array, Happened, Life, Status, Unit};
+use orch_core::run::{Array, End, Ended, Happened, Life, Status, Unit};
 use orch_core::{KeyId, LaunchId, LogId, ProjectId, RunId, ServerId, SessionId, TaskId, Timestamp};
 use uuid::Uuid;
 
@@ -243,6 +243,12 @@ pub(crate) fn run_element(project: u128, run: u64) -> Record {
         outcome: Outcome::Answered(r#"{"content":[]}"#.into()),
     };
     Record::RunElement(call, Array { elements: 3, digest: 0x0123_4567_89AB_CDEF })
+}
+
+pub(crate) fn run_step(project: u128, run: u64) -> Record {
+    let array = Some(Array { elements: 3, digest: 0x0123_4567_89AB_CDEF });
+    let end = End { step: 1, elements: 3, array, ended: Ended::Stopped(Status::TimedOut) };
+    Record::RunStep(RunStep { run: RunId(run), project: project_id(project), end })
 }
 
 pub(crate) fn log_id(project: u128, number: u128) -> RecordId {

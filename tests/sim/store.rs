@@ -44,7 +44,7 @@ impl Disk {
     pub(crate) fn has_runs(&self) -> bool {
         self.durable
             .values()
-            .any(|record| matches!(record, Record::Run(_) | Record::RunCall(_) | Record::RunElement(..)))
+            .any(|record| matches!(record, Record::Run(_) | Record::RunCall(_) | Record::RunElement(..) | Record::RunStep(_)))
     }
 
     fn has_run(&self, id: RunId) -> bool {
@@ -74,6 +74,7 @@ impl Disk {
             | Record::Run(_)
             | Record::RunCall(_)
             | Record::RunElement(..)
+            | Record::RunStep(_)
             | Record::Server(_)
             | Record::Task(_)
             | Record::Wishes(_) => None,

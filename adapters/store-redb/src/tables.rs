@@ -162,5 +162,6 @@ fn table(kind: RecordKind) -> TableDefinition<'static, &'static [u8], &'static [
         RecordKind::Run => "runs",
         RecordKind::RunCall => "run_calls",
         RecordKind::Task => "tasks",
+        RecordKind::RunStep => "run_steps",
     })
 }

@@ -152,6 +152,23 @@ impl Plan {
             self.steps.iter().flat_map(|step| step.after.iter().copied()).collect();
         (0..self.steps.len()).filter(move |step| !awaited.contains(step))
     }
+
+    /// The steps that a step refers to.
+    pub(crate) fn sources(&self, step: usize) -> BTreeSet<usize> {
+        let mut sources = BTreeSet::new();
+        if let Some(step) = self.steps.get(step) {
+            step.visit(&mut |reference| sources.extend(reference.step()));
+        }
+        sources
+    }
+
+    /// The steps whose values go back to the caller.
+    pub(crate) fn shown(&self) -> BTreeSet<usize> {
+        match &self.output {
+            Some(output) => output.references().filter_map(Reference::step).collect(),
+            None => self.leaves().collect(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -49,6 +49,16 @@ pub struct Reference {
     pub default: Option<Box<[u8]>>,
 }
 
+impl Reference {
+    /// The step that it leads to, if it is one.
+    pub fn step(&self) -> Option<usize> {
+        match self.source {
+            Source::Step(step) => Some(step),
+            Source::Index | Source::Item => None,
+        }
+    }
+}
+
 /// What a reference may name where it stands.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scope<'a> {

@@ -13,7 +13,7 @@ use super::fault::Faults;
 use super::fields::Fields;
 use super::nearest::unknown;
 use super::raw::{Kind, Raw};
-use super::reference::{Reference, Scope, Source};
+use super::reference::Scope;
 use super::{ForEach, OnError, Pattern, Plan, PlanFault, Pointer, Retry, Step};
 use crate::{Limit, Limits};
 
@@ -179,12 +179,8 @@ impl Reading<'_, '_> {
             repeatable: false,
         };
         let (mut sources, mut needs) = (BTreeSet::new(), step.after.clone());
-        let into = |set: &mut BTreeSet<usize>, reference: &Reference| match reference.source {
-            Source::Step(step) => drop(set.insert(step)),
-            Source::Index | Source::Item => {}
-        };
-        step.visit(&mut |reference| into(&mut sources, reference));
-        step.visit_needed(&mut |reference| into(&mut needs, reference));
+        step.visit(&mut |reference| sources.extend(reference.step()));
+        step.visit_needed(&mut |reference| needs.extend(reference.step()));
         step.after.append(&mut sources);
         step.needs = needs;
         step

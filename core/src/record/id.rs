@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 #[cfg(doc)]
 use super::{
-    Calls, Definitions, Key, Lease, LogEntry, Owed, Project, Run, RunCall, Server, Session, Task, Wishes,
+    Calls, Definitions, Key, Lease, LogEntry, Owed, Project, Run, RunCall, RunStep, Server, Session, Task,
+    Wishes,
 };
 use crate::run::Unit;
 use crate::{KeyId, LaunchId, LogId, ProjectId, RunId, ServerId, SessionId, TaskId};
@@ -38,11 +39,13 @@ pub enum RecordKind {
     RunCall,
     /// [`Task`].
     Task,
+    /// [`RunStep`].
+    RunStep,
 }
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Project,
         Self::Server,
         Self::Key,
@@ -56,6 +59,7 @@ impl RecordKind {
         Self::Run,
         Self::RunCall,
         Self::Task,
+        Self::RunStep,
     ];
 }
 
@@ -88,6 +92,8 @@ pub enum RecordId {
     RunCall(ProjectId, RunId, Unit),
     /// A task that was begun at a remote server of a project.
     Task(ProjectId, TaskId),
+    /// A step of a run of a project, by its place in the plan.
+    RunStep(ProjectId, RunId, usize),
 }
 
 impl RecordId {
@@ -107,6 +113,7 @@ impl RecordId {
             Self::Run(..) => RecordKind::Run,
             Self::RunCall(..) => RecordKind::RunCall,
             Self::Task(..) => RecordKind::Task,
+            Self::RunStep(..) => RecordKind::RunStep,
         }
     }
 
@@ -123,7 +130,7 @@ impl RecordId {
             Self::Log(project, id) | Self::Calls(project, id) => (project, id.0.as_bytes()),
             Self::Task(project, id) => (project, id.0.as_bytes()),
             Self::Lease(project, id) => (project, id.0.as_bytes()),
-            Self::Run(project, id) | Self::RunCall(project, id, _) => {
+            Self::Run(project, id) | Self::RunCall(project, id, _) | Self::RunStep(project, id, _) => {
                 run = id.0.to_be_bytes();
                 (project, &run)
             }
@@ -134,6 +141,9 @@ impl RecordId {
         }
         if let Self::RunCall(.., Unit { step, element }) = self {
             key.extend([step, element].into_iter().flat_map(|number| (*number as u64).to_be_bytes()));
+        }
+        if let Self::RunStep(.., step) = self {
+            key.extend((*step as u64).to_be_bytes());
         }
         key
     }

@@ -30,7 +30,7 @@ pub use id::{RecordId, RecordKind};
 pub use interpolate::{MissingVariable, interpolate, resolve};
 pub use lease::{Lease, Started};
 pub use log::{LogCategory, LogEntry, LogLevel, LogSource};
-pub use run::{Outcome, Run, RunCall};
+pub use run::{Outcome, Run, RunCall, RunStep};
 pub use session::{Owed, Serves, Session, Subscription, Task, Wishes};
 
 /// A record of any kind.
@@ -64,6 +64,8 @@ pub enum Record {
     RunElement(RunCall, Array),
     /// See [`Task`].
     Task(Task),
+    /// See [`RunStep`].
+    RunStep(RunStep),
 }
 
 /// A project: servers, keys and policy under one slug.
@@ -336,6 +338,7 @@ impl Record {
             Self::Calls(it) => RecordId::Calls(it.project, it.id),
             Self::Run(it) => RecordId::Run(it.project, it.id),
             Self::RunCall(it) | Self::RunElement(it, _) => RecordId::RunCall(it.project, it.run, it.unit),
+            Self::RunStep(it) => RecordId::RunStep(it.project, it.run, it.end.step),
             Self::Task(it) => RecordId::Task(it.project, it.id),
         }
     }

@@ -11,12 +11,12 @@ use uuid::Uuid;
 use super::{
     CallBlock, CallOutcome, CallRecord, Calls, Confinement, Definition, Definitions, Isolation, Key, Lease,
     LogCategory, LogEntry, LogLevel, LogSource, Mode, Origin, Outcome, Owed, Paths, ProcessLimits, Project,
-    Protocol, Record, RemoteKind, Run, RunCall, Server, ServerSpec, Serves, Session, Sharing, Started,
+    Protocol, Record, RemoteKind, Run, RunCall, RunStep, Server, ServerSpec, Serves, Session, Sharing, Started,
     Subscription, Task, Transport, Wishes, decode, encode,
 };
 use crate::oauth::{Grant, OauthSpec};
 use crate::ports::gateway::Target;
-use crate::run::{Array, Happened, Life, Status, Unit};
+use crate::run::{Array, End, Ended, Happened, Life, Status, Unit};
 use crate::{KeyId, LaunchId, LogId, ProjectId, RunId, ServerId, SessionId, TaskId, Timestamp};
 
 fn text() -> impl Strategy<Value = String> {
@@ -298,6 +298,24 @@ fn run_call() -> impl Strategy<Value = Record> {
     })
 }
 
+fn run_step() -> impl Strategy<Value = Record> {
+    let ended = prop_oneof![
+        Just(Ended::Done),
+        Just(Ended::FailedButGoesOn),
+        Just(Ended::Failed),
+        text().prop_map(Ended::Skipped),
+        text().prop_map(Ended::SkippedWithRest),
+        select(&[Status::Cancelled, Status::Done, Status::Failed, Status::TimedOut]).prop_map(Ended::Stopped),
+    ];
+    let ids = (any::<u64>(), project_id(), any::<u32>(), any::<u32>());
+    (ids, prop::option::of((any::<u32>(), any::<u64>())), ended).prop_map(|(ids, array, ended)| {
+        let (run, project, step, elements) = ids;
+        let of = |(elements, digest)| Array { elements: elements as usize, digest };
+        let end = End { step: step as usize, elements: elements as usize, array: array.map(of), ended };
+        Record::RunStep(RunStep { run: RunId(run), project, end })
+    })
+}
+
 fn task() -> impl Strategy<Value = Record> {
     let serves = select(&[Serves::Everybody, Serves::Key, Serves::Session]);
     let began = (prop::option::of(any::<[u8; 32]>()), text());
@@ -310,7 +328,7 @@ fn task() -> impl Strategy<Value = Record> {
 
 fn record() -> impl Strategy<Value = Record> {
     let settings = prop_oneof![project(), server(), key(), definitions()];
-    let lives = prop_oneof![session(), wishes(), owed(), log(), lease(), calls(), run(), run_call(), task()];
+    let lives = prop_oneof![session(), wishes(), owed(), log(), lease(), calls(), run(), run_call(), run_step(), task()];
     prop_oneof![settings, lives]
 }
 

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::run::{Happened, Life, Unit};
+use crate::run::{End, Happened, Life, Unit};
 use crate::{KeyId, ProjectId, RunId, Timestamp};
 
 /// A run of a plan, from its beginning until its results are kept no longer.
@@ -43,6 +43,17 @@ pub struct RunCall {
     pub at: Timestamp,
     /// What is known of it.
     pub outcome: Outcome,
+}
+
+/// How a step of a run has ended. One that goes on has no record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunStep {
+    /// The run.
+    pub run: RunId,
+    /// Its project.
+    pub project: ProjectId,
+    /// Which of its steps, and how.
+    pub end: End,
 }
 
 /// What is known of a call of a run.

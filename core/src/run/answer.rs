@@ -1,5 +1,6 @@
 //! The answer to a call, and what of it references lead to.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -53,7 +54,7 @@ impl Answer {
     }
 
     /// What it says, in a few words: its text, or its JSON.
-    pub fn words(&self) -> alloc::string::String {
+    pub fn words(&self) -> String {
         let raw = Raw::of(&self.said);
         raw.text().map_or_else(|| raw.spelling().into(), alloc::borrow::Cow::into_owned)
     }
@@ -65,6 +66,19 @@ impl Answer {
             Root::Value => &self.said,
         }
     }
+}
+
+/// How many characters are kept of the words of a failure, beside the answer that says it.
+const WORDS: usize = 1024;
+
+/// The words of a failure, as far as they are kept.
+pub(crate) fn in_short(mut words: String) -> String {
+    if let Some((end, _)) = words.char_indices().nth(WORDS) {
+        words.truncate(end);
+        words.push('\u{2026}');
+        words.shrink_to_fit();
+    }
+    words
 }
 
 /// The raw string of the one text that a content holds, if it holds nothing else.

@@ -1,90 +1,22 @@
-//! How steps begin and end, and a run with them.
+//! How steps end, and a run with them.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::answer::in_short;
 use super::prepare::Led;
-use super::step::{Element, Ended, Missing, StepState};
-use super::{Answer, Failure, Happened, Mark, Run, Status, Unit};
-use crate::plan::{Bound, OnError, Step};
-use crate::{Limit, Timestamp};
+use super::step::{Element, Ended, StepState};
+use super::{Answer, Failure, Happened, Run, Status, Unit};
+use crate::Timestamp;
+use crate::plan::OnError;
 
 impl Run {
-    /// Begins the steps that wait for nothing any more, as far as that is a turn's work. One that comes to nothing at once may
-    /// free others.
-    pub(super) fn begin_all(&mut self, now: Timestamp) {
-        while self.worked < self.bounds.turn || self.stopped.is_some() {
-            let Some(step) = self.to_begin.pop_front() else { return };
-            self.begin_known(now, step, false);
-            let begun: Vec<Unit> = self.running().filter(|unit| unit.step == step).collect();
-            self.give_up_unanswered(now, begun);
-        }
-    }
-
-    /// Begins a step of which an earlier life has left marks: then it had begun, and does so again whatever became of the run and of
-    /// what it waits for.
-    pub(super) fn begin(
-        &mut self,
-        now: Timestamp,
-        index: usize,
-        marks: &mut Vec<Mark>,
-    ) -> Result<(), Unbegun> {
-        let plan = alloc::sync::Arc::clone(&self.plan);
-        let Some(step) = plan.steps.get(index) else { return Ok(()) };
-        if marks.is_empty() {
-            self.may_begin(step)?;
-        }
-        let (items, array) = self.items(index, step).map_err(|missing| match missing {
-            Missing::Lost(words) | Missing::Nothing(words) => Unbegun::Failed(words),
-            Missing::Skipped(id) if marks.is_empty() => {
-                Unbegun::Ended(Ended::Skipped(format!("step {id} was skipped")))
-            }
-            Missing::Skipped(id) => Unbegun::Failed(format!("step {id} was skipped")),
-            Missing::TooMuch(bound) => Unbegun::Failed(format!("{bound}")),
-        })?;
-        self.compare(step, array, marks)?;
-        let elements = array.map_or(1, |array| array.elements);
-        let calls = self.calls.saturating_add(elements);
-        if calls > self.most_calls {
-            let bound = Bound { limit: Limit::RunCalls, most: self.most_calls };
-            return Err(Unbegun::Failed(format!("{bound}: it has {elements} elements")));
-        }
-        self.calls = calls;
-        let Some(state) = self.steps.get_mut(index) else { return Ok(()) };
-        (state.items, state.array) = (items, array);
-        state.elements.resize_with(elements, Element::default);
-        (state.left, state.begun) = (elements, true);
-        if elements > 0 {
-            return Ok(());
-        }
-        self.mark(now, Unit { step: index, element: 0 });
-        Err(Unbegun::Ended(Ended::Done))
-    }
-
-    /// Whether a step is begun that never was.
-    fn may_begin(&self, step: &Step) -> Result<(), Unbegun> {
-        if let Some(status) = self.stopped {
-            return Err(Unbegun::Ended(Ended::Skipped(why_not_begun(status))));
-        }
-        let failed = |before: &&usize| {
-            let ended = self.steps.get(**before).and_then(|state| state.ended.as_ref());
-            matches!(ended, Some(Ended::Failed | Ended::SkippedWithRest(_)))
-        };
-        match step.needs.iter().find(failed).and_then(|before| self.plan.steps.get(*before)) {
-            Some(before) => {
-                let words = format!("step {} has not succeeded", before.id);
-                Err(Unbegun::Ended(Ended::SkippedWithRest(words)))
-            }
-            None => Ok(()),
-        }
-    }
-
     /// A step fails before any call is made of it.
     pub(super) fn fail_step(&mut self, now: Timestamp, step: usize, words: String) {
         let on_error = self.on_error(step);
+        let words = in_short(words);
         if let Some(state) = self.steps.get_mut(step) {
-            state.items.clear();
             state.elements = Vec::from([Element::Failed(Answer::of_failure(&words), Happened::Nothing)]);
             state.failure = Some((words, Happened::Nothing));
         }
@@ -123,10 +55,11 @@ impl Run {
         }
         let left_out = || state.elements.iter().all(|element| matches!(element, Element::Skipped));
         let ended = match (&state.failure, stopped.filter(|_| state.left > 0)) {
+            (_, _) if state.is_fetched => Ended::Done,
             (Some(_), None) if on_error == OnError::Continue && is_many => Ended::Done,
             (Some(_), _) if on_error == OnError::Continue => Ended::FailedButGoesOn,
             (Some(_), _) => Ended::Failed,
-            (None, Some(status)) => Ended::Skipped(why_not_begun(status)),
+            (None, Some(status)) => Ended::Stopped(status),
             (None, None) if !is_many && left_out() => Ended::Skipped("its condition does not hold".into()),
             (None, None) => Ended::Done,
         };
@@ -138,12 +71,17 @@ impl Run {
         let Some(state) = self.steps.get_mut(step).filter(|state| state.ended.is_none()) else { return };
         state.ended = Some(ended);
         (state.items, state.led) = (Vec::new(), Led::default());
+        if core::mem::take(&mut state.is_fetched) {
+            let waiting = state.elements.iter_mut().filter(|it| matches!(it, Element::Waiting));
+            waiting.for_each(|it| *it = Element::Lost);
+        }
+        self.marks.ends.extend(state.end(step));
         self.held = self.held.saturating_sub(core::mem::take(&mut state.held));
         self.left = self.left.saturating_sub(1);
         for dependent in self.dependents.get(step).cloned().unwrap_or_default() {
             let Some(state) = self.steps.get_mut(dependent) else { continue };
             state.open = state.open.saturating_sub(1);
-            if state.open == 0 {
+            if state.open == 0 && state.ended.is_none() {
                 self.to_begin.push_back(dependent);
             }
         }
@@ -174,13 +112,8 @@ impl Run {
         let why = why_not_begun(status);
         for unit in &running {
             self.take_running(now, *unit);
-            let Failure { words, happened } = self.given_up(*unit, &why);
-            let failed = Element::Failed(Answer::of_failure(&words), happened);
-            if let Some(state) = self.steps.get_mut(unit.step) {
-                state.failure.get_or_insert((words, happened));
-                state.failed = state.failed.saturating_add(1);
-            }
-            self.settle(now, *unit, failed);
+            let failure = self.given_up(*unit, why);
+            self.settle_failed(now, *unit, failure, None);
         }
         self.stop(now, status);
         running
@@ -202,13 +135,13 @@ impl Run {
             let elements = self.steps.get(step).map_or(0, |state| state.elements.len());
             for element in 0..elements {
                 let Some(state) = self.steps.get_mut(step) else { continue };
-                let Some((failure, answer)) = state.end_pause(element) else { continue };
-                self.settle_failed(now, Unit { step, element }, failure, answer);
+                let Some(failure) = state.end_pause(element) else { continue };
+                self.settle_failed(now, Unit { step, element }, failure, None);
             }
         }
     }
 
-    /// A call has failed for good: that is kept, and its step knows of it.
+    /// A call has failed for good: that is kept, as far as there is room, and its step knows of it. What was done before stays so.
     pub(super) fn settle_failed(
         &mut self,
         now: Timestamp,
@@ -217,13 +150,18 @@ impl Run {
         answer: Option<Answer>,
     ) {
         let goes_on = self.on_error(unit.step) == OnError::Continue;
-        let answer = answer.unwrap_or_else(|| Answer::of_failure(&failure.words));
-        self.keep(unit, answer.result().len());
-        if let Some(state) = self.steps.get_mut(unit.step) {
-            state.failure.get_or_insert((failure.words, failure.happened));
-            state.failed = state.failed.saturating_add(1);
-            state.halted = !goes_on;
+        let words = in_short(failure.words);
+        let Some(state) = self.steps.get_mut(unit.step) else { return };
+        if state.is_fetched {
+            state.unfetched.get_or_insert(words);
+            return self.settle(now, unit, Element::Lost);
         }
+        state.failed = state.failed.saturating_add(1);
+        state.halted = !goes_on;
+        state.failure.get_or_insert_with(|| (words.clone(), failure.happened));
+        let answer = answer.filter(|answer| self.has_room(answer.result().len()).is_ok());
+        let answer = answer.unwrap_or_else(|| Answer::of_failure(&words));
+        self.keep(unit, answer.result().len());
         self.settle(now, unit, Element::Failed(answer, failure.happened));
     }
 
@@ -288,19 +226,11 @@ impl Run {
 }
 
 /// Why a step is not begun.
-pub(super) enum Unbegun {
-    /// There is nothing to do.
-    Ended(Ended),
-    /// It cannot be done.
-    Failed(String),
-}
-
-fn why_not_begun(status: Status) -> String {
+pub(super) fn why_not_begun(status: Status) -> &'static str {
     match status {
         Status::Cancelled => "the run was cancelled",
         Status::Failed => "another step has failed",
         Status::TimedOut => "the time of the run was over",
         Status::Done | Status::Running => "the run has ended",
     }
-    .into()
 }

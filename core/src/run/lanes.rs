@@ -51,11 +51,9 @@ impl Lanes {
         may_have_more(self.bytes_of(key), self.bytes(), most)
     }
 
-    /// Whether a key's open runs may keep so many bytes more: what it has does not reach its share yet, and all is within the
-    /// bound. Whoever keeps nothing beside what others keep is no burden.
-    pub(super) fn has_room(&self, key: &KeyId, bytes: usize, most: usize) -> bool {
-        let all = self.bytes();
-        all == 0 || (self.admit_bytes(key, most) && all.saturating_add(bytes) <= most)
+    /// How many bytes a key's open runs may keep more: none once what it has reaches its share, and all is within the bound.
+    pub(super) fn room(&self, key: &KeyId, most: usize) -> usize {
+        if self.admit_bytes(key, most) { most.saturating_sub(self.bytes()) } else { 0 }
     }
 
     fn bytes(&self) -> usize {

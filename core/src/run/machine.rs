@@ -1,6 +1,6 @@
 //! One run: which of its calls may start, and what follows from how they end.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -8,9 +8,10 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
 
+use super::answer::in_short;
 use super::prepare::Unprepared;
 use super::step::{Element, Ended, Missing, StepState, width};
-use super::{Answer, Event, Failure, Happened, Mark, Start, Status, Unit};
+use super::{Answer, Event, Failure, Happened, Marks, Start, Status, Unit};
 use crate::plan::{Bound, OnError, Plan};
 use crate::rpc::JsonLimits;
 use crate::{Limit, Limits, Timestamp};
@@ -49,14 +50,27 @@ pub struct Run {
     pub(super) held: usize,
     /// Bytes that were read and written for values since it was last told or asked something.
     pub(super) worked: usize,
-    /// What has become of calls since it was asked last.
-    pub(super) marks: Vec<Mark>,
-    /// What an earlier life has known of steps that have not begun in this one yet.
-    pub(super) known: BTreeMap<usize, Vec<Mark>>,
+    /// What has become of calls and steps since it was asked last.
+    pub(super) marks: Marks,
     /// Calls under way that have reached no server yet, while an event is handled.
     pub(super) unsent: Vec<Unit>,
-    /// The bound that is reached without it, while a result comes in that is not to be kept.
-    pub(super) full: Option<Bound>,
+    /// What it may keep beside what it keeps.
+    pub(super) room: Room,
+}
+
+/// What a run may keep more than it keeps, for the sake of others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// Bytes.
+    pub left: usize,
+    /// The bound from which that comes.
+    pub bound: Bound,
+}
+
+impl Room {
+    /// There are no others.
+    const ENDLESS: Self =
+        Self { left: usize::MAX, bound: Bound { limit: Limit::ProjectRunBytes, most: usize::MAX } };
 }
 
 /// What its values may take.
@@ -103,9 +117,8 @@ impl Run {
                 dependents.get_mut(*before).into_iter().for_each(|those| those.push(index));
             }
         }
-        let state = |step: &crate::plan::Step| StepState { open: step.after.len(), ..StepState::default() };
         let mut run = Self {
-            steps: plan.steps.iter().map(state).collect(),
+            steps: plan.steps.iter().map(|_| StepState::default()).collect(),
             json: JsonLimits::of_upstreams(limits),
             dependents,
             to_begin: VecDeque::new(),
@@ -113,7 +126,7 @@ impl Run {
             timers: BTreeSet::new(),
             stopped: None,
             in_flight: 0,
-            left: plan.steps.len(),
+            left: 0,
             calls: 0,
             bytes: 0,
             until: now.after(plan.deadline),
@@ -124,15 +137,26 @@ impl Run {
             bounds: Bounds::of(limits),
             held: 0,
             worked: 0,
-            marks: Vec::new(),
-            known: BTreeMap::new(),
+            marks: Marks::default(),
             unsent: Vec::new(),
-            full: None,
+            room: Room::ENDLESS,
             plan,
         };
-        let free = run.steps.iter().enumerate().filter(|(_, state)| state.open == 0);
-        run.to_begin = free.map(|(step, _)| step).collect();
+        run.line_up();
         run
+    }
+
+    /// Lets each step that has not ended wait for those before it that have not, or for its turn to begin.
+    pub(super) fn line_up(&mut self) {
+        let open: Vec<bool> = self.steps.iter().map(|state| state.ended.is_none()).collect();
+        let is_open = |step: &&usize| open.get(**step).copied().unwrap_or_default();
+        for (step, state) in self.plan.steps.iter().zip(&mut self.steps) {
+            state.open = step.after.iter().filter(is_open).count();
+        }
+        let free = self.steps.iter().enumerate();
+        let free = free.filter(|(_, state)| state.ended.is_none() && state.open == 0);
+        self.to_begin = free.map(|(step, _)| step).collect();
+        self.left = open.into_iter().filter(|open| *open).count();
     }
 
     /// How it stands.
@@ -153,9 +177,9 @@ impl Run {
         self.in_flight
     }
 
-    /// Bytes of the results that it keeps.
+    /// Bytes that it keeps: of results, and of what its steps are done for.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes.saturating_add(self.held)
     }
 
     /// When it wants [`Event::TimerFired`] next.
@@ -194,7 +218,7 @@ impl Run {
             Event::TimerFired => given_up = self.on_timer(now),
         }
         self.begin_all(now);
-        (self.unsent, self.full) = (Vec::new(), None);
+        self.unsent = Vec::new();
         given_up
     }
 
@@ -227,20 +251,19 @@ impl Run {
                     return Some(Start { unit, tool, arguments, repeatable });
                 }
                 Err(Unprepared::LeftOut) => self.settle(now, unit, Element::Skipped),
-                Err(Unprepared::Missing(Missing::Lost(words) | Missing::Nothing(words))) => {
-                    self.mislead(now, unit, words);
+                Err(Unprepared::Missing(missing @ Missing::Skipped(_))) if !self.was_called(step) => {
+                    self.end_step(now, step, Ended::Skipped(missing.words()));
                 }
-                Err(Unprepared::Missing(Missing::TooMuch(bound))) => {
-                    self.mislead(now, unit, format!("{bound}"));
-                }
-                Err(Unprepared::Missing(Missing::Skipped(id))) => {
-                    self.end_step(now, step, Ended::Skipped(format!("step {id} was skipped")));
-                }
+                Err(Unprepared::Missing(missing)) => self.mislead(now, unit, missing.words()),
             }
             self.requeue(step);
             self.begin_all(now);
         }
         None
+    }
+
+    fn was_called(&self, step: usize) -> bool {
+        self.steps.get(step).is_some_and(|state| state.calls > 0)
     }
 
     /// A call cannot be made of what is there.
@@ -275,15 +298,14 @@ impl Run {
 
     fn on_answered(&mut self, now: Timestamp, unit: Unit, result: Bytes) {
         let Some(tries) = self.take_running(now, unit) else { return };
-        let length = result.len();
         let answer = Answer::read(result);
-        let room = self.full.map_or(Ok(()), Err);
-        if let Err(bound) = room.and_then(|()| self.bounds.kept.admits(self.bytes.saturating_add(length))) {
+        if !answer.is_error()
+            && let Err(bound) = self.has_room(answer.result().len())
+        {
             let words = format!("it was made, but its result is not kept: {bound}");
             let repeatable = self.plan.steps.get(unit.step).is_some_and(|step| step.repeatable);
             // One that is done, and must not be done again as if it were not.
-            let is_done = !answer.is_error() && !repeatable;
-            let happened = if is_done { Happened::Unknown } else { Happened::Failed };
+            let happened = if repeatable { Happened::Failed } else { Happened::Unknown };
             return self.give_up(now, unit, Failure { words, happened }, None);
         }
         if answer.is_error() {
@@ -295,8 +317,15 @@ impl Run {
         self.requeue(unit.step);
     }
 
+    /// Whether it may keep so many bytes more. The error is the bound that is in the way.
+    pub(super) fn has_room(&self, bytes: usize) -> Result<(), Bound> {
+        self.bounds.kept.admits(self.bytes().saturating_add(bytes))?;
+        if bytes > self.room.left { Err(self.room.bound) } else { Ok(()) }
+    }
+
     pub(super) fn keep(&mut self, unit: Unit, bytes: usize) {
         self.bytes = self.bytes.saturating_add(bytes);
+        self.room.left = self.room.left.saturating_sub(bytes);
         if let Some(state) = self.steps.get_mut(unit.step) {
             state.bytes = state.bytes.saturating_add(bytes);
         }
@@ -334,7 +363,8 @@ impl Run {
             let pause: Duration = step.retry.backoff.saturating_mul(doubled);
             self.timers.insert((now.after(pause), unit));
             if let Some(state) = self.steps.get_mut(unit.step) {
-                state.pause(unit.element, failure, answer);
+                let words = in_short(failure.words);
+                state.pause(unit.element, Failure { words, ..failure });
             }
             self.mark_once(now, unit);
             return self.requeue(unit.step);
@@ -344,8 +374,9 @@ impl Run {
 
     /// A call has failed for good.
     pub(super) fn give_up(&mut self, now: Timestamp, unit: Unit, failure: Failure, answer: Option<Answer>) {
+        let was_done = self.steps.get(unit.step).is_some_and(|state| state.is_fetched);
         self.settle_failed(now, unit, failure, answer);
-        if self.on_error(unit.step) == OnError::Fail {
+        if !was_done && self.on_error(unit.step) == OnError::Fail {
             self.stop(now, Status::Failed);
         }
         self.requeue(unit.step);

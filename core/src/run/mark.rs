@@ -1,15 +1,39 @@
 //! What is to be remembered of a run, in the order in which it happens.
 //!
-//! A call that ends leaves a mark. One whose tool may not be called twice leaves one before it is made, too: whoever makes the
-//! call waits until that mark is durable, so that what has no mark was never made.
+//! A call that ends leaves a mark, and so does a step. A call whose tool may not be called twice leaves one before it is made,
+//! too: whoever makes it waits until that mark is durable, so that what has no mark was never made.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
-use super::step::{Element, StepState};
+use super::step::{Element, Ended, StepState};
 use super::{Array, Happened, Life, Run, Unit};
 use crate::Timestamp;
+
+/// What is to be remembered of a run's calls and steps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// What has become of calls.
+    pub calls: Vec<Mark>,
+    /// How steps have ended.
+    pub ends: Vec<End>,
+}
+
+/// How a step has ended: what another life need not find out again. It is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// The step, by its place in the plan.
+    pub step: usize,
+    /// How many elements it had; none if it ended before they were known.
+    pub elements: usize,
+    /// The array that it was done for.
+    pub array: Option<Array>,
+    /// How.
+    pub ended: Ended,
+}
 
 /// What has become of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +61,7 @@ pub enum Became {
     Begun,
     /// It came to nothing; this stands for its result.
     Failed(Bytes, Happened),
-    /// It is not to be made; or its step has ended without any call.
+    /// It is not to be made.
     LeftOut,
     /// It was answered, and the result is not there any more.
     Lost,
@@ -46,14 +70,14 @@ pub enum Became {
 }
 
 impl Run {
-    /// What has become of its calls since this was asked last.
-    pub fn take_marks(&mut self) -> Vec<Mark> {
+    /// What has become of its calls and steps since this was asked last.
+    pub fn take_marks(&mut self) -> Marks {
         core::mem::take(&mut self.marks)
     }
 
     /// Whether something has become of them since then.
     pub fn has_marks(&self) -> bool {
-        !self.marks.is_empty()
+        !self.marks.calls.is_empty() || !self.marks.ends.is_empty()
     }
 
     /// When it began and ended.
@@ -85,11 +109,18 @@ impl Run {
             Some(Element::Skipped) | None => Became::LeftOut,
         };
         let (tries, since) = before.unwrap_or((0, now));
-        self.marks.push(Mark { unit, array: state.array, tries, since, at: now, became });
+        self.marks.calls.push(Mark { unit, array: state.array, tries, since, at: now, became });
     }
 }
 
 impl StepState {
+    /// How it has ended, for another life.
+    pub(super) fn end(&self, step: usize) -> Option<End> {
+        let elements = if self.begun { self.elements.len() } else { 0 };
+        let ended = self.ended.clone()?;
+        Some(End { step, elements, array: self.array, ended })
+    }
+
     /// How often an element was tried, and since when the last time.
     pub(super) fn tried(&self, element: usize) -> Option<(u32, Timestamp)> {
         match self.elements.get(element)? {
@@ -106,10 +137,11 @@ impl StepState {
 
     /// Says so if a result is not there any more.
     pub(super) fn loss(&self) -> Option<String> {
+        const LOST: &str = "was not stored (limit run_stored_bytes), and the hub was started again";
         let lost = self.elements.iter().any(|element| matches!(element, Element::Lost));
-        lost.then(|| {
-            "it was done, but its result was not stored (limit run_stored_bytes), and the hub was started again"
-                .into()
+        lost.then(|| match &self.unfetched {
+            Some(why) => format!("{LOST}; it was asked for once more in vain: {why}"),
+            None => LOST.into(),
         })
     }
 }

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 
+mod again;
 mod answer;
+mod begin;
 mod ending;
 mod extract;
 mod lanes;
@@ -26,12 +28,14 @@ mod runs;
 mod step;
 
 pub use answer::Answer;
+pub(crate) use answer::in_short;
 pub use extract::{Extract, Extracts};
 pub use machine::Run;
-pub use mark::{Became, Mark};
+pub use mark::{Became, End, Mark, Marks};
 pub use output::Gap;
 pub use report::{KeptOut, Report, StepReport, Timing};
 pub use runs::{Runs, Usage};
+pub use step::Ended;
 
 /// One call of a run: a step, and which of its elements (0 without `for_each`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -140,6 +144,8 @@ impl Status {
 
 #[cfg(test)]
 mod cookbook;
+#[cfg(test)]
+mod kept;
 #[cfg(test)]
 mod lives;
 #[cfg(test)]

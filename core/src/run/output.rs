@@ -86,8 +86,7 @@ impl Run {
     }
 
     fn step_of(&self, reference: &Reference) -> Option<String> {
-        let Source::Step(step) = reference.source else { return None };
-        self.plan.steps.get(step).map(|step| step.id.clone())
+        self.plan.steps.get(reference.step()?).map(|step| step.id.clone())
     }
 
     /// A part of the output, or of what a step says; the error says what there is.

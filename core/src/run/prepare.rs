@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::resolve::Local;
 use super::step::Missing;
 use super::{Array, Run, Unit};
+use crate::Limit;
 use crate::plan::{Allowance, Bound, Kind, Pattern, Raw, Reference, Source, Step, Values, parsed};
 
 /// Why a call is not made.
@@ -55,9 +56,8 @@ impl Run {
         let written = prepared.as_ref().map_or(0, Bytes::len);
         let worked = sources.allowance.spent().saturating_add(written).saturating_add(step.arguments.len());
         self.worked = self.worked.saturating_add(worked);
-        if self.hold(unit.step, led.copied.saturating_sub(known))
-            && let Some(state) = self.steps.get_mut(unit.step)
-        {
+        let held = self.hold(unit.step, led.copied.saturating_sub(known));
+        if let (Ok(()), Some(state)) = (held, self.steps.get_mut(unit.step)) {
             state.led = led;
         }
         prepared
@@ -69,7 +69,11 @@ impl Run {
         index: usize,
         step: &Step,
     ) -> Result<(Vec<Bytes>, Option<Array>), Missing> {
-        let Some(each) = &step.for_each else { return Ok((Vec::new(), None)) };
+        let Some(each) = &step.for_each else {
+            let is_known = self.steps.get(index).is_some_and(|state| !state.elements.is_empty());
+            let has_room = is_known || self.calls < self.most_calls;
+            return if has_room { Ok((Vec::new(), None)) } else { Err(self.too_many(1)) };
+        };
         let mut sources = Sources {
             run: self,
             local: Local { item: None, index: 0 },
@@ -81,19 +85,22 @@ impl Run {
         self.worked = self.worked.saturating_add(spent);
         let array = array.map_err(|missing| missing.of("for_each"))?;
         self.worked = self.worked.saturating_add(array.len());
-        if !self.hold(index, copied) {
-            return Err(Missing::TooMuch(self.bounds.kept).of("for_each"));
-        }
+        self.hold(index, copied).map_err(|bound| Missing::TooMuch(bound).of("for_each"))?;
         let elements = Raw::of(&array).elements();
-        let most = self.most_calls.saturating_sub(self.calls);
+        // What was admitted once goes on.
+        let known = self.steps.get(index).map_or(0, |state| state.elements.len());
+        let most = self.most_calls.saturating_sub(self.calls.saturating_sub(known)).max(known);
         if elements.len() > most {
-            let (limit, most) = (crate::Limit::RunCalls, self.most_calls);
-            let words = format!("limit {limit} reached ({most}): it has {} elements", elements.len());
-            return Err(Missing::Nothing(words));
+            return Err(self.too_many(elements.len()));
         }
         let items: Vec<Bytes> = elements.into_iter().map(|element| array.slice_ref(element.0)).collect();
         let known = Array::of(&array, items.len());
         Ok((items, Some(known)))
+    }
+
+    fn too_many(&self, elements: usize) -> Missing {
+        let bound = Bound { limit: Limit::RunCalls, most: self.most_calls };
+        Missing::Nothing(format!("{bound}: it has {elements} elements"))
     }
 
     pub(super) fn allowance(&self, longest: Bound) -> Allowance {
@@ -101,14 +108,15 @@ impl Run {
     }
 
     /// Holds bytes for a step until it ends, that are no part of a result, if there may be so many.
-    fn hold(&mut self, step: usize, bytes: usize) -> bool {
-        let held = self.held.saturating_add(bytes);
-        let fits = self.bounds.kept.admits(held.saturating_add(self.bytes)).is_ok() || bytes == 0;
-        if fits && let Some(state) = self.steps.get_mut(step) {
-            state.held = state.held.saturating_add(bytes);
-            self.held = held;
+    fn hold(&mut self, step: usize, bytes: usize) -> Result<(), Bound> {
+        if bytes > 0 {
+            self.has_room(bytes)?;
         }
-        fits
+        let Some(state) = self.steps.get_mut(step) else { return Ok(()) };
+        state.held = state.held.saturating_add(bytes);
+        self.held = self.held.saturating_add(bytes);
+        self.room.left = self.room.left.saturating_sub(bytes);
+        Ok(())
     }
 }
 
@@ -195,6 +203,15 @@ impl Values for Sources<'_> {
 }
 
 impl Missing {
+    /// Why, in words.
+    pub(super) fn words(self) -> String {
+        match self {
+            Self::Lost(words) | Self::Nothing(words) => words,
+            Self::Skipped(id) => format!("step {id} was skipped"),
+            Self::TooMuch(bound) => format!("{bound}"),
+        }
+    }
+
     /// Says of a bound what has reached it.
     fn of(self, what: &str) -> Self {
         match self {

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use serde::Serialize;
 
+use super::ending::why_not_begun;
 use super::step::{Element, Ended, StepState};
 use super::{Happened, Run};
 use crate::Timestamp;
@@ -88,7 +89,7 @@ impl Run {
     pub fn report(&self, now: Timestamp, given: usize) -> Report {
         let steps = self.plan.steps.iter().zip(&self.steps);
         let spent = self.steps.iter().map(|state| state.spent).fold(Duration::ZERO, Duration::saturating_add);
-        let bytes = self.bytes().saturating_sub(given);
+        let bytes = self.bytes.saturating_sub(given);
         Report {
             status: self.status().name(),
             steps: steps.map(|(step, state)| state.report(&step.id, now)).collect(),
@@ -135,13 +136,15 @@ impl StepState {
         let unknown = self.unknown();
         let failed = || if unknown.is_some() { "unknown" } else { "failed" };
         let words = || unknown.clone().or_else(|| self.failure.as_ref().map(|(words, _)| words.clone()));
+        let lost = || self.loss().map(|loss| format!("it was done, but its result {loss}"));
         let (status, why) = match &self.ended {
             None if self.calls > 0 => ("running", words()),
             None => ("waiting", None),
             Some(Ended::Done) if unknown.is_some() => ("unknown", words()),
-            Some(Ended::Done) => ("done", words().or_else(|| self.loss())),
+            Some(Ended::Done) => ("done", words().or_else(lost)),
             Some(Ended::Failed | Ended::FailedButGoesOn) => (failed(), words()),
             Some(Ended::Skipped(why) | Ended::SkippedWithRest(why)) => ("skipped", Some(why.clone())),
+            Some(Ended::Stopped(status)) => ("skipped", Some(why_not_begun(*status).into())),
         };
         let until = |last| if self.in_flight > 0 { now } else { last };
         StepReport {

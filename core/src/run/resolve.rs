@@ -64,12 +64,11 @@ impl Run {
         let (Some(plan), Some(state)) = (self.plan.steps.get(step), self.steps.get(step)) else {
             return Err(Missing::Nothing("there is no such step".to_owned()));
         };
-        if let Some(Ended::Skipped(_) | Ended::SkippedWithRest(_)) = &state.ended {
+        if let Some(Ended::Skipped(_) | Ended::SkippedWithRest(_) | Ended::Stopped(_)) = &state.ended {
             return Err(Missing::Skipped(plan.id.clone()));
         }
-        if state.has_lost(pointer, plan.for_each.is_some()) {
-            let words = "was not stored (limit run_stored_bytes), and the hub was started again";
-            return Err(Missing::Lost(format!("the result of step {} {words}", plan.id)));
+        if let Some(loss) = state.loss().filter(|_| state.has_lost(pointer, plan.for_each.is_some())) {
+            return Err(Missing::Lost(format!("the result of step {} {loss}", plan.id)));
         }
         let found = match (&plan.for_each, state.elements.first()) {
             (None, Some(element)) => element.at(root, pointer, self.json, allowance)?,

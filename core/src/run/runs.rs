@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use hashbrown::HashMap;
 
 use super::lanes::Lanes;
-use super::{Event, Mark, Run, Start, Status, Unit};
+use super::machine::Room;
+use super::{Event, Marks, Run, Start, Status, Unit};
 use crate::ids::RunId;
 use crate::plan::Bound;
 use crate::{KeyId, Limit, Limits, Timestamp};
@@ -76,7 +77,7 @@ impl Runs {
     }
 
     /// Those with which something has happened since this was asked last, and what has become of their calls.
-    pub fn take_changed(&mut self) -> Vec<(RunId, Vec<Mark>)> {
+    pub fn take_changed(&mut self) -> Vec<(RunId, Marks)> {
         let changed = core::mem::take(&mut self.changed);
         let marks = |id: RunId| {
             let ended = self.ended_at.get(&id).map(|at| (*at, id));
@@ -116,8 +117,8 @@ impl Runs {
     }
 
     /// Tells a run what has happened. Returns the calls that are to be given up.
-    pub fn handle(&mut self, id: RunId, now: Timestamp, event: Event) -> Vec<Unit> {
-        let given_up = self.change(id, |run| run.handle(now, event));
+    pub fn handle(&mut self, id: RunId, now: Timestamp, limits: &Limits, event: Event) -> Vec<Unit> {
+        let given_up = self.change(id, limits, |run| run.handle(now, event));
         self.follow(id);
         given_up.unwrap_or_default()
     }
@@ -126,15 +127,6 @@ impl Runs {
     pub fn note_unsent(&mut self, id: RunId, unsent: Vec<Unit>) {
         if let Some((_, run)) = self.open.get_mut(&id) {
             run.note_unsent(unsent);
-        }
-    }
-
-    /// Says of a run, one of whose calls is about to be answered with so many bytes, whether there is room for them: a key's open
-    /// runs keep no more than is left for others.
-    pub fn note_room(&mut self, id: RunId, bytes: usize, limits: &Limits) {
-        let bound = Bound { limit: Limit::ProjectRunBytes, most: limits.project_run_bytes };
-        if let Some((key, run)) = self.open.get_mut(&id) {
-            run.full = (!self.lanes.has_room(key, bytes, bound.most)).then_some(bound);
         }
     }
 
@@ -163,7 +155,7 @@ impl Runs {
                 return None;
             }
             let id = self.lanes.take(place)?;
-            let start = self.change(id, |run| run.next(now)).flatten();
+            let start = self.change(id, limits, |run| run.next(now)).flatten();
             self.follow(id);
             if let Some(start) = start {
                 return Some((id, start));
@@ -218,9 +210,11 @@ impl Runs {
         self.ended.iter().find(|(_, (key, _))| key == most).map(|(at, _)| *at)
     }
 
-    /// Changes a run, and counts what that changes.
-    fn change<T>(&mut self, id: RunId, change: impl FnOnce(&mut Run) -> T) -> Option<T> {
+    /// Changes a run, which may keep what is left to its key, and counts what that changes.
+    fn change<T>(&mut self, id: RunId, limits: &Limits, change: impl FnOnce(&mut Run) -> T) -> Option<T> {
         let (key, run) = self.open.get_mut(&id)?;
+        let bound = Bound { limit: Limit::ProjectRunBytes, most: limits.project_run_bytes };
+        run.room = Room { left: self.lanes.room(key, bound.most), bound };
         let (in_flight, bytes) = (run.in_flight(), run.bytes());
         self.changed.insert(id);
         let changed = change(run);

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::tests::{key, plan};
 use super::{Event, Run, Runs, Start, Status};
 use crate::ids::RunId;
+use crate::plan::Pointer;
 use crate::{Limits, Timestamp};
 
 const NOW: Timestamp = Timestamp(0);
@@ -27,7 +28,7 @@ fn start(runs: &mut Runs, limits: &Limits) -> Vec<(u64, Start)> {
 }
 
 fn end(runs: &mut Runs, (id, start): &(u64, Start)) {
-    runs.handle(RunId(*id), NOW, Event::StepAnswered(start.unit, Bytes::from_static(b"{}")));
+    runs.handle(RunId(*id), NOW, &Limits::default(), Event::StepAnswered(start.unit, Bytes::from_static(b"{}")));
 }
 
 #[test]
@@ -95,7 +96,7 @@ fn a_key_whose_runs_have_ended_has_all_its_share_again() {
         begin(&mut runs, "a", id..id + 1, &limits);
         assert!(!runs.admit(&key("a"), &limits));
         assert!(!start(&mut runs, &limits).is_empty());
-        runs.handle(RunId(id), NOW, Event::Cancelled);
+        runs.handle(RunId(id), NOW, &limits, Event::Cancelled);
         assert_eq!((runs.open(), runs.usage().in_flight), (0, 0));
     }
 }
@@ -106,8 +107,7 @@ fn results_of_open_runs_are_kept_while_their_key_leaves_as_much_to_others() {
     let mut runs = Runs::default();
     let answer = |runs: &mut Runs, (id, call): &(u64, Start), length: usize| {
         let result = Bytes::from(format!(r#"{{"structuredContent":"{}"}}"#, "x".repeat(length - 24)));
-        runs.note_room(RunId(*id), result.len(), &limits);
-        runs.handle(RunId(*id), NOW, Event::StepAnswered(call.unit, result));
+        runs.handle(RunId(*id), NOW, &limits, Event::StepAnswered(call.unit, result));
         runs.expire(NOW, &limits)
     };
     let report = |runs: &Runs, id: u64| runs.get(RunId(id)).unwrap().report(NOW, 0);
@@ -143,7 +143,7 @@ fn results_of_open_runs_are_kept_while_their_key_leaves_as_much_to_others() {
 
 #[test]
 fn a_key_whose_results_are_many_makes_room_itself() {
-    let limits = Limits { project_run_bytes: 400, ..Limits::default() };
+    let limits = Limits::default();
     let mut runs = Runs::default();
     begin(&mut runs, "quiet", 0..1, &limits);
     begin(&mut runs, "busy", 1..4, &limits);
@@ -151,7 +151,7 @@ fn a_key_whose_results_are_many_makes_room_itself() {
     for (id, result) in [(0, "{}"), (1, "{}"), (2, r#"{"structuredContent":"0123456789"}"#), (3, "{}")] {
         while let Some(at) = under_way.iter().position(|(whose, _)| *whose == id) {
             let (_, call) = under_way.remove(at);
-            runs.handle(RunId(id), Timestamp(id), Event::StepAnswered(call.unit, Bytes::from(result)));
+            runs.handle(RunId(id), Timestamp(id), &limits, Event::StepAnswered(call.unit, Bytes::from(result)));
             under_way.extend(start(&mut runs, &limits));
         }
         assert_eq!(runs.get(RunId(id)).map(Run::status), Some(Status::Done));
@@ -161,4 +161,49 @@ fn a_key_whose_results_are_many_makes_room_itself() {
     assert_eq!(runs.expire(Timestamp(9), &limits), [RunId(1)], "the other key's is older");
     let limits = Limits { project_runs: 2, ..limits };
     assert_eq!(runs.expire(Timestamp(9), &limits), [RunId(2)]);
+}
+
+#[test]
+fn errors_take_no_more_room_than_results_and_are_cut_where_there_is_none() {
+    let limits = Limits { project_run_bytes: 100_000, ..Limits::default() };
+    let mut runs = Runs::default();
+    let text = r#"{"max_parallel":16,"steps":[{"id":"a","tool":"t","for_each":[1,2,3,4,5,6,7,8],"on_error":"continue"},{"id":"b","tool":"safe","retry":{"attempts":2}}]}"#;
+    runs.insert(RunId(1), key("a"), Run::new(plan(text, &limits), NOW, &limits));
+    for (id, call) in start(&mut runs, &limits) {
+        let words = "\u{e9}".repeat(10_000);
+        let error = format!(r#"{{"content":[{{"type":"text","text":"{words}"}}],"isError":true}}"#);
+        runs.handle(RunId(id), NOW, &limits, Event::StepAnswered(call.unit, error.into()));
+    }
+    let run = runs.get(RunId(1)).unwrap();
+    assert_eq!((runs.usage().bytes, run.bytes()), (run.bytes(), run.bytes()));
+    let bytes = run.report(NOW, 0).steps[0].bytes;
+    assert!((60_000..80_000).contains(&bytes), "three whole ones, half of what there may be: {bytes}");
+    let first = run.value(Some("a"), &Pointer::parse("/0").unwrap()).unwrap();
+    let last = run.value(Some("a"), &Pointer::parse("/7").unwrap()).unwrap();
+    assert!(first.len() > 20_000 && last.len() < 2_100 && last.ends_with("\u{2026}\"".as_bytes()));
+    runs.handle(RunId(1), NOW, &limits, Event::Cancelled);
+    let steps = runs.get(RunId(1)).unwrap().report(NOW, 0).steps;
+    let words = |step: usize| steps[step].why.as_deref().unwrap().chars().count();
+    assert_eq!((words(0), words(1)), (1_025, 1_025), "also of what was to be tried again");
+}
+
+#[test]
+fn what_steps_are_done_for_takes_room_until_they_end() {
+    let limits = Limits { project_run_bytes: 30_000, ..Limits::default() };
+    let steps = r#"{"id":"l","tool":"t"},{"id":"a","tool":"t","for_each":{"in":{"$from":"l"},"width":1}},{"id":"b","tool":"t","for_each":{"$from":"l"},"on_error":"skip"}"#;
+    let mut runs = Runs::default();
+    let plan = plan(&format!(r#"{{"steps":[{steps}]}}"#), &limits);
+    runs.insert(RunId(1), key("a"), Run::new(plan, NOW, &limits));
+    let text = format!(r#"[\"{}\",2]"#, "x".repeat(10_000));
+    let list = format!(r#"{{"content":[{{"type":"text","text":"{text}"}}]}}"#);
+    let first = start(&mut runs, &limits).remove(0);
+    runs.handle(RunId(1), NOW, &limits, Event::StepAnswered(first.1.unit, list.clone().into()));
+    assert_eq!(runs.usage().bytes, list.len() + 10_007 - 1 - 2);
+    let why = runs.get(RunId(1)).unwrap().report(NOW, 0).steps[2].why.clone();
+    assert_eq!(why.as_deref(), Some("limit project_run_bytes reached (30000) by for_each"));
+    for _ in 0..2 {
+        let call = start(&mut runs, &limits).remove(0);
+        end(&mut runs, &call);
+    }
+    assert_eq!(runs.usage().bytes, list.len() + 4);
 }

@@ -6,9 +6,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 use super::prepare::Led;
-use super::{Answer, Array, Failure, Happened};
+use super::{Answer, Array, Failure, Happened, Status};
 use crate::Timestamp;
 use crate::plan::Bound;
 
@@ -57,6 +58,10 @@ pub(super) struct StepState {
     pub misled: usize,
     /// Whether nothing more of it begins.
     pub halted: bool,
+    /// Whether it was done, and what it said is asked for once more.
+    pub is_fetched: bool,
+    /// Why that was in vain.
+    pub unfetched: Option<String>,
 }
 
 /// An element of a step.
@@ -68,8 +73,8 @@ pub(super) enum Element {
     Failed(Answer, Happened),
     /// It has an answer that was not kept when the hub was started again.
     Lost,
-    /// It is tried again in a while; why, and its answer, if there was one.
-    Pausing { tries: u32, since: Timestamp, after: Option<Box<(Failure, Option<Answer>)>> },
+    /// It is tried again in a while; why.
+    Pausing { tries: u32, since: Timestamp, after: Option<Box<Failure>> },
     /// It is under way.
     Running { tries: u32, since: Timestamp },
     /// It was left out.
@@ -79,19 +84,21 @@ pub(super) enum Element {
     Waiting,
 }
 
-/// How a step has ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+/// How a step has ended. It is stored: the order of the variants is for ever.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ended {
     /// As it should.
     Done,
     /// It has failed, and what waits for it runs all the same.
     FailedButGoesOn,
     /// It has failed.
     Failed,
-    /// It was not done, for this reason.
+    /// It was not done, as its plan wanted, for this reason.
     Skipped(String),
     /// It was not done because of a failure: neither is what waits for it.
     SkippedWithRest(String),
+    /// Nothing of it began any more, for what its run had come to.
+    Stopped(Status),
 }
 
 /// Why a reference leads nowhere.
@@ -117,7 +124,7 @@ impl StepState {
     /// Whether an element may be begun.
     pub(super) fn can_start(&self, width: usize) -> bool {
         let more = !self.again.is_empty() || self.next < self.elements.len();
-        self.ended.is_none() && !self.halted && more && self.in_flight < width
+        self.begun && self.ended.is_none() && !self.halted && more && self.in_flight < width
     }
 
     /// The next element to be begun, and how often it was tried.
@@ -135,14 +142,14 @@ impl StepState {
     }
 
     /// An element has failed, and is tried again in a while.
-    pub(super) fn pause(&mut self, element: usize, failure: Failure, answer: Option<Answer>) {
+    pub(super) fn pause(&mut self, element: usize, failure: Failure) {
         if let Some(Element::Pausing { after, .. }) = self.elements.get_mut(element) {
-            *after = Some(Box::new((failure, answer)));
+            *after = Some(Box::new(failure));
         }
     }
 
-    /// Why an element was to be tried again, and its answer, if it had one.
-    pub(super) fn end_pause(&mut self, element: usize) -> Option<(Failure, Option<Answer>)> {
+    /// Why an element was to be tried again.
+    pub(super) fn end_pause(&mut self, element: usize) -> Option<Failure> {
         match self.elements.get_mut(element)? {
             Element::Pausing { after, .. } => after.take().map(|after| *after),
             Element::Answered(_)

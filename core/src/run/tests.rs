@@ -34,6 +34,7 @@ pub(super) fn plan(text: &str, limits: &Limits) -> Arc<Plan> {
 /// A run, and the calls that it has started.
 pub(super) struct Stage {
     pub run: Run,
+    pub limits: Limits,
     pub now: Timestamp,
     pub under_way: Vec<(String, Start)>,
     given_up: Vec<Unit>,
@@ -47,7 +48,8 @@ impl Stage {
     pub(super) fn within(text: &str, limits: &Limits) -> Self {
         let now = Timestamp(1_000);
         let run = Run::new(plan(text, limits), now, limits);
-        let mut stage = Self { run, now, under_way: Vec::new(), given_up: Vec::new() };
+        let limits = limits.clone();
+        let mut stage = Self { run, limits, now, under_way: Vec::new(), given_up: Vec::new() };
         stage.start();
         stage
     }
@@ -354,7 +356,7 @@ fn runs_take_turns() {
     let turns: Vec<u64> = started.iter().map(|(id, _)| id.0).collect();
     assert_eq!(turns, [0, 1, 2, 0, 1, 2, 0], "one each, and half of what there may be at a time");
     let answer = Event::StepAnswered(started[0].1.unit, Bytes::from_static(b"{}"));
-    runs.handle(RunId(0), Timestamp(0), answer);
+    runs.handle(RunId(0), Timestamp(0), &limits, answer);
     assert_eq!(
         runs.next(Timestamp(0), &limits, |_| true).unwrap().0,
         RunId(1),
@@ -372,7 +374,7 @@ fn what_has_ended_is_kept_for_a_while_and_the_oldest_makes_room() {
         }
         let unit = Unit { step: 0, element: 0 };
         let result = Bytes::from_static(br#"{"content":[],"structuredContent":[1]}"#);
-        runs.handle(id, Timestamp(at), Event::StepAnswered(unit, result));
+        runs.handle(id, Timestamp(at), &limits, Event::StepAnswered(unit, result));
     }
     assert_eq!((runs.open(), runs.usage().bytes), (0, 76));
     assert_eq!(runs.expire(Timestamp(2), &limits), [RunId(1)]);

@@ -3,11 +3,12 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
 
 use super::tests::Stage;
-use super::{Became, Event, Happened, Mark, Run, Status, Unit};
+use super::{Became, Event, Happened, Mark, Marks, Run, Status, Unit};
 use crate::{Limits, Timestamp};
 
 impl Stage {
@@ -81,7 +82,8 @@ fn the_time_between_an_end_and_another_beginning_is_not_the_time_of_a_run() {
     let (unit, since, at) = (Unit { step: 0, element: 0 }, Timestamp(1_000), Timestamp(1_030));
     let mark =
         Mark { unit, array: None, tries: 1, since, at, became: Became::Answered(Bytes::from_static(b"{}")) };
-    stage.run = Run::restore(plan, life, [mark].into(), stage.now, &Limits::default());
+    let marks = Marks { calls: [mark].into(), ends: Vec::new() };
+    stage.run = Run::restore(plan, life, marks, stage.now, &Limits::default());
     assert_eq!(stage.wall_ms(), 35);
 }
 

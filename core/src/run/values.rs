@@ -264,7 +264,7 @@ fn a_step_that_waits_for_another_try_when_its_run_ends_has_failed_as_it_did() {
         assert_eq!(stage.stand(), "a failed, b skipped");
         let step = stage.run.report(stage.now, 0).steps.remove(0);
         assert_eq!((step.why.as_deref(), step.bytes, step.calls), (Some("busy"), result.len(), 1));
-        assert!(stage.run.take_marks().iter().any(|mark| mark.unit == unit && mark.tries == 1));
+        assert!(stage.run.take_marks().calls.iter().any(|mark| mark.unit == unit && mark.tries == 1));
     }
 }
 

@@ -8,6 +8,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use super::outliving::LeftRuns;
 use super::session::{Session, Transport, bare_notification};
 use super::subscribe::Subscriber;
 use super::{Cx, Effect, Exchange, Shard, Token};
@@ -49,15 +50,16 @@ impl Shard {
     /// of other kinds mean nothing here.
     pub fn restore(records: impl IntoIterator<Item = Record>, now: Timestamp) -> Self {
         let mut shard = Self::default();
-        let (mut wishes, mut owed, mut runs, mut calls) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut wishes, mut owed, mut runs) = (Vec::new(), Vec::new(), LeftRuns::default());
         for record in records {
             match record {
                 Record::Session(session) => shard.sessions.insert(Session::restore(session, now)),
                 Record::Wishes(it) => wishes.push(it),
                 Record::Owed(it) => owed.push(it),
-                Record::Run(it) => runs.push(it),
-                Record::RunCall(it) => calls.push((it, None)),
-                Record::RunElement(it, array) => calls.push((it, Some(array))),
+                Record::Run(it) => runs.runs.push(it),
+                Record::RunCall(it) => runs.calls.push((it, None)),
+                Record::RunElement(it, array) => runs.calls.push((it, Some(array))),
+                Record::RunStep(it) => runs.steps.push(it),
                 Record::Task(it) => shard.restore_task(it),
                 Record::Definitions(_)
                 | Record::Key(_)
@@ -68,7 +70,7 @@ impl Shard {
                 | Record::Server(_) => {}
             }
         }
-        shard.outliving.restore(runs, calls);
+        shard.outliving.restore(runs);
         for wishes in &wishes {
             shard.restore_wishes(wishes);
         }

@@ -21,12 +21,11 @@ use crate::ports::gateway::Target;
 use crate::ports::store::{Change, Expect};
 use crate::record::{self, Outcome, Record, RecordId};
 use crate::rpc::Envelope;
-use crate::run::{Answer, Array, Became, Event, Failure, Happened, Life, Mark, Run, Unit};
+use crate::run::{
+    Answer, Array, Became, Event, Failure, Happened, Life, Mark, Marks, Run, Unit, in_short,
+};
 use crate::upstream::Caller;
 use crate::{Fault, KeyId, Limit, Limits, ProjectId, RunId};
-
-/// How many characters are stored of the words of a failure that is too long.
-const WORDS: usize = 1024;
 
 /// What the store has of a run.
 #[derive(Debug)]
@@ -38,6 +37,8 @@ pub(super) struct Stored {
     life: Option<Life>,
     /// Its calls, and the bytes that are stored of the result of each.
     calls: BTreeMap<Unit, usize>,
+    /// Its steps that have ended.
+    steps: BTreeSet<usize>,
     /// All of those bytes.
     bytes: usize,
 }
@@ -50,14 +51,20 @@ pub(super) struct Intent {
     body: Envelope,
 }
 
-/// A call that an earlier life of the hub has left, and the array of whose elements it is one.
-type Left = (record::RunCall, Option<Array>);
+/// What an earlier life of the hub has left of runs.
+#[derive(Debug, Default)]
+pub(super) struct LeftRuns {
+    pub runs: Vec<record::Run>,
+    /// Their calls, and the array of whose elements each is one.
+    pub calls: Vec<(record::RunCall, Option<Array>)>,
+    pub steps: Vec<record::RunStep>,
+}
 
 /// Runs on their way into the store, and out of it.
 #[derive(Debug, Default)]
 pub(super) struct Outliving {
-    /// What an earlier life of the hub has left.
-    left: Vec<(record::Run, Vec<Left>)>,
+    /// What an earlier life of the hub has left, and what the store has of it.
+    left: Vec<(record::Run, Stored, Marks)>,
     /// What is to be removed.
     removed: Vec<RecordId>,
     /// Calls that wait for a place in the store, and those whose place is on its way there.
@@ -69,7 +76,7 @@ impl Stored {
     /// Nothing, yet.
     pub(super) fn new(plan: &[u8], idempotency: Option<Box<str>>) -> Self {
         let plan = core::str::from_utf8(plan).unwrap_or_default().into();
-        Self { plan, idempotency, life: None, calls: BTreeMap::new(), bytes: 0 }
+        Self { plan, idempotency, life: None, calls: BTreeMap::new(), steps: BTreeSet::new(), bytes: 0 }
     }
 
     /// Whether the store was told when the run began and ended.
@@ -116,28 +123,37 @@ impl Stored {
 
 /// What stands for a failure that is too long to be stored.
 fn cut(result: Bytes, limits: &Limits) -> String {
-    let words = Answer::read(result).words();
-    let words: String = words.chars().take(WORDS).collect();
+    let words = in_short(Answer::read(result).words());
     let words = format!("{words} (limit {} reached: {})", Limit::RunStoredBytes, limits.run_stored_bytes);
     core::str::from_utf8(Answer::of_failure(&words).result()).unwrap_or_default().to_owned()
 }
 
 impl Outliving {
-    /// Takes what an earlier life of the hub has left. Calls of runs that are gone go, too.
-    pub(super) fn restore(&mut self, runs: Vec<record::Run>, calls: Vec<Left>) {
-        let mut by_run: BTreeMap<RunId, Vec<Left>> = BTreeMap::new();
-        for call in calls {
-            by_run.entry(call.0.run).or_default().push(call);
+    /// Takes what an earlier life of the hub has left. Calls and steps of runs that are gone go, too.
+    pub(super) fn restore(&mut self, LeftRuns { runs, calls, steps }: LeftRuns) {
+        let left = runs.into_iter().map(|run| {
+            let idempotency = run.idempotency.as_deref().map(Into::into);
+            let stored = Stored { life: Some(run.life), ..Stored::new(run.plan.as_bytes(), idempotency) };
+            (run.id, (run, stored, Marks::default()))
+        });
+        let mut left: BTreeMap<RunId, _> = left.collect();
+        for (call, array) in calls {
+            let Some((_, stored, marks)) = left.get_mut(&call.run) else {
+                self.removed.push(RecordId::RunCall(call.project, call.run, call.unit));
+                continue;
+            };
+            stored.note(call.unit, call.outcome.bytes());
+            marks.calls.push(mark(call, array));
         }
-        self.left = runs
-            .into_iter()
-            .map(|run| {
-                let calls = by_run.remove(&run.id).unwrap_or_default();
-                (run, calls)
-            })
-            .collect();
-        let orphans = by_run.into_values().flatten();
-        self.removed.extend(orphans.map(|(call, _)| RecordId::RunCall(call.project, call.run, call.unit)));
+        for step in steps {
+            let Some((_, stored, marks)) = left.get_mut(&step.run) else {
+                self.removed.push(RecordId::RunStep(step.project, step.run, step.end.step));
+                continue;
+            };
+            stored.steps.insert(step.end.step);
+            marks.ends.push(step.end);
+        }
+        self.left = left.into_values().collect();
     }
 
     /// Whether there is something to go on with.
@@ -161,17 +177,20 @@ impl Outliving {
     pub(super) fn forget(&mut self, project: ProjectId, id: RunId, stored: &Stored) {
         self.removed.push(RecordId::Run(project, id));
         self.removed.extend(stored.calls.keys().map(|unit| RecordId::RunCall(project, id, *unit)));
+        self.removed.extend(stored.steps.iter().map(|step| RecordId::RunStep(project, id, *step)));
     }
 
-    /// A run is begun once more: the store forgets what is not done of it.
-    pub(super) fn forget_calls(
+    /// A run is begun once more: the store forgets what is not kept of it.
+    pub(super) fn forget_undone(
         &mut self,
         project: ProjectId,
-        id: RunId,
-        (stored, done): (&mut Stored, &BTreeSet<Unit>),
+        (id, run): (RunId, &Run),
+        stored: &mut Stored,
     ) {
-        let undone = stored.calls.extract_if(.., |unit, _| !done.contains(unit));
+        let undone = stored.calls.extract_if(.., |unit, _| !run.keeps(*unit));
         self.removed.extend(undone.map(|(unit, _)| RecordId::RunCall(project, id, unit)));
+        let undone = stored.steps.extract_if(.., |step| !run.keeps_end(*step));
+        self.removed.extend(undone.map(|step| RecordId::RunStep(project, id, step)));
         stored.bytes = stored.calls.values().sum();
     }
 
@@ -203,14 +222,7 @@ impl Shard {
             number_digits: usize::MAX,
             ..cx.limits().clone()
         };
-        for (run, calls) in core::mem::take(&mut self.outliving.left) {
-            let mut stored = Stored::new(run.plan.as_bytes(), run.idempotency.map(String::into_boxed_str));
-            stored.life = Some(run.life);
-            let marks = calls.into_iter().map(|call| {
-                stored.note(call.0.unit, call.0.outcome.bytes());
-                mark(call)
-            });
-            let marks: Vec<Mark> = marks.collect();
+        for (run, stored, marks) in core::mem::take(&mut self.outliving.left) {
             let Some(plan) = Plan::recall(&run.plan, &run.repeatable, &limits) else {
                 // It is none.
                 self.outliving.forget(run.project, run.id, &stored);
@@ -244,7 +256,12 @@ impl Shard {
                 };
                 changes.push(Change::Put(Record::Run(record), Expect::Anything));
             }
-            for Mark { unit, array, tries, since, at, became } in marks {
+            for end in marks.ends {
+                stored.steps.insert(end.step);
+                let step = record::RunStep { run: id, project, end };
+                changes.push(Change::Put(Record::RunStep(step), Expect::Anything));
+            }
+            for Mark { unit, array, tries, since, at, became } in marks.calls {
                 let was_stored = stored.forget(unit);
                 match stored.outcome(became, cx.limits()) {
                     Some(outcome) => {
@@ -337,7 +354,7 @@ pub(super) fn nobody(key: KeyId) -> Caller {
     }
 }
 
-fn mark((call, array): Left) -> Mark {
+fn mark(call: record::RunCall, array: Option<Array>) -> Mark {
     let became = match call.outcome {
         Outcome::Answered(result) => Became::Answered(result.into()),
         Outcome::Begun => Became::Begun,

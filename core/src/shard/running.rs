@@ -149,18 +149,14 @@ impl Shard {
 
     pub(super) fn tell_run(&mut self, cx: &mut Cx<'_>, id: RunId, event: Event) {
         let answered = match &event {
-            Event::StepAnswered(unit, result) => {
-                self.runs.note_room(id, result.len(), cx.limits());
-                Some(*unit)
-            }
-            Event::StepFailed(unit, _) => Some(*unit),
+            Event::StepAnswered(unit, _) | Event::StepFailed(unit, _) => Some(*unit),
             Event::Cancelled | Event::TimerFired => {
                 let unsent = self.unsent_of(id);
                 self.runs.note_unsent(id, unsent);
                 None
             }
         };
-        let given_up = self.runs.handle(id, cx.now, event);
+        let given_up = self.runs.handle(id, cx.now, cx.limits(), event);
         let ended = answered.or_else(|| given_up.first().copied());
         for unit in given_up {
             let why = |call| cancellation(call, "the run has given it up");

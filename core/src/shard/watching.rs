@@ -4,7 +4,6 @@
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -17,7 +16,7 @@ use crate::hub::{self, Cannot};
 use crate::mcp::Method;
 use crate::planner::Goal;
 use crate::rpc::{Envelope, Field, canonical, write};
-use crate::run::{Run, Status, StepReport, Unit};
+use crate::run::{Run, Status, StepReport};
 use crate::upstream::Caller;
 use crate::{ExchangeId, Fault, Rejection, RunId};
 
@@ -144,10 +143,9 @@ impl Shard {
             self.fail(cx, caller, &fault);
             return None;
         }
-        let done: BTreeSet<Unit> = run.done().collect();
         if let Some(running) = self.running.get_mut(&id) {
             (running.template, running.said, running.consulting) = (nobody(key.clone()), 0, None);
-            self.outliving.forget_calls(cx.snapshot.project.id, id, (&mut running.stored, &done));
+            self.outliving.forget_undone(cx.snapshot.project.id, (id, &run), &mut running.stored);
         }
         self.runs.reopen(id, key, run);
         if background {

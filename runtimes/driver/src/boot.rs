@@ -253,6 +253,7 @@ async fn load_cell(world: &Arc<World>, project: Project) -> Result<Arc<Cell>, Bo
         RecordKind::Run,
         RecordKind::RunCall,
         RecordKind::Task,
+        RecordKind::RunStep,
     ];
     for kind in lives {
         records.extend(list(world, kind, id).await?);

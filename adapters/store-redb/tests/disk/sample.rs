@@ -60,6 +60,7 @@ pub(crate) fn numbered(stored: &Versioned) -> u128 {
         | Record::Run(_)
         | Record::RunCall(_)
         | Record::RunElement(..)
+        | Record::RunStep(_)
         | Record::Server(_)
         | Record::Task(_)
         | Record::Session(_)

@@ -348,6 +348,7 @@ fn definitions_say_when_they_were_learnt() {
         | Record::Run(_)
         | Record::RunCall(_)
         | Record::RunElement(..)
+        | Record::RunStep(_)
         | Record::Server(_)
         | Record::Task(_)
         | Record::Session(_)
