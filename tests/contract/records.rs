@@ -10,14 +10,14 @@ use orch_core::record::{Record, decode, encode};
 use orch_store_redb::RedbStore;
 
 use crate::samples::{
-    calls, definitions, key, lease, log, owed, project, remote, run, run_call, run_element, run_step, server, session,
-    task, wishes,
+    calls, definitions, key, lease, log, owed, project, remote, run, run_call, run_element, run_step, server,
+    session, task, wishes,
 };
 
 /// The format that is written today.
 const CURRENT: u8 = 1;
 
-fn samples() -> [(&'static str, Record); 15] {
+fn samples() -> [(&'static str, Record); 16] {
     [
         ("project", project(1, "Default")),
         ("server-stdio", server(1, 2, "everything")),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use orch_core::ports::gateway::Target;
 use orch_core::record::{
     CallBlock, CallOutcome, CallRecord, Calls, Definition, Definitions, Key, Lease, LogCategory, LogEntry,
-    LogLevel, LogSource, Mode, Origin, Outcome, Owed, Project, Record, RecordId, RemoteKind, Run, RunCall, RunStep,
-    Server, ServerSpec, Serves, Session, Started, Subscription, Task, Transport, Wishes,
+    LogLevel, LogSource, Mode, Origin, Outcome, Owed, Project, Record, RecordId, RemoteKind, Run, RunCall,
+    RunStep, Server, ServerSpec, Serves, Session, Started, Subscription, Task, Transport, Wishes,
 };
 use orch_core::run::{Array, End, Ended, Happened, Life, Status, Unit};
 use orch_core::{KeyId, LaunchId, LogId, ProjectId, RunId, ServerId, SessionId, TaskId, Timestamp};

@@ -42,9 +42,12 @@ impl Disk {
 
     /// Whether anything of a run is durable.
     pub(crate) fn has_runs(&self) -> bool {
-        self.durable
-            .values()
-            .any(|record| matches!(record, Record::Run(_) | Record::RunCall(_) | Record::RunElement(..) | Record::RunStep(_)))
+        self.durable.values().any(|record| {
+            matches!(
+                record,
+                Record::Run(_) | Record::RunCall(_) | Record::RunElement(..) | Record::RunStep(_)
+            )
+        })
     }
 
     fn has_run(&self, id: RunId) -> bool {

@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::{
     CallBlock, CallOutcome, CallRecord, Calls, Confinement, Definition, Definitions, Isolation, Key, Lease,
     LogCategory, LogEntry, LogLevel, LogSource, Mode, Origin, Outcome, Owed, Paths, ProcessLimits, Project,
-    Protocol, Record, RemoteKind, Run, RunCall, RunStep, Server, ServerSpec, Serves, Session, Sharing, Started,
-    Subscription, Task, Transport, Wishes, decode, encode,
+    Protocol, Record, RemoteKind, Run, RunCall, RunStep, Server, ServerSpec, Serves, Session, Sharing,
+    Started, Subscription, Task, Transport, Wishes, decode, encode,
 };
 use crate::oauth::{Grant, OauthSpec};
 use crate::ports::gateway::Target;
@@ -328,7 +328,18 @@ fn task() -> impl Strategy<Value = Record> {
 
 fn record() -> impl Strategy<Value = Record> {
     let settings = prop_oneof![project(), server(), key(), definitions()];
-    let lives = prop_oneof![session(), wishes(), owed(), log(), lease(), calls(), run(), run_call(), run_step(), task()];
+    let lives = prop_oneof![
+        session(),
+        wishes(),
+        owed(),
+        log(),
+        lease(),
+        calls(),
+        run(),
+        run_call(),
+        run_step(),
+        task()
+    ];
     prop_oneof![settings, lives]
 }
 

@@ -54,12 +54,12 @@ impl Run {
         let Some(state) = self.steps.get(unit.step) else { return false };
         let element = state.elements.get(unit.element);
         let is_done = matches!(element, Some(Element::Answered(_) | Element::Lost | Element::Skipped));
-        is_done || state.is_fetched
+        is_done || state.fetch.is_some()
     }
 
     /// The same of how a step has ended.
     pub fn keeps_end(&self, step: usize) -> bool {
-        self.steps.get(step).is_some_and(|state| state.ended.is_some() || state.is_fetched)
+        self.steps.get(step).is_some_and(|state| state.ended.is_some() || state.fetch.is_some())
     }
 
     /// The steps that begin anew, or go on: they are not done, or they were left out, and something that they wait for begins anew.

@@ -36,8 +36,7 @@ impl Run {
         let plan = Arc::clone(&self.plan);
         let (Some(step), Some(state)) = (plan.steps.get(index), self.steps.get(index)) else { return };
         let is_known = !state.elements.is_empty();
-        let begun =
-            if is_known { self.go_on(now, index, step) } else { self.begin_anew(index, step) };
+        let begun = if is_known { self.go_on(now, index, step) } else { self.begin_anew(index, step) };
         match begun {
             Ok(()) => {
                 self.end_if_over(now, index);

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::answer::in_short;
 use super::prepare::Led;
-use super::step::{Element, Ended, StepState};
+use super::step::{Element, Ended, Fetch, StepState};
 use super::{Answer, Failure, Happened, Run, Status, Unit};
 use crate::Timestamp;
 use crate::plan::OnError;
@@ -55,7 +55,7 @@ impl Run {
         }
         let left_out = || state.elements.iter().all(|element| matches!(element, Element::Skipped));
         let ended = match (&state.failure, stopped.filter(|_| state.left > 0)) {
-            (_, _) if state.is_fetched => Ended::Done,
+            (_, _) if state.fetch.is_some() => Ended::Done,
             (Some(_), None) if on_error == OnError::Continue && is_many => Ended::Done,
             (Some(_), _) if on_error == OnError::Continue => Ended::FailedButGoesOn,
             (Some(_), _) => Ended::Failed,
@@ -71,7 +71,7 @@ impl Run {
         let Some(state) = self.steps.get_mut(step).filter(|state| state.ended.is_none()) else { return };
         state.ended = Some(ended);
         (state.items, state.led) = (Vec::new(), Led::default());
-        if core::mem::take(&mut state.is_fetched) {
+        if state.fetch.is_some() {
             let waiting = state.elements.iter_mut().filter(|it| matches!(it, Element::Waiting));
             waiting.for_each(|it| *it = Element::Lost);
         }
@@ -152,8 +152,8 @@ impl Run {
         let goes_on = self.on_error(unit.step) == OnError::Continue;
         let words = in_short(failure.words);
         let Some(state) = self.steps.get_mut(unit.step) else { return };
-        if state.is_fetched {
-            state.unfetched.get_or_insert(words);
+        if state.fetch.is_some() {
+            state.fetch = Some(Fetch::Vain(words));
             return self.settle(now, unit, Element::Lost);
         }
         state.failed = state.failed.saturating_add(1);

@@ -117,7 +117,10 @@ fn a_step_without_calls_is_done_in_every_life_until_something_before_it_begins_a
         assert_eq!(lives.stands(), stands(Status::Failed, &format!("{steps}, z failed")));
         lives.restart(&["a"]);
         lives.again();
-        assert_eq!((lives.stage.calls(), lives.stage.stand()), (["z({})".into()].into(), format!("{steps}, z running")));
+        assert_eq!(
+            (lives.stage.calls(), lives.stage.stand()),
+            (["z({})".into()].into(), format!("{steps}, z running"))
+        );
         lives.stage.fails("z", Happened::Failed);
     }
     let mut lives = Lives::of(
@@ -141,7 +144,10 @@ fn a_step_that_failed_before_it_had_elements_makes_no_calls_in_another_life() {
     assert_eq!(lives.stage.stand(), "a done, b failed, w running, c waiting");
     lives.restart(&["a"]);
     lives.stage.says("a", "[1,2]");
-    assert_eq!((lives.stage.calls(), lives.stage.stand()), (["w({})".into()].into(), "a done, b failed, w running, c waiting".into()));
+    assert_eq!(
+        (lives.stage.calls(), lives.stage.stand()),
+        (["w({})".into()].into(), "a done, b failed, w running, c waiting".into())
+    );
 }
 
 #[test]

@@ -52,8 +52,13 @@ impl Lanes {
     }
 
     /// How many bytes a key's open runs may keep more: none once what it has reaches its share, and all is within the bound.
+    /// Whoever keeps nothing beside what others keep is no burden.
     pub(super) fn room(&self, key: &KeyId, most: usize) -> usize {
-        if self.admit_bytes(key, most) { most.saturating_sub(self.bytes()) } else { 0 }
+        match self.bytes() {
+            0 => usize::MAX,
+            all if self.admit_bytes(key, most) => most.saturating_sub(all),
+            _ => 0,
+        }
     }
 
     fn bytes(&self) -> usize {

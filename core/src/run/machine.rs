@@ -374,7 +374,7 @@ impl Run {
 
     /// A call has failed for good.
     pub(super) fn give_up(&mut self, now: Timestamp, unit: Unit, failure: Failure, answer: Option<Answer>) {
-        let was_done = self.steps.get(unit.step).is_some_and(|state| state.is_fetched);
+        let was_done = self.steps.get(unit.step).is_some_and(|state| state.fetch.is_some());
         self.settle_failed(now, unit, failure, answer);
         if !was_done && self.on_error(unit.step) == OnError::Fail {
             self.stop(now, Status::Failed);

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::step::{Element, Ended, StepState};
+use super::step::{Element, Ended, Fetch, StepState};
 use super::{Array, Happened, Life, Run, Unit};
 use crate::Timestamp;
 
@@ -139,9 +139,9 @@ impl StepState {
     pub(super) fn loss(&self) -> Option<String> {
         const LOST: &str = "was not stored (limit run_stored_bytes), and the hub was started again";
         let lost = self.elements.iter().any(|element| matches!(element, Element::Lost));
-        lost.then(|| match &self.unfetched {
-            Some(why) => format!("{LOST}; it was asked for once more in vain: {why}"),
-            None => LOST.into(),
+        lost.then(|| match &self.fetch {
+            Some(Fetch::Vain(why)) => format!("{LOST}; it was asked for once more in vain: {why}"),
+            Some(Fetch::Open) | None => LOST.into(),
         })
     }
 }

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::step::{Element, Ended};
+use super::step::{Element, Ended, Fetch};
 use super::{Answer, Became, End, Event, Failure, Happened, Life, Mark, Marks, Run, Status, Unit};
 use crate::plan::{OnError, Plan};
 use crate::{Limits, Timestamp};
@@ -93,9 +93,7 @@ impl Run {
             state.elements.resize_with(elements, Element::default);
         }
         state.array = state.array.or(array);
-        if became == Became::Undone
-            || (became == Became::Lost && plan.repeatable && state.ended.is_none())
-        {
+        if became == Became::Undone || (became == Became::Lost && plan.repeatable && state.ended.is_none()) {
             return;
         }
         if tries > 0 {
@@ -138,7 +136,7 @@ impl Run {
                     *element = Element::Waiting;
                 }
             }
-            (state.ended, state.begun, state.is_fetched) = (None, false, true);
+            (state.ended, state.begun, state.fetch) = (None, false, Some(Fetch::Open));
             state.left = state.unsettled();
         }
     }

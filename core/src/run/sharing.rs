@@ -28,7 +28,12 @@ fn start(runs: &mut Runs, limits: &Limits) -> Vec<(u64, Start)> {
 }
 
 fn end(runs: &mut Runs, (id, start): &(u64, Start)) {
-    runs.handle(RunId(*id), NOW, &Limits::default(), Event::StepAnswered(start.unit, Bytes::from_static(b"{}")));
+    runs.handle(
+        RunId(*id),
+        NOW,
+        &Limits::default(),
+        Event::StepAnswered(start.unit, Bytes::from_static(b"{}")),
+    );
 }
 
 #[test]
@@ -151,7 +156,12 @@ fn a_key_whose_results_are_many_makes_room_itself() {
     for (id, result) in [(0, "{}"), (1, "{}"), (2, r#"{"structuredContent":"0123456789"}"#), (3, "{}")] {
         while let Some(at) = under_way.iter().position(|(whose, _)| *whose == id) {
             let (_, call) = under_way.remove(at);
-            runs.handle(RunId(id), Timestamp(id), &limits, Event::StepAnswered(call.unit, Bytes::from(result)));
+            runs.handle(
+                RunId(id),
+                Timestamp(id),
+                &limits,
+                Event::StepAnswered(call.unit, Bytes::from(result)),
+            );
             under_way.extend(start(&mut runs, &limits));
         }
         assert_eq!(runs.get(RunId(id)).map(Run::status), Some(Status::Done));
@@ -190,20 +200,22 @@ fn errors_take_no_more_room_than_results_and_are_cut_where_there_is_none() {
 #[test]
 fn what_steps_are_done_for_takes_room_until_they_end() {
     let limits = Limits { project_run_bytes: 30_000, ..Limits::default() };
-    let steps = r#"{"id":"l","tool":"t"},{"id":"a","tool":"t","for_each":{"in":{"$from":"l"},"width":1}},{"id":"b","tool":"t","for_each":{"$from":"l"},"on_error":"skip"}"#;
+    let steps = r#"{"id":"o","tool":"t"},{"id":"l","tool":"t"},{"id":"a","tool":"t","for_each":{"in":{"$from":"l"},"width":1}},{"id":"b","tool":"t","for_each":{"$from":"l"},"on_error":"skip"}"#;
     let mut runs = Runs::default();
     let plan = plan(&format!(r#"{{"steps":[{steps}]}}"#), &limits);
     runs.insert(RunId(1), key("a"), Run::new(plan, NOW, &limits));
     let text = format!(r#"[\"{}\",2]"#, "x".repeat(10_000));
     let list = format!(r#"{{"content":[{{"type":"text","text":"{text}"}}]}}"#);
-    let first = start(&mut runs, &limits).remove(0);
-    runs.handle(RunId(1), NOW, &limits, Event::StepAnswered(first.1.unit, list.clone().into()));
-    assert_eq!(runs.usage().bytes, list.len() + 10_007 - 1 - 2);
-    let why = runs.get(RunId(1)).unwrap().report(NOW, 0).steps[2].why.clone();
+    let mut first = start(&mut runs, &limits);
+    end(&mut runs, &first.remove(0));
+    runs.handle(RunId(1), NOW, &limits, Event::StepAnswered(first[0].1.unit, list.clone().into()));
+    let array = 10_006;
+    assert_eq!(runs.usage().bytes, 2 + list.len() + array);
+    let why = runs.get(RunId(1)).unwrap().report(NOW, 0).steps[3].why.clone();
     assert_eq!(why.as_deref(), Some("limit project_run_bytes reached (30000) by for_each"));
     for _ in 0..2 {
         let call = start(&mut runs, &limits).remove(0);
         end(&mut runs, &call);
     }
-    assert_eq!(runs.usage().bytes, list.len() + 4);
+    assert_eq!(runs.usage().bytes, 2 + list.len() + 4);
 }

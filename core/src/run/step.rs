@@ -58,10 +58,17 @@ pub(super) struct StepState {
     pub misled: usize,
     /// Whether nothing more of it begins.
     pub halted: bool,
-    /// Whether it was done, and what it said is asked for once more.
-    pub is_fetched: bool,
-    /// Why that was in vain.
-    pub unfetched: Option<String>,
+    /// How it stands with that, where it was done and what it said is asked for once more.
+    pub fetch: Option<Fetch>,
+}
+
+/// How it stands with what is asked for once more.
+#[derive(Debug)]
+pub(super) enum Fetch {
+    /// It may still come.
+    Open,
+    /// It does not, and why.
+    Vain(String),
 }
 
 /// An element of a step.

@@ -21,9 +21,7 @@ use crate::ports::gateway::Target;
 use crate::ports::store::{Change, Expect};
 use crate::record::{self, Outcome, Record, RecordId};
 use crate::rpc::Envelope;
-use crate::run::{
-    Answer, Array, Became, Event, Failure, Happened, Life, Mark, Marks, Run, Unit, in_short,
-};
+use crate::run::{Answer, Array, Became, Event, Failure, Happened, Life, Mark, Marks, Run, Unit, in_short};
 use crate::upstream::Caller;
 use crate::{Fault, KeyId, Limit, Limits, ProjectId, RunId};
 
