@@ -269,10 +269,7 @@ fn that_a_step_has_ended_and_the_next_begins_is_one_commit() {
     let mut stage = Stage::new(Limits::default());
     stage.ask("batch_execute", &CHAIN.replace("s.echo", "a.echo"));
     assert!(stage.happens(false) && stage.happens(true), "the store has the first, and it is answered");
-    assert!(
-        stage.world.queue.len() == 1 && stage.world.queue[0].1.len() == 3,
-        "its call, its end, the next call"
-    );
+    assert!(stage.world.queue.len() == 1 && stage.world.queue[0].1.len() == 3, "an answer, an end, a call");
 }
 
 #[test]
