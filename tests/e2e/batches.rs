@@ -279,15 +279,22 @@ async fn the_command_line_follows_a_run_through_the_end_of_its_hub_and_into_the_
     assert_eq!(once.into_values().collect::<Vec<_>>(), [1, 1], "nothing was done twice");
 }
 
-/// Leads to a hub from a port of its own. The first answer of the hub is lost on its way.
+/// Leads to a hub from a port of its own. The first answer of the hub is lost on its way, and then one says that the hub stops.
 async fn losing_an_answer(listener: TcpListener, hub: String) {
     let mut connections = JoinSet::new();
-    let mut is_first = true;
+    let mut connection = 0;
     while let Ok((mut outer, _)) = listener.accept().await {
         let mut inner = TcpStream::connect(&hub).await.expect("a hub");
-        if core::mem::take(&mut is_first) {
+        connection += 1;
+        if connection <= 2 {
             let mut asked = vec![0; 64 * 1024];
             let length = outer.read(&mut asked).await.expect("a request");
+            if connection == 2 {
+                let stops =
+                    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
+                outer.write_all(stops).await.expect("the command takes it");
+                continue;
+            }
             inner.write_all(&asked[..length]).await.expect("the hub takes it");
             let answered = inner.read(&mut asked).await.expect("its answer");
             assert!(answered > 0, "the run was begun");
@@ -316,6 +323,23 @@ async fn a_run_whose_first_answer_is_lost_is_begun_once_from_the_command_line() 
     let said = text(&done.stderr);
     assert!(said.contains(r#"null in the output: step one has nothing at "/no""#), "{said}");
     assert_eq!(calls(&ledger(&stage.hub.home)).into_values().collect::<Vec<_>>(), [1]);
+}
+
+#[tokio::test]
+async fn who_leaves_before_a_hub_has_answered_is_told_how_to_find_out_what_has_become_of_the_plan() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("its address"));
+    let stage = Stage::new().await;
+    let plan = stage.hub.home.path().join("plan.json");
+    std::fs::write(&plan, r#"{"steps":[{"id":"one","tool":"t.once"}]}"#).expect("a file");
+    let mut command = stage.command(&["batch", "run", &plan.display().to_string(), "--url", &url]);
+    let child = command.env_remove("MCP_ORCH_URL").stderr(Stdio::piped()).spawn().expect("it starts");
+    let (mut asked, _) = listener.accept().await.expect("a connection");
+    asked.read_exact(&mut [0; 16]).await.expect("a request");
+    kill_process(Pid::from_child(&child), Signal::INT).expect("a signal");
+    let ended = child.wait_with_output().expect("an end");
+    let said = text(&ended.stderr);
+    assert!(!ended.status.success() && said.contains("mcp-orch batch list"), "{ended:?}");
 }
 
 /// How often each call of `once` was made.

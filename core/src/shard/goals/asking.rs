@@ -28,6 +28,9 @@ const QUESTION: &str = "goal";
 const OF_HUB: LinkId = LinkId(0);
 /// More phases than this are only counted.
 const SHOWN_PHASES: usize = 20;
+/// More line breaks than this, one after the other, are only counted, and so are more blanks in a line.
+const EMPTY_LINES: usize = 2;
+const BLANKS: usize = 40;
 
 /// What a client brings that was asked for something: raw JSON of its answer, where there is one.
 pub(super) type Input = Option<Vec<u8>>;
@@ -218,10 +221,25 @@ fn in_words(plan: &Plan, written: &str) -> String {
     plain(&words)
 }
 
-/// A text in which nothing hides, or stands elsewhere than it is: characters that are not seen are named.
+/// A text in which nothing hides, or stands elsewhere than it is: characters that are not seen are named, and nothing is pushed out
+/// of sight by what is empty.
 fn plain(words: &str) -> String {
     let mut out = String::with_capacity(words.len());
+    let (mut lines, mut blanks, mut left_out) = (0_usize, 0_usize, 0_usize);
     for letter in words.chars() {
+        if letter.is_whitespace() && !matches!(letter, '\u{2028}' | '\u{2029}') {
+            (lines, blanks) =
+                if letter == '\n' { (lines.saturating_add(1), 0) } else { (lines, blanks.saturating_add(1)) };
+            if lines > EMPTY_LINES || blanks > BLANKS {
+                left_out = left_out.saturating_add(1);
+                continue;
+            }
+        } else {
+            if left_out > 0 {
+                out.extend([&*format!("[{left_out} blanks]")]);
+            }
+            (lines, blanks, left_out) = (0, 0, 0);
+        }
         // Formats, fillers, selectors of variants, and tags.
         let is_hidden = matches!(letter, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}'
@@ -239,10 +257,16 @@ fn plain(words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::plain;
+    use alloc::format;
 
     #[test]
     fn what_somebody_is_to_agree_to_hides_nothing() {
         assert_eq!(plain("a\n\tb \u{1f}\u{7f}\u{9b}[2J"), "a\n\tb \\u{1f}\\u{7f}\\u{9b}[2J");
+        assert_eq!(plain(&format!("a{}b", "\n ".repeat(30))), "a\n \n [56 blanks]b");
+        assert_eq!(
+            plain(&format!("a{}b", "\u{3000}".repeat(41))),
+            format!("a{}[1 blanks]b", "\u{3000}".repeat(40))
+        );
         assert_eq!(
             plain("{\"to\":\"\u{202e}eve\u{200b}\u{e0041}\"}"),
             r#"{"to":"\u{202e}eve\u{200b}\u{e0041}"}"#

@@ -19,7 +19,7 @@ use orch_core::sse::Parser;
 use serde_json::Value;
 
 use crate::terminal;
-use http::Hub;
+use http::{BEGUN, Hub};
 use view::View;
 
 pub(crate) async fn run(args: Batch) -> anyhow::Result<ExitCode> {
@@ -53,7 +53,11 @@ async fn execute(args: &BatchRun) -> anyhow::Result<ExitCode> {
         fields.insert(flag.to_owned(), Value::Bool(true));
     }
     let is_dry = plan.get("dry_run").and_then(Value::as_bool) == Some(true);
-    let begun = hub.begin(&plan.to_string(), &PAUSES_MS).await?;
+    let plan = plan.to_string();
+    let begun = tokio::select! {
+        begun = hub.begin(&plan, &PAUSES_MS) => begun?,
+        _ = tokio::signal::ctrl_c() => bail!("the hub has not answered yet; {BEGUN}"),
+    };
     let run = begun.get("run").and_then(Value::as_str);
     let Some(run) = run.filter(|_| !args.dry_run) else {
         terminal::line(&serde_json::to_string_pretty(&begun)?);
@@ -97,27 +101,41 @@ async fn follow(hub: &Hub, run: &str, json: bool) -> anyhow::Result<ExitCode> {
         {
             return Ok(show(&end, &mut following.view));
         }
-        let goes_on =
-            || format!("the run goes on as soon as the hub does; how it stands: mcp-orch batch status {run}");
-        let Some(pause) = PAUSES_MS.get(following.tries) else { bail!("the hub is gone; {}", goes_on()) };
+        let Some(pause) = PAUSES_MS.get(following.tries) else {
+            bail!("the hub is gone; {}", following.goes_on())
+        };
         following.tries += 1;
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(*pause)) => {}
-            _ = tokio::signal::ctrl_c() => bail!("the hub is away, and the run was not cancelled; {}", goes_on()),
+            _ = tokio::signal::ctrl_c() => bail!("the hub is away, and the run was not cancelled; {}", following.goes_on()),
         }
     }
 }
 
 impl Following<'_> {
+    async fn cancel(&mut self) -> anyhow::Result<()> {
+        self.cancelled = true;
+        let asked = self.hub.ask(Method::POST, &format!("/{}/cancel", self.run)).await;
+        let failed = || format!("the run was not cancelled; {}", self.goes_on());
+        asked.map(drop).with_context(failed)
+    }
+
+    fn goes_on(&self) -> String {
+        let run = self.run;
+        format!("the run goes on as soon as the hub does; how it stands: mcp-orch batch status {run}")
+    }
+
     /// Hears what a stream has to say. How the run has ended; nothing if the stream ends before it.
     async fn hear(&mut self, mut events: Incoming) -> anyhow::Result<Option<Value>> {
         let mut parser = Parser::new(Limits::default().message_bytes);
         loop {
             let frame = tokio::select! {
                 frame = events.frame() => frame,
-                _ = tokio::signal::ctrl_c(), if !self.cancelled => {
-                    self.cancelled = true;
-                    self.hub.ask(Method::POST, &format!("/{}/cancel", self.run)).await?;
+                _ = tokio::signal::ctrl_c() => {
+                    if self.cancelled {
+                        bail!("the run was cancelled, and its end was not waited for");
+                    }
+                    self.cancel().await?;
                     continue;
                 }
             };

@@ -17,6 +17,9 @@ use tokio_util::task::TaskTracker;
 
 use super::way::{Connection, Way};
 
+/// How to find out what has become of a plan.
+pub(crate) const BEGUN: &str = "whether the run was begun: mcp-orch batch list";
+
 /// A hub, and the key for it.
 pub(crate) struct Hub {
     way: Way,
@@ -50,8 +53,8 @@ impl Hub {
         Whole::of(self.send(method, path).await?).await?.read()
     }
 
-    /// Begins a run. A hub that ends before it has answered is asked again when it is back, under the same key, so that the run is
-    /// begun once; one that was never there is not waited for, and neither is one that says nothing a second time.
+    /// Begins a run. A hub that stops, or ends before it has answered, is asked again when it is back, under the same key, so that
+    /// the run is begun once; one that was never there is not waited for, and neither is one that says nothing a second time.
     pub(crate) async fn begin(&self, plan: &str, pauses_ms: &[u64]) -> anyhow::Result<Value> {
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(|error| anyhow!("no random bytes: {error}"))?;
@@ -61,16 +64,24 @@ impl Hub {
             let response = self.send_on(stream, request, "", plan.to_owned()).await?;
             Whole::of(response).await
         };
-        if let Ok(answer) = ask(self.way.connect().await?).await {
-            return answer.read();
-        }
+        let mut stream = Ok(self.way.connect().await?);
+        let (mut refused, mut is_broken) = (None, false);
         for pause in pauses_ms {
-            tokio::time::sleep(Duration::from_millis(*pause)).await;
-            if let Ok(stream) = self.way.connect().await {
-                return ask(stream).await?.read();
+            if let Ok(stream) = stream {
+                match ask(stream).await {
+                    Ok(stops) if stops.0 == StatusCode::SERVICE_UNAVAILABLE => refused = Some(stops),
+                    Ok(answer) => return answer.read(),
+                    Err(error) if is_broken => return Err(error),
+                    Err(_) => is_broken = true,
+                }
             }
+            tokio::time::sleep(Duration::from_millis(*pause)).await;
+            stream = self.way.connect().await;
         }
-        bail!("the hub ended before it answered, and is gone; whether the run was begun: mcp-orch batch list")
+        match refused {
+            Some(answer) => answer.read(),
+            None => bail!("the hub ended before it answered, and is gone; {BEGUN}"),
+        }
     }
 
     /// Opens the stream of a run. Nothing where no hub answers, or one that is about to stop.
