@@ -358,7 +358,8 @@ impl Run {
     ) {
         let Some(step) = self.plan.steps.get(unit.step) else { return };
         let harmless = step.repeatable || failure.happened == Happened::Nothing;
-        if self.stopped.is_none() && harmless && tries < step.retry.attempts {
+        let goes_on = self.stopped.is_none() && self.steps.get(unit.step).is_some_and(|state| !state.halted);
+        if goes_on && harmless && tries < step.retry.attempts {
             let doubled = 1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX);
             let pause: Duration = step.retry.backoff.saturating_mul(doubled);
             self.timers.insert((now.after(pause), unit));

@@ -145,6 +145,8 @@ impl Status {
 #[cfg(test)]
 mod cookbook;
 #[cfg(test)]
+mod eternal;
+#[cfg(test)]
 mod kept;
 #[cfg(test)]
 mod lives;

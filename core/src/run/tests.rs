@@ -84,12 +84,22 @@ impl Stage {
     /// The first call of a step under way is answered with this structure.
     pub(super) fn says(&mut self, id: &str, structured: &str) {
         let unit = self.take(id);
+        self.says_at(unit, structured);
+    }
+
+    pub(super) fn says_at(&mut self, unit: Unit, structured: &str) {
+        self.under_way.retain(|(_, start)| start.unit != unit);
         let result = format!(r#"{{"content":[],"structuredContent":{structured}}}"#);
         self.feed(Event::StepAnswered(unit, Bytes::from(result)));
     }
 
     pub(super) fn fails(&mut self, id: &str, happened: Happened) {
         let unit = self.take(id);
+        self.fails_at(unit, happened);
+    }
+
+    pub(super) fn fails_at(&mut self, unit: Unit, happened: Happened) {
+        self.under_way.retain(|(_, start)| start.unit != unit);
         self.feed(Event::StepFailed(unit, Failure { words: "broken".to_owned(), happened }));
     }
 

@@ -142,3 +142,14 @@ fn an_element_whose_reference_leads_nowhere_was_planned_badly_also_after_others_
     stage.fails("a", Happened::Nothing);
     assert!(stage.run.status() == Status::Failed && !stage.run.was_planned_badly(), "its server was away");
 }
+
+#[test]
+fn a_step_that_has_failed_tries_nothing_again_and_ends() {
+    let mut stage = Stage::of(
+        r#"{"id":"a","tool":"t","for_each":{"in":[1,2],"width":2},"on_error":"skip","retry":{"attempts":2}}"#,
+    );
+    let last = stage.under_way[1].1.unit;
+    stage.fails("a", Happened::Failed);
+    stage.fails_at(last, Happened::Nothing);
+    assert_eq!((stage.run.status(), &*stage.stand()), (Status::Done, "a failed"));
+}
