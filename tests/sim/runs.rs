@@ -7,6 +7,7 @@ use orch_core::rpc::Envelope;
 use orch_core::{KeyId, RunId};
 use serde::Deserialize;
 
+use crate::books::Books;
 use crate::hub::Hub;
 use crate::project::SERVERS;
 
@@ -213,9 +214,12 @@ impl Runs {
         }
     }
 
-    /// Whether somebody has wanted the run to be begun once more that this call is of.
-    pub(crate) fn is_again(&self, nonce: u64) -> bool {
-        self.calls.get(&nonce).is_some_and(|call| self.again.contains(&call.plan))
+    /// Who waits for a call: whoever has asked for it, and all who share that key if one of them has wanted its run to be begun
+    /// once more.
+    pub(crate) fn who_waits_for(&self, nonce: u64, books: &Books) -> Vec<u32> {
+        let asker = books.asker(nonce);
+        let is_again = self.calls.get(&nonce).is_some_and(|call| self.again.contains(&call.plan));
+        if is_again { books.who_share_a_key_with(asker) } else { Vec::from([asker]) }
     }
 
     /// The runs that a key knows of, each with its plan.

@@ -257,12 +257,7 @@ impl Links {
         let meant = |request: &&Request| !request.done && within.is_none_or(|id| id == request.id);
         let waiting = it.requests.iter().filter(meant);
         let waiting = waiting.filter_map(|request| request.nonce).filter(|_| certain);
-        // Whoever wants more of a run waits for it, and has the same key.
-        let who = |nonce| {
-            let asker = books.asker(nonce);
-            if runs.is_again(nonce) { books.who_share_a_key_with(asker) } else { Vec::from([asker]) }
-        };
-        let waiting: Vec<u32> = waiting.flat_map(who).collect();
+        let waiting: Vec<u32> = waiting.flat_map(|nonce| runs.who_waits_for(nonce, books)).collect();
         self.keep(mark, link, waiting);
     }
 
@@ -295,10 +290,16 @@ impl Links {
     }
 
     /// A server wants to know more before it answers: the request may come again.
-    pub(crate) fn demand(&mut self, link: LinkId, request: &Request, mark: u64, books: &Books) -> String {
+    pub(crate) fn demand(
+        &mut self,
+        link: LinkId,
+        request: &Request,
+        mark: u64,
+        (books, runs): (&Books, &Runs),
+    ) -> String {
         if let Some(nonce) = request.nonce {
             (*slot(&mut self.delivered, nonce), *slot(&mut self.repeated, nonce)) = (false, false);
-            self.keep(mark, link, Vec::from([books.asker(nonce)]));
+            self.keep(mark, link, runs.who_waits_for(nonce, books));
         }
         format!(
             r#"{{"jsonrpc":"2.0","id":{},"result":{{"resultType":"input_required","inputRequests":{{"{MY_QUESTION}":{{"method":"roots/list","params":{{"nonce":"{mark}"}}}}}},"requestState":"{MINE}"}}}}"#,

@@ -197,7 +197,7 @@ impl Hub {
         let request = it.requests.remove(at);
         let mark = self.number();
         request.nonce.into_iter().for_each(|nonce| self.runs.take_back(nonce));
-        let words = self.links.demand(link, &request, mark, &self.books);
+        let words = self.links.demand(link, &request, mark, (&self.books, &self.runs));
         self.say(link, &words);
     }
 
