@@ -63,6 +63,21 @@ fn what_cannot_be_asked_for_once_more_was_done_all_the_same_and_what_is_made_of_
 }
 
 #[test]
+fn what_was_done_was_done_also_where_its_condition_would_not_hold_any_more() {
+    let mut lives = Lives::of(
+        r#"{"id":"a","tool":"safe"},{"id":"b","tool":"safe","when":{"equals":[{"$from":"a"},1]}},
+           {"id":"w","tool":"safe"},{"id":"c","tool":"t","arguments":{"x":{"$from":"b"}},"depends_on":["w"]}"#,
+    );
+    lives.stage.says("a", "1");
+    lives.stage.says("b", "2");
+    lives.restart(&["a", "b"]);
+    lives.stage.says("a", "7");
+    lives.stage.says("w", "1");
+    assert_eq!(lives.stands(), stands(Status::Failed, "a done, b done, w done, c failed"));
+    assert!(why(&lives, 1).ends_with("in vain: its condition does not hold any more"), "{}", why(&lives, 1));
+}
+
+#[test]
 fn what_was_made_of_something_that_is_lost_is_not_made_once_more() {
     let mut lives = Lives::of(
         r#"{"id":"a","tool":"t"},{"id":"b","tool":"safe","arguments":{"x":{"$from":"a"}}},

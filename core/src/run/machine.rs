@@ -250,6 +250,9 @@ impl Run {
                     let (tool, repeatable) = (plan.tool.clone(), plan.repeatable);
                     return Some(Start { unit, tool, arguments, repeatable });
                 }
+                Err(Unprepared::LeftOut) if self.is_fetched(step) => {
+                    self.mislead(now, unit, "its condition does not hold any more".into());
+                }
                 Err(Unprepared::LeftOut) => self.settle(now, unit, Element::Skipped),
                 Err(Unprepared::Missing(missing @ Missing::Skipped(_))) if !self.was_called(step) => {
                     self.end_step(now, step, Ended::Skipped(missing.words()));
@@ -260,6 +263,11 @@ impl Run {
             self.begin_all(now);
         }
         None
+    }
+
+    /// Whether a step was done, and what it said is asked for once more.
+    fn is_fetched(&self, step: usize) -> bool {
+        self.steps.get(step).is_some_and(|state| state.fetch.is_some())
     }
 
     fn was_called(&self, step: usize) -> bool {
@@ -375,7 +383,7 @@ impl Run {
 
     /// A call has failed for good.
     pub(super) fn give_up(&mut self, now: Timestamp, unit: Unit, failure: Failure, answer: Option<Answer>) {
-        let was_done = self.steps.get(unit.step).is_some_and(|state| state.fetch.is_some());
+        let was_done = self.is_fetched(unit.step);
         self.settle_failed(now, unit, failure, answer);
         if !was_done && self.on_error(unit.step) == OnError::Fail {
             self.stop(now, Status::Failed);
