@@ -131,6 +131,8 @@ pub struct Limits {
     /// Bytes of those results that are stored, so that the run can go on when the hub is started again; results beyond are
     /// kept only while the hub runs.
     pub run_stored_bytes: usize,
+    /// Bytes that one run keeps of the words of failures beyond what it may keep.
+    pub run_words_bytes: usize,
     /// Bytes of results that are read for the values of one call of a step, of one `for_each`, or of one output.
     pub step_read_bytes: usize,
     /// Bytes that are read and written for the calls of runs of one project in a turn: what goes beyond waits until others have

@@ -264,6 +264,7 @@ impl Exceeded {
             | Limit::RunBytes
             | Limit::StepReadBytes
             | Limit::RunStoredBytes
+            | Limit::RunWordsBytes
             | Limit::RunCalls => (400, own::LIMIT, data),
             Limit::Goals
             | Limit::HeldKeyBytes

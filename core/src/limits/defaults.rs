@@ -66,6 +66,7 @@ impl Default for Limits {
             run_calls: 1_000,
             run_bytes: 32 * MIB,
             run_stored_bytes: 8 * MIB,
+            run_words_bytes: 64 * KIB,
             step_read_bytes: 64 * MIB,
             run_turn_bytes: 16 * MIB,
             run_deadline: s(15 * 60),

@@ -80,6 +80,8 @@ pub enum Limit {
     StepReadBytes,
     /// [`Limits::run_stored_bytes`].
     RunStoredBytes,
+    /// [`Limits::run_words_bytes`].
+    RunWordsBytes,
     /// [`Limits::project_run_bytes`].
     ProjectRunBytes,
     /// [`Limits::project_runs`].
@@ -136,6 +138,7 @@ impl Limit {
             Self::RunBytes => "run_bytes",
             Self::StepReadBytes => "step_read_bytes",
             Self::RunStoredBytes => "run_stored_bytes",
+            Self::RunWordsBytes => "run_words_bytes",
             Self::ProjectRunBytes => "project_run_bytes",
             Self::ProjectRuns => "project_runs",
             Self::Connections => "connections",

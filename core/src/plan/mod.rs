@@ -128,8 +128,7 @@ impl Step {
                 see(reference);
             }
         };
-        self.arguments.references().for_each(&mut needed);
-        self.for_each.iter().flat_map(|each| each.over.references()).for_each(&mut needed);
+        self.references_of_call().for_each(&mut needed);
         if let Some(when) = &self.when {
             when.visit_compared(&mut needed);
         }
@@ -137,11 +136,16 @@ impl Step {
 
     /// Shows each reference in it.
     pub fn visit<'a>(&'a self, see: &mut dyn FnMut(&'a Reference)) {
-        self.arguments.references().for_each(&mut *see);
-        self.for_each.iter().flat_map(|each| each.over.references()).for_each(&mut *see);
+        self.references_of_call().for_each(&mut *see);
         if let Some(when) = &self.when {
             when.visit(see);
         }
+    }
+
+    /// The references of which its calls are made.
+    fn references_of_call(&self) -> impl Iterator<Item = &Reference> {
+        let over = self.for_each.iter().flat_map(|each| each.over.references());
+        self.arguments.references().chain(over)
     }
 }
 
@@ -160,6 +164,12 @@ impl Plan {
             step.visit(&mut |reference| sources.extend(reference.step()));
         }
         sources
+    }
+
+    /// The steps that the calls of a step are made of, whether or not they are made.
+    pub(crate) fn sources_of_call(&self, step: usize) -> BTreeSet<usize> {
+        let references = self.steps.get(step).into_iter().flat_map(Step::references_of_call);
+        references.filter_map(Reference::step).collect()
     }
 
     /// The steps whose values go back to the caller.

@@ -69,13 +69,15 @@ pub enum Outcome {
     Overlong,
     /// It was not to be made.
     LeftOut,
+    /// It came to nothing; of what stands for its result this was kept, JSON, and this is what it has done.
+    Cut(String, Happened),
 }
 
 impl Outcome {
     /// Bytes of what stands for its result.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Answered(result) | Self::Failed(result, _) => result.len(),
+            Self::Answered(result) | Self::Cut(result, _) | Self::Failed(result, _) => result.len(),
             Self::Begun | Self::LeftOut | Self::Overlong => 0,
         }
     }

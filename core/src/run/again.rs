@@ -81,7 +81,7 @@ impl Run {
 
 impl StepState {
     fn is_as_planned(&self) -> bool {
-        matches!(self.ended, Some(Ended::Done | Ended::Skipped(_))) && self.failure.is_none()
+        matches!(self.ended, Some(Ended::Done | Ended::Skipped(_) | Ended::Unfetched(_))) && self.failed == 0
     }
 
     /// Whether any of its calls was answered.

@@ -15,7 +15,13 @@ pub struct Answer {
     said: Bytes,
     /// Whether it says that the tool has failed.
     is_error: bool,
+    /// Whether there was more of it.
+    is_cut: bool,
 }
+
+/// Stands for what a failure said, where there is no room even for its beginning.
+const UNKEPT: &[u8] =
+    br#"{"content":[{"type":"text","text":"it failed, and there was no room to keep what it said (limits run_bytes, project_run_bytes and run_words_bytes)"}],"isError":true}"#;
 
 impl Answer {
     /// Takes a result that was validated before.
@@ -32,7 +38,32 @@ impl Answer {
         let text = content.filter(|_| structured.is_none()).and_then(only_text);
         let said = structured.or(text).or(content).unwrap_or(Raw(b"null"));
         let said = if said.0 == b"null" { Bytes::from_static(b"null") } else { result.slice_ref(said.0) };
-        Self { result, said, is_error }
+        Self { result, said, is_error, is_cut: false }
+    }
+
+    /// What is kept of a failure of which not all is kept.
+    pub fn cut(words: &str) -> Self {
+        Self { is_cut: true, ..Self::of_failure(&in_short(words)) }
+    }
+
+    /// What is kept of a failure of which nothing is kept. It takes no room.
+    pub fn unkept() -> Self {
+        Self { is_cut: true, ..Self::read(Bytes::from_static(UNKEPT)) }
+    }
+
+    /// What was kept of a failure, as another life has it.
+    pub fn recall_cut(result: Bytes) -> Self {
+        if *result == *UNKEPT { Self::unkept() } else { Self { is_cut: true, ..Self::read(result) } }
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        if self.is_cut && *self.result == *UNKEPT { 0 } else { self.result.len() }
+    }
+
+    /// Whether there was more of it.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// The answer that stands for a call without one.
@@ -72,13 +103,11 @@ impl Answer {
 const WORDS: usize = 1024;
 
 /// The words of a failure, as far as they are kept.
-pub(crate) fn in_short(mut words: String) -> String {
-    if let Some((end, _)) = words.char_indices().nth(WORDS) {
-        words.truncate(end);
-        words.push('\u{2026}');
-        words.shrink_to_fit();
+pub(crate) fn in_short(words: &str) -> String {
+    match words.char_indices().nth(WORDS) {
+        Some((end, _)) => [words.get(..end).unwrap_or_default(), "\u{2026}"].concat(),
+        None => words.into(),
     }
-    words
 }
 
 /// The raw string of the one text that a content holds, if it holds nothing else.

@@ -44,7 +44,7 @@ impl Run {
             }
             Err(Unbegun::Ended(ended)) => self.end_step(now, index, ended),
             Err(Unbegun::Failed(words)) if is_known => self.fail_rest(now, index, &words),
-            Err(Unbegun::Failed(words)) => self.fail_step(now, index, words),
+            Err(Unbegun::Failed(words)) => self.fail_step(now, index, &words),
         }
     }
 
@@ -69,18 +69,18 @@ impl Run {
     }
 
     /// Goes on with a step that has begun in an earlier life, whatever has become of what it waits for. Its marks are of an array as it
-    /// was; of another one nobody can tell which of its elements they are. What may be done twice is done anew for that.
+    /// was; of another one nobody can tell which of its elements they are. What is not done yet, and may be done twice, is done anew for that.
     fn go_on(&mut self, now: Timestamp, index: usize, step: &Step) -> Result<(), Unbegun> {
         let Some(state) = self.steps.get_mut(index) else { return Ok(()) };
         if state.begun || self.stopped.is_some() {
             state.begun = true;
             return Ok(());
         }
-        let known = state.array;
+        let (known, is_fetched) = (state.array, state.fetch.is_some());
         let items = self.items(index, step).map_err(|missing| Unbegun::Failed(missing.words()));
         let (items, array) = items?;
         if known.is_some() && array != known {
-            if !step.repeatable {
+            if !step.repeatable || is_fetched {
                 return Err(Unbegun::Failed(CHANGED.into()));
             }
             self.undo(now, index);
@@ -104,14 +104,14 @@ impl Run {
         let Some(state) = self.steps.get_mut(step) else { return };
         let array = state.array;
         for (element, it) in state.elements.iter_mut().enumerate() {
-            if !matches!(core::mem::take(it), Element::Waiting) {
-                let unit = Unit { step, element };
-                let undone = Mark { unit, array, tries: 0, since: now, at: now, became: Became::Undone };
-                self.marks.calls.push(undone);
-            }
+            // Also of what only the store knows: that it was lost.
+            *it = Element::Waiting;
+            let unit = Unit { step, element };
+            let undone = Mark { unit, array, tries: 0, since: now, at: now, became: Became::Undone };
+            self.marks.calls.push(undone);
         }
         self.bytes = self.bytes.saturating_sub(core::mem::take(&mut state.bytes));
-        (state.failure, state.failed, state.halted) = (None, 0, false);
+        (state.failed, state.halted) = (0, false);
     }
 
     /// What a step was done for is not there any more: what was done of it stays, and the rest fails.

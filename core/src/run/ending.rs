@@ -1,7 +1,6 @@
 //! How steps end, and a run with them.
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::answer::in_short;
@@ -13,14 +12,15 @@ use crate::plan::OnError;
 
 impl Run {
     /// A step fails before any call is made of it.
-    pub(super) fn fail_step(&mut self, now: Timestamp, step: usize, words: String) {
+    pub(super) fn fail_step(&mut self, now: Timestamp, step: usize, words: &str) {
         let on_error = self.on_error(step);
-        let words = in_short(words);
+        let (unit, answer) = (Unit { step, element: 0 }, self.kept_failure(words, None));
+        self.keep(unit, answer.bytes());
         if let Some(state) = self.steps.get_mut(step) {
-            state.elements = Vec::from([Element::Failed(Answer::of_failure(&words), Happened::Nothing)]);
-            state.failure = Some((words, Happened::Nothing));
+            state.elements = Vec::from([Element::Failed(answer, Happened::Nothing)]);
+            state.failed = 1;
         }
-        self.mark(now, Unit { step, element: 0 });
+        self.mark(now, unit);
         let ended = if on_error == OnError::Continue { Ended::FailedButGoesOn } else { Ended::Failed };
         self.end_step(now, step, ended);
         if on_error == OnError::Fail {
@@ -54,14 +54,17 @@ impl Run {
             return;
         }
         let left_out = || state.elements.iter().all(|element| matches!(element, Element::Skipped));
-        let ended = match (&state.failure, stopped.filter(|_| state.left > 0)) {
-            (_, _) if state.fetch.is_some() => Ended::Done,
-            (Some(_), None) if on_error == OnError::Continue && is_many => Ended::Done,
-            (Some(_), _) if on_error == OnError::Continue => Ended::FailedButGoesOn,
-            (Some(_), _) => Ended::Failed,
-            (None, Some(status)) => Ended::Stopped(status),
-            (None, None) if !is_many && left_out() => Ended::Skipped("its condition does not hold".into()),
-            (None, None) => Ended::Done,
+        let ended = match (&state.fetch, state.failed > 0, stopped.filter(|_| state.left > 0)) {
+            (Some(Fetch::Vain(words)), ..) => Ended::Unfetched(words.clone()),
+            (Some(Fetch::Open), ..) => Ended::Done,
+            (None, true, None) if on_error == OnError::Continue && is_many => Ended::Done,
+            (None, true, _) if on_error == OnError::Continue => Ended::FailedButGoesOn,
+            (None, true, _) => Ended::Failed,
+            (None, false, Some(status)) => Ended::Stopped(status),
+            (None, false, None) if !is_many && left_out() => {
+                Ended::Skipped("its condition does not hold".into())
+            }
+            (None, false, None) => Ended::Done,
         };
         self.end_step(now, step, ended);
     }
@@ -71,7 +74,7 @@ impl Run {
         let Some(state) = self.steps.get_mut(step).filter(|state| state.ended.is_none()) else { return };
         state.ended = Some(ended);
         (state.items, state.led) = (Vec::new(), Led::default());
-        if state.fetch.is_some() {
+        if state.fetch.take().is_some() {
             let waiting = state.elements.iter_mut().filter(|it| matches!(it, Element::Waiting));
             waiting.for_each(|it| *it = Element::Lost);
         }
@@ -134,9 +137,9 @@ impl Run {
         for step in 0..self.steps.len() {
             let elements = self.steps.get(step).map_or(0, |state| state.elements.len());
             for element in 0..elements {
-                let Some(state) = self.steps.get_mut(step) else { continue };
-                let Some(failure) = state.end_pause(element) else { continue };
-                self.settle_failed(now, Unit { step, element }, failure, None);
+                let unit = Unit { step, element };
+                let Some(failure) = self.end_pause(unit) else { continue };
+                self.settle_failed(now, unit, failure, None);
             }
         }
     }
@@ -150,26 +153,44 @@ impl Run {
         answer: Option<Answer>,
     ) {
         let goes_on = self.on_error(unit.step) == OnError::Continue;
-        let words = in_short(failure.words);
         let Some(state) = self.steps.get_mut(unit.step) else { return };
         if state.fetch.is_some() {
-            state.fetch = Some(Fetch::Vain(words));
+            state.fetch = Some(Fetch::Vain(in_short(&failure.words)));
             return self.settle(now, unit, Element::Lost);
         }
         state.failed = state.failed.saturating_add(1);
         state.halted = !goes_on;
-        state.failure.get_or_insert_with(|| (words.clone(), failure.happened));
-        let answer = answer.filter(|answer| self.has_room(answer.result().len()).is_ok());
-        let answer = answer.unwrap_or_else(|| Answer::of_failure(&words));
-        self.keep(unit, answer.result().len());
+        let answer = self.kept_failure(&failure.words, answer);
+        self.keep(unit, answer.bytes());
         self.settle(now, unit, Element::Failed(answer, failure.happened));
+    }
+
+    /// What is kept of a failure: all that was said, or its beginning, or nothing, as there is room. A little of it has room at any
+    /// time.
+    fn kept_failure(&mut self, words: &str, answer: Option<Answer>) -> Answer {
+        let whole = answer.unwrap_or_else(|| Answer::of_failure(words));
+        if !words.is_empty() && self.has_room(whole.bytes()).is_ok() {
+            return whole;
+        }
+        let cut = Some(Answer::cut(words)).filter(|cut| cut.bytes() < whole.bytes()).unwrap_or(whole);
+        let beyond = self.words_beyond.saturating_add(cut.bytes());
+        if words.is_empty() {
+            Answer::unkept()
+        } else if self.has_room(cut.bytes()).is_ok() {
+            cut
+        } else if self.bounds.words.admits(beyond).is_ok() {
+            self.words_beyond = beyond;
+            cut
+        } else {
+            Answer::unkept()
+        }
     }
 
     /// Whether it has failed for what its plan says: a server has refused a call, or a reference led nowhere. That a server
     /// was away is not the plan's fault.
     pub fn was_planned_badly(&self) -> bool {
         let is_bad = |(step, state): (usize, &StepState)| {
-            let bad = match state.failure {
+            let bad = match state.failure() {
                 Some((_, Happened::Failed)) => true,
                 Some((_, Happened::Nothing)) => state.calls == 0 || state.misled > 0,
                 Some((_, Happened::Unknown)) | None => false,

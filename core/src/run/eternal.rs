@@ -132,7 +132,7 @@ impl Watch {
         if stage.under_way.is_empty() {
             return;
         }
-        let (id, start) = stage.under_way[which % stage.under_way.len()].clone();
+        let (_, start) = stage.under_way[which % stage.under_way.len()].clone();
         self.known.remove(&start.unit);
         match how {
             0 => stage.fails_at(start.unit, Happened::Nothing),

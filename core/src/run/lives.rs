@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use alloc::{format, string::String};
 
 use super::tests::Stage;
-use super::{Became, End, Happened, Mark, Marks, Run, Status, Unit};
+use super::{Answer, Became, End, Happened, Mark, Marks, Run, Status, Unit};
 use crate::Limits;
 
 /// A run, and what a store has of its calls.
@@ -36,6 +36,23 @@ impl Lives {
             let became = if is_lost { Became::Lost } else { mark.became.clone() };
             self.stored.insert(mark.unit, Mark { became, ..mark });
         }
+    }
+
+    /// The result of a call was too long to be stored.
+    pub(super) fn lose(&mut self, id: &str, element: usize) {
+        self.store(&[]);
+        let step = self.stage.run.plan().steps.iter().position(|step| step.id == id).unwrap();
+        self.stored.get_mut(&Unit { step, element }).unwrap().became = Became::Lost;
+    }
+
+    /// Of what a step said of its failure the beginning was stored.
+    pub(super) fn cut(&mut self, id: &str) {
+        self.store(&[]);
+        let step = self.stage.run.plan().steps.iter().position(|step| step.id == id).unwrap();
+        let stored = self.stored.get_mut(&Unit { step, element: 0 }).unwrap();
+        let Became::Failed(result, happened) = &stored.became else { panic!("{stored:?}") };
+        let cut = Answer::cut(&Answer::read(result.clone()).words());
+        stored.became = Became::Cut(cut.result().clone(), *happened);
     }
 
     /// The hub is started again.

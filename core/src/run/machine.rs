@@ -2,17 +2,15 @@
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::format;
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
 
-use super::answer::in_short;
 use super::prepare::Unprepared;
 use super::step::{Element, Ended, Missing, StepState, width};
 use super::{Answer, Event, Failure, Happened, Marks, Start, Status, Unit};
-use crate::plan::{Bound, OnError, Plan};
+use crate::plan::{Bound, Plan};
 use crate::rpc::JsonLimits;
 use crate::{Limit, Limits, Timestamp};
 
@@ -56,6 +54,8 @@ pub struct Run {
     pub(super) unsent: Vec<Unit>,
     /// What it may keep beside what it keeps.
     pub(super) room: Room,
+    /// Bytes of the words of failures that it keeps beyond that.
+    pub(super) words_beyond: usize,
 }
 
 /// What a run may keep more than it keeps, for the sake of others.
@@ -84,6 +84,8 @@ pub(super) struct Bounds {
     pub reads: Bound,
     /// What is kept.
     pub kept: Bound,
+    /// What is kept beyond that of the words of failures.
+    pub words: Bound,
     /// What is read and written in one go.
     pub turn: usize,
 }
@@ -96,6 +98,7 @@ impl Bounds {
             values: bound(Limit::MessageBytes, limits.message_bytes),
             reads: bound(Limit::StepReadBytes, limits.step_read_bytes),
             kept: bound(Limit::RunBytes, limits.run_bytes),
+            words: bound(Limit::RunWordsBytes, limits.run_words_bytes),
             turn: limits.run_turn_bytes,
         }
     }
@@ -140,6 +143,7 @@ impl Run {
             marks: Marks::default(),
             unsent: Vec::new(),
             room: Room::ENDLESS,
+            words_beyond: 0,
             plan,
         };
         run.line_up();
@@ -250,9 +254,6 @@ impl Run {
                     let (tool, repeatable) = (plan.tool.clone(), plan.repeatable);
                     return Some(Start { unit, tool, arguments, repeatable });
                 }
-                Err(Unprepared::LeftOut) if self.is_fetched(step) => {
-                    self.mislead(now, unit, "its condition does not hold any more".into());
-                }
                 Err(Unprepared::LeftOut) => self.settle(now, unit, Element::Skipped),
                 Err(Unprepared::Missing(missing @ Missing::Skipped(_))) if !self.was_called(step) => {
                     self.end_step(now, step, Ended::Skipped(missing.words()));
@@ -266,7 +267,7 @@ impl Run {
     }
 
     /// Whether a step was done, and what it said is asked for once more.
-    fn is_fetched(&self, step: usize) -> bool {
+    pub(super) fn is_fetched(&self, step: usize) -> bool {
         self.steps.get(step).is_some_and(|state| state.fetch.is_some())
     }
 
@@ -274,16 +275,9 @@ impl Run {
         self.steps.get(step).is_some_and(|state| state.calls > 0)
     }
 
-    /// A call cannot be made of what is there.
-    fn mislead(&mut self, now: Timestamp, unit: Unit, words: String) {
-        if let Some(state) = self.steps.get_mut(unit.step) {
-            state.misled = state.misled.saturating_add(1);
-        }
-        self.give_up(now, unit, Failure { words, happened: Happened::Nothing }, None);
-    }
-
     fn on_started(&mut self, now: Timestamp, unit: Unit, tries: u32) {
         let timeout = self.plan.steps.get(unit.step).and_then(|step| step.timeout);
+        self.end_pause(unit);
         let Some(state) = self.steps.get_mut(unit.step) else { return };
         state.set(unit.element, Element::Running { tries: tries.saturating_add(1), since: now });
         state.in_flight = state.in_flight.saturating_add(1);
@@ -354,40 +348,5 @@ impl Run {
             self.timers.remove(&(since.after(timeout), unit));
         }
         Some(tries)
-    }
-
-    /// Tries a call again if its plan wants that, and if doing it twice does no harm.
-    pub(super) fn fail_or_retry(
-        &mut self,
-        now: Timestamp,
-        (unit, tries): (Unit, u32),
-        failure: Failure,
-        answer: Option<Answer>,
-    ) {
-        let Some(step) = self.plan.steps.get(unit.step) else { return };
-        let harmless = step.repeatable || failure.happened == Happened::Nothing;
-        let goes_on = self.stopped.is_none() && self.steps.get(unit.step).is_some_and(|state| !state.halted);
-        if goes_on && harmless && tries < step.retry.attempts {
-            let doubled = 1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX);
-            let pause: Duration = step.retry.backoff.saturating_mul(doubled);
-            self.timers.insert((now.after(pause), unit));
-            if let Some(state) = self.steps.get_mut(unit.step) {
-                let words = in_short(failure.words);
-                state.pause(unit.element, Failure { words, ..failure });
-            }
-            self.mark_once(now, unit);
-            return self.requeue(unit.step);
-        }
-        self.give_up(now, unit, failure, answer);
-    }
-
-    /// A call has failed for good.
-    pub(super) fn give_up(&mut self, now: Timestamp, unit: Unit, failure: Failure, answer: Option<Answer>) {
-        let was_done = self.is_fetched(unit.step);
-        self.settle_failed(now, unit, failure, answer);
-        if !was_done && self.on_error(unit.step) == OnError::Fail {
-            self.stop(now, Status::Failed);
-        }
-        self.requeue(unit.step);
     }
 }

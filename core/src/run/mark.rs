@@ -67,6 +67,8 @@ pub enum Became {
     Lost,
     /// It was not made after all, and is going to be.
     Undone,
+    /// It came to nothing; this is kept of what stands for its result.
+    Cut(Bytes, Happened),
 }
 
 impl Run {
@@ -102,6 +104,9 @@ impl Run {
         let Some(state) = self.steps.get(unit.step) else { return };
         let became = match state.elements.get(unit.element) {
             Some(Element::Answered(answer)) => Became::Answered(answer.result().clone()),
+            Some(Element::Failed(answer, happened)) if answer.is_cut() => {
+                Became::Cut(answer.result().clone(), *happened)
+            }
             Some(Element::Failed(answer, happened)) => Became::Failed(answer.result().clone(), *happened),
             Some(Element::Lost) => Became::Lost,
             Some(Element::Pausing { .. } | Element::Waiting) => Became::Undone,
@@ -138,10 +143,13 @@ impl StepState {
     /// Says so if a result is not there any more.
     pub(super) fn loss(&self) -> Option<String> {
         const LOST: &str = "was not stored (limit run_stored_bytes), and the hub was started again";
-        let lost = self.elements.iter().any(|element| matches!(element, Element::Lost));
-        lost.then(|| match &self.fetch {
-            Some(Fetch::Vain(why)) => format!("{LOST}; it was asked for once more in vain: {why}"),
-            Some(Fetch::Open) | None => LOST.into(),
+        let is_lost = self.elements.iter().any(|element| matches!(element, Element::Lost));
+        (is_lost || self.fetch.is_some()).then(|| match (&self.ended, &self.fetch) {
+            (Some(Ended::Unfetched(why)), _) | (_, Some(Fetch::Vain(why))) => {
+                format!("{LOST}; it was asked for once more in vain: {why}")
+            }
+            (_, Some(Fetch::Open)) => format!("{LOST}; it is asked for once more"),
+            (_, None) => LOST.into(),
         })
     }
 }

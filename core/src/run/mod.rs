@@ -16,6 +16,7 @@ mod answer;
 mod begin;
 mod ending;
 mod extract;
+mod failing;
 mod lanes;
 mod machine;
 mod mark;
@@ -28,7 +29,6 @@ mod runs;
 mod step;
 
 pub use answer::Answer;
-pub(crate) use answer::in_short;
 pub use extract::{Extract, Extracts};
 pub use machine::Run;
 pub use mark::{Became, End, Mark, Marks};

@@ -12,6 +12,9 @@ use super::step::Missing;
 use crate::plan::{Allowance, Bound, Pointer, Reference, Root, Source};
 use crate::rpc::write;
 
+/// Whoever is told of more places than this learns nothing more.
+const GAPS: usize = 50;
+
 /// A place that an output names, and that leads to nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Gap {
@@ -30,7 +33,8 @@ impl Run {
         self.output_and_gaps().map(|(output, _)| output)
     }
 
-    /// The same, with each place that its plan names and that leads to nothing, though its step is done.
+    /// The same, with the places that its plan names and that lead to nothing, though their steps are done: the first of them, each
+    /// once.
     pub fn output_and_gaps(&self) -> Result<(Bytes, Vec<Gap>), Bound> {
         let mut gaps = Vec::new();
         if let Some(output) = &self.plan.output {
@@ -75,7 +79,10 @@ impl Run {
                     Ok(value) => Ok(value),
                     Err(Missing::Lost(why) | Missing::Nothing(why)) => {
                         let step = self.step_of(reference).unwrap_or_default();
-                        gaps.push(Gap { step, path: reference.pointer.to_string(), why });
+                        let gap = Gap { step, path: reference.pointer.to_string(), why };
+                        if gaps.len() < GAPS && !gaps.contains(&gap) {
+                            gaps.push(gap);
+                        }
                         Ok(null())
                     }
                     Err(Missing::Skipped(_)) => Ok(null()),

@@ -12,7 +12,7 @@ use super::resolve::Local;
 use super::step::Missing;
 use super::{Array, Run, Unit};
 use crate::Limit;
-use crate::plan::{Allowance, Bound, Kind, Pattern, Raw, Reference, Source, Step, Values, parsed};
+use crate::plan::{Allowance, Bound, Condition, Kind, Pattern, Raw, Reference, Source, Step, Values, parsed};
 
 /// Why a call is not made.
 pub(super) enum Unprepared {
@@ -44,15 +44,17 @@ impl Run {
         let plan = Arc::clone(&self.plan);
         let Some(step) = plan.steps.get(unit.step) else { return Err(Unprepared::LeftOut) };
         let Some(state) = self.steps.get_mut(unit.step) else { return Err(Unprepared::LeftOut) };
-        let mut led = core::mem::take(&mut state.led);
+        let (mut led, is_fetched) = (core::mem::take(&mut state.led), state.fetch.is_some());
         let (item, known) = (state.items.get(unit.element).cloned(), led.copied);
+        // What was done once had its condition then.
+        let when = step.when.as_ref().filter(|_| !is_fetched);
         let mut sources = Sources {
             run: self,
             local: Local { item: item.as_ref(), index: unit.element },
             led: step.for_each.is_some().then_some(&mut led),
             allowance: self.allowance(self.bounds.arguments),
         };
-        let prepared = sources.prepare(step);
+        let prepared = sources.prepare(step, when.map(AsRef::as_ref));
         let written = prepared.as_ref().map_or(0, Bytes::len);
         let worked = sources.allowance.spent().saturating_add(written).saturating_add(step.arguments.len());
         self.worked = self.worked.saturating_add(worked);
@@ -108,7 +110,7 @@ impl Run {
     }
 
     /// Holds bytes for a step until it ends, that are no part of a result, if there may be so many.
-    fn hold(&mut self, step: usize, bytes: usize) -> Result<(), Bound> {
+    pub(super) fn hold(&mut self, step: usize, bytes: usize) -> Result<(), Bound> {
         if bytes > 0 {
             self.has_room(bytes)?;
         }
@@ -129,8 +131,8 @@ impl Array {
 }
 
 impl Sources<'_> {
-    fn prepare(&mut self, step: &Step) -> Result<Bytes, Unprepared> {
-        if let Some(when) = &step.when {
+    fn prepare(&mut self, step: &Step, when: Option<&Condition>) -> Result<Bytes, Unprepared> {
+        if let Some(when) = when {
             match when.holds(self) {
                 Ok(true) => {}
                 Ok(false) => return Err(Unprepared::LeftOut),

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use serde::Serialize;
 
+use super::answer::in_short;
 use super::ending::why_not_begun;
 use super::step::{Element, Ended, StepState};
 use super::{Happened, Run};
@@ -127,22 +128,24 @@ impl Run {
 
     /// How many steps have ended, and how many there are.
     pub fn progress(&self) -> (usize, usize) {
-        (self.steps.len().saturating_sub(self.left), self.steps.len())
+        let ended = self.steps.iter().filter(|state| state.ended.is_some() || state.fetch.is_some());
+        (ended.count(), self.steps.len())
     }
 }
 
 impl StepState {
     fn report(&self, id: &str, now: Timestamp) -> StepReport {
-        let unknown = self.unknown();
-        let failed = || if unknown.is_some() { "unknown" } else { "failed" };
-        let words = || unknown.clone().or_else(|| self.failure.as_ref().map(|(words, _)| words.clone()));
+        let unknown = self.failures().find(|(_, happened)| *happened == Happened::Unknown);
+        let failed = if unknown.is_some() { "unknown" } else { "failed" };
+        let failure = unknown.or_else(|| self.failure()).map(|(answer, _)| in_short(&answer.words()));
         let lost = || self.loss().map(|loss| format!("it was done, but its result {loss}"));
         let (status, why) = match &self.ended {
-            None if self.calls > 0 => ("running", words()),
+            None if self.fetch.is_some() && unknown.is_none() => ("done", lost()),
+            None if self.calls > 0 => ("running", failure),
             None => ("waiting", None),
-            Some(Ended::Done) if unknown.is_some() => ("unknown", words()),
-            Some(Ended::Done) => ("done", words().or_else(lost)),
-            Some(Ended::Failed | Ended::FailedButGoesOn) => (failed(), words()),
+            Some(Ended::Done | Ended::Unfetched(_)) if unknown.is_some() => ("unknown", failure),
+            Some(Ended::Done | Ended::Unfetched(_)) => ("done", failure.or_else(lost)),
+            Some(Ended::Failed | Ended::FailedButGoesOn) => (failed, failure),
             Some(Ended::Skipped(why) | Ended::SkippedWithRest(why)) => ("skipped", Some(why.clone())),
             Some(Ended::Stopped(status)) => ("skipped", Some(why_not_begun(*status).into())),
         };
@@ -159,36 +162,10 @@ impl StepState {
         }
     }
 
-    /// Why nobody knows what it has done, if that is so of any of its elements.
-    fn unknown(&self) -> Option<String> {
-        match &self.failure {
-            Some((words, Happened::Unknown)) => Some(words.clone()),
-            Some((_, Happened::Failed | Happened::Nothing)) => {
-                self.elements.iter().find_map(|element| match element {
-                    Element::Failed(answer, Happened::Unknown) => Some(answer.words()),
-                    Element::Answered(_)
-                    | Element::Failed(..)
-                    | Element::Lost
-                    | Element::Pausing { .. }
-                    | Element::Running { .. }
-                    | Element::Skipped
-                    | Element::Waiting => None,
-                })
-            }
-            None => None,
-        }
-    }
-
     /// How the values of its elements begin.
     fn preview(&self) -> Option<String> {
-        let mut values = self.elements.iter().filter_map(|element| match element {
-            Element::Answered(answer) | Element::Failed(answer, _) => Some(answer.at(Root::Value)),
-            Element::Lost
-            | Element::Pausing { .. }
-            | Element::Running { .. }
-            | Element::Skipped
-            | Element::Waiting => None,
-        });
+        let mut values =
+            self.elements.iter().filter_map(Element::answer).map(|answer| answer.at(Root::Value));
         let first = core::str::from_utf8(values.next()?).ok()?;
         let mut preview: String = first.chars().take(PREVIEW_CHARS).collect();
         if preview.len() < first.len() || values.next().is_some() {

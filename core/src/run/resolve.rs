@@ -2,12 +2,12 @@
 
 use alloc::borrow::ToOwned;
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use super::Run;
 use super::step::{Element, Ended, Missing, StepState};
+use super::{Answer, Run};
 use crate::plan::{Allowance, Bound, Pointer, Reference, Root, Source, index};
 use crate::rpc::JsonLimits;
 
@@ -39,7 +39,10 @@ impl Run {
             Source::Step(step) if self.has_come_to_nothing(step) => Err(Missing::Skipped(
                 self.plan.steps.get(step).map_or_else(Default::default, |it| it.id.clone()),
             )),
-            Source::Step(step) => self.value_at(step, reference.root, pointer, allowance),
+            Source::Step(step) => match self.is_cut(step, pointer) {
+                Some(words) => Err(Missing::Lost(words)),
+                None => self.value_at(step, reference.root, pointer, allowance),
+            },
         };
         match (found, &reference.default) {
             (Err(Missing::Lost(_) | Missing::Nothing(_) | Missing::Skipped(_)), Some(default)) => {
@@ -51,6 +54,16 @@ impl Run {
 
     fn has_come_to_nothing(&self, step: usize) -> bool {
         self.steps.get(step).is_some_and(|state| state.ended == Some(Ended::Failed))
+    }
+
+    /// Says so if only the beginning is there of what a step says of its failure: nothing is made of that.
+    fn is_cut(&self, step: usize, pointer: &Pointer) -> Option<String> {
+        let (plan, state) = (self.plan.steps.get(step)?, self.steps.get(step)?);
+        let is_cut = |it: &Element| it.answer().is_some_and(Answer::is_cut);
+        state.leads_to(pointer, plan.for_each.is_some(), is_cut).then(|| {
+            let limits = "limits run_bytes, project_run_bytes and run_stored_bytes";
+            format!("what step {} said of its failure was not kept whole ({limits})", plan.id)
+        })
     }
 
     /// What a step says, also one that has failed.
@@ -67,7 +80,9 @@ impl Run {
         if let Some(Ended::Skipped(_) | Ended::SkippedWithRest(_) | Ended::Stopped(_)) = &state.ended {
             return Err(Missing::Skipped(plan.id.clone()));
         }
-        if let Some(loss) = state.loss().filter(|_| state.has_lost(pointer, plan.for_each.is_some())) {
+        let is_many = plan.for_each.is_some();
+        let is_gone = |it: &Element| state.is_short_of(it) && it.answer().is_none();
+        if let Some(loss) = state.loss().filter(|_| state.leads_to(pointer, is_many, is_gone)) {
             return Err(Missing::Lost(format!("the result of step {} {loss}", plan.id)));
         }
         let found = match (&plan.for_each, state.elements.first()) {
@@ -81,17 +96,6 @@ impl Run {
     }
 }
 
-impl StepState {
-    /// Whether a pointer leads into what was lost: an element of a step with `for_each`, or any of them if it is for all.
-    fn has_lost(&self, pointer: &Pointer, is_many: bool) -> bool {
-        let is_lost = |element: &Element| matches!(element, Element::Lost);
-        match pointer.split_first().filter(|_| is_many) {
-            Some((first, _)) => index(first).and_then(|at| self.elements.get(at)).is_some_and(is_lost),
-            None => self.elements.iter().any(is_lost),
-        }
-    }
-}
-
 impl Element {
     fn at(
         &self,
@@ -100,14 +104,7 @@ impl Element {
         json: JsonLimits,
         allowance: &mut Allowance,
     ) -> Result<Option<Bytes>, Bound> {
-        match self {
-            Self::Answered(answer) | Self::Failed(answer, _) => {
-                pointer.within(answer.at(root), json, allowance)
-            }
-            Self::Lost | Self::Pausing { .. } | Self::Running { .. } | Self::Skipped | Self::Waiting => {
-                Ok(None)
-            }
-        }
+        self.answer().map_or(Ok(None), |answer| pointer.within(answer.at(root), json, allowance))
     }
 }
 

@@ -102,27 +102,22 @@ impl Run {
             state.span = Some((first.min(since), last.max(at)));
             state.spent = state.spent.saturating_add(at.since(since));
         }
-        let mut kept = 0;
         let element = match became {
-            Became::Answered(result) => {
-                kept = result.len();
-                Element::Answered(Answer::read(result))
-            }
+            Became::Answered(result) => Element::Answered(Answer::read(result)),
             Became::Begun => {
                 state.in_flight = state.in_flight.saturating_add(1);
                 Element::Running { tries, since }
             }
-            Became::Failed(result, happened) => {
-                kept = result.len();
-                let answer = Answer::read(result);
-                state.failure.get_or_insert_with(|| (answer.words(), happened));
-                state.failed = state.failed.saturating_add(1);
-                state.halted = plan.on_error != OnError::Continue;
-                Element::Failed(answer, happened)
-            }
+            Became::Cut(result, happened) => Element::Failed(Answer::recall_cut(result), happened),
+            Became::Failed(result, happened) => Element::Failed(Answer::read(result), happened),
             Became::Lost => Element::Lost,
             Became::LeftOut | Became::Undone => Element::Skipped,
         };
+        if let Element::Failed(..) = element {
+            state.failed = state.failed.saturating_add(1);
+            state.halted = plan.on_error != OnError::Continue;
+        }
+        let kept = element.answer().map_or(0, Answer::bytes);
         state.set(unit.element, element);
         self.keep(unit, kept);
     }
@@ -148,12 +143,18 @@ impl Run {
         let lost = self.steps.iter().enumerate().filter(|(_, state)| state.elements.iter().any(is_lost));
         let lost: BTreeSet<usize> = lost.map(|(step, _)| step).collect();
         let may_be_called = |step: usize| {
-            let is_done = self.steps.get(step).is_some_and(|state| state.ended == Some(Ended::Done));
+            let is_done = self
+                .steps
+                .get(step)
+                .is_some_and(|state| matches!(state.ended, Some(Ended::Done | Ended::Unfetched(_))));
             is_done && self.plan.steps.get(step).is_some_and(|step| step.repeatable)
         };
         let mut open: BTreeSet<usize> = lost.iter().copied().filter(|step| may_be_called(*step)).collect();
+        // It is to be the same call: nothing that it is made of begins anew.
+        let is_there = |source: &usize| self.steps.get(*source).is_some_and(|state| state.ended.is_some());
         let is_open = |step: usize, open: &BTreeSet<usize>| {
-            self.plan.sources(step).iter().all(|source| !lost.contains(source) || open.contains(source))
+            let mut sources = self.plan.sources_of_call(step).into_iter();
+            sources.all(|source| open.contains(&source) || (is_there(&source) && !lost.contains(&source)))
         };
         while let Some(step) = open.iter().copied().find(|step| !is_open(*step, &open)) {
             open.remove(&step);
@@ -164,7 +165,7 @@ impl Run {
         let mut fetched = BTreeSet::new();
         while let Some(step) = wanted.pop() {
             if open.contains(&step) && fetched.insert(step) {
-                wanted.extend(self.plan.sources(step));
+                wanted.extend(self.plan.sources_of_call(step));
             }
         }
         fetched

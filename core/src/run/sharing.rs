@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::tests::{key, plan};
-use super::{Event, Run, Runs, Start, Status};
+use super::{Event, Failure, Happened, Run, Runs, Start, Status};
 use crate::ids::RunId;
 use crate::plan::Pointer;
 use crate::{Limits, Timestamp};
@@ -210,12 +210,44 @@ fn what_steps_are_done_for_takes_room_until_they_end() {
     end(&mut runs, &first.remove(0));
     runs.handle(RunId(1), NOW, &limits, Event::StepAnswered(first[0].1.unit, list.clone().into()));
     let array = 10_006;
-    assert_eq!(runs.usage().bytes, 2 + list.len() + array);
-    let why = runs.get(RunId(1)).unwrap().report(NOW, 0).steps[3].why.clone();
-    assert_eq!(why.as_deref(), Some("limit project_run_bytes reached (30000) by for_each"));
+    let failed = runs.get(RunId(1)).unwrap().report(NOW, 0).steps.remove(3);
+    assert_eq!(runs.usage().bytes, 2 + list.len() + array + failed.bytes);
+    let why = failed.why.as_deref();
+    assert_eq!(why, Some("limit project_run_bytes reached (30000) by for_each"));
     for _ in 0..2 {
         let call = start(&mut runs, &limits).remove(0);
         end(&mut runs, &call);
     }
-    assert_eq!(runs.usage().bytes, 2 + list.len() + 4);
+    assert_eq!(runs.usage().bytes, 2 + list.len() + failed.bytes + 4);
+}
+
+#[test]
+fn words_of_failures_take_no_room_of_others_however_many_they_are() {
+    let limits = Limits { project_run_bytes: 1_000_000, run_words_bytes: 10_000, ..Limits::default() };
+    let mut runs = Runs::default();
+    let text = r#"{"max_parallel":32,"steps":[{"id":"a","tool":"t","for_each":{"in":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32],"width":32},"on_error":"continue","retry":{"attempts":2}}]}"#;
+    let plan = plan(text, &limits);
+    for id in 0..4 {
+        runs.insert(RunId(id), key("a"), Run::new(Arc::clone(&plan), NOW, &limits));
+    }
+    let words = "\u{1}".repeat(3_000);
+    for happened in [Happened::Nothing, Happened::Failed] {
+        for (id, call) in start(&mut runs, &limits) {
+            let failure = Failure { words: words.clone(), happened };
+            runs.handle(RunId(id), NOW, &limits, Event::StepFailed(call.unit, failure));
+        }
+        assert!(runs.usage().bytes < 700_000, "{happened:?}: half, and a little: {}", runs.usage().bytes);
+        (0..4).for_each(|id| {
+            drop(runs.handle(RunId(id), NOW.after(limits.step_backoff), &limits, Event::TimerFired))
+        });
+    }
+    let words = runs.get(RunId(3)).unwrap().value(Some("a"), &Pointer::default()).unwrap();
+    let unkept = "it failed, and there was no room to keep what it said";
+    assert!(core::str::from_utf8(&words).unwrap().matches(unkept).count() > 20);
+    begin(&mut runs, "b", 20..21, &limits);
+    let other: Vec<_> = start(&mut runs, &limits).into_iter().filter(|(id, _)| *id == 20).collect();
+    other.iter().for_each(|call| end(&mut runs, call));
+    assert!(
+        runs.get(RunId(20)).unwrap().report(NOW, 0).steps.iter().take(8).all(|step| step.status == "done")
+    );
 }

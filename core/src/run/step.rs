@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::prepare::Led;
 use super::{Answer, Array, Failure, Happened, Status};
 use crate::Timestamp;
-use crate::plan::Bound;
+use crate::plan::{Bound, Pointer, index};
 
 /// A step of a run.
 #[derive(Debug, Default)]
@@ -50,8 +50,6 @@ pub(super) struct StepState {
     pub spent: Duration,
     /// Bytes of its results.
     pub bytes: usize,
-    /// The first failure of an element.
-    pub failure: Option<(String, Happened)>,
     /// Elements that have failed.
     pub failed: usize,
     /// Those of them whose call could not be made of what is there.
@@ -106,6 +104,8 @@ pub enum Ended {
     SkippedWithRest(String),
     /// Nothing of it began any more, for what its run had come to.
     Stopped(Status),
+    /// As it should; what it said was lost, and could not be had once more, for this reason.
+    Unfetched(String),
 }
 
 /// Why a reference leads nowhere.
@@ -124,6 +124,16 @@ pub(super) enum Missing {
 impl From<Bound> for Missing {
     fn from(bound: Bound) -> Self {
         Self::TooMuch(bound)
+    }
+}
+
+impl Element {
+    /// What it was answered, or what stands for that.
+    pub(super) fn answer(&self) -> Option<&Answer> {
+        match self {
+            Self::Answered(answer) | Self::Failed(answer, _) => Some(answer),
+            Self::Lost | Self::Pausing { .. } | Self::Running { .. } | Self::Skipped | Self::Waiting => None,
+        }
     }
 }
 
@@ -165,6 +175,47 @@ impl StepState {
             | Element::Running { .. }
             | Element::Skipped
             | Element::Waiting => None,
+        }
+    }
+
+    /// Whether any of the elements that a pointer leads into is like that: one element of a step with `for_each`, or all of them.
+    pub(super) fn leads_to(
+        &self,
+        pointer: &Pointer,
+        is_many: bool,
+        is_so: impl Fn(&Element) -> bool,
+    ) -> bool {
+        match pointer.split_first().filter(|_| is_many) {
+            Some((first, _)) => index(first).and_then(|at| self.elements.get(at)).is_some_and(is_so),
+            None => self.elements.iter().any(is_so),
+        }
+    }
+
+    /// The first of its elements that has failed.
+    pub(super) fn failure(&self) -> Option<(&Answer, Happened)> {
+        self.failures().next()
+    }
+
+    /// Its elements that have failed.
+    pub(super) fn failures(&self) -> impl Iterator<Item = (&Answer, Happened)> {
+        self.elements.iter().filter_map(|element| match element {
+            Element::Failed(answer, happened) => Some((answer, *happened)),
+            Element::Answered(_)
+            | Element::Lost
+            | Element::Pausing { .. }
+            | Element::Running { .. }
+            | Element::Skipped
+            | Element::Waiting => None,
+        })
+    }
+
+    /// Whether an element has said something that is not there, or not all of it.
+    pub(super) fn is_short_of(&self, element: &Element) -> bool {
+        match element {
+            Element::Lost => true,
+            Element::Failed(answer, _) => answer.is_cut(),
+            Element::Pausing { .. } | Element::Running { .. } | Element::Waiting => self.fetch.is_some(),
+            Element::Answered(_) | Element::Skipped => false,
         }
     }
 

@@ -9,7 +9,6 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use alloc::{borrow::ToOwned, format};
-use bytes::Bytes;
 
 use super::planning::NOWHERE;
 use super::running::Running;
@@ -21,9 +20,9 @@ use crate::ports::gateway::Target;
 use crate::ports::store::{Change, Expect};
 use crate::record::{self, Outcome, Record, RecordId};
 use crate::rpc::Envelope;
-use crate::run::{Answer, Array, Became, Event, Failure, Happened, Life, Mark, Marks, Run, Unit, in_short};
+use crate::run::{Answer, Array, Became, Event, Failure, Happened, Life, Mark, Marks, Run, Unit};
 use crate::upstream::Caller;
-use crate::{Fault, KeyId, Limit, Limits, ProjectId, RunId};
+use crate::{Fault, KeyId, Limits, ProjectId, RunId};
 
 /// What the store has of a run.
 #[derive(Debug)]
@@ -108,10 +107,11 @@ impl Stored {
                 self.take(&result, limits).map_or(Outcome::Overlong, Outcome::Answered)
             }
             Became::Begun => Outcome::Begun,
-            Became::Failed(result, happened) => {
-                let stored = self.take(&result, limits).unwrap_or_else(|| cut(result, limits));
-                Outcome::Failed(stored, happened)
-            }
+            Became::Cut(result, happened) => Outcome::Cut(text(&result), happened),
+            Became::Failed(result, happened) => match self.take(&result, limits) {
+                Some(stored) => Outcome::Failed(stored, happened),
+                None => Outcome::Cut(text(Answer::cut(&Answer::read(result).words()).result()), happened),
+            },
             Became::LeftOut => Outcome::LeftOut,
             Became::Lost => Outcome::Overlong,
             Became::Undone => return None,
@@ -119,11 +119,8 @@ impl Stored {
     }
 }
 
-/// What stands for a failure that is too long to be stored.
-fn cut(result: Bytes, limits: &Limits) -> String {
-    let words = in_short(Answer::read(result).words());
-    let words = format!("{words} (limit {} reached: {})", Limit::RunStoredBytes, limits.run_stored_bytes);
-    core::str::from_utf8(Answer::of_failure(&words).result()).unwrap_or_default().to_owned()
+fn text(result: &[u8]) -> String {
+    String::from_utf8_lossy(result).into_owned()
 }
 
 impl Outliving {
@@ -356,6 +353,7 @@ fn mark(call: record::RunCall, array: Option<Array>) -> Mark {
     let became = match call.outcome {
         Outcome::Answered(result) => Became::Answered(result.into()),
         Outcome::Begun => Became::Begun,
+        Outcome::Cut(result, happened) => Became::Cut(result.into(), happened),
         Outcome::Failed(result, happened) => Became::Failed(result.into(), happened),
         Outcome::LeftOut => Became::LeftOut,
         Outcome::Overlong => Became::Lost,

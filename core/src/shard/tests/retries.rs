@@ -16,6 +16,7 @@ fn stored(stage: &Stage) -> Vec<&'static str> {
         Some(match call.outcome {
             Outcome::Answered(_) => "answered",
             Outcome::Begun => "begun",
+            Outcome::Cut(..) => "cut",
             Outcome::Failed(..) => "failed",
             Outcome::LeftOut => "left out",
             Outcome::Overlong => "too long",
