@@ -282,6 +282,7 @@ fn run_call() -> impl Strategy<Value = Record> {
         Just(Outcome::Begun),
         Just(Outcome::Overlong),
         Just(Outcome::LeftOut),
+        (text(), happened.clone()).prop_map(|(result, happened)| Outcome::Cut(result, happened)),
         (text(), happened).prop_map(|(result, happened)| Outcome::Failed(result, happened)),
     ];
     let ids = (any::<u64>(), project_id(), any::<u32>(), any::<u32>());

@@ -49,7 +49,10 @@ impl Run {
         let Some(state) = self.steps.get(step).filter(|state| state.ended.is_none() && state.begun) else {
             return;
         };
-        let over = state.left == 0 || (state.in_flight == 0 && (state.halted || stopped.is_some()));
+        // What waits for another try ends first.
+        let waits = || state.elements.iter().any(|it| matches!(it, Element::Pausing { after: Some(_), .. }));
+        let stops = state.in_flight == 0 && (state.halted || stopped.is_some());
+        let over = state.left == 0 || (stops && !waits());
         if !over {
             return;
         }
@@ -135,12 +138,16 @@ impl Run {
     /// What was to be tried again has failed as it did the last time.
     fn end_pauses(&mut self, now: Timestamp) {
         for step in 0..self.steps.len() {
-            let elements = self.steps.get(step).map_or(0, |state| state.elements.len());
-            for element in 0..elements {
-                let unit = Unit { step, element };
-                let Some(failure) = self.end_pause(unit) else { continue };
-                self.settle_failed(now, unit, failure, None);
-            }
+            self.end_pauses_of(now, step);
+        }
+    }
+
+    fn end_pauses_of(&mut self, now: Timestamp, step: usize) {
+        let elements = self.steps.get(step).map_or(0, |state| state.elements.len());
+        for element in 0..elements {
+            let unit = Unit { step, element };
+            let Some(failure) = self.end_pause(unit) else { continue };
+            self.settle_failed(now, unit, failure, None);
         }
     }
 
@@ -159,10 +166,13 @@ impl Run {
             return self.settle(now, unit, Element::Lost);
         }
         state.failed = state.failed.saturating_add(1);
-        state.halted = !goes_on;
+        let halts = !goes_on && !core::mem::replace(&mut state.halted, true);
         let answer = self.kept_failure(&failure.words, answer);
         self.keep(unit, answer.bytes());
         self.settle(now, unit, Element::Failed(answer, failure.happened));
+        if halts {
+            self.end_pauses_of(now, unit.step);
+        }
     }
 
     /// What is kept of a failure: all that was said, or its beginning, or nothing, as there is room. A little of it has room at any

@@ -110,9 +110,8 @@ impl Watch {
         assert_eq!(stage.run.in_flight(), stage.under_way.len());
         for step in stage.run.report(stage.now, 0).steps {
             let before = self.told.get(&step.id).copied();
-            let is_fetched = matches!(before, Some("done" | "unknown")) && step.status == "running";
             assert!(
-                before.is_none_or(|told| told == step.status || is_fetched),
+                before.is_none_or(|told| told == step.status),
                 "{} was {before:?} and is {}: {:?}",
                 step.id,
                 step.status,

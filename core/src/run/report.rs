@@ -136,15 +136,14 @@ impl Run {
 impl StepState {
     fn report(&self, id: &str, now: Timestamp) -> StepReport {
         let unknown = self.failures().find(|(_, happened)| *happened == Happened::Unknown);
-        let failed = if unknown.is_some() { "unknown" } else { "failed" };
+        let (done, failed) = if unknown.is_some() { ("unknown", "unknown") } else { ("done", "failed") };
         let failure = unknown.or_else(|| self.failure()).map(|(answer, _)| in_short(&answer.words()));
         let lost = || self.loss().map(|loss| format!("it was done, but its result {loss}"));
         let (status, why) = match &self.ended {
-            None if self.fetch.is_some() && unknown.is_none() => ("done", lost()),
+            None if self.fetch.is_some() => (done, failure.or_else(lost)),
             None if self.calls > 0 => ("running", failure),
             None => ("waiting", None),
-            Some(Ended::Done | Ended::Unfetched(_)) if unknown.is_some() => ("unknown", failure),
-            Some(Ended::Done | Ended::Unfetched(_)) => ("done", failure.or_else(lost)),
+            Some(Ended::Done | Ended::Unfetched(_)) => (done, failure.or_else(lost)),
             Some(Ended::Failed | Ended::FailedButGoesOn) => (failed, failure),
             Some(Ended::Skipped(why) | Ended::SkippedWithRest(why)) => ("skipped", Some(why.clone())),
             Some(Ended::Stopped(status)) => ("skipped", Some(why_not_begun(*status).into())),

@@ -153,3 +153,18 @@ fn a_step_that_has_failed_tries_nothing_again_and_ends() {
     stage.fails_at(last, Happened::Nothing);
     assert_eq!((stage.run.status(), &*stage.stand()), (Status::Done, "a failed"));
 }
+
+#[test]
+fn what_waits_for_another_try_has_failed_when_its_step_has() {
+    let mut stage = Stage::of(
+        r#"{"id":"a","tool":"safe","for_each":{"in":[1,2],"width":2},"on_error":"skip","retry":{"attempts":2}},
+           {"id":"z","tool":"t"}"#,
+    );
+    stage.fails("a", Happened::Failed);
+    stage.advance(500);
+    stage.fails("a", Happened::Unknown);
+    stage.fails("a", Happened::Failed);
+    let before = stage.stand();
+    stage.feed(Event::Cancelled);
+    assert_eq!((&*before, &*stage.stand()), ("a unknown, z running", "a unknown, z unknown"));
+}
