@@ -92,10 +92,11 @@ impl Shard {
         let spare = if runs { Duration::ZERO } else { Duration::from_secs(u64::from(start)) };
         let id = self.begin_call(&caller, entry.id);
         let purpose = Purpose::Client(caller, Lifetime::Unsaid);
-        let call = internal_call(cx, purpose, silence(cx, entry.id).saturating_add(spare));
+        let patience = silence(cx, entry.id);
+        let call = internal_call(cx, purpose, patience.saturating_add(spare));
         let subscribes = Some(Box::new(subscribes));
         if let Some(upstream) = self.upstreams.get_mut(&seat) {
-            upstream.calls.insert(id, Call { sent: runs, subscribes, awaits_news: true, ..call });
+            upstream.calls.insert(id, Call { patience, sent: runs, subscribes, awaits_news: true, ..call });
         }
     }
 

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::{CallId, ExchangeId, KeyId, SessionId, Timestamp};
 
@@ -66,6 +67,18 @@ impl Calls {
     /// The people have answered: something is to be heard of it as soon as of one that was just sent.
     pub(crate) fn go_on(&mut self, id: CallId, now: Timestamp) {
         self.time(id, |call| call.in_time(now));
+    }
+
+    /// A call is sent: whatever it has waited for its server to start, its time begins now. One that was sent before has no
+    /// more than it had.
+    pub(crate) fn set_off(&mut self, id: CallId, now: Timestamp, longest: Duration) {
+        let Some(call) = self.table.get_mut(&id) else { return };
+        let again = call.repeated || call.renewals > 0;
+        let latest = |at| if again { at } else { Timestamp::NEVER };
+        call.sent = true;
+        call.hard_deadline = now.after(longest.max(call.patience)).min(latest(call.hard_deadline));
+        let latest = latest(call.deadline);
+        self.time(id, |call| call.in_time(now).min(latest));
     }
 
     fn time(&mut self, id: CallId, deadline: impl FnOnce(&Call) -> Timestamp) {
