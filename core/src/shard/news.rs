@@ -33,7 +33,11 @@ impl Shard {
         let Some(upstream) = self.upstream_of(link) else { return };
         let (server, seat) = (upstream.id, upstream.seat());
         upstream.news.before.extend(upstream.news.call.take());
-        (upstream.news.again_at, upstream.news.open) = (None, false);
+        upstream.news.open = false;
+        if upstream.news.again_at.take().is_some() {
+            // What has changed since the one before ended nobody has told.
+            upstream.relearn_at.get_or_insert(cx.now);
+        }
         let learnt = upstream.draft.as_ref().map(Draft::capabilities);
         let known = || cx.snapshot.entry(server)?.offer.as_ref().map(|offer| offer.capabilities);
         let capabilities = learnt.or_else(known).unwrap_or_default();
@@ -155,6 +159,10 @@ impl Shard {
             limits.backoff_first.saturating_mul(2_u32.saturating_pow(upstream.news.failures.min(16)));
         upstream.news.failures = upstream.news.failures.saturating_add(1);
         upstream.news.again_at = Some(cx.now.after(ceiling.min(limits.backoff_last)));
+        let watched = self.links.get(&link).is_some_and(|seat| self.is_watched(seat));
+        if let Some(upstream) = self.upstream_of(link) {
+            upstream.unheard |= watched;
+        }
     }
 
     /// The server says that the stream is open.
@@ -176,20 +184,20 @@ impl Shard {
             upstream.news.was_open |= upstream.news.open;
             self.end_older_news(cx, link);
             self.answer_subscribers(cx, link, None);
+            self.tell_missed(cx, link);
         }
     }
 
-    /// Opens the stream again when its pause is over. What has changed meanwhile nobody has told.
+    /// Opens the stream again when its pause is over.
     pub(super) fn reopen_news(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
         let now = cx.now;
         let Some(upstream) = self.upstreams.get_mut(seat) else { return };
         if upstream.news.again_at.is_none_or(|at| at > now) {
             return;
         }
-        upstream.news.again_at = None;
-        if let Some(link) = upstream.process.ready_link() {
-            upstream.relearn_at.get_or_insert(now);
-            self.open_news(cx, link);
+        match upstream.process.ready_link() {
+            Some(link) => self.open_news(cx, link),
+            None => upstream.news.again_at = None,
         }
     }
 }
