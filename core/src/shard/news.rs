@@ -18,7 +18,7 @@ use crate::record::ServerSpec;
 use crate::rpc::{Envelope, Field, Members, number_of};
 use crate::snapshot::{Capabilities, Entry};
 use crate::upstream::{Call, Caller, Draft, News, Purpose, Seat, Subscribes, own_params};
-use crate::{CallId, LinkId};
+use crate::{CallId, LinkId, UpstreamFault};
 
 /// A stream for news has no end of its own.
 const FOR_EVER: Duration = Duration::MAX;
@@ -163,6 +163,31 @@ impl Shard {
         if let Some(upstream) = self.upstream_of(link) {
             upstream.unheard |= watched;
         }
+    }
+
+    /// On stdio a server ends a stream by a notification (2026-07-28, cancellation), which is as good as the answer. Returns
+    /// whether it has ended one.
+    pub(super) fn on_stream_cancelled(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) -> bool {
+        let Some(upstream) = self.upstream_at(link).filter(|it| it.revision.is_modern()) else {
+            return false;
+        };
+        let Some(id) = frame.raw_str(Field::RequestId).and_then(number_of).map(CallId) else { return false };
+        let opens = |caller: &Caller| self.opening.contains_key(&caller.exchange);
+        if !upstream.calls.is_stream(id) && !upstream.calls.caller(id).is_some_and(opens) {
+            return false;
+        }
+        let server = upstream.name.clone();
+        let Some(call) = self.upstream_of(link).and_then(|it| it.calls.remove(id)) else { return false };
+        if let Some(stream) = call.purpose.task_stream() {
+            self.end_listener(cx, stream);
+        } else if call.purpose.client().is_some() {
+            let cause = "it has ended the stream".into();
+            self.answer_fault(cx, call, &UpstreamFault::Unavailable { server, cause }.into());
+        } else {
+            self.on_news_ended(cx, link, id, None);
+        }
+        self.end_if_drained(cx, link);
+        true
     }
 
     /// The server says that the stream is open.

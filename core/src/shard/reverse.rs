@@ -285,8 +285,11 @@ impl Shard {
         self.asked.get(&number).is_some_and(|asked| asked.is_of_session(session))
     }
 
-    /// A server takes back what it has asked.
+    /// A server takes back what it has asked, or ends a stream.
     pub(super) fn on_asked_cancelled(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) {
+        if self.on_stream_cancelled(cx, link, frame) {
+            return;
+        }
         let Some(id) = frame.raw_str(Field::RequestId).map(ToOwned::to_owned) else { return };
         let is_it = |asked: &Asked| matches!(&asked.origin, Origin::Request { id: own, .. } if **own == *id);
         self.take_back(cx, |asked| asked.link == link && is_it(asked));

@@ -108,6 +108,12 @@ impl Calls {
         self.table.iter().filter_map(|(id, call)| Some((*id, call.purpose.task_stream()?)))
     }
 
+    /// Whether a call is a stream that is open until its server ends it.
+    pub(crate) fn is_stream(&self, id: CallId) -> bool {
+        let endless = |call: &Call| matches!(call.purpose, Purpose::Listen | Purpose::Tasks(_));
+        self.table.get(&id).is_some_and(endless)
+    }
+
     /// Keeps a call in flight but drops its answer.
     pub(crate) fn forget(&mut self, id: CallId) {
         if let Some(call) = self.table.get_mut(&id) {

@@ -187,9 +187,10 @@ fn told_on(world: &World) -> String {
 }
 
 /// The ways in which a server, or the connection to it, ends its stream.
-const ENDS: [&str; 2] = [
+const ENDS: [&str; 3] = [
     r#""id":ID,"result":{"resultType":"complete"}"#,
     r#""id":ID,"error":{"code":-31003,"message":"closed the connection"}"#,
+    r#""method":"notifications/cancelled","params":{"requestId":ID,"reason":"bye"}"#,
 ];
 
 fn end_news(world: &mut World, end: &str) {
