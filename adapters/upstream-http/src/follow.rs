@@ -126,11 +126,13 @@ pub(crate) async fn all(wires: &Wires, body: Incoming) -> Cut {
 }
 
 /// Keeps the session's own stream open, as long as the server has one. That it is not found means that the session is
-/// gone, but for one that never was there: a server may say so for 405. `answered` ends when it is known for the first time
+/// gone, but for one that never was there: a server may say so for 405. Where a stream does not go on from an event of the one
+/// before, what was said between them is lost, which is told. `answered` ends when it is known for the first time
 /// whether there is one.
 pub(crate) async fn session(wires: &Wires, answered: oneshot::Sender<()>) -> Ending {
     let (mut place, mut pause) = (Place::default(), Pause::new(&wires.outlet.limits));
     let (mut was_there, mut answered) = (false, Some(answered));
+    let mut is_first = true;
     loop {
         let got = wires.get(place.cursor.as_deref()).await;
         drop(answered.take());
@@ -139,6 +141,9 @@ pub(crate) async fn session(wires: &Wires, answered: oneshot::Sender<()>) -> End
             Ok(response) => match response.status() {
                 StatusCode::OK if media(&response) == Media::Events => {
                     was_there = true;
+                    if !is_first && place.cursor.is_none() {
+                        wires.outlet.missed();
+                    }
                     let mut events = Events::new(response.into_body(), wires.limit);
                     while let Ok(batch) = events.next().await {
                         pause.reset();
@@ -161,6 +166,7 @@ pub(crate) async fn session(wires: &Wires, answered: oneshot::Sender<()>) -> End
                 }
             },
         }
+        is_first = false;
         sleep(pause.next(place.retry)).await;
     }
 }

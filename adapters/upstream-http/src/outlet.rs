@@ -81,6 +81,11 @@ impl Outlet {
         self.sink.expired(refusal);
     }
 
+    /// What the server has said unasked before now is lost.
+    pub(crate) fn missed(&self) {
+        self.sink.missed();
+    }
+
     /// The server lets nobody in who has not logged in.
     pub(crate) fn shut(&self, id: &str, cause: String) {
         self.fail(id, UpstreamFault::LoginRequired { server: self.server(), cause });

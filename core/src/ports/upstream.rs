@@ -19,8 +19,8 @@ use crate::record::{Lease, ServerSpec, Started};
 pub trait Upstreams: Send + Sync + 'static {
     /// Starts to open a link and returns at once. `spec` is complete: variables are already filled in.
     ///
-    /// The adapter reports to `sink`: first `opened` or `closed`, then any number of `received`, `expired`, `declined`, `logged`
-    /// and `dropped`, and `closed` exactly once, after everything that was read. It reads the upstream's output and error
+    /// The adapter reports to `sink`: first `opened` or `closed`, then any number of `received`, `expired`, `declined`, `missed`,
+    /// `logged` and `dropped`, and `closed` exactly once, after everything that was read. It reads the upstream's output and error
     /// output always, whether or not anybody writes, and never waits for one direction in order to serve the
     /// other. `sink` may be called from any thread, but not from within `open`, `send` or `close`.
     fn open(&self, spec: LaunchSpec, sink: Arc<dyn LinkSink>) -> Box<dyn UpstreamLink>;
@@ -81,6 +81,10 @@ pub trait LinkSink: Send + Sync {
     fn declined(&self, within: &str, refusal: Bytes) {
         let _nothing_was_read = self.received(Some(within), Vec::from([refusal]));
     }
+
+    /// The stream on which a remote server says what belongs to no request was not there for a while and is again, and not from
+    /// where it broke: what was said meanwhile is lost. The session goes on.
+    fn missed(&self) {}
 
     /// A line of the upstream's error output (without its line end, cut at the adapter's bound).
     fn logged(&self, line: String);

@@ -334,7 +334,7 @@ pub(super) fn patience(cx: &Cx<'_>, server: ServerId, method: &str) -> Duration 
 }
 
 /// How long a request to a server may take with signs of life.
-fn longest(cx: &Cx<'_>, method: &str) -> Duration {
+pub(super) fn longest(cx: &Cx<'_>, method: &str) -> Duration {
     if waits_for_task(method) { cx.limits().begun_task_age } else { cx.limits().call_hard }
 }
 

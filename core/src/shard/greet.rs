@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::cancel::cancellation;
-use super::forward::{repeated, send};
+use super::forward::{longest, repeated, send};
 use super::private::has_lists;
 use super::refusal::{offered, refusal};
 use super::{Cx, Effect, Shard};
@@ -175,7 +175,7 @@ impl Shard {
         for id in upstream.calls.unsent() {
             let Some(call) = upstream.calls.get_mut(id) else { continue };
             if call.awaits_news {
-                call.sent = true;
+                upstream.calls.set_off(id, cx.now, Duration::ZERO);
                 continue;
             }
             let (Purpose::Client(caller, _), Some(request)) = (&call.purpose, call.request.take()) else {
@@ -185,9 +185,10 @@ impl Shard {
             let params = repeated(cx, upstream.id, upstream.revision, &request, &request.edits);
             let (body, edits) = ((&*request.method, &request.body), request.edits.clone());
             let frame = say(id, upstream.revision, caller, body, edits, Vec::new());
-            call.sent = true;
+            let longest = longest(cx, &request.method);
             let keeps = entry.is_some_and(|entry| keeps_request(entry, upstream.revision, caller.revision));
             call.request = (keeps || call.repeats > 0).then_some(request);
+            upstream.calls.set_off(id, cx.now, longest);
             send(cx, link, frame, params);
         }
     }

@@ -65,6 +65,11 @@ pub enum Input {
         /// One line.
         line: String,
     },
+    /// What a remote server has said unasked may not have reached a link, and reaches it from now on.
+    LinkMissed {
+        /// The link.
+        link: LinkId,
+    },
     /// A link can carry messages.
     LinkOpened {
         /// The link.

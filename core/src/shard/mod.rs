@@ -217,6 +217,7 @@ impl Shard {
             Input::LinkExpired { link, refusal } => self.on_link_expired(cx, link, refusal),
             Input::LinkLaunched { link, launched } => self.on_launched(cx, link, launched),
             Input::LinkLogged { link, line } => self.on_link_logged(cx, link, line),
+            Input::LinkMissed { link } => self.on_link_missed(cx, link),
             Input::LinkOpened { link, pid } => self.on_link_opened(cx, link, pid),
             Input::Ordered { server, order } => self.on_ordered(cx, server, order),
             Input::PlannerAnswered { token, outcome } => self.on_planner_answered(cx, token, outcome),

@@ -18,7 +18,7 @@ use crate::record::ServerSpec;
 use crate::rpc::{Envelope, Field, Members, number_of};
 use crate::snapshot::{Capabilities, Entry};
 use crate::upstream::{Call, Caller, Draft, News, Purpose, Seat, Subscribes, own_params};
-use crate::{CallId, LinkId};
+use crate::{CallId, LinkId, UpstreamFault};
 
 /// A stream for news has no end of its own.
 const FOR_EVER: Duration = Duration::MAX;
@@ -33,7 +33,11 @@ impl Shard {
         let Some(upstream) = self.upstream_of(link) else { return };
         let (server, seat) = (upstream.id, upstream.seat());
         upstream.news.before.extend(upstream.news.call.take());
-        (upstream.news.again_at, upstream.news.open) = (None, false);
+        upstream.news.open = false;
+        if upstream.news.again_at.take().is_some() {
+            // What has changed since the one before ended nobody has told.
+            upstream.relearn_at.get_or_insert(cx.now);
+        }
         let learnt = upstream.draft.as_ref().map(Draft::capabilities);
         let known = || cx.snapshot.entry(server)?.offer.as_ref().map(|offer| offer.capabilities);
         let capabilities = learnt.or_else(known).unwrap_or_default();
@@ -92,10 +96,11 @@ impl Shard {
         let spare = if runs { Duration::ZERO } else { Duration::from_secs(u64::from(start)) };
         let id = self.begin_call(&caller, entry.id);
         let purpose = Purpose::Client(caller, Lifetime::Unsaid);
-        let call = internal_call(cx, purpose, silence(cx, entry.id).saturating_add(spare));
+        let patience = silence(cx, entry.id);
+        let call = internal_call(cx, purpose, patience.saturating_add(spare));
         let subscribes = Some(Box::new(subscribes));
         if let Some(upstream) = self.upstreams.get_mut(&seat) {
-            upstream.calls.insert(id, Call { sent: runs, subscribes, awaits_news: true, ..call });
+            upstream.calls.insert(id, Call { patience, sent: runs, subscribes, awaits_news: true, ..call });
         }
     }
 
@@ -154,6 +159,35 @@ impl Shard {
             limits.backoff_first.saturating_mul(2_u32.saturating_pow(upstream.news.failures.min(16)));
         upstream.news.failures = upstream.news.failures.saturating_add(1);
         upstream.news.again_at = Some(cx.now.after(ceiling.min(limits.backoff_last)));
+        let watched = self.links.get(&link).is_some_and(|seat| self.is_watched(seat));
+        if let Some(upstream) = self.upstream_of(link) {
+            upstream.unheard |= watched;
+        }
+    }
+
+    /// On stdio a server ends a stream by a notification (2026-07-28, cancellation), which is as good as the answer. Returns
+    /// whether it has ended one.
+    pub(super) fn on_stream_cancelled(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) -> bool {
+        let Some(upstream) = self.upstream_at(link).filter(|it| it.revision.is_modern()) else {
+            return false;
+        };
+        let Some(id) = frame.raw_str(Field::RequestId).and_then(number_of).map(CallId) else { return false };
+        let opens = |caller: &Caller| self.opening.contains_key(&caller.exchange);
+        if !upstream.calls.is_stream(id) && !upstream.calls.caller(id).is_some_and(opens) {
+            return false;
+        }
+        let server = upstream.name.clone();
+        let Some(call) = self.upstream_of(link).and_then(|it| it.calls.remove(id)) else { return false };
+        if let Some(stream) = call.purpose.task_stream() {
+            self.end_listener(cx, stream);
+        } else if call.purpose.client().is_some() {
+            let cause = "it has ended the stream".into();
+            self.answer_fault(cx, call, &UpstreamFault::Unavailable { server, cause }.into());
+        } else {
+            self.on_news_ended(cx, link, id, None);
+        }
+        self.end_if_drained(cx, link);
+        true
     }
 
     /// The server says that the stream is open.
@@ -175,20 +209,20 @@ impl Shard {
             upstream.news.was_open |= upstream.news.open;
             self.end_older_news(cx, link);
             self.answer_subscribers(cx, link, None);
+            self.tell_missed(cx, link);
         }
     }
 
-    /// Opens the stream again when its pause is over. What has changed meanwhile nobody has told.
+    /// Opens the stream again when its pause is over.
     pub(super) fn reopen_news(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
         let now = cx.now;
         let Some(upstream) = self.upstreams.get_mut(seat) else { return };
         if upstream.news.again_at.is_none_or(|at| at > now) {
             return;
         }
-        upstream.news.again_at = None;
-        if let Some(link) = upstream.process.ready_link() {
-            upstream.relearn_at.get_or_insert(now);
-            self.open_news(cx, link);
+        match upstream.process.ready_link() {
+            Some(link) => self.open_news(cx, link),
+            None => upstream.news.again_at = None,
         }
     }
 }

@@ -285,11 +285,17 @@ impl Shard {
         self.asked.get(&number).is_some_and(|asked| asked.is_of_session(session))
     }
 
-    /// A server takes back what it has asked.
+    /// A server takes back what it has asked, or ends a stream.
     pub(super) fn on_asked_cancelled(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) {
+        if self.on_stream_cancelled(cx, link, frame) {
+            return;
+        }
         let Some(id) = frame.raw_str(Field::RequestId).map(ToOwned::to_owned) else { return };
         let is_it = |asked: &Asked| matches!(&asked.origin, Origin::Request { id: own, .. } if **own == *id);
-        self.take_back(cx, |asked| asked.link == link && is_it(asked));
+        for (number, asked) in self.take_asked(|asked| asked.link == link && is_it(asked)) {
+            self.go_on(cx, &asked);
+            self.withdraw(cx, number, &asked, Some(frame));
+        }
     }
 
     /// A link is gone: its questions need no answer.
@@ -302,15 +308,17 @@ impl Shard {
     pub(super) fn take_back(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Asked) -> bool) {
         for (number, asked) in self.take_asked(which) {
             self.go_on(cx, &asked);
-            self.withdraw(cx, number, &asked);
+            self.withdraw(cx, number, &asked, None);
         }
     }
 
-    /// Tells a client that is still there that it need not answer.
-    fn withdraw(&mut self, cx: &mut Cx<'_>, number: u64, asked: &Asked) {
+    /// Tells a client that is still there that it need not answer: in the words of the server, if it was that which has said so.
+    fn withdraw(&mut self, cx: &mut Cx<'_>, number: u64, asked: &Asked, notice: Option<&Envelope>) {
         let Whom::Session(_, exchange) = asked.to else { return };
-        let params = format!("{{\"requestId\":{number}}}");
-        let message = write::request(None, "notifications/cancelled", Some(params.as_bytes()));
+        let own = || format!("{{\"requestId\":{number}}}").into_bytes();
+        let id = || (Field::RequestId, Cow::Owned(format!("{number}").into_bytes()));
+        let params = notice.map_or_else(own, |notice| notice.spliced(Field::Params, &mut [id()]));
+        let message = write::request(None, "notifications/cancelled", Some(&params));
         if self.exchanges.contains_key(&exchange) {
             self.emit(cx, exchange, message.into());
         }
@@ -321,7 +329,7 @@ impl Shard {
         self.end_gathering(cx, call, "the call has ended");
         for (number, asked) in self.take_asked(|asked| asked.call == Some(call)) {
             refuse(cx, &asked, "the call has ended");
-            self.withdraw(cx, number, &asked);
+            self.withdraw(cx, number, &asked, None);
         }
     }
 

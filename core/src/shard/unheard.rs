@@ -1,5 +1,5 @@
-//! Subscriptions that stand while their server is lost: it is started again for them, and whoever has subscribed is told that
-//! what they have subscribed to may have changed meanwhile.
+//! Subscriptions that stand while their server is lost, or only the stream on which it tells: it is started again for them, and
+//! whoever has subscribed is told that what they have subscribed to may have changed meanwhile.
 //!
 //! A server with subscriptions is needed like one with calls: it does not idle, and comes back after the pauses of its
 //! failures.
@@ -28,7 +28,20 @@ impl Shard {
         upstream.process.want(cx.now);
     }
 
-    /// A server that was lost is back, and knows of its subscriptions again.
+    /// What a server has told is lost, and what it tells is heard from now on: its lists may be others, and what is subscribed to
+    /// may have changed. Its session knows of its subscriptions.
+    pub(super) fn on_link_missed(&mut self, cx: &mut Cx<'_>, link: LinkId) {
+        if self.retired.contains_key(&link) {
+            return;
+        }
+        self.on_lists_changed(cx, link);
+        if let Some(upstream) = self.upstream_of(link) {
+            upstream.unheard = true;
+        }
+        self.tell_missed(cx, link);
+    }
+
+    /// A server that was lost is back, and knows of its subscriptions again; or what it tells is heard again.
     pub(super) fn tell_missed(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         let Some(upstream) = self.upstream_of(link).filter(|upstream| upstream.unheard) else { return };
         upstream.unheard = false;

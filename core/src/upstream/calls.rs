@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::{CallId, ExchangeId, KeyId, SessionId, Timestamp};
 
@@ -68,6 +69,18 @@ impl Calls {
         self.time(id, |call| call.in_time(now));
     }
 
+    /// A call is sent: whatever it has waited for its server to start, its time begins now. One that was sent before has no
+    /// more than it had.
+    pub(crate) fn set_off(&mut self, id: CallId, now: Timestamp, longest: Duration) {
+        let Some(call) = self.table.get_mut(&id) else { return };
+        let again = call.repeated || call.renewals > 0;
+        let latest = |at| if again { at } else { Timestamp::NEVER };
+        call.sent = true;
+        call.hard_deadline = now.after(longest.max(call.patience)).min(latest(call.hard_deadline));
+        let latest = latest(call.deadline);
+        self.time(id, |call| call.in_time(now).min(latest));
+    }
+
     fn time(&mut self, id: CallId, deadline: impl FnOnce(&Call) -> Timestamp) {
         if let Some(call) = self.table.get_mut(&id) {
             self.deadlines.remove(&(call.deadline, id));
@@ -93,6 +106,12 @@ impl Calls {
     /// The streams of clients that its server tells of tasks, by the calls on which it does.
     pub(crate) fn task_streams(&self) -> impl Iterator<Item = (CallId, ExchangeId)> {
         self.table.iter().filter_map(|(id, call)| Some((*id, call.purpose.task_stream()?)))
+    }
+
+    /// Whether a call is a stream that is open until its server ends it.
+    pub(crate) fn is_stream(&self, id: CallId) -> bool {
+        let endless = |call: &Call| matches!(call.purpose, Purpose::Listen | Purpose::Tasks(_));
+        self.table.get(&id).is_some_and(endless)
     }
 
     /// Keeps a call in flight but drops its answer.

@@ -86,7 +86,7 @@ pub(crate) struct Upstream {
     pub probe: Probe,
     /// Its news, in the era in which one asks for them.
     pub news: News,
-    /// It was lost while somebody had subscribed: it is wanted for that, and they are told what they may have missed.
+    /// It, or its stream of news, was lost while somebody had subscribed: it is wanted for that, and they are told what they may have missed.
     pub unheard: bool,
     /// The level that it was told to log from.
     pub level: Option<Level>,

@@ -71,6 +71,10 @@ impl LinkSink for CellSink {
         }
     }
 
+    fn missed(&self) {
+        self.feed(Input::LinkMissed { link: self.link });
+    }
+
     fn logged(&self, line: String) {
         self.feed(Input::LinkLogged { link: self.link, line: self.secrets.hide(line) });
     }

@@ -9,7 +9,7 @@ use orch_core::ports::upstream::CloseReason;
 use serde_json::json;
 
 use crate::server::{Reply, Server, event, plain, text, wait};
-use crate::stage::{LONG, NOW, Stage, initialize, launch, note, request};
+use crate::stage::{Event, LONG, NOW, Stage, initialize, launch, note, request};
 
 #[test]
 fn session_and_revision_are_learnt_from_the_handshake_and_said_from_then_on() {
@@ -252,6 +252,28 @@ fn the_sessions_own_stream_is_read_and_opened_again_where_it_broke() {
     }
     link.close(NOW);
     assert_eq!(link.end(), CloseReason::Stopped);
+}
+
+#[test]
+fn what_is_lost_between_two_streams_of_a_session_is_told_as_lost() {
+    let stage = Stage::new();
+    let opened = Arc::new(AtomicUsize::new(0));
+    let server = Server::start(stage.runtime.handle(), move |seen| match seen.verb.as_str() {
+        "GET" => match opened.fetch_add(1, Ordering::SeqCst) {
+            0 => Reply::events([text("retry: 10\n\n"), wait(20)]),
+            1 => Reply::status(503),
+            2 => Reply::events([text("id: e\ndata: \n\n"), wait(20), crate::server::Step::Break]),
+            _ => Reply::events([crate::server::Step::Hold]),
+        },
+        _ => plain(seen),
+    });
+    let mut link = stage.open(&launch(&server.url("/mcp")));
+    link.shake_hands();
+    assert_eq!(link.event(), Event::Missed, "the stream has no ids");
+    for cursor in [None, None, None, Some("e")] {
+        assert_eq!(server.verb("GET").header("last-event-id"), cursor);
+    }
+    assert_eq!(link.event_within(Duration::from_millis(100)), None, "it goes on from where it broke");
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub(crate) enum Event {
     Opened(Option<u32>),
     Received(Vec<Bytes>),
     Logged(String),
+    /// What was said meanwhile is lost.
+    Missed,
     Closed(CloseReason),
     /// The answer to a request that was refused by its status.
     Declined(Bytes),
@@ -62,6 +64,10 @@ impl LinkSink for Recorder {
 
     fn expired(&self, refusal: Option<Bytes>) {
         self.record(Event::Expired(refusal));
+    }
+
+    fn missed(&self) {
+        self.record(Event::Missed);
     }
 
     fn logged(&self, line: String) {
@@ -182,7 +188,9 @@ impl Link {
                 Event::Received(frames) => self.frames = frames.into_iter().rev().collect(),
                 Event::Declined(refusal) => self.frames.push(refusal),
                 Event::Opened(_) | Event::Logged(_) => {}
-                end @ (Event::Closed(_) | Event::Expired(_)) => panic!("{end:?} instead of a message"),
+                end @ (Event::Closed(_) | Event::Expired(_) | Event::Missed) => {
+                    panic!("{end:?} instead of a message")
+                }
             }
         }
     }

@@ -1,16 +1,19 @@
 //! How long a call may take whose server asks people something: as long as any call while they think, and no longer than
 //! others after that.
 
+use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 
-use super::clients::{Client, Era, HTTP, at};
+use super::clients::{Client, ERAS, Era, HTTP, Sent, at};
+use super::script::{Hello, Script};
 use super::world::{World, read};
 use crate::rpc::Field;
 use crate::shard::tests::begun::{BECAUSE_OF_T1, T1, ask, begin};
 use crate::{ExchangeId, Limits};
 
+const SECOND: Duration = Duration::from_secs(1);
 const ABLE: &str = r#"{"elicitation":{}}"#;
 
 /// A client that calls, and is asked something; the id of the question.
@@ -139,4 +142,78 @@ fn what_a_task_asks_gives_no_time_to_other_calls() {
     world.advance(Limits::default().call);
     assert_eq!(world.code(&client, call), "-31002");
     assert!(!world.seen(waits).ended);
+}
+
+/// A client whose call waits until its server, which takes so long to start, has been told what it has to know.
+fn called_cold(era: Era, starts_in: Duration) -> (World, Client, ExchangeId) {
+    let mut world = World::running(&["a"]);
+    let client = world.client(era, at("a"));
+    world.crash("a");
+    world.scripts.get_mut("a").unwrap().hello = Hello::Silent;
+    let call = world.call(&client, "1");
+    world.advance(starts_in);
+    let hello = world.requested("a");
+    world.reply(&hello, r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}}}"#);
+    (world, client, call)
+}
+
+fn of_tools(world: &mut World) -> Sent {
+    world.requests("a").into_iter().find(|sent| sent.method == "tools/call").expect("the call")
+}
+
+#[test]
+fn a_call_that_has_waited_for_its_server_to_start_has_as_long_as_others_from_when_it_was_sent() {
+    for era in ERAS {
+        for starts_in in [SECOND, SECOND * 20] {
+            let (mut world, client, call) = called_cold(era, starts_in);
+            of_tools(&mut world);
+            world.advance(Limits::default().call.saturating_sub(SECOND));
+            assert!(world.take(&client, call).is_empty(), "{era:?} {starts_in:?}");
+            world.advance(SECOND);
+            assert_eq!(world.code(&client, call), "-31002", "{era:?} {starts_in:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_heard_of_a_call_that_has_waited_for_its_server_to_start_gives_it_no_more_than_others() {
+    let (mut world, client, call) = called_cold(HTTP, SECOND);
+    let id = of_tools(&mut world).id;
+    let link = world.link("a");
+    let progress = format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{id},"progress":1}}}}"#
+    );
+    world.advance(SECOND * 10);
+    world.says(link, &progress);
+    world.advance(Limits::default().call.saturating_sub(SECOND));
+    assert!(!world.seen(call).ended);
+    world.advance(SECOND);
+    assert_eq!(world.code(&client, call), "-31002");
+    // However often: it ends when any call does.
+    let (mut world, client, call) = called_cold(HTTP, SECOND);
+    let id = of_tools(&mut world).id;
+    let (link, sent_at) = (world.link("a"), world.now);
+    let progress = progress.replace(r#""progressToken":"#, &format!(r#""progressToken":{id},"x":"#));
+    while !world.seen(call).ended {
+        world.says(link, &progress);
+        world.advance(SECOND * 10);
+        assert!(world.now.since(sent_at) <= Limits::default().call_hard);
+    }
+    assert_eq!(world.now.since(sent_at), Limits::default().call_hard);
+    assert_eq!(world.code(&client, call), "-31002");
+}
+
+#[test]
+fn a_subscription_that_has_waited_for_its_server_to_start_has_as_long_as_others_from_then_on() {
+    let capabilities = r#"{"tools":{},"resources":{"subscribe":true}}"#.to_owned();
+    let script = Script { capabilities, ..Script::modern() };
+    let mut world = World::scripted(Limits::default(), [("a", script)]).surveyed();
+    let client = world.client(HTTP, at("a"));
+    world.crash("a");
+    world.scripts.get_mut("a").unwrap().news = false;
+    let asked = world.request(&client, "1", "resources/subscribe", r#""uri":"test://a""#);
+    world.advance(SECOND);
+    world.frames("a");
+    world.advance(Limits::default().call);
+    assert_eq!(world.code(&client, asked), "-31002");
 }

@@ -298,10 +298,11 @@ fn a_question_that_is_taken_back_is_taken_back_from_the_client() {
         let (client, call, link, id, _) = asked(&mut world, era);
         world.says(
             link,
-            r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"q\u0031"}}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"q\u0031","reason":"not needed","_meta":{"x":1}}}"#,
         );
         let shown = world.take(&client, call);
-        assert!(shown.len() == 1 && shown[0].contains(&format!(r#""requestId":{id}"#)), "{shown:?}");
+        let told = format!(r#""params":{{"requestId":{id},"reason":"not needed","_meta":{{"x":1}}}}"#);
+        assert!(shown.len() == 1 && shown[0].contains(&told), "{shown:?}");
         world.post(&client, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
         assert!(world.frames("a").is_empty());
     }

@@ -82,6 +82,13 @@ fn tell(world: &mut World, sent: &Sent, id: &str) {
         .says(sent.link, &format!(r#"{{"jsonrpc":"2.0","method":"notifications/tasks","params":{params}}}"#));
 }
 
+/// The server ends a stream as it does on stdio.
+fn cancel(world: &mut World, sent: &Sent) {
+    let params = format!(r#"{{"requestId":{}}}"#, sent.id);
+    let method = "notifications/cancelled";
+    world.says(sent.link, &format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#));
+}
+
 /// The filter of the acknowledgement, which is all that the client got so far.
 fn acknowledged(world: &mut World, client: &Client, exchange: ExchangeId) -> String {
     let ack = world.answer(client, exchange);
@@ -144,8 +151,9 @@ fn where_a_server_opens_no_stream_of_tasks_the_rest_is_promised() {
     let no = |sent: &Sent| {
         format!(r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-32601,"message":"no"}}}}"#, sent.id)
     };
-    let ends: [End<'_>; 3] = [
+    let ends: [End<'_>; 4] = [
         &|world, sent| world.says(sent.link, &no(sent)),
+        &cancel,
         &|world, _| world.advance(Duration::from_mins(1)),
         &|world, _| world.crash("a"),
     ];
@@ -159,8 +167,9 @@ fn where_a_server_opens_no_stream_of_tasks_the_rest_is_promised() {
 
 #[test]
 fn a_stream_ends_with_the_server_s() {
-    let ends: [End<'_>; 3] = [
+    let ends: [End<'_>; 4] = [
         &|world, sent| world.reply(sent, r#"{"resultType":"complete"}"#),
+        &cancel,
         &|world, _| world.crash("a"),
         &|world, _| world.configure(|servers| servers[0].spec.timeout_s += 1),
     ];

@@ -146,3 +146,84 @@ fn a_stream_that_subscribes_at_a_server_that_rests_starts_it() {
     world.advance(Limits::default().backoff_first);
     assert_eq!(heard(&mut world, &clients), [1, 1]);
 }
+
+/// How often a server was asked for its tools.
+fn listed(world: &World) -> usize {
+    let asks = |effect: &&Effect| matches!(effect, Effect::SendFrame { frame, .. } if frame.windows(12).any(|part| part == b"\"tools/list\""));
+    world.log.iter().filter(asks).count()
+}
+
+#[test]
+fn what_is_lost_while_the_stream_of_a_remote_session_is_broken_is_asked_for_and_told() {
+    let mut world = world(false, true);
+    let clients = subscribe(&mut world);
+    let link = world.link("a");
+    world.log.clear();
+    world.feed(Input::LinkMissed { link });
+    assert_eq!(heard(&mut world, &clients), [1, 1]);
+    world.advance(Limits::default().debounce);
+    assert_eq!(
+        (listed(&world), asked(&world)),
+        (1, 0),
+        "the session is the same: it knows of its subscriptions"
+    );
+    let [(session, _), (_, listen)] = &clients;
+    world.delete(session);
+    world.leave(*listen);
+    world.feed(Input::LinkMissed { link });
+    world.advance(Limits::default().debounce);
+    assert_eq!(listed(&world), 2);
+}
+
+/// The call on which a server tells now.
+fn told_on(world: &World) -> String {
+    let frames = world.log.iter().rev().filter_map(|effect| {
+        let Effect::SendFrame { frame, .. } = effect else { return None };
+        core::str::from_utf8(frame).ok()
+    });
+    let mut listens = frames.filter(|frame| frame.contains("\"subscriptions/listen\""));
+    let (_, rest) = listens.next().unwrap().split_once(r#""id":"#).unwrap();
+    rest.split(',').next().unwrap().to_owned()
+}
+
+/// The ways in which a server, or the connection to it, ends its stream.
+const ENDS: [&str; 3] = [
+    r#""id":ID,"result":{"resultType":"complete"}"#,
+    r#""id":ID,"error":{"code":-31003,"message":"closed the connection"}"#,
+    r#""method":"notifications/cancelled","params":{"requestId":ID,"reason":"bye"}"#,
+];
+
+fn end_news(world: &mut World, end: &str) {
+    let (link, id) = (world.link("a"), told_on(world));
+    let end = end.replace("ID", &id);
+    world.log.clear();
+    world.says(link, &format!(r#"{{"jsonrpc":"2.0",{end}}}"#));
+}
+
+#[test]
+fn what_is_lost_while_a_stream_of_the_stateless_era_is_broken_is_asked_for_and_told() {
+    for (end, remote) in ENDS.into_iter().flat_map(|end| [(end, false), (end, true)]) {
+        let mut world = world(true, remote);
+        let clients = subscribe(&mut world);
+        for _ in 0..2 {
+            end_news(&mut world, end);
+            assert_eq!(heard(&mut world, &clients), [0, 0], "nothing is told before the server tells again");
+            world.advance(Limits::default().backoff_first);
+            assert_eq!((listed(&world), asked(&world)), (1, 1), "{end} {remote}");
+            assert_eq!(heard(&mut world, &clients), [1, 1], "{end} {remote}");
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_is_opened_again_for_a_new_subscription_makes_up_for_what_was_lost_as_well() {
+    let mut world = world(true, false);
+    let clients = subscribe(&mut world);
+    end_news(&mut world, ENDS[0]);
+    let stateless = Client::new(Era::Modern, at("a"));
+    let filter = r#""notifications":{"resourceSubscriptions":["test://b"]}"#;
+    world.request(&stateless, "8", "subscriptions/listen", filter);
+    world.advance(Duration::from_millis(1));
+    assert_eq!((listed(&world), asked(&world)), (1, 1));
+    assert_eq!(heard(&mut world, &clients), [1, 1]);
+}
