@@ -7,10 +7,9 @@ use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use super::{Cx, Shard};
-use crate::mcp::{Lifetime, links, may_link};
+use crate::mcp::{Lifetime, links, may_link, relinked};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Sender, write};
 use crate::snapshot::{Entry, wrap};
@@ -85,17 +84,8 @@ impl Shard {
         let Some(result) = response.raw(Field::Result) else { return kept };
         let read = matches!(lifetime, Lifetime::Private(_));
         let Some(entry) = cx.snapshot.entry(server).filter(|_| read || may_link(result)) else { return kept };
-        let (mut out, mut at) = (Vec::new(), 0);
-        for link in links(result) {
-            let Some(wrapped) = self.wrapping(cx, entry, &link.uri) else { continue };
-            out.extend_from_slice(result.get(at..link.at.start).unwrap_or_default());
-            write::string(&mut out, &wrapped);
-            at = link.at.end;
-        }
-        if at == 0 {
-            return kept;
-        }
-        out.extend_from_slice(result.get(at..).unwrap_or_default());
+        let edited = relinked(result, &links(result), |uri| self.wrapping(cx, entry, uri));
+        let Some(out) = edited else { return kept };
         // The id is the server's, and no client sees it.
         let message = write::result(response.raw_str(Field::Id).unwrap_or("null"), &out);
         Envelope::parse(message.into(), Sender::Upstream, cx.limits()).map_or(kept, Cow::Owned)

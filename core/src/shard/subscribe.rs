@@ -115,10 +115,8 @@ impl Subscriptions {
         places
             .flat_map(|((_, uri), subscribers)| {
                 // A name that is the server's own, wrapped, stays so for the part.
-                let named = move |known_as: &str| {
-                    let wrapping = known_as.strip_suffix(uri.as_str()).unwrap_or_default();
-                    [wrapping, changed].concat()
-                };
+                let part = changed.strip_prefix(uri.as_str()).unwrap_or_default();
+                let named = move |known_as: &str| [known_as, part].concat();
                 subscribers.iter().map(move |(who, known_as)| (*who, named(known_as)))
             })
             .collect()

@@ -1,7 +1,8 @@
 //! Where a URI leads on the unified endpoint, and how one is written that leads to a certain server.
 //!
 //! Resources keep their URIs, which results and people refer to. A URI that leads to another server first is written
-//! `mcp-orch://SERVER/URI`, which no server can claim for itself.
+//! `mcp-orch://SERVER/URI`, which no server can claim for itself; one of an MCP App, which has to begin with `ui://`,
+//! `ui://mcp-orch/SERVER/REST`.
 
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
@@ -12,14 +13,28 @@ use alloc::vec::Vec;
 use super::unified::renamed;
 use super::{Entry, Place};
 use crate::ServerId;
+use crate::mcp::{relinked, ui_links};
 use crate::record::Definition;
 
 /// What a wrapped URI begins with.
 const WRAPPED: &str = "mcp-orch://";
 
+/// What the URIs of MCP Apps begin with: clients show no others.
+const APP: &str = "ui://";
+
+/// What a wrapped one of these begins with.
+const WRAPPED_APP: &str = "ui://mcp-orch/";
+
 /// The URI under which the unified endpoint has a server's resource that is not found under its own.
 pub(crate) fn wrap(server: &str, uri: &str) -> String {
-    format!("{WRAPPED}{server}/{uri}")
+    match uri.strip_prefix(APP) {
+        Some(rest) => format!("{WRAPPED_APP}{server}/{rest}"),
+        None => format!("{WRAPPED}{server}/{uri}"),
+    }
+}
+
+fn is_wrapped(uri: &str) -> bool {
+    uri.starts_with(WRAPPED) || uri.starts_with(WRAPPED_APP)
 }
 
 /// Resources and templates of all servers, with the servers that have any.
@@ -39,7 +54,7 @@ impl Uris {
     /// The entry of the merged list for a server's resource.
     pub(super) fn add_resource(&mut self, entry: &Entry, definition: &Definition) -> Option<Definition> {
         let uri = &definition.name;
-        if self.listed.contains_key(uri) || uri.starts_with(WRAPPED) {
+        if self.listed.contains_key(uri) || is_wrapped(uri) {
             return wrapped(entry, definition, "uri");
         }
         self.listed.insert(uri.clone(), Place { server: entry.id, name: uri.clone() });
@@ -49,11 +64,29 @@ impl Uris {
     /// The entry of the merged list for a server's template.
     pub(super) fn add_template(&mut self, entry: &Entry, definition: &Definition) -> Option<Definition> {
         let template = &definition.name;
-        if self.template(template).is_some() || template.starts_with(WRAPPED) {
+        if self.template(template).is_some() || is_wrapped(template) {
             return wrapped(entry, definition, "uriTemplate");
         }
         self.templates.push(Place { server: entry.id, name: template.clone() });
         Some(definition.clone())
+    }
+
+    /// A tool's definition, with URIs of what it is shown with that lead to its own server; `None` where it stays as it is.
+    /// Servers need not list these resources, so naming one is as good as listing it, once all lists are known.
+    pub(super) fn add_tool(&mut self, entry: &Entry, tool: &Definition) -> Option<Definition> {
+        if !tool.json.contains("resourceUri") || !self.servers.contains_key(&entry.name) {
+            return None;
+        }
+        let own = tool.json.as_bytes();
+        let json = relinked(own, &ui_links(own), |uri| {
+            if is_wrapped(uri) {
+                return Some(wrap(&entry.name, uri));
+            }
+            let place = || Place { server: entry.id, name: uri.to_owned() };
+            let leads = self.listed.entry(uri.to_owned()).or_insert_with(place);
+            (leads.server != entry.id).then(|| wrap(&entry.name, uri))
+        });
+        Some(Definition { name: tool.name.clone(), json: String::from_utf8(json?).ok()? })
     }
 
     /// Where a URI leads: listed, wrapped, or made by a template.
@@ -76,8 +109,12 @@ impl Uris {
     }
 
     fn unwrap(&self, uri: &str) -> Option<Place> {
-        let (server, own) = uri.strip_prefix(WRAPPED)?.split_once('/')?;
-        Some(Place { server: *self.servers.get(server)?, name: own.to_owned() })
+        let (rest, scheme) = match uri.strip_prefix(WRAPPED_APP) {
+            Some(rest) => (rest, APP),
+            None => (uri.strip_prefix(WRAPPED)?, ""),
+        };
+        let (server, own) = rest.split_once('/')?;
+        Some(Place { server: *self.servers.get(server)?, name: [scheme, own].concat() })
     }
 }
 
