@@ -124,26 +124,65 @@ fn wrapped(entry: &Entry, definition: &Definition, member: &str) -> Option<Defin
     Some(Definition { name, json })
 }
 
-/// Whether a URI may come from a template (RFC 6570, taken loosely): its literal parts stand in the URI in order,
-/// the first at the start and the last at the end, and every expression stands for at least one character.
+/// Whether a URI may come from a template (RFC 6570, taken loosely): its literal parts stand in the URI in order, the first at
+/// the start and the last at the end. An expression stands for at least one character; one that begins with a mark of its own
+/// (`{?x,y}`) for that and whatever follows, or for nothing, as it does where its variables are left out.
 fn template_matches(template: &str, uri: &str) -> bool {
-    let mut rest = uri;
     let mut parts = template.split('{');
-    let Some(head) = parts.next() else { return false };
-    let Some(after) = rest.strip_prefix(head) else { return false };
-    rest = after;
-    let mut open = false;
+    let mut reached = Reached { uri, ends: Vec::from([0]), from: None };
+    reached.literal(parts.next().unwrap_or_default());
     for part in parts {
-        let Some((_, literal)) = part.split_once('}') else { return false };
-        if literal.is_empty() {
-            open = true;
-            continue;
-        }
-        let Some(found) = rest.get(1..).and_then(|tail| tail.find(literal)) else { return false };
-        rest = rest.get(found.saturating_add(1).saturating_add(literal.len())..).unwrap_or_default();
-        open = false;
+        let Some((expression, literal)) = part.split_once('}') else { return false };
+        reached.expression(expression);
+        reached.literal(literal);
     }
-    if open { !rest.is_empty() } else { rest.is_empty() }
+    reached.ends.contains(&uri.len()) || reached.from.is_some_and(|from| from <= uri.len())
+}
+
+/// Where in a URI a part of a template may end: at these places, and anywhere from one on.
+struct Reached<'a> {
+    uri: &'a str,
+    ends: Vec<usize>,
+    from: Option<usize>,
+}
+
+impl Reached<'_> {
+    /// How many places are looked at. More of them are of no template that people write.
+    const PLACES: usize = 64;
+
+    fn literal(&mut self, literal: &str) {
+        if literal.is_empty() {
+            return;
+        }
+        let after = |at: usize| at.saturating_add(literal.len());
+        let rest = |at: usize| self.uri.get(at..).unwrap_or_default();
+        let from = self.from.unwrap_or(self.uri.len());
+        // The last literal has to stand at the end, however often it stands before.
+        let last = rest(from).ends_with(literal).then_some(self.uri.len());
+        let known = self.ends.iter().copied().filter(|at| rest(*at).starts_with(literal)).map(after);
+        let found = rest(from).match_indices(literal).map(|(at, _)| after(from.saturating_add(at)));
+        let ends = last.into_iter().chain(known).chain(found).take(Self::PLACES).collect();
+        (self.ends, self.from) = (ends, None);
+    }
+
+    fn expression(&mut self, expression: &str) {
+        let Some(mark) = expression.chars().next().filter(|mark| "?&/;.#".contains(*mark)) else {
+            let places = self.ends.iter().copied().chain(self.from);
+            self.from = places.filter_map(|at| self.next(at)).min();
+            return self.ends.clear();
+        };
+        let rest = |at: usize| self.uri.get(at..).unwrap_or_default();
+        let later = self.from.and_then(|from| Some(from.saturating_add(rest(from).find(mark)?)));
+        let marked = self.ends.iter().copied().filter(|at| rest(*at).starts_with(mark)).chain(later).min();
+        let opened = marked.map(|at| at.saturating_add(1));
+        self.from = self.from.into_iter().chain(opened).min();
+    }
+
+    /// The place after the character at a place.
+    fn next(&self, at: usize) -> Option<usize> {
+        let first = self.uri.get(at..)?.chars().next()?;
+        Some(at.saturating_add(first.len_utf8()))
+    }
 }
 
 #[cfg(test)]
@@ -158,5 +197,35 @@ mod tests {
         assert!(!template_matches("test://template/{id}/data", "test://template/1/data/more"));
         assert!(!template_matches("demo://text/{id}", "demo://text/"));
         assert!(!template_matches("demo://text/{id}", "demo://blob/1"));
+    }
+
+    #[test]
+    fn what_a_template_leaves_out_with_its_variables_may_be_left_out_of_its_uris() {
+        for (template, uris) in [
+            ("q://s{?x,y}", &["q://s", "q://s?x=1", "q://s?y=2", "q://s?y=2&x=1"][..]),
+            ("q://s?fix=1{&x}", &["q://s?fix=1", "q://s?fix=1&x=2"]),
+            ("m://p{/seg*}", &["m://p", "m://p/a/b"]),
+            ("m://p{/seg*}{?q}", &["m://p", "m://p/a", "m://p?q=1", "m://p/a?q=1"]),
+            ("m://{id}{?q}", &["m://1", "m://1?q=1"]),
+            ("s://p{;a,b}", &["s://p", "s://p;b=2", "s://p;a=1;b=2"]),
+            ("f://d{#part}", &["f://d", "f://d#top"]),
+            ("l://h{.ext}/raw", &["l://h/raw", "l://h.tar.gz/raw"]),
+            ("e://{a}.json", &["e://a.json", "e://a.json.json", "e://\u{e9}.json"]),
+        ] {
+            for uri in uris {
+                assert!(template_matches(template, uri), "{template} makes {uri}");
+            }
+        }
+        for (template, uri) in [
+            ("q://s{?x,y}", "q://sx=1"),
+            ("q://s{?x,y}", "q://"),
+            ("m://p{/seg*}", "m://pa"),
+            ("m://{id}{?q}", "m://"),
+            ("l://h{.ext}/raw", "l://h.gz"),
+            ("l://h{.ext}/raw", "l://hgz/raw"),
+            ("q://s{?x", "q://s"),
+        ] {
+            assert!(!template_matches(template, uri), "{template} does not make {uri}");
+        }
     }
 }
