@@ -76,9 +76,7 @@ impl Shard {
         response: &'a Envelope,
     ) -> Cow<'a, Envelope> {
         let kept = Cow::Borrowed(response);
-        let unified = &cx.snapshot.unified;
-        let alone = || unified.only_with_resources().is_some() || !unified.has_resources(server);
-        if caller.target != Target::Unified || alone() {
+        if caller.target != Target::Unified || is_alone(cx, server) {
             return kept;
         }
         let Some(result) = response.raw(Field::Result) else { return kept };
@@ -89,6 +87,13 @@ impl Shard {
         // The id is the server's, and no client sees it.
         let message = write::result(response.raw_str(Field::Id).unwrap_or("null"), &out);
         Envelope::parse(message.into(), Sender::Upstream, cx.limits()).map_or(kept, Cow::Owned)
+    }
+
+    /// How a URI has to be written that a server has told somebody on the unified endpoint; `None` where it leads there as it
+    /// is.
+    pub(super) fn shown_as(&mut self, cx: &Cx<'_>, server: ServerId, uri: &str) -> Option<String> {
+        let entry = cx.snapshot.entry(server).filter(|_| !is_alone(cx, server))?;
+        self.wrapping(cx, entry, uri)
     }
 
     /// How a server's URI has to be written; `None` where it leads to the server as it is.
@@ -106,6 +111,12 @@ impl Shard {
         };
         (!leads).then(|| wrap(&entry.name, uri))
     }
+}
+
+/// Whether the URIs of a server lead to it whatever they are, or are its own business.
+fn is_alone(cx: &Cx<'_>, server: ServerId) -> bool {
+    let unified = &cx.snapshot.unified;
+    unified.only_with_resources().is_some() || !unified.has_resources(server)
 }
 
 #[cfg(test)]

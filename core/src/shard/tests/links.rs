@@ -356,3 +356,44 @@ fn a_change_of_a_wrapped_app_and_of_a_part_of_it_is_told_under_wrapped_names() {
         assert!(world.take(&client, listen)[0].contains(&expected), "{part}");
     }
 }
+
+#[test]
+fn a_part_of_a_resource_that_its_subscriber_was_told_of_can_be_read() {
+    for era in ERAS {
+        let scripts = [("a", full(&["x:a/"], &[])), ("b", full(&["x:b/"], &[]))];
+        let mut world = World::scripted(Limits::default(), scripts).surveyed();
+        let client = world.client(era, Target::Unified);
+        let stream = if era == Era::Modern {
+            let filter = r#""notifications":{"resourceSubscriptions":["x:a/","x:b/"]}"#;
+            let listen = world.request(&client, "1", "subscriptions/listen", filter);
+            world.take(&client, listen);
+            listen
+        } else {
+            for server in ["a", "b"] {
+                let asked =
+                    world.request(&client, "1", "resources/subscribe", &format!(r#""uri":"x:{server}/""#));
+                let sent = world.requested(server);
+                world.reply(&sent, "{}");
+                world.take(&client, asked);
+            }
+            client.stream.unwrap_or_else(|| world.open(&client, Verb::Listen))
+        };
+        world.requests("a");
+        world.requests("b");
+        shown(&mut world, &client, "a", "x:b/shown");
+        for (server, own, expected) in [
+            ("b", "x:b/file", "x:b/file"),
+            ("b", "x:b/shown", "mcp-orch://b/x:b/shown"),
+            ("b", "x:b/", "x:b/"),
+        ] {
+            let (link, changed) = (world.link(server), "notifications/resources/updated");
+            world.says(
+                link,
+                &format!(r#"{{"jsonrpc":"2.0","method":"{changed}","params":{{"uri":"{own}"}}}}"#),
+            );
+            let heard = world.take(&client, stream);
+            assert!(heard[0].contains(&format!(r#""uri":"{expected}""#)), "{era:?} {heard:?}");
+            assert_reads(&mut world, &client, expected, server, own);
+        }
+    }
+}
