@@ -1,12 +1,19 @@
-//! The extensions that a client knows, on their way to servers that hear of its capabilities from the hub.
+//! The extensions that a client knows, and its experiments, on their way to servers that hear of its capabilities from the hub.
 
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::tasks::without_tasks;
 use crate::rpc::Members;
 
-/// The `extensions` of a client's capabilities: raw JSON, as it came. Without tasks, which do not cross eras.
+/// What the hub says for all clients that share a process. UIs of tools harm nobody who does not show them, and a server may have
+/// them for those alone who say that they do (MCP Apps).
+const OF_ALL: &str =
+    r#""extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["text/html;profile=mcp-app"]}}"#;
+
+/// The `experimental` and the `extensions` of a client's capabilities: raw JSON, as they came. Without tasks, which do not cross
+/// eras.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extensions(Option<Arc<str>>);
 
@@ -15,18 +22,27 @@ impl Extensions {
     pub fn parse(capabilities: &str) -> Self {
         let without = without_tasks(capabilities.as_bytes());
         let capabilities = without.as_deref().unwrap_or(capabilities.as_bytes());
-        let members = Members::read(capabilities).map_or_else(alloc::vec::Vec::new, |members| members.0);
-        let own = members.into_iter().find(|(name, _)| name == "extensions").map(|(_, raw)| raw.get());
+        let members = Members::read(capabilities).map_or_else(Vec::new, |members| members.0);
         let there = |raw: &&str| Members::read(raw.as_bytes()).is_some_and(|members| !members.0.is_empty());
-        Self(own.filter(there).map(Arc::from))
+        let said = ["experimental", "extensions"].into_iter().filter_map(|wanted| {
+            let own = members.iter().find(|(name, _)| name == wanted).map(|(_, raw)| raw.get());
+            own.filter(there).map(|raw| ["\"", wanted, "\":", raw].concat())
+        });
+        let said = said.collect::<Vec<String>>().join(",");
+        Self((!said.is_empty()).then(|| said.into()))
     }
 
-    /// The same capabilities, an object that has none, with these extensions.
+    /// Those that the hub says where many clients share a process, and in requests of its own.
+    pub fn of_all() -> Self {
+        Self(Some(OF_ALL.into()))
+    }
+
+    /// The same capabilities, an object that has none, with these.
     pub fn added_to(&self, mut capabilities: String) -> String {
         if let Some(raw) = &self.0 {
             capabilities.pop();
             let comma = if capabilities.len() > 1 { "," } else { "" };
-            capabilities.extend([comma, "\"extensions\":", &**raw, "}"]);
+            capabilities.extend([comma, &**raw, "}"]);
         }
         capabilities
     }
@@ -46,6 +62,10 @@ mod tests {
         let tasks = r#"{"extensions":{"io.modelcontextprotocol/tasks":{},"x/y":{}}}"#;
         assert_eq!(said(tasks, "{}"), r#"{"extensions":{"x/y":{}}}"#);
         let only = r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
+        let both = r#"{"extensions":{"x/y":{}},"roots":{},"experimental":{"e":[1e400]}}"#;
+        assert_eq!(said(both, "{}"), r#"{"experimental":{"e":[1e400]},"extensions":{"x/y":{}}}"#);
+        let own = r#"{"experimental":{"e":{}},"extensions":7}"#;
+        assert_eq!(said(own, "{}"), r#"{"experimental":{"e":{}}}"#);
         for nothing in ["{}", "[]", "7", only, r#"{"extensions":{}}"#, r#"{"extensions":[1]}"#] {
             assert_eq!(said(nothing, r#"{"roots":{}}"#), r#"{"roots":{}}"#, "{nothing}");
         }

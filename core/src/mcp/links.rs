@@ -1,12 +1,13 @@
-//! The URIs in a result that a client may read next: links, embedded resources, and what was read.
+//! The URIs in a result that a client may read next: links, embedded resources, what was read, and what a tool is shown with.
 
 use alloc::borrow::Cow;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::rpc::decode_string;
+use crate::rpc::{decode_string, write};
 
 /// A URI, and where its raw JSON stands in the result.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,13 +20,14 @@ pub struct Link<'a> {
 
 /// Whether a raw result can have content that names a resource. Cheap: no JSON is read.
 pub fn may_link(result: &[u8]) -> bool {
-    result.split(|byte| *byte == b'"').any(|text| text == b"resource" || text == b"resource_link")
+    let words: [&[u8]; 4] = [b"resource", b"resource_link", b"resourceUri", b"ui/resourceUri"];
+    result.split(|byte| *byte == b'"').any(|text| words.contains(&text))
 }
 
 /// The URIs of a raw result of `tools/call`, `prompts/get` or `resources/read`, in their order. What is not
 /// understood is passed over.
 pub fn links(result: &[u8]) -> Vec<Link<'_>> {
-    let Some(Results { content, messages, contents }) = read(result) else { return Vec::new() };
+    let Some(Results { content, messages, contents, meta }) = read(result) else { return Vec::new() };
     let mut raw = Vec::new();
     for block in elements(content) {
         raw.extend(of_block(block));
@@ -39,7 +41,40 @@ pub fn links(result: &[u8]) -> Vec<Link<'_>> {
     for item in elements(contents) {
         raw.extend(of_item(item));
     }
-    raw.into_iter().filter_map(|raw| link(result, raw)).collect()
+    raw.extend(meta.into_iter().flat_map(of_meta));
+    placed(result, raw)
+}
+
+/// The URIs in a raw definition of a tool of what its results are shown with (MCP Apps), in their order.
+pub fn ui_links(tool: &[u8]) -> Vec<Link<'_>> {
+    let meta = read(tool).and_then(|tool: Tool<'_>| tool.meta);
+    placed(tool, meta.into_iter().flat_map(of_meta).collect())
+}
+
+fn placed<'a>(json: &'a [u8], raw: Vec<&'a RawValue>) -> Vec<Link<'a>> {
+    let mut links: Vec<Link<'a>> = raw.into_iter().filter_map(|raw| link(json, raw)).collect();
+    links.sort_by_key(|link| link.at.start);
+    links
+}
+
+/// The same JSON with other URIs in place of some of its links; `None` where each stays as it is.
+pub fn relinked(
+    json: &[u8],
+    links: &[Link<'_>],
+    mut to: impl FnMut(&str) -> Option<String>,
+) -> Option<Vec<u8>> {
+    let (mut out, mut at) = (Vec::new(), 0);
+    for link in links {
+        let Some(uri) = to(&link.uri) else { continue };
+        out.extend_from_slice(json.get(at..link.at.start).unwrap_or_default());
+        write::string(&mut out, &uri);
+        at = link.at.end;
+    }
+    if at == 0 {
+        return None;
+    }
+    out.extend_from_slice(json.get(at..).unwrap_or_default());
+    Some(out)
 }
 
 #[derive(Deserialize)]
@@ -50,6 +85,30 @@ struct Results<'a> {
     messages: Option<&'a RawValue>,
     #[serde(borrow)]
     contents: Option<&'a RawValue>,
+    #[serde(borrow, rename = "_meta")]
+    meta: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Tool<'a> {
+    #[serde(borrow, rename = "_meta")]
+    meta: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Meta<'a> {
+    #[serde(borrow)]
+    ui: Option<&'a RawValue>,
+    /// As it was before the extension had a name of its own.
+    #[serde(borrow, rename = "ui/resourceUri")]
+    older: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Ui<'a> {
+    #[serde(borrow)]
+    resource_uri: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -99,6 +158,13 @@ fn of_item(item: &RawValue) -> Option<&RawValue> {
     read(item.get().as_bytes()).and_then(|item: Item<'_>| item.uri)
 }
 
+fn of_meta(meta: &RawValue) -> impl Iterator<Item = &RawValue> {
+    let meta: Option<Meta<'_>> = read(meta.get().as_bytes());
+    let (ui, older) = meta.map_or((None, None), |meta| (meta.ui, meta.older));
+    let named = ui.and_then(|ui| read(ui.get().as_bytes())).and_then(|ui: Ui<'_>| ui.resource_uri);
+    named.into_iter().chain(older)
+}
+
 /// The raw value borrows from `result`, so its place is the distance of the two.
 fn link<'a>(result: &'a [u8], raw: &'a RawValue) -> Option<Link<'a>> {
     let start = (raw.get().as_ptr() as usize).checked_sub(result.as_ptr() as usize)?;
@@ -139,6 +205,23 @@ mod tests {
     }
 
     #[test]
+    fn what_a_tool_is_shown_with_is_found_in_its_definition_and_in_results_under_both_names() {
+        let meta =
+            r#""_meta":{"ui/resourceUri":"ui://1","ui":{"visibility":["app"],"resourceUri":"ui:\u002f/2"}}"#;
+        let tool =
+            alloc::format!(r#"{{"inputSchema":{{"_meta":{{"ui":{{"resourceUri":"no:1"}}}}}},{meta}}}"#);
+        let found: Vec<_> = ui_links(tool.as_bytes()).into_iter().map(|link| link.uri).collect();
+        assert_eq!(found, ["ui://1", "ui://2"]);
+        let link = r#""content":[{"type":"resource_link","uri":"a:1"}]"#;
+        assert_eq!(uris(&alloc::format!("{{{meta},{link}}}")), ["ui://1", "ui://2", "a:1"]);
+        for other in
+            [r#"{"_meta":{"ui":"ui://1"}}"#, r#"{"_meta":{"ui":{"resourceUri":7}}}"#, r#"{"_meta":[]}"#]
+        {
+            assert_eq!(ui_links(other.as_bytes()), [], "{other}");
+        }
+    }
+
+    #[test]
     fn what_is_not_understood_has_no_links() {
         for result in [
             "[1]",
@@ -156,6 +239,7 @@ mod tests {
     fn a_result_without_the_words_is_not_read() {
         assert!(may_link(br#"{"content":[{"type": "resource_link"}]}"#));
         assert!(may_link(br#"{"content":[{"type":"resource","resource":{}}]}"#));
+        assert!(may_link(br#"{"_meta":{"ui":{"resourceUri":"ui://a"}}}"#));
         assert!(!may_link(br#"{"content":[{"type":"text","text":"a resource, a resource_link"}]}"#));
     }
 }

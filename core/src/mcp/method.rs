@@ -163,6 +163,11 @@ impl Row {
         }
     }
 
+    /// Whether a client of the stateless era can be asked for input in the answer to a request of this name.
+    pub fn takes_demands(name: &str) -> bool {
+        Self::find(name, MODERN).is_some_and(Self::may_demand_input)
+    }
+
     /// Whether some revision has a method of this name.
     pub fn is_known(name: &str) -> bool {
         TABLE.iter().any(|row| row.name == name)

@@ -17,7 +17,7 @@ pub use asking::{Abilities, Asking};
 pub use extensions::Extensions;
 pub use headers::{check_headers, check_meta, decode_header, encode_header, header_name, is_envelope_key};
 pub use hints::is_idempotent;
-pub use links::{Link, links, may_link};
+pub use links::{Link, links, may_link, relinked, ui_links};
 pub use method::{ListKind, Method, Route, Row, TABLE, TaskMethod};
 pub(crate) use mirror::without_mirrors;
 pub use mirror::{BadMirror, Mirror, check_mirrored, mirrored, mirrors};

@@ -9,12 +9,21 @@ use alloc::vec::Vec;
 use super::misshapen::{asking_of, unfit};
 use super::seal::state;
 use crate::Limits;
-use crate::mcp::Revision;
+use crate::mcp::{Revision, Row};
 use crate::rpc::{Envelope, Field, Members, Message, Sender, write};
+use crate::upstream::Request;
 
 /// Whether an answer is a demand for more input.
 pub(super) fn demands_input(response: &Envelope) -> bool {
     response.text(Field::ResultType).as_deref() == Some("input_required")
+}
+
+/// What is wrong with an answer that demands more input where no request is answered so. What no revision has is something
+/// between its client and its server.
+pub(super) fn misplaced(request: Option<&Request>, server: Revision, answer: &Envelope) -> Option<String> {
+    let method = &request.filter(|_| server.is_modern() && demands_input(answer))?.method;
+    let misplaced = Row::is_known(method) && !Row::takes_demands(method);
+    misplaced.then(|| format!("it demands more input in answer to {method}, which is not answered so"))
 }
 
 /// What a demand asks for, each question by the server's name for it, or what is wrong with the demand.

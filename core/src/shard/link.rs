@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::answer::Speaker;
+use super::demand::misplaced;
 use super::lists::server_info;
 use super::misshapen::misshapen;
 use super::rounds::wants_input;
@@ -133,7 +134,8 @@ impl Shard {
         response: &Envelope,
     ) {
         let speaks = self.upstream_at(link).map(|upstream| upstream.revision);
-        if speaks.is_some_and(|speaks| wants_input(&call, speaks, response)) {
+        let misplaced = speaks.and_then(|speaks| misplaced(call.request.as_deref(), speaks, response));
+        if misplaced.is_none() && speaks.is_some_and(|speaks| wants_input(&call, speaks, response)) {
             return self.begin_round(cx, link, (id, call), response);
         }
         if call.tool.is_some() && response.is_failure() {
@@ -155,7 +157,8 @@ impl Shard {
                     return self.fail(cx, &caller, &Rejection::MissingCapability(call.lacks).into());
                 }
                 let speaks = speaks.unwrap_or(caller.revision);
-                if let Some(cause) = misshapen(response, speaks, caller.revision, cx.limits()) {
+                let misshapen = || misshapen(response, speaks, caller.revision, cx.limits());
+                if let Some(cause) = misplaced.or_else(misshapen) {
                     let server = self.name_of(link).unwrap_or_default().to_owned();
                     return self.fail(cx, &caller, &UpstreamFault::Unreadable { server, cause }.into());
                 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::wait::Patience;
 use super::{Cx, Shard};
-use crate::mcp::{Method, Route, Row, check_meta, is_of_tasks};
+use crate::mcp::{Method, Revision, Route, Row, check_meta, is_of_tasks};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Message};
 use crate::snapshot::Entry;
@@ -92,7 +92,8 @@ impl Shard {
 
     fn passes(&self, caller: &Caller, entry: &Entry, method: &str) -> bool {
         if is_of_tasks(method) {
-            return caller.revision.is_modern() == self.speaks(entry).is_modern();
+            let known = caller.revision >= Revision::V2025_11_25 || !Row::is_known(method);
+            return known && caller.revision.is_modern() == self.speaks(entry).is_modern();
         }
         !Row::is_known(method)
     }

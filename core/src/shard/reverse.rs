@@ -13,7 +13,7 @@ use super::named::shown;
 use super::seating::sharing;
 use super::session::Session;
 use super::{Cx, Effect, Shard, Token, gather};
-use crate::mcp::{Asking, Revision, related_task, shape, without_wish};
+use crate::mcp::{Asking, Revision, Row, related_task, shape, without_wish};
 use crate::record::Sharing;
 use crate::rpc::{Envelope, Field, Message, write};
 use crate::{CallId, ExchangeId, LinkId, RunId, SessionId};
@@ -97,7 +97,12 @@ impl Shard {
             self.mark_interactive(cx, link);
         }
         let most = cx.limits().session_questions;
-        let meant = self.meant(cx, link, within, (method, frame));
+        let mut meant = self.meant(cx, link, within, (method, frame));
+        if let Meant::Call(call, None, _) | Meant::Unable(call, _) = meant
+            && !self.may_demand(link, call)
+        {
+            meant = Meant::Nobody;
+        }
         if meant.is_somebody()
             && let Some(wrong) = unfit(frame, Revision::LAST_WITH_HANDSHAKE)
         {
@@ -137,6 +142,13 @@ impl Shard {
         let waits = self.wait_for(cx, link, within.or(call), (session, frame));
         let to = Whom::Session(session, exchange);
         self.put_to_client(cx, Asked { link, call, waits, asking, origin, to }, frame);
+    }
+
+    /// Whether the client of a call can be asked in its answer: of few methods it expects that.
+    fn may_demand(&mut self, link: LinkId, call: CallId) -> bool {
+        let call = self.upstream_of(link).and_then(|upstream| upstream.calls.get_mut(call));
+        let request = call.and_then(|call| call.request.as_ref());
+        request.is_none_or(|request| Row::takes_demands(&request.method))
     }
 
     /// The calls that wait for what a session is asked: the one that it is of, those for the result of the task that it is of, or, in

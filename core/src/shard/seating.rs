@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::session::Session;
 use super::{Cx, Shard};
-use crate::mcp::Abilities;
+use crate::mcp::{Abilities, Extensions};
 use crate::record::{Definitions, Sharing};
 use crate::snapshot::Entry;
 use crate::upstream::{Caller, Owner, Seat, Upstream};
@@ -91,7 +91,7 @@ impl Shard {
             Owner::Project | Owner::Key(..) => None,
         };
         let abilities = session.map_or(Abilities::ALL, |session| session.abilities);
-        let extensions = session.map(|session| session.extensions.clone()).unwrap_or_default();
+        let extensions = session.map_or_else(Extensions::of_all, |session| session.extensions.clone());
         let owner = seat.owner.clone();
         let upstream =
             self.upstreams.get_or_insert(seat.clone(), || Upstream::new(entry, owner, abilities, cx.now));

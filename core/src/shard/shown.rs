@@ -7,10 +7,9 @@ use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use super::{Cx, Shard};
-use crate::mcp::{Lifetime, links, may_link};
+use crate::mcp::{Lifetime, links, may_link, relinked};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Sender, write};
 use crate::snapshot::{Entry, wrap};
@@ -77,28 +76,24 @@ impl Shard {
         response: &'a Envelope,
     ) -> Cow<'a, Envelope> {
         let kept = Cow::Borrowed(response);
-        let unified = &cx.snapshot.unified;
-        let alone = || unified.only_with_resources().is_some() || !unified.has_resources(server);
-        if caller.target != Target::Unified || alone() {
+        if caller.target != Target::Unified || is_alone(cx, server) {
             return kept;
         }
         let Some(result) = response.raw(Field::Result) else { return kept };
         let read = matches!(lifetime, Lifetime::Private(_));
         let Some(entry) = cx.snapshot.entry(server).filter(|_| read || may_link(result)) else { return kept };
-        let (mut out, mut at) = (Vec::new(), 0);
-        for link in links(result) {
-            let Some(wrapped) = self.wrapping(cx, entry, &link.uri) else { continue };
-            out.extend_from_slice(result.get(at..link.at.start).unwrap_or_default());
-            write::string(&mut out, &wrapped);
-            at = link.at.end;
-        }
-        if at == 0 {
-            return kept;
-        }
-        out.extend_from_slice(result.get(at..).unwrap_or_default());
+        let edited = relinked(result, &links(result), |uri| self.wrapping(cx, entry, uri));
+        let Some(out) = edited else { return kept };
         // The id is the server's, and no client sees it.
         let message = write::result(response.raw_str(Field::Id).unwrap_or("null"), &out);
         Envelope::parse(message.into(), Sender::Upstream, cx.limits()).map_or(kept, Cow::Owned)
+    }
+
+    /// How a URI has to be written that a server has told somebody on the unified endpoint; `None` where it leads there as it
+    /// is.
+    pub(super) fn shown_as(&mut self, cx: &Cx<'_>, server: ServerId, uri: &str) -> Option<String> {
+        let entry = cx.snapshot.entry(server).filter(|_| !is_alone(cx, server))?;
+        self.wrapping(cx, entry, uri)
     }
 
     /// How a server's URI has to be written; `None` where it leads to the server as it is.
@@ -116,6 +111,12 @@ impl Shard {
         };
         (!leads).then(|| wrap(&entry.name, uri))
     }
+}
+
+/// Whether the URIs of a server lead to it whatever they are, or are its own business.
+fn is_alone(cx: &Cx<'_>, server: ServerId) -> bool {
+    let unified = &cx.snapshot.unified;
+    unified.only_with_resources().is_some() || !unified.has_resources(server)
 }
 
 #[cfg(test)]

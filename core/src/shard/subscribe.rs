@@ -17,7 +17,7 @@ use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, write};
 use crate::snapshot::Entry;
 use crate::upstream::{Caller, Purpose, Request, Seat, Subscribes, Upstream};
-use crate::{Exceeded, ExchangeId, Limit, LinkId, Rejection, SessionId};
+use crate::{Exceeded, ExchangeId, Limit, LinkId, Rejection, ServerId, SessionId};
 
 /// Who wants to hear of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,10 +115,8 @@ impl Subscriptions {
         places
             .flat_map(|((_, uri), subscribers)| {
                 // A name that is the server's own, wrapped, stays so for the part.
-                let named = move |known_as: &str| {
-                    let wrapping = known_as.strip_suffix(uri.as_str()).unwrap_or_default();
-                    [wrapping, changed].concat()
-                };
+                let part = changed.strip_prefix(uri.as_str()).unwrap_or_default();
+                let named = move |known_as: &str| [known_as, part].concat();
                 subscribers.iter().map(move |(who, known_as)| (*who, named(known_as)))
             })
             .collect()
@@ -297,8 +295,29 @@ impl Shard {
         let Some(changed) = frame.text(Field::Uri) else { return };
         let Some(seat) = self.upstream_of(link).map(|upstream| upstream.seat()) else { return };
         for (who, known_as) in self.hearing(&seat, &changed) {
+            let known_as = self.readable_part(cx, seat.server, (who, known_as), &changed);
             self.tell_updated(cx, who, &known_as, frame);
         }
+    }
+
+    /// The name under which somebody can read what has changed: a part of what they have subscribed to may be in no list.
+    fn readable_part(
+        &mut self,
+        cx: &Cx<'_>,
+        server: ServerId,
+        (who, known_as): (Subscriber, String),
+        changed: &str,
+    ) -> String {
+        let subscribed = |(_, _, name)| name == known_as;
+        let target = match who {
+            Subscriber::Listener(exchange) => self.listeners.get(&exchange).map(|it| &it.target),
+            Subscriber::Session(session) => self.sessions.get(session).map(|it| &it.target),
+        };
+        let unified = target == Some(&Target::Unified);
+        if !unified || known_as != changed || self.subscriptions.names_of(who).any(subscribed) {
+            return known_as;
+        }
+        self.shown_as(cx, server, &known_as).unwrap_or(known_as)
     }
 
     /// Tells somebody of a change, as its server has said it, under the name that they use.

@@ -24,6 +24,12 @@ pub(super) fn of_tasks(caller: &Caller, request: &Request) -> OfTasks {
     }
 }
 
+/// Whether a server of the 2025 eras has said that it has no tasks: then it has no methods for them either.
+fn has_no_tasks(cx: &Cx<'_>, server: ServerId) -> bool {
+    let known = cx.snapshot.entry(server).and_then(|entry| entry.offer.as_ref());
+    known.is_some_and(|offer| !offer.has_core_tasks())
+}
+
 /// Whether a result says that a task has begun (2026-07-28, extension for tasks).
 fn is_task(response: &Envelope) -> bool {
     response.raw(Field::ResultType) == Some(b"\"task\"")
@@ -97,6 +103,9 @@ impl Shard {
                 Rejection::UnknownMethod(method.into())
             }
             _ if caller.revision.is_modern() && !knows_tasks(body) => Rejection::MissingTasks,
+            _ if !caller.revision.is_modern() && has_no_tasks(cx, server) => {
+                Rejection::UnknownMethod(method.into())
+            }
             None => Rejection::InvalidParams("params.taskId, a string, is required".into()),
             Some(_) => Rejection::InvalidParams("Task not found".into()),
         })

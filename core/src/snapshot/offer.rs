@@ -14,6 +14,7 @@ use super::listing::Lists;
 use super::{Instance, Listing};
 use crate::mcp::{ListKind, Mirror, Revision, TASKS_EXTENSION, is_idempotent, mirrors};
 use crate::record::{Definition, Definitions, ServerSpec};
+use crate::rpc::Members;
 
 /// What a server offers, with its lists prepared.
 #[derive(Debug)]
@@ -82,6 +83,15 @@ impl Offer {
     pub fn has_tasks(&self) -> bool {
         let extensions = face::extensions(&self.definitions.capabilities);
         self.revision().is_modern() && extensions.iter().any(|(name, _)| name == TASKS_EXTENSION)
+    }
+
+    /// Whether it has the tasks of 2025-11-25.
+    pub fn has_core_tasks(&self) -> bool {
+        let members = Members::read(self.definitions.capabilities.as_bytes());
+        let tasks = |members: Members<'_>| {
+            members.0.iter().any(|(name, settings)| name == "tasks" && settings.get() != "null")
+        };
+        !self.revision().is_modern() && members.is_some_and(tasks)
     }
 
     /// The revision that was agreed with the server.

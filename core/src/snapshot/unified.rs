@@ -61,8 +61,13 @@ impl Unified {
             capabilities: Capabilities::default(),
         };
         merge.tools.add_plan_tools(merge.has_tasks);
-        for entry in servers.filter(|entry| entry.enabled()) {
+        let servers: Vec<&Arc<Entry>> = servers.filter(|entry| entry.enabled()).collect();
+        for entry in &servers {
             merge.add(entry);
+        }
+        // Where the URIs of tools lead depends on the resources of all.
+        for entry in servers {
+            merge.add_tools(entry);
         }
         let entries = |kind| match kind {
             ListKind::Prompts => &*merge.prompts.entries,
@@ -160,10 +165,6 @@ impl Merge<'_> {
             self.extensions.entry(name).or_insert(settings);
         }
         let (separator, max) = (self.separator, self.max);
-        for tool in offer.entries(ListKind::Tools) {
-            let plain = never_a_task(tool);
-            self.tools.add_named(entry, plain.as_ref().unwrap_or(tool), separator, max);
-        }
         for prompt in offer.entries(ListKind::Prompts) {
             self.prompts.add_named(entry, prompt, separator, max);
         }
@@ -175,6 +176,16 @@ impl Merge<'_> {
         }
         for template in offer.entries(ListKind::Templates) {
             self.templates.extend(self.uris.add_template(entry, template));
+        }
+    }
+
+    fn add_tools(&mut self, entry: &Entry) {
+        let Some(offer) = &entry.offer else { return };
+        for tool in offer.entries(ListKind::Tools) {
+            let linked = self.uris.add_tool(entry, tool);
+            let tool = linked.as_ref().unwrap_or(tool);
+            let plain = never_a_task(tool);
+            self.tools.add_named(entry, plain.as_ref().unwrap_or(tool), self.separator, self.max);
         }
     }
 }

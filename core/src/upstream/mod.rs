@@ -65,7 +65,7 @@ pub(crate) struct Upstream {
     pub owner: Owner,
     /// What its clients can be asked for, as far as it is told.
     pub abilities: Abilities,
-    /// The extensions of the session that it serves alone.
+    /// The extensions of the session that it serves alone, or what is said for all.
     pub extensions: Extensions,
     /// When it was last used.
     pub used_at: Timestamp,
@@ -109,7 +109,7 @@ impl Upstream {
             id: entry.id,
             owner,
             abilities,
-            extensions: Extensions::default(),
+            extensions: Extensions::of_all(),
             used_at: now,
             interactive: false,
             name: entry.name.clone(),

@@ -53,7 +53,7 @@ pub(crate) fn own_params(revision: Revision, params: Option<&[u8]>) -> Option<Ve
     if !revision.is_modern() {
         return params.map(<[u8]>::to_vec);
     }
-    let meta = format!("{{{}}}", envelope(Abilities::default(), &Extensions::default(), None));
+    let meta = format!("{{{}}}", envelope(Abilities::default(), &Extensions::of_all(), None));
     Some(with_members(params, &[("_meta", Cow::Borrowed(meta.as_bytes()))]))
 }
 

@@ -53,7 +53,10 @@ fn every_request_of_the_hub_s_own_carries_the_envelope_of_the_stateless_era() {
     let world = alone(Script { lists: false, ..Script::modern() });
     for sent in &world.links.values().next().unwrap().sent {
         assert!(sent.contains(r#""io.modelcontextprotocol/protocolVersion":"2026-07-28""#), "{sent}");
-        assert!(sent.contains(r#""io.modelcontextprotocol/clientCapabilities":{}"#), "{sent}");
+        let able =
+            r#"{"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["text/html;profile=mcp-app"]}}}"#;
+        let said = format!(r#""io.modelcontextprotocol/clientCapabilities":{able}"#);
+        assert!(sent.contains(&said), "{sent}");
         assert!(sent.contains(r#""io.modelcontextprotocol/clientInfo":{"name":"mcp-orch""#), "{sent}");
     }
 }

@@ -281,7 +281,7 @@ fn the_handshake_with_a_server_is_one_request_and_one_notification() {
     let mut world = World::scripted(Limits::default(), [("a", Script::silent())]).surveyed();
     let hello = world.requested("a");
     assert_eq!(hello.method, "initialize");
-    assert!(hello.params.starts_with(r#"{"protocolVersion":"2025-11-25","capabilities":{"roots":{"listChanged":true},"sampling":{"context":{},"tools":{}},"elicitation":{"form":{},"url":{}}},"clientInfo":"#));
+    assert!(hello.params.starts_with(r#"{"protocolVersion":"2025-11-25","capabilities":{"roots":{"listChanged":true},"sampling":{"context":{},"tools":{}},"elicitation":{"form":{},"url":{}},"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["text/html;profile=mcp-app"]}}},"clientInfo":"#));
     world.reply(&hello, r#"{"protocolVersion":"2025-06-18","serverInfo":{},"capabilities":{}}"#);
     let (_, next) = world.frames("a").remove(0);
     assert_eq!(next, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);

@@ -376,3 +376,25 @@ fn what_one_call_may_ask_is_bounded() {
     world.says(link, r#"{"jsonrpc":"2.0","id":9,"method":"roots/list"}"#);
     assert_eq!(world.frames("a").len(), 1, "nor while the client is away");
 }
+
+#[test]
+fn a_question_in_the_midst_of_what_is_not_answered_with_questions_is_refused() {
+    let scripts = [("a", Script::full(&["x:a"], &[]))];
+    let mut world = World::scripted(Limits::default(), scripts).surveyed();
+    let client = client();
+    let reference = r#""ref":{"type":"ref/prompt","name":"greet"},"argument":{"name":"n","value":""}"#;
+    for (method, members) in [("completion/complete", reference), ("made/up", r#""x":1"#)] {
+        let asked = world.request(&client, "1", method, members);
+        let sent = world.requested("a");
+        world.says(sent.link, r#"{"jsonrpc":"2.0","id":"s","method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}"#);
+        let [(_, refusal)] = &*world.frames("a") else { panic!("it is told at once") };
+        assert!(refusal.contains(r#""id":"s""#) && refusal.contains("-32601"), "{refusal}");
+        world.advance(Limits::default().gather);
+        assert_eq!(world.seen(asked).status, None, "it is still worked on");
+        world.reply(&sent, r#"{"completion":{"values":[]}}"#);
+        assert!(
+            world.answer(&client, asked).raw_str(Field::Result).unwrap().contains("complete"),
+            "{method}"
+        );
+    }
+}

@@ -134,6 +134,8 @@ fn a_process_of_its_own_is_told_what_its_session_can_do_and_a_shared_one_what_an
     let mut world = world_of(Sharing::PerSession, script);
     let shared = world.requested("a");
     assert!(shared.params.contains(r#""sampling":{"context":{},"tools":{}}"#), "{}", shared.params);
+    let ui = r#""extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["text/html;profile=mcp-app"]}}"#;
+    assert!(shared.params.contains(ui), "{}", shared.params);
     let hello = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{}}"#;
     world.reply(&shared, hello);
     let client = world.able_client(HTTP, at("a"), r#"{"roots":{}}"#);

@@ -266,3 +266,22 @@ fn a_request_about_a_task_says_which_in_its_header() {
         }
     }
 }
+
+#[test]
+fn methods_of_tasks_are_unknown_where_a_revision_or_a_server_has_no_tasks() {
+    let plain = || World::scripted(Limits::default(), [("a", Script::default())]).surveyed();
+    let older = [Revision::V2025_03_26, Revision::V2025_06_18].map(Era::Http);
+    let able = older.into_iter().map(|era| (world(Script::default()), era));
+    for (mut world, era) in able.chain([(plain(), HTTP), (plain(), Era::Sse)]) {
+        let client = world.client(era, at("a"));
+        for method in ["tasks/get", "tasks/result", "tasks/cancel"] {
+            let refused = world.request(&client, "1", method, r#""taskId":"t1""#);
+            assert_eq!(world.code(&client, refused), "-32601", "{era:?} {method}");
+        }
+        if era != HTTP && era != Era::Sse {
+            let refused = world.request(&client, "1", "tasks/list", "");
+            assert_eq!(world.code(&client, refused), "-32601", "{era:?}");
+        }
+        assert!(world.requests("a").is_empty());
+    }
+}
