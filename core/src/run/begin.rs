@@ -124,7 +124,7 @@ impl Run {
             && let Some(element) = state.elements.iter().position(waiting)
         {
             let failure = Failure { words: words.into(), happened: Happened::Nothing };
-            self.give_up(now, Unit { step, element }, failure, None);
+            self.give_up(now, Unit { step, element }, &failure, None);
         }
     }
 }

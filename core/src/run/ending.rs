@@ -59,7 +59,6 @@ impl Run {
         let left_out = || state.elements.iter().all(|element| matches!(element, Element::Skipped));
         let ended = match (&state.fetch, state.failed > 0, stopped.filter(|_| state.left > 0)) {
             (Some(Fetch::Vain(words)), ..) => Ended::Unfetched(words.clone()),
-            (Some(Fetch::Open), ..) => Ended::Done,
             (None, true, None) if on_error == OnError::Continue && is_many => Ended::Done,
             (None, true, _) if on_error == OnError::Continue => Ended::FailedButGoesOn,
             (None, true, _) => Ended::Failed,
@@ -67,7 +66,7 @@ impl Run {
             (None, false, None) if !is_many && left_out() => {
                 Ended::Skipped("its condition does not hold".into())
             }
-            (None, false, None) => Ended::Done,
+            (Some(Fetch::Open), ..) | (None, false, None) => Ended::Done,
         };
         self.end_step(now, step, ended);
     }
@@ -119,7 +118,7 @@ impl Run {
         for unit in &running {
             self.take_running(now, *unit);
             let failure = self.given_up(*unit, why);
-            self.settle_failed(now, *unit, failure, None);
+            self.settle_failed(now, *unit, &failure, None);
         }
         self.stop(now, status);
         running
@@ -147,7 +146,7 @@ impl Run {
         for element in 0..elements {
             let unit = Unit { step, element };
             let Some(failure) = self.end_pause(unit) else { continue };
-            self.settle_failed(now, unit, failure, None);
+            self.settle_failed(now, unit, &failure, None);
         }
     }
 
@@ -156,7 +155,7 @@ impl Run {
         &mut self,
         now: Timestamp,
         unit: Unit,
-        failure: Failure,
+        failure: &Failure,
         answer: Option<Answer>,
     ) {
         let goes_on = self.on_error(unit.step) == OnError::Continue;
@@ -229,7 +228,7 @@ impl Run {
                     given_up.push(unit);
                     let Some(tries) = self.take_running(now, unit) else { continue };
                     let failure = self.given_up(unit, "it did not answer within its timeout_ms");
-                    self.fail_or_retry(now, (unit, tries), failure, None);
+                    self.fail_or_retry(now, (unit, tries), &failure, None);
                 }
                 Some(Element::Pausing { .. }) => {
                     if let Some(state) = self.steps.get_mut(unit.step) {

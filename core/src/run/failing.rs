@@ -14,7 +14,7 @@ impl Run {
         if let Some(state) = self.steps.get_mut(unit.step) {
             state.misled = state.misled.saturating_add(1);
         }
-        self.give_up(now, unit, Failure { words, happened: Happened::Nothing }, None);
+        self.give_up(now, unit, &Failure { words, happened: Happened::Nothing }, None);
     }
 
     /// Tries a call again if its plan wants that, and if doing it twice does no harm.
@@ -22,7 +22,7 @@ impl Run {
         &mut self,
         now: Timestamp,
         (unit, tries): (Unit, u32),
-        failure: Failure,
+        failure: &Failure,
         answer: Option<Answer>,
     ) {
         let Some(step) = self.plan.steps.get(unit.step) else { return };
@@ -40,11 +40,11 @@ impl Run {
     }
 
     /// A call has failed, and is made again in a while. Why is held so long, as far as there is room.
-    fn pause(&mut self, unit: Unit, failure: Failure) {
+    fn pause(&mut self, unit: Unit, failure: &Failure) {
         let words = in_short(&failure.words);
         let words = if self.hold(unit.step, words.len()).is_ok() { words } else { String::new() };
         if let Some(state) = self.steps.get_mut(unit.step) {
-            state.pause(unit.element, Failure { words, ..failure });
+            state.pause(unit.element, Failure { words, happened: failure.happened });
         }
     }
 
@@ -59,7 +59,7 @@ impl Run {
     }
 
     /// A call has failed for good.
-    pub(super) fn give_up(&mut self, now: Timestamp, unit: Unit, failure: Failure, answer: Option<Answer>) {
+    pub(super) fn give_up(&mut self, now: Timestamp, unit: Unit, failure: &Failure, answer: Option<Answer>) {
         let was_done = self.is_fetched(unit.step);
         self.settle_failed(now, unit, failure, answer);
         if !was_done && self.on_error(unit.step) == OnError::Fail {

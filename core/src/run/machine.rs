@@ -216,7 +216,7 @@ impl Run {
             Event::StepAnswered(unit, result) => self.on_answered(now, unit, result),
             Event::StepFailed(unit, failure) => {
                 if let Some(tries) = self.take_running(now, unit) {
-                    self.fail_or_retry(now, (unit, tries), failure, None);
+                    self.fail_or_retry(now, (unit, tries), &failure, None);
                 }
             }
             Event::TimerFired => given_up = self.on_timer(now),
@@ -308,11 +308,11 @@ impl Run {
             let repeatable = self.plan.steps.get(unit.step).is_some_and(|step| step.repeatable);
             // One that is done, and must not be done again as if it were not.
             let happened = if repeatable { Happened::Failed } else { Happened::Unknown };
-            return self.give_up(now, unit, Failure { words, happened }, None);
+            return self.give_up(now, unit, &Failure { words, happened }, None);
         }
         if answer.is_error() {
             let failure = Failure { words: answer.words(), happened: Happened::Failed };
-            return self.fail_or_retry(now, (unit, tries), failure, Some(answer));
+            return self.fail_or_retry(now, (unit, tries), &failure, Some(answer));
         }
         self.keep(unit, answer.result().len());
         self.settle(now, unit, Element::Answered(answer));

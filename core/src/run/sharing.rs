@@ -237,16 +237,18 @@ fn words_of_failures_take_no_room_of_others_however_many_they_are() {
             runs.handle(RunId(id), NOW, &limits, Event::StepFailed(call.unit, failure));
         }
         assert!(runs.usage().bytes < 700_000, "{happened:?}: half, and a little: {}", runs.usage().bytes);
-        (0..4).for_each(|id| {
-            drop(runs.handle(RunId(id), NOW.after(limits.step_backoff), &limits, Event::TimerFired))
-        });
+        for id in 0..4 {
+            runs.handle(RunId(id), NOW.after(limits.step_backoff), &limits, Event::TimerFired);
+        }
     }
     let words = runs.get(RunId(3)).unwrap().value(Some("a"), &Pointer::default()).unwrap();
     let unkept = "it failed, and there was no room to keep what it said";
     assert!(core::str::from_utf8(&words).unwrap().matches(unkept).count() > 20);
     begin(&mut runs, "b", 20..21, &limits);
     let other: Vec<_> = start(&mut runs, &limits).into_iter().filter(|(id, _)| *id == 20).collect();
-    other.iter().for_each(|call| end(&mut runs, call));
+    for call in &other {
+        end(&mut runs, call);
+    }
     assert!(
         runs.get(RunId(20)).unwrap().report(NOW, 0).steps.iter().take(8).all(|step| step.status == "done")
     );

@@ -120,7 +120,7 @@ impl Stored {
 }
 
 fn text(result: &[u8]) -> String {
-    String::from_utf8_lossy(result).into_owned()
+    core::str::from_utf8(result).unwrap_or_default().to_owned()
 }
 
 impl Outliving {
