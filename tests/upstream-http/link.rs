@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use orch_core::Limits;
-use orch_core::ports::upstream::{CloseReason, Grace, LaunchSpec, LinkSink, UpstreamLink, Upstreams};
+use orch_core::ports::upstream::{CloseReason, Grace, LaunchSpec, LinkSink, Lost, UpstreamLink, Upstreams};
 use orch_core::record::{RemoteKind, ServerSpec, Transport};
 use orch_upstream_http::{Allowed, HttpUpstreams};
 use serde_json::{Value, json};
@@ -41,8 +41,10 @@ impl LinkSink for Recorder {
         Duration::ZERO
     }
 
-    fn expired(&self, refusal: Option<Bytes>) {
-        self.record(Event::Expired(refusal));
+    fn lost(&self, lost: Lost) {
+        if let Lost::Session(refusal) = lost {
+            self.record(Event::Expired(refusal));
+        }
     }
 
     fn logged(&self, _: String) {}

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use orch_core::ports::upstream::LinkSink;
+use orch_core::ports::upstream::{LinkSink, Lost};
 use orch_core::{Exceeded, Fault, Limits, UpstreamFault};
 use tokio::time::sleep;
 
@@ -78,12 +78,12 @@ impl Outlet {
 
     /// The server does not know the session any more, as it says in this answer to a request, or to no request.
     pub(crate) fn expired(&self, refusal: Option<Bytes>) {
-        self.sink.expired(refusal);
+        self.sink.lost(Lost::Session(refusal));
     }
 
     /// What the server has said unasked before now is lost.
     pub(crate) fn missed(&self) {
-        self.sink.missed();
+        self.sink.lost(Lost::News);
     }
 
     /// The server lets nobody in who has not logged in.

@@ -69,11 +69,9 @@ pub trait LinkSink: Send + Sync {
     /// than it may waits on its own. Nearly always zero.
     fn received(&self, within: Option<&str>, frames: Vec<Bytes>) -> Duration;
 
-    /// A remote server has refused a message because it does not know the session of the link any more. `refusal` is the
-    /// answer to the request that this was, a whole message, if it was one: nothing was done for it. The link goes on: what
-    /// it has asked before may still be answered. Another may be opened at once.
-    fn expired(&self, refusal: Option<Bytes>) {
-        drop(refusal);
+    /// A remote server has lost something of the link. The link goes on.
+    fn lost(&self, lost: Lost) {
+        drop(lost);
     }
 
     /// A remote server has refused the request with the raw id `within` by a status of HTTP (4xx) that does not concern who
@@ -81,10 +79,6 @@ pub trait LinkSink: Send + Sync {
     fn declined(&self, within: &str, refusal: Bytes) {
         let _nothing_was_read = self.received(Some(within), Vec::from([refusal]));
     }
-
-    /// The stream on which a remote server says what belongs to no request was not there for a while and is again, and not from
-    /// where it broke: what was said meanwhile is lost. The session goes on.
-    fn missed(&self) {}
 
     /// A line of the upstream's error output (without its line end, cut at the adapter's bound).
     fn logged(&self, line: String);
@@ -94,6 +88,18 @@ pub trait LinkSink: Send + Sync {
 
     /// The link is gone, with everything that belonged to it.
     fn closed(&self, reason: CloseReason);
+}
+
+/// What a remote server has lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// What it said that belongs to no request: the stream of that was not there for a while and is again, and not from where it
+    /// broke. The session goes on.
+    News,
+    /// The session: it has refused a message because it does not know that any more. Here is the answer to the request that this
+    /// was, a whole message, if it was one: nothing was done for it. What was asked before may still be answered. Another link
+    /// may be opened at once.
+    Session(Option<Bytes>),
 }
 
 /// The process of a link, and how it is told from all others: see [`Lease`].

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use orch_core::ports::upstream::{CloseReason, Launched, LinkSink};
+use orch_core::ports::upstream::{CloseReason, Launched, LinkSink, Lost};
 use orch_core::rpc::{Envelope, Sender, Unread, heard};
 use orch_core::shard::Input;
 use orch_core::{CallId, LinkId};
@@ -57,10 +57,13 @@ impl LinkSink for CellSink {
         cell.feed_read(Input::FramesReceived { link: self.link, within, frames: messages })
     }
 
-    fn expired(&self, refusal: Option<Bytes>) {
+    fn lost(&self, lost: Lost) {
         let Some(cell) = self.cell.upgrade() else { return };
         let read = |frame| Envelope::parse(frame, Sender::Upstream, cell.limits()).ok();
-        cell.feed(Input::LinkExpired { link: self.link, refusal: refusal.and_then(read) });
+        cell.feed(match lost {
+            Lost::News => Input::LinkMissed { link: self.link },
+            Lost::Session(refusal) => Input::LinkExpired { link: self.link, refusal: refusal.and_then(read) },
+        });
     }
 
     fn declined(&self, within: &str, refusal: Bytes) {
@@ -69,10 +72,6 @@ impl LinkSink for CellSink {
             Ok(refusal) => cell.feed(Input::RequestDeclined { link: self.link, refusal }),
             Err(_unreadable) => drop(self.received(Some(within), vec![refusal])),
         }
-    }
-
-    fn missed(&self) {
-        self.feed(Input::LinkMissed { link: self.link });
     }
 
     fn logged(&self, line: String) {

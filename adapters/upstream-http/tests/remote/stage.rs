@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use orch_core::Limits;
 use orch_core::ports::upstream::{
-    CloseReason, Grace, LaunchSpec, LinkSink, QueueFull, UpstreamLink, Upstreams,
+    CloseReason, Grace, LaunchSpec, LinkSink, Lost, QueueFull, UpstreamLink, Upstreams,
 };
 use orch_core::record::{RemoteKind, ServerSpec, Transport};
 use orch_upstream_http::{Allowed, HttpUpstreams};
@@ -62,12 +62,11 @@ impl LinkSink for Recorder {
         self.record(Event::Declined(refusal));
     }
 
-    fn expired(&self, refusal: Option<Bytes>) {
-        self.record(Event::Expired(refusal));
-    }
-
-    fn missed(&self) {
-        self.record(Event::Missed);
+    fn lost(&self, lost: Lost) {
+        self.record(match lost {
+            Lost::News => Event::Missed,
+            Lost::Session(refusal) => Event::Expired(refusal),
+        });
     }
 
     fn logged(&self, line: String) {

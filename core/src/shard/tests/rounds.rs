@@ -305,3 +305,23 @@ fn an_address_to_open_has_an_id_for_clients_that_expect_one() {
     assert!(asked[0].contains(r#""elicitationId":""#), "{asked:?}");
     assert!(asked[0].contains(r#""mode":"url","url":"https://a.example/","message":"?""#), "{asked:?}");
 }
+
+#[test]
+fn a_demand_for_input_in_answer_to_what_is_not_answered_so_is_the_server_s_error_to_clients_of_every_era() {
+    let script = Script { prompts: [String::from("greet")].into(), ..Script::modern() };
+    let mut world = World::scripted(Limits::default(), [("a", script)]).surveyed();
+    let params = r#"{"message":"?","requestedSchema":{"type":"object","properties":{}}}"#;
+    let question = format!(r#"{{"q":{{"method":"elicitation/create","params":{params}}}}}"#);
+    for era in ERAS {
+        let client = world.able_client(era, at("a"), r#"{"elicitation":{}}"#);
+        let members = r#""ref":{"type":"ref/prompt","name":"greet"},"argument":{"name":"n","value":""}"#;
+        let asked = world.request(&client, "1", "completion/complete", members);
+        let sent = world.requested("a");
+        let demand = format!(r#"{{"resultType":"input_required","inputRequests":{question}}}"#);
+        world.reply(&sent, &demand);
+        let answer = world.answer(&client, asked);
+        let words = answer.text(Field::ErrorMessage).expect("an error");
+        assert!(words.contains("in answer to completion/complete"), "{era:?} {words}");
+        assert!(world.requests("a").is_empty());
+    }
+}
