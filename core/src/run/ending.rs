@@ -146,7 +146,8 @@ impl Run {
         for element in 0..elements {
             let unit = Unit { step, element };
             let Some(failure) = self.end_pause(unit) else { continue };
-            self.settle_failed(now, unit, &failure, None);
+            let answer = failure.words.is_empty().then(Answer::unkept);
+            self.settle_failed(now, unit, &failure, answer);
         }
     }
 
@@ -178,14 +179,12 @@ impl Run {
     /// time.
     fn kept_failure(&mut self, words: &str, answer: Option<Answer>) -> Answer {
         let whole = answer.unwrap_or_else(|| Answer::of_failure(words));
-        if !words.is_empty() && self.has_room(whole.bytes()).is_ok() {
+        if self.has_room(whole.bytes()).is_ok() {
             return whole;
         }
         let cut = Some(Answer::cut(words)).filter(|cut| cut.bytes() < whole.bytes()).unwrap_or(whole);
         let beyond = self.words_beyond.saturating_add(cut.bytes());
-        if words.is_empty() {
-            Answer::unkept()
-        } else if self.has_room(cut.bytes()).is_ok() {
+        if self.has_room(cut.bytes()).is_ok() {
             cut
         } else if self.bounds.words.admits(beyond).is_ok() {
             self.words_beyond = beyond;

@@ -16,6 +16,8 @@ pub(super) struct Lanes {
     order: VecDeque<KeyId>,
     /// The runs that wait for a turn.
     queued: BTreeSet<RunId>,
+    /// Bytes that the open runs of all keys keep.
+    bytes: usize,
 }
 
 /// What one key has.
@@ -48,21 +50,17 @@ impl Lanes {
 
     /// The same of the bytes of `most` that all of their results may have.
     pub(super) fn admit_bytes(&self, key: &KeyId, most: usize) -> bool {
-        may_have_more(self.bytes_of(key), self.bytes(), most)
+        may_have_more(self.bytes_of(key), self.bytes, most)
     }
 
     /// How many bytes a key's open runs may keep more: none once what it has reaches its share, and all is within the bound.
     /// Whoever keeps nothing beside what others keep is no burden.
     pub(super) fn room(&self, key: &KeyId, most: usize) -> usize {
-        match self.bytes() {
+        match self.bytes {
             0 => usize::MAX,
             all if self.admit_bytes(key, most) => most.saturating_sub(all),
             _ => 0,
         }
-    }
-
-    fn bytes(&self) -> usize {
-        self.of.values().map(|lane| lane.bytes).fold(0, usize::saturating_add)
     }
 
     /// Bytes that the open runs of a key keep.
@@ -75,6 +73,7 @@ impl Lanes {
         let lane = self.of.entry(key.clone()).or_default();
         lane.open = lane.open.saturating_add(1);
         lane.bytes = lane.bytes.saturating_add(bytes);
+        self.bytes = self.bytes.saturating_add(bytes);
     }
 
     /// A run of a key has ended. Nothing is kept of a key without one.
@@ -82,6 +81,7 @@ impl Lanes {
         let Some(lane) = self.of.get_mut(key) else { return };
         lane.open = lane.open.saturating_sub(1);
         lane.bytes = lane.bytes.saturating_sub(bytes);
+        self.bytes = self.bytes.saturating_sub(bytes);
         if lane.open == 0 {
             for id in &lane.waiting {
                 self.queued.remove(id);
@@ -102,6 +102,7 @@ impl Lanes {
     pub(super) fn on_kept(&mut self, key: &KeyId, before: usize, after: usize) {
         if let Some(lane) = self.of.get_mut(key).filter(|_| before != after) {
             lane.bytes = lane.bytes.saturating_add(after).saturating_sub(before);
+            self.bytes = self.bytes.saturating_add(after).saturating_sub(before);
         }
     }
 

@@ -168,3 +168,13 @@ fn what_waits_for_another_try_has_failed_when_its_step_has() {
     stage.feed(Event::Cancelled);
     assert_eq!((&*before, &*stage.stand()), ("a unknown, z running", "a unknown, z unknown"));
 }
+
+#[test]
+fn a_tool_that_says_nothing_of_its_failure_has_said_nothing() {
+    let mut stage = Stage::of(r#"{"id":"a","tool":"t","on_error":"continue"}"#);
+    let unit = stage.take("a");
+    let error = Bytes::from_static(br#"{"content":[{"type":"text","text":""}],"isError":true}"#);
+    stage.feed(Event::StepAnswered(unit, error.clone()));
+    assert_eq!(stage.run.report(stage.now, 0).steps[0].why.as_deref(), Some(""));
+    assert_eq!(stage.run.bytes(), error.len());
+}
