@@ -165,13 +165,11 @@ impl Shard {
 
     /// `owner` is whom the lists are of that have changed.
     pub(super) fn tell_listeners(&mut self, cx: &mut Cx<'_>, changes: &Changes, owner: &Owner) {
-        let concerned = self.listeners.iter().filter(|(_, listener)| match owner {
-            Owner::Project => true,
-            Owner::Key(key, _) => listener.key == *key,
-            Owner::Session(_) => false,
-        });
-        for (exchange, listener) in concerned {
-            let methods = changed_lists(changes, |server| listener.target.sees(server));
+        for (exchange, listener) in &self.listeners {
+            let whose = (&listener.key, None);
+            let sees =
+                |server: &str| listener.target.sees(server) && self.sees_lists_of(cx, owner, server, whose);
+            let methods = changed_lists(changes, sees);
             for method in methods.into_iter().filter(|method| listener.filter.wants(method)) {
                 let params = format!("{{\"_meta\":{{\"{SUBSCRIPTION}\":{}}}}}", listener.id);
                 cx.emit(*exchange, write::request(None, method, Some(params.as_bytes())).into());

@@ -104,21 +104,25 @@ impl Shard {
     }
 
     /// Tells the sessions and streams that lists have changed: each list once, however many servers it is of. `owner`
-    /// is whom the lists are of.
+    /// is whom the lists are of; who sees those of another process is not told.
     pub(super) fn tell_changes(&mut self, cx: &mut Cx<'_>, changes: &Changes, owner: &Owner) {
         let mut said = Vec::new();
-        let concerned = |session: &&mut Session| session.revision.is_some() && session.is_served_by(owner);
-        for session in self.sessions.iter_mut().filter(concerned) {
-            let methods = changed_lists(changes, |server| session.sees(server));
-            said.extend(session.stream().map(|stream| (stream, methods.clone())));
-            // A stream whose client is away keeps them for it; a client that opens another one is told all the same.
-            if session.streams.is_empty() && session.transport == Transport::Http {
-                session.unsaid.extend(methods);
+        for session in self.sessions.iter().filter(|session| session.revision.is_some()) {
+            let whose = (&session.key, Some(session.id));
+            let sees = |server: &str| session.sees(server) && self.sees_lists_of(cx, owner, server, whose);
+            let methods = changed_lists(changes, sees);
+            if !methods.is_empty() {
+                said.push((session.id, methods));
             }
         }
-        for (stream, methods) in said {
-            for method in methods {
-                self.emit(cx, stream, bare_notification(method));
+        for (session, methods) in said {
+            let Some(session) = self.sessions.get_mut(session) else { continue };
+            // A stream whose client is away keeps them for it; a client that opens another one is told all the same.
+            if session.streams.is_empty() && session.transport == Transport::Http {
+                session.unsaid.extend(methods.iter().copied());
+            }
+            if let Some(stream) = session.stream() {
+                methods.into_iter().for_each(|method| self.emit(cx, stream, bare_notification(method)));
             }
         }
         self.tell_listeners(cx, changes, owner);

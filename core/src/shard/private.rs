@@ -8,13 +8,14 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::seating::sharing;
 use super::{Cx, Shard};
 use crate::mcp::ListKind;
 use crate::ports::gateway::Target;
-use crate::record::Definitions;
+use crate::record::{Definitions, Sharing};
 use crate::snapshot::{Changes, Entry, Offer, Snapshot, differing, entries};
 use crate::upstream::{Caller, Owner, Seat, Upstream};
-use crate::{LinkId, ServerId};
+use crate::{KeyId, LinkId, ServerId, SessionId};
 
 /// What processes offer that serve somebody alone, and the project as it looks with that in it.
 #[derive(Debug, Default)]
@@ -35,14 +36,13 @@ impl Private {
         self.offers.entry(seat.owner.clone()).or_default().insert(seat.server, offer);
     }
 
-    fn take(&mut self, seat: &Seat) -> Option<Arc<Offer>> {
-        let offers = self.offers.get_mut(&seat.owner)?;
-        let offer = offers.remove(&seat.server);
+    fn take(&mut self, seat: &Seat) {
+        let Some(offers) = self.offers.get_mut(&seat.owner) else { return };
+        offers.remove(&seat.server);
         if offers.is_empty() {
             self.offers.remove(&seat.owner);
         }
         self.snapshots.clear();
-        offer
     }
 }
 
@@ -107,11 +107,33 @@ impl Shard {
 
     /// A process that served somebody alone is no more: they see what everybody does.
     pub(super) fn drop_offer(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
-        let Some(own) = self.private.take(seat) else { return };
-        let Some(shared) = cx.snapshot.entry(seat.server).and_then(|entry| entry.offer.clone()) else {
-            return;
+        let shared = cx.snapshot.entry(seat.server).and_then(|entry| entry.offer.as_ref());
+        let own = self.private.get(seat).zip(shared);
+        let changed = own.map(|(own, shared)| changed(own.definitions(), shared.definitions()));
+        self.tell_owner(cx, seat, changed.unwrap_or_default());
+        self.private.take(seat);
+    }
+
+    /// Whether the lists of a server that a key's session sees, or a key without one, are those of this owner's process.
+    pub(super) fn sees_lists_of(
+        &self,
+        cx: &Cx<'_>,
+        owner: &Owner,
+        server: &str,
+        (key, session): (&KeyId, Option<SessionId>),
+    ) -> bool {
+        let of_key = || Owner::Key(key.clone(), 0);
+        let Some(entry) = cx.snapshot.named(server) else { return *owner == Owner::Project };
+        let own = match (sharing(entry), session) {
+            (Sharing::Shared, _) => None,
+            (Sharing::Auto | Sharing::PerSession, Some(session)) => Some(Owner::Session(session)),
+            (Sharing::PerUser, _) | (Sharing::PerSession, None) => Some(of_key()),
+            // Each request says anew whether its client can be asked, and may see the one or the other.
+            (Sharing::Auto, None) => return *owner == Owner::Project || *owner == of_key(),
         };
-        self.tell_owner(cx, seat, changed(own.definitions(), shared.definitions()));
+        let is_known =
+            |own: &Owner| self.private.get(&Seat { server: entry.id, owner: own.clone() }).is_some();
+        own.filter(is_known).unwrap_or(Owner::Project) == *owner
     }
 
     /// The project is another one: what was prepared of it is out of date.

@@ -138,6 +138,7 @@ fn a_list_that_a_process_does_not_tell_any_more_stays_as_it_was_there() {
 fn a_change_of_the_shared_lists_does_not_reach_whoever_has_a_process_of_its_own() {
     let mut world = world(Sharing::PerSession);
     let [client, idle] = [(); 2].map(|()| world.client(HTTP, Target::Unified));
+    let streams = [&client, &idle].map(|client| world.open(client, Verb::Listen));
     called(&mut world, &client);
     let shared = world.links.iter().find(|(_, wire)| wire.server == "a").map(|(link, _)| *link).unwrap();
     world.scripts.get_mut("a").unwrap().tools = Vec::from(["new".to_owned()]);
@@ -145,18 +146,34 @@ fn a_change_of_the_shared_lists_does_not_reach_whoever_has_a_process_of_its_own(
     world.advance(Limits::default().debounce);
     assert_eq!(tools(&mut world, &idle), ["a__new", "b__echo"]);
     assert_eq!(tools(&mut world, &client), ["a__echo", "b__echo"]);
+    assert_eq!(told(&mut world, &idle, streams[1]), 1);
+    assert_eq!(told(&mut world, &client, streams[0]), 0, "what it sees is as it was");
     // Other servers are seen by all as they are.
     let link = world.link("b");
     world.scripts.get_mut("b").unwrap().tools = Vec::from(["late".to_owned()]);
     world.says(link, CHANGED);
     world.advance(Limits::default().debounce);
     assert_eq!(tools(&mut world, &client), ["a__echo", "b__late"]);
+    assert_eq!(told(&mut world, &client, streams[0]), 1);
     // Until both processes say the same.
     let own = world.link("a");
     world.scripts.get_mut("a").unwrap().tools = Vec::from(["new".to_owned()]);
     world.says(own, CHANGED);
     world.advance(Limits::default().debounce);
     assert_eq!(tools(&mut world, &client), ["a__new", "b__late"]);
+    assert_eq!(told(&mut world, &client, streams[0]), 1);
+}
+
+#[test]
+fn a_session_is_not_told_of_the_lists_of_a_process_that_serves_its_key_beside_it() {
+    let mut world = world(Sharing::PerSession);
+    let modern = Client::new(Era::Modern, at("a"));
+    let session = world.client(HTTP, at("a"));
+    let stream = world.open(&session, Verb::Listen);
+    let sent = called(&mut world, &modern);
+    change(&mut world, &sent, &["other"]);
+    assert_eq!(tools(&mut world, &session), ["echo"]);
+    assert_eq!(told(&mut world, &session, stream), 0);
 }
 
 #[test]
