@@ -121,8 +121,9 @@ impl Shard {
             if session.streams.is_empty() && session.transport == Transport::Http {
                 session.unsaid.extend(methods.iter().copied());
             }
-            if let Some(stream) = session.stream() {
-                methods.into_iter().for_each(|method| self.emit(cx, stream, bare_notification(method)));
+            let Some(stream) = session.stream() else { continue };
+            for method in methods {
+                self.emit(cx, stream, bare_notification(method));
             }
         }
         self.tell_listeners(cx, changes, owner);
