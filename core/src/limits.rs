@@ -148,7 +148,7 @@ pub struct Limits {
     pub project_runs: usize,
     /// Calls of all runs of one project that may be under way at the same time.
     pub project_run_calls: usize,
-    /// Bytes of the results that all runs of one project keep; of the key that has most the run that ended first makes
+    /// Bytes of plans and results that all runs of one project keep; of the key that has most the run that ended first makes
     /// room, and while those that have not ended take it all, none begins.
     pub project_run_bytes: usize,
     /// How long a call may take when nothing is heard of it.

@@ -54,6 +54,8 @@ pub struct Plan {
     pub dry_run: bool,
     /// Whether the caller wants a handle instead of waiting.
     pub background: bool,
+    /// Bytes of the text that says it.
+    pub bytes: usize,
 }
 
 /// A step of a plan: one call of a tool, or one for each element of an array.

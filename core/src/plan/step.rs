@@ -93,7 +93,8 @@ pub(super) fn read(text: Raw<'_>, limits: &Limits, faults: &mut Faults) -> Optio
     let steps: Vec<Step> = steps.collect();
     let output = reading.output(&fields);
     let Manner { max_parallel, deadline, dry_run, background } = Manner::read(&fields, limits, faults);
-    Some(Plan { steps, output, max_parallel, deadline, dry_run, background })
+    let bytes = text.0.len();
+    Some(Plan { steps, output, max_parallel, deadline, dry_run, background, bytes })
 }
 
 /// Stands for what is no step, so that the others are looked at all the same.

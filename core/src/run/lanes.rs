@@ -27,7 +27,7 @@ struct Lane {
     open: usize,
     /// Calls under way.
     in_flight: usize,
-    /// Bytes of the results that those runs keep.
+    /// Bytes that those runs keep.
     bytes: usize,
     /// Its runs that have something to start, in the order of their turns.
     waiting: VecDeque<RunId>,
@@ -54,13 +54,8 @@ impl Lanes {
     }
 
     /// How many bytes a key's open runs may keep more: none once what it has reaches its share, and all is within the bound.
-    /// Whoever keeps nothing beside what others keep is no burden.
     pub(super) fn room(&self, key: &KeyId, most: usize) -> usize {
-        match self.bytes {
-            0 => usize::MAX,
-            all if self.admit_bytes(key, most) => most.saturating_sub(all),
-            _ => 0,
-        }
+        if self.admit_bytes(key, most) { most.saturating_sub(self.bytes) } else { 0 }
     }
 
     /// Bytes that the open runs of a key keep.

@@ -181,8 +181,13 @@ impl Run {
         self.in_flight
     }
 
-    /// Bytes that it keeps: of results, and of what its steps are done for.
+    /// Bytes that it keeps: of its plan, of results, and of what its steps are done for.
     pub fn bytes(&self) -> usize {
+        self.kept().saturating_add(self.plan.bytes)
+    }
+
+    /// The same without its plan.
+    pub(super) fn kept(&self) -> usize {
         self.bytes.saturating_add(self.held)
     }
 
@@ -321,7 +326,7 @@ impl Run {
 
     /// Whether it may keep so many bytes more. The error is the bound that is in the way.
     pub(super) fn has_room(&self, bytes: usize) -> Result<(), Bound> {
-        self.bounds.kept.admits(self.bytes().saturating_add(bytes))?;
+        self.bounds.kept.admits(self.kept().saturating_add(bytes))?;
         if bytes > self.room.left { Err(self.room.bound) } else { Ok(()) }
     }
 

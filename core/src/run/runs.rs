@@ -39,7 +39,7 @@ pub struct Runs {
 pub struct Usage {
     /// Calls under way.
     pub in_flight: usize,
-    /// Bytes of results that are kept.
+    /// Bytes that are kept.
     pub bytes: usize,
 }
 
@@ -66,7 +66,7 @@ impl Runs {
         self.lanes.admit(key, self.open.len(), limits.project_runs)
     }
 
-    /// The same of the bytes of results that those which have not ended keep: nothing makes room for more.
+    /// The same of the bytes that those which have not ended keep: nothing makes room for more.
     pub fn admit_bytes(&self, key: &KeyId, limits: &Limits) -> bool {
         self.lanes.admit_bytes(key, limits.project_run_bytes)
     }

@@ -122,7 +122,8 @@ fn results_of_open_runs_are_kept_while_their_key_leaves_as_much_to_others() {
             answer(&mut runs, &call, 2_000);
         }
     }
-    assert_eq!((runs.open(), runs.usage().bytes), (0, 20_000));
+    let plan = runs.get(RunId(0)).unwrap().plan().bytes;
+    assert_eq!((runs.open(), runs.usage().bytes), (0, plan + 20_000));
 
     begin(&mut runs, "busy", 1..3, &limits);
     let (first, second): (Vec<_>, Vec<_>) =
@@ -166,8 +167,9 @@ fn a_key_whose_results_are_many_makes_room_itself() {
         }
         assert_eq!(runs.get(RunId(id)).map(Run::status), Some(Status::Done));
     }
-    assert_eq!(runs.usage().bytes, 400);
-    let limits = Limits { project_run_bytes: 399, ..limits };
+    let plan = runs.get(RunId(0)).unwrap().plan().bytes;
+    assert_eq!(runs.usage().bytes, 4 * plan + 400);
+    let limits = Limits { project_run_bytes: 4 * plan + 399, ..limits };
     assert_eq!(runs.expire(Timestamp(9), &limits), [RunId(1)], "the other key's is older");
     let limits = Limits { project_runs: 2, ..limits };
     assert_eq!(runs.expire(Timestamp(9), &limits), [RunId(2)]);
@@ -211,14 +213,37 @@ fn what_steps_are_done_for_takes_room_until_they_end() {
     runs.handle(RunId(1), NOW, &limits, Event::StepAnswered(first[0].1.unit, list.clone().into()));
     let array = 10_006;
     let failed = runs.get(RunId(1)).unwrap().report(NOW, 0).steps.remove(3);
-    assert_eq!(runs.usage().bytes, 2 + list.len() + array + failed.bytes);
+    let plan = runs.get(RunId(1)).unwrap().plan().bytes;
+    assert_eq!(runs.usage().bytes, plan + 2 + list.len() + array + failed.bytes);
     let why = failed.why.as_deref();
     assert_eq!(why, Some("limit project_run_bytes reached (30000) by for_each"));
     for _ in 0..2 {
         let call = start(&mut runs, &limits).remove(0);
         end(&mut runs, &call);
     }
-    assert_eq!(runs.usage().bytes, 2 + list.len() + failed.bytes + 4);
+    assert_eq!(runs.usage().bytes, plan + 2 + list.len() + failed.bytes + 4);
+}
+
+#[test]
+fn a_plan_takes_room_as_long_as_its_run_is_kept() {
+    let limits = Limits { project_run_bytes: 10_000, ..Limits::default() };
+    let words = "x".repeat(2_000);
+    let plan =
+        plan(&format!(r#"{{"steps":[{{"id":"a","tool":"t","arguments":{{"say":"{words}"}}}}]}}"#), &limits);
+    let mut runs = Runs::default();
+    for id in 0..3 {
+        assert!(runs.admit_bytes(&key("a"), &limits), "{id}");
+        runs.insert(RunId(id), key("a"), Run::new(Arc::clone(&plan), NOW, &limits));
+    }
+    assert_eq!(runs.usage().bytes, 3 * plan.bytes);
+    assert!(!runs.admit_bytes(&key("a"), &limits), "as much is left for others");
+    assert!(runs.admit_bytes(&key("b"), &limits));
+    for id in 0..3 {
+        runs.handle(RunId(id), NOW, &limits, Event::Cancelled);
+    }
+    assert!(runs.admit_bytes(&key("a"), &limits), "what has ended makes room");
+    let limits = Limits { project_run_bytes: 2 * plan.bytes, ..limits };
+    assert_eq!(runs.expire(NOW, &limits), [RunId(0)]);
 }
 
 #[test]

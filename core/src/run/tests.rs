@@ -323,7 +323,7 @@ fn a_report_says_what_was_saved() {
     assert_eq!(stage.output(), "1");
     let report = stage.run.report(stage.now, 1);
     assert_eq!((report.timing.wall_ms, report.timing.calls_ms), (40, 70));
-    let kept = stage.run.bytes() - 1;
+    let kept = stage.run.kept() - 1;
     assert_eq!((report.kept_out.bytes, report.kept_out.tokens_estimated), (kept, kept / 4));
 }
 
@@ -376,8 +376,9 @@ fn runs_take_turns() {
 
 #[test]
 fn what_has_ended_is_kept_for_a_while_and_the_oldest_makes_room() {
-    let limits = Limits { project_run_bytes: 50, ..Limits::default() };
+    let limits = Limits::default();
     let mut runs = runs(2, 1, &limits);
+    let plan = runs.get(RunId(0)).unwrap().plan().bytes;
     for (at, id) in [(1, RunId(1)), (2, RunId(0))] {
         while let Some((_, start)) = runs.next(Timestamp(at), &limits, |_| true) {
             assert_eq!(start.unit.step, 0);
@@ -386,7 +387,8 @@ fn what_has_ended_is_kept_for_a_while_and_the_oldest_makes_room() {
         let result = Bytes::from_static(br#"{"content":[],"structuredContent":[1]}"#);
         runs.handle(id, Timestamp(at), &limits, Event::StepAnswered(unit, result));
     }
-    assert_eq!((runs.open(), runs.usage().bytes), (0, 76));
+    assert_eq!((runs.open(), runs.usage().bytes), (0, 2 * plan + 76));
+    let limits = Limits { project_run_bytes: 2 * plan + 75, ..limits };
     assert_eq!(runs.expire(Timestamp(2), &limits), [RunId(1)]);
     assert!(runs.get(RunId(1)).is_none() && runs.get(RunId(0)).is_some());
     assert_eq!(

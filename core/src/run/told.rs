@@ -176,5 +176,5 @@ fn a_tool_that_says_nothing_of_its_failure_has_said_nothing() {
     let error = Bytes::from_static(br#"{"content":[{"type":"text","text":""}],"isError":true}"#);
     stage.feed(Event::StepAnswered(unit, error.clone()));
     assert_eq!(stage.run.report(stage.now, 0).steps[0].why.as_deref(), Some(""));
-    assert_eq!(stage.run.bytes(), error.len());
+    assert_eq!(stage.run.kept(), error.len());
 }

@@ -103,26 +103,35 @@ fn whoever_has_begun_a_run_hears_of_a_step_that_takes_too_long() {
 
 #[test]
 fn whoever_waits_for_a_run_hears_of_its_end_though_there_is_no_room_to_keep_it() {
-    let limits = Limits { project_run_bytes: 60, ..Limits::default() };
+    let limits = Limits { project_run_bytes: 1_000, ..Limits::default() };
     let mut stage = Stage::within(Era::Modern, limits);
-    let run = stage.begin(r#""steps":[{"id":"x","tool":"a.echo"}]"#);
+    let long = format!("\"{}\"", "x".repeat(300));
+    let one = r#""steps":[{"id":"x","tool":"a.echo"}]"#;
+    let own = stage.client.key;
+    stage.client.key = "other";
+    stage.begin(one);
+    stage.says("a", &long);
+    stage.client.key = own;
+    stage.begin(TWO);
+    stage.says("a", &long);
+    let run = stage.begin(one);
     let waits = stage.ask("batch_status", &format!(r#""run":"{run}","wait":true"#), "");
-    stage.says("a", r#""as long as the results of all runs may be together""#);
+    stage.says("a", &long);
     let told = stage.answer(waits);
-    assert!(told.contains(r#""output":{"x":"as long as"#), "{told}");
+    assert!(told.contains(r#""output":{"x":"xxx"#), "{told}");
     let late = stage.ask("batch_status", &format!(r#""run":"{run}""#), "");
     assert!(stage.answer(late).contains(r#""problem":"unknown""#));
 }
 
 #[test]
 fn while_open_runs_keep_as_much_as_there_may_be_no_other_begins() {
-    let limits = Limits { project_run_bytes: 200, ..Limits::default() };
+    let limits = Limits { project_run_bytes: 400, ..Limits::default() };
     let mut stage = Stage::within(Era::Modern, limits);
     let run = stage.begin(TWO);
     stage.says("a", &format!("\"{}\"", "x".repeat(100)));
     let other = stage.ask("batch_execute", TWO, "");
     let told = stage.answer(other);
-    assert!(told.contains("limit project_run_bytes reached (200)"), "{told}");
+    assert!(told.contains("limit project_run_bytes reached (400)"), "{told}");
     stage.ask("batch_cancel", &format!(r#""run":"{run}""#), "");
     stage.world.requests("b");
     stage.begin(TWO);
