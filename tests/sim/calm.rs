@@ -14,7 +14,6 @@ use crate::hub::Hub;
 use crate::plan::Faults;
 use crate::project::SERVERS;
 use crate::servers::{Request, Stage};
-use crate::talk::CHANGED;
 
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -52,7 +51,7 @@ impl Hub {
             }
         }
         for link in changed {
-            self.say(link, CHANGED);
+            self.tell_change(link);
         }
     }
 
@@ -143,7 +142,7 @@ impl Hub {
             if self.dice.chance(50) {
                 let it = self.links.all.get_mut(&link).expect("a link");
                 (it.tools, it.excused) = (it.tools % 7 + 1, false);
-                self.say(link, CHANGED);
+                self.tell_change(link);
                 self.pass(PAUSE, false);
                 self.do_all_that_waits();
                 self.sees_all(at, link);

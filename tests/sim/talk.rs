@@ -11,7 +11,7 @@ use crate::project::{USUAL, is_remote};
 use crate::servers::{Link, RESOURCES, Request, Said, Stage, is_modern};
 use crate::tally::Fault;
 
-pub(crate) const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
 
 /// What a server does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +127,17 @@ impl Hub {
         let it = self.links.all.get_mut(&link).expect("a link");
         if it.greeted && it.unwanted_since.is_none() && it.stage == Stage::Open {
             (it.tools, it.excused) = (1 + self.dice.below(7), false);
+        }
+        self.tell_change(link);
+    }
+
+    /// A server says that it has other tools. Of what a remote one with a session says, its link may know alone that it is lost.
+    pub(crate) fn tell_change(&mut self, link: LinkId) {
+        let it = &self.links.all[&link];
+        let lossy = is_remote(it.server) && !is_modern(it.server) && it.greeted && it.stage == Stage::Open;
+        if lossy && self.dice.chance(30) {
+            self.tally.add(Fault::Missed);
+            return self.feed(Input::LinkMissed { link });
         }
         self.say(link, CHANGED);
     }

@@ -19,6 +19,8 @@ pub enum Fault {
     Duplicate,
     /// The process of a server ends.
     Exit,
+    /// What a server tells unasked is lost, and its link says so.
+    Missed,
     /// A timer wakes the hub after several deadlines.
     Oversleep,
     /// Words of a server overtake others.
@@ -39,7 +41,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Crash,
         Self::CrashMidway,
         Self::Delay,
@@ -47,6 +49,7 @@ impl Fault {
         Self::Drop,
         Self::Duplicate,
         Self::Exit,
+        Self::Missed,
         Self::Oversleep,
         Self::Reorder,
         Self::Retire,

@@ -102,6 +102,9 @@ struct Meta<'a> {
     /// As it was before the extension had a name of its own.
     #[serde(borrow, rename = "ui/resourceUri")]
     older: Option<&'a RawValue>,
+    /// As hosts of the Apps SDK know it.
+    #[serde(borrow, rename = "openai/outputTemplate")]
+    template: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -160,9 +163,9 @@ fn of_item(item: &RawValue) -> Option<&RawValue> {
 
 fn of_meta(meta: &RawValue) -> impl Iterator<Item = &RawValue> {
     let meta: Option<Meta<'_>> = read(meta.get().as_bytes());
-    let (ui, older) = meta.map_or((None, None), |meta| (meta.ui, meta.older));
+    let (ui, others) = meta.map_or((None, [None; 2]), |meta| (meta.ui, [meta.older, meta.template]));
     let named = ui.and_then(|ui| read(ui.get().as_bytes())).and_then(|ui: Ui<'_>| ui.resource_uri);
-    named.into_iter().chain(older)
+    named.into_iter().chain(others.into_iter().flatten())
 }
 
 /// The raw value borrows from `result`, so its place is the distance of the two.

@@ -74,7 +74,8 @@ impl Uris {
     /// A tool's definition, with URIs of what it is shown with that lead to its own server; `None` where it stays as it is.
     /// Servers need not list these resources, so naming one is as good as listing it, once all lists are known.
     pub(super) fn add_tool(&mut self, entry: &Entry, tool: &Definition) -> Option<Definition> {
-        if !tool.json.contains("resourceUri") || !self.servers.contains_key(&entry.name) {
+        let named = ["resourceUri", "outputTemplate"].into_iter().any(|member| tool.json.contains(member));
+        if !named || !self.servers.contains_key(&entry.name) {
             return None;
         }
         let own = tool.json.as_bytes();

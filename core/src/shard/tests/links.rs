@@ -287,8 +287,7 @@ fn completions_follow_prompts_and_templates_with_the_arguments_that_are_known() 
     }
 }
 
-const APP: &str =
-    r#","_meta":{"ui":{"resourceUri":"ui://app/main.html","x":1e400},"ui/resourceUri":"ui://app/main.html"}"#;
+const APP: &str = r#","_meta":{"ui":{"resourceUri":"ui://app/main.html","x":1e400},"ui/resourceUri":"ui://app/main.html","openai/outputTemplate":"ui://app/main.html"}"#;
 
 /// Two servers whose tools are shown with the same URI, which they list or not.
 fn apps(resources: &[&str]) -> World {
@@ -319,9 +318,27 @@ fn what_a_tool_is_shown_with_leads_to_its_own_server_whether_that_is_listed_or_n
                 let result = format!(r#"{{"content":[]{APP}}}"#);
                 let seen = through(&mut world, &client, server, (method, &members), &result);
                 let shown: Vec<_> = seen.split('"').filter(|text| text.starts_with("ui://")).collect();
-                assert_eq!(shown, [uri, uri], "in results it is what it is in the list");
+                assert_eq!(shown, [uri; 3], "in results it is what it is in the list");
             }
         }
+    }
+}
+
+#[test]
+fn whatever_member_names_what_a_tool_is_shown_with_leads_to_its_own_server() {
+    for member in [
+        r#""ui":{"resourceUri":"ui://x"}"#,
+        r#""ui/resourceUri":"ui://x""#,
+        r#""openai/outputTemplate":"ui://x""#,
+    ] {
+        let meta: &'static str = format!(r#","_meta":{{{member}}}"#).leak();
+        let script = || Script { tool_members: meta, ..full(&[], &[]) };
+        let mut world = World::scripted(Limits::default(), [("a", script()), ("b", script())]).surveyed();
+        let client = world.client(HTTP, Target::Unified);
+        let exchange = world.request(&client, "1", "tools/list", "");
+        let tools = world.answer(&client, exchange).raw_str(Field::Tools).unwrap().to_owned();
+        assert_eq!(tools.matches(&member.replace("ui://x", "ui://mcp-orch/b/x")).count(), 1, "{tools}");
+        assert_reads(&mut world, &client, "ui://mcp-orch/b/x", "b", "ui://x");
     }
 }
 
