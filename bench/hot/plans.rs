@@ -55,6 +55,7 @@ fn decisions_with_ten_thousand_runs_open(bencher: Bencher<'_, '_>) {
     let mut under_way: VecDeque<(RunId, Unit)> = VecDeque::new();
     let mut next = OPEN;
     let mut decide = || {
+        runs.begin_turn();
         // A key alone has half of them.
         if under_way.len() >= limits.project_run_calls / 2
             && let Some((id, unit)) = under_way.pop_front()
@@ -63,6 +64,7 @@ fn decisions_with_ten_thousand_runs_open(bencher: Bencher<'_, '_>) {
         }
         let (id, start) = runs.next(black_box(NOW), &limits, |_| true).expect("there is always more to do");
         under_way.push_back((id, start.unit));
+        black_box(runs.take_changed());
         for _ in runs.take_ended() {
             runs.insert(RunId(next), key.clone(), Run::new(Arc::clone(&plan), NOW, &limits));
             next += 1;
