@@ -208,6 +208,7 @@ impl Hub {
         for key in known.chain(of_runs).collect::<BTreeSet<KeyId>>() {
             self.feed(Input::KeyRevoked(key));
         }
+        self.feed(Input::SurveyAsked);
     }
 
     /// The hub is told to stop, and does so in good order.

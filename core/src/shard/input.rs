@@ -100,7 +100,8 @@ pub enum Input {
         /// The answer to the request.
         refusal: Envelope,
     },
-    /// Servers should be seen once, so that their lists can be served while they do not run.
+    /// What is configured is known: servers should be seen once, so that their lists can be served while they do not run, and runs
+    /// of an earlier life go on.
     SurveyAsked,
     /// A client asked for a session's end.
     SessionDeleted(Opened),

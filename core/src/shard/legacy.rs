@@ -217,6 +217,8 @@ impl Shard {
     }
 
     pub(super) fn on_key_revoked(&mut self, cx: &mut Cx<'_>, key: &KeyId) {
+        // What an earlier life has left of it ends here.
+        self.resume_runs(cx, |own| own == key);
         self.begun.forget_key(key);
         let sessions: Vec<SessionId> =
             self.sessions.iter().filter(|session| session.key == *key).map(|session| session.id).collect();

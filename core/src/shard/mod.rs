@@ -204,7 +204,6 @@ enum Exchange {
 impl Shard {
     /// Takes one input. All that follows from it is in `cx.out` afterwards.
     pub fn handle(&mut self, cx: &mut Cx<'_>, input: Input) {
-        self.resume_runs(cx);
         match input {
             Input::AnswerDelayed(exchange) => self.on_answer_delayed(cx, exchange),
             Input::BatchPosted(posted) => self.on_batch_posted(cx, posted),

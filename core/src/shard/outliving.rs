@@ -151,11 +151,6 @@ impl Outliving {
         self.left = left.into_values().collect();
     }
 
-    /// Whether there is something to go on with.
-    pub(super) fn is_waiting(&self) -> bool {
-        !self.left.is_empty() || !self.removed.is_empty()
-    }
-
     /// Calls that are not made yet.
     pub(super) fn intents(&self) -> impl Iterator<Item = &Intent> {
         self.said.iter().chain(self.held.values().flatten())
@@ -205,8 +200,8 @@ impl Outliving {
 }
 
 impl Shard {
-    /// Takes up the runs of an earlier life of the hub.
-    pub(super) fn resume_runs(&mut self, cx: &mut Cx<'_>) {
+    /// Takes up the runs that keys had in an earlier life of the hub.
+    pub(super) fn resume_runs(&mut self, cx: &mut Cx<'_>, of: impl Fn(&KeyId) -> bool) {
         // What was admitted once goes on, also where plans may not be as long or as deep any more.
         let limits = Limits {
             plan_bytes: usize::MAX,
@@ -217,7 +212,8 @@ impl Shard {
             number_digits: usize::MAX,
             ..cx.limits().clone()
         };
-        for (run, stored, marks) in core::mem::take(&mut self.outliving.left) {
+        let left: Vec<_> = self.outliving.left.extract_if(.., |(run, ..)| of(&run.key)).collect();
+        for (run, stored, marks) in left {
             let Some(plan) = Plan::recall(&run.plan, &run.repeatable, &limits) else {
                 // It is none.
                 self.outliving.forget(run.project, run.id, &stored);

@@ -8,9 +8,9 @@ use core::time::Duration;
 use super::session::{Session, Transport};
 use super::{Cx, Effect, Shard, grace};
 use crate::record::{LogCategory, LogLevel};
-use crate::snapshot::Changes;
-use crate::upstream::{Failure, Owner, Seat, State, Upstream};
-use crate::{LinkId, ServerId, UpstreamFault};
+use crate::snapshot::{Changes, Entry};
+use crate::upstream::{Call, Failure, Owner, Seat, State, Upstream};
+use crate::{CallId, LinkId, ServerId, UpstreamFault};
 
 impl Shard {
     /// Starts servers that are wanted, only so many at the same time.
@@ -72,11 +72,37 @@ impl Shard {
         }
     }
 
-    /// Takes all processes of a server out of use.
+    /// Takes all processes of a server out of use. Where it goes on as another one, so do the calls that it was not sent.
     fn retire(&mut self, cx: &mut Cx<'_>, id: ServerId) {
+        let goes_on = cx.snapshot.entry(id).filter(|entry| entry.enabled()).cloned();
         let seats: Vec<Seat> = self.upstreams.of(id).map(Upstream::seat).collect();
+        let mut moved = Vec::new();
         for seat in seats {
+            if let Some(upstream) = self.upstreams.get_mut(&seat).filter(|_| goes_on.is_some()) {
+                moved.extend(upstream.calls.take_movable());
+            }
             self.vacate(cx, &seat, "it was removed or changed");
+        }
+        if let Some(entry) = goes_on {
+            moved.into_iter().for_each(|(id, call)| self.seat_again(cx, &entry, id, call));
+        }
+    }
+
+    /// A call waits for the server as it is now.
+    fn seat_again(&mut self, cx: &mut Cx<'_>, entry: &Entry, id: CallId, mut call: Call) {
+        let Some(caller) = call.purpose.client().cloned() else { return };
+        let owner = self.owner(cx, entry, &caller);
+        match self.seat(cx, entry, owner) {
+            Ok(seat) => {
+                if let Some(upstream) = self.upstreams.get_mut(&seat) {
+                    upstream.process.want(cx.now);
+                    upstream.calls.insert(id, call);
+                }
+            }
+            Err(fault) => {
+                self.record_fault(cx, (entry.id, &entry.name), &mut call, &fault);
+                self.answer_fault(cx, call, &fault);
+            }
         }
     }
 
@@ -134,8 +160,9 @@ impl Shard {
         }
     }
 
-    /// Sees every server once that was never seen.
+    /// Goes on with what an earlier life has left, and sees every server once that was never seen.
     pub(super) fn on_survey_asked(&mut self, cx: &mut Cx<'_>) {
+        self.resume_runs(cx, |_| true);
         self.is_missing(cx, &crate::ports::gateway::Target::Unified);
     }
 

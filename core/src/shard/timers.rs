@@ -33,7 +33,6 @@ impl Shard {
             (self.consult_deadline(), "what a run has asked"),
             (self.runs.deadline(), "a run"),
             (self.runs.are_behind().then_some(Timestamp(0)), "what runs have left for their next turn"),
-            (self.outliving.is_waiting().then_some(Timestamp(0)), "runs of an earlier life"),
             (sweep, "idle sessions and servers"),
         ]
         .into_iter()

@@ -141,6 +141,19 @@ impl Calls {
         self.unsent().into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
+    /// Removes the requests of clients of which no process of the server knows: another one may be sent them.
+    pub(crate) fn take_movable(&mut self) -> Vec<(CallId, Call)> {
+        let movable = |call: &Call| {
+            call.purpose.client().is_some()
+                && !call.is_begun()
+                && call.request.is_some()
+                && call.subscribes.is_none()
+        };
+        let ids = self.table.iter().filter(|(_, call)| movable(call)).map(|(id, _)| *id);
+        let ids: Vec<CallId> = ids.collect();
+        ids.into_iter().filter_map(|id| Some((id, self.remove(id)?))).collect()
+    }
+
     /// A key was revoked: removes its calls that were never sent, and those that were will not be sent again.
     pub(crate) fn take_unsent_of(&mut self, key: &KeyId) -> Vec<Call> {
         let own =

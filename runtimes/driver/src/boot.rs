@@ -131,7 +131,8 @@ impl Driver {
         Ok(Self::assemble(world, pepper, registry, cells, entropy))
     }
 
-    /// Starts every server once that was never seen, so that lists need no process from then on.
+    /// To be called when what is configured is known: starts every server once that was never seen, so that lists need no process from
+    /// then on, and goes on with the runs of an earlier life.
     pub fn survey(&self) {
         for cell in self.cells().values() {
             cell.feed(Input::SurveyAsked);

@@ -8,6 +8,7 @@ use super::script::Script;
 use super::world::{World, spec};
 use crate::Limits;
 use crate::ports::gateway::{Target, Verb};
+use crate::record::{ServerSpec, Sharing};
 use crate::rpc::Field;
 use crate::shard::Effect;
 
@@ -100,6 +101,24 @@ fn calls_that_were_not_sent_to_a_removed_server_are_answered_at_once() {
         let answer = world.answer(&client, exchange);
         assert_eq!(answer.raw_str(Field::Code), Some("-31001"));
         assert!(answer.text(Field::ErrorMessage).unwrap().contains("removed or disabled"));
+    }
+}
+
+#[test]
+fn calls_that_were_not_sent_to_a_server_that_changes_are_made_of_it_as_it_is_now() {
+    for script in [Script::stuck(), Script::silent()] {
+        for sharing in [Sharing::Shared, Sharing::PerUser] {
+            let mut world = World::running(&["a"]).restarted();
+            let before = world.scripts.insert("a".into(), script.clone()).unwrap();
+            let client = Client::new(Era::Modern, at("a"));
+            let exchange = world.call(&client, "1");
+            world.scripts.insert("a".into(), before);
+            world.configure(|servers| servers[0].spec = ServerSpec { sharing, ..spec("other") });
+            let sent = world.requests("a").pop().expect("a request");
+            world.reply(&sent, "{}");
+            assert!(world.answer(&client, exchange).has(Field::Result), "{sharing:?}");
+            assert_eq!(world.shard.gauges().in_flight, 0);
+        }
     }
 }
 

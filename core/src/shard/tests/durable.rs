@@ -166,7 +166,7 @@ fn what_is_owed_to_a_session_goes_with_it() {
     let (_, sent) = begin(&mut world, &client);
     progress(&mut world, &sent, 1);
     world.records.retain(|_, record| !matches!(record, Record::Session(_)));
-    let mut world = restarted(world);
+    let mut world = world.reborn();
     assert_eq!(stored(&world, RecordKind::Owed), 1);
     world.client(HTTP, at("a"));
     assert_eq!(stored(&world, RecordKind::Owed), 0);

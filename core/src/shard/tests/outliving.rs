@@ -163,7 +163,6 @@ impl Stage {
         }
         self.waiting.clear();
         self.world = self.world.restarted();
-        self.world.advance(Duration::from_millis(1));
         self
     }
 
@@ -322,8 +321,9 @@ fn a_run_whose_key_is_revoked_between_two_lives_does_not_go_on() {
     let made = stage.made.len();
     let run = stage.run().unwrap();
     stage.world.queue.clear();
-    stage.world = stage.world.restarted();
+    stage.world = stage.world.reborn();
     stage.world.feed(Input::KeyRevoked(KeyId("key".into())));
+    stage.world.feed(Input::SurveyAsked);
     stage.go(100, false);
     assert_eq!(stage.made.len(), made);
     assert_eq!(stage.told("batch_status", &run).status, "cancelled");

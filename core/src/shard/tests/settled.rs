@@ -2,13 +2,15 @@
 
 use alloc::format;
 use alloc::string::String;
+use core::time::Duration;
 
 use super::clients::Era;
 use super::outliving::{CHAIN, EACH, ERRORS, RETRY, STOPS, Stage};
 use super::script::Script;
-use super::world::{Store, World};
+use super::world::{Store, World, spec};
 use crate::mcp::Revision;
 use crate::ports::gateway::Target;
+use crate::shard::Input;
 use crate::{ExchangeId, Limits};
 
 const ONE: &str = r#""steps":[{"id":"one","tool":"s.echo","arguments":{"say":1}}]"#;
@@ -216,7 +218,7 @@ fn answers_among_others_wait_as_well() {
         let sees = client.stream.unwrap_or(exchange);
         assert!(world.seen(sees).messages.is_empty());
         for token in core::mem::take(&mut world.held) {
-            world.feed(crate::shard::Input::Stored { token, outcome: Ok(()) });
+            world.feed(Input::Stored { token, outcome: Ok(()) });
         }
         assert!(world.seen(sees).messages[0].contains(r#""status":"running""#));
         assert_eq!(world.seen(sees).ended, era != Era::Sse);
@@ -243,4 +245,20 @@ fn who_wants_no_answer_any_more_is_told_nothing_that_waited_for_the_store() {
         while stage.stores() {}
         assert_eq!(stage.world.take(&client, stream).is_empty(), cancels);
     }
+}
+
+#[test]
+fn runs_of_an_earlier_life_go_on_when_it_is_known_what_is_configured() {
+    let mut stage = Stage::new(Limits::default());
+    let run = stage.begin(ONE);
+    stage.hear();
+    stage.world.queue.clear();
+    stage.waiting.clear();
+    stage.world = stage.world.reborn();
+    stage.world.advance(Duration::from_secs(60));
+    stage.world.configure(|servers| servers.iter_mut().for_each(|server| server.spec = spec("other")));
+    assert_eq!(stage.world.starts(), 0, "there may be more to know");
+    stage.world.feed(Input::SurveyAsked);
+    stage.go(100, false);
+    assert_eq!(stage.told("batch_status", &run).essence(), (r#"{"one":{"v":1}}"#, [("one", "done")].into()));
 }
