@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use super::step::{Element, Ended, Missing, StepState};
+use super::step::{Element, Ended, Missing, StepState, width};
 use super::{Array, Became, Failure, Happened, Mark, Run, Unit};
 use crate::Timestamp;
 use crate::plan::Step;
@@ -96,6 +96,9 @@ impl Run {
         (state.items, state.array, state.begun) = (items, array, true);
         state.elements.resize_with(elements, Element::default);
         state.left = state.unsettled();
+        if state.doubtful > 0 && before == 0 {
+            state.doubtful = self.plan.steps.get(index).map_or(1, width).min(elements);
+        }
         if elements == 0 { Err(Unbegun::Ended(Ended::Done)) } else { Ok(()) }
     }
 

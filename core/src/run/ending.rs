@@ -102,7 +102,26 @@ impl Run {
         self.ready.clear();
         self.end_pauses(now);
         for step in 0..self.steps.len() {
+            self.doubt(now, step, why_not_begun(status));
             self.end_if_over(now, step);
+        }
+    }
+
+    /// Calls that are not made once more, and which an earlier life of the hub may have made, have come to nobody knows what.
+    fn doubt(&mut self, now: Timestamp, step: usize, why: &str) {
+        let Some(state) = self.steps.get_mut(step) else { return };
+        let doubtful = core::mem::take(&mut state.doubtful);
+        if doubtful > 0 && state.ended.is_none() && state.elements.is_empty() {
+            (state.elements, state.left, state.begun) = (Vec::from([Element::Waiting]), 1, true);
+            self.calls = self.calls.saturating_add(1);
+        }
+        for element in 0..doubtful {
+            let state = self.steps.get(step).filter(|state| state.ended.is_none());
+            let element = state.and_then(|state| state.elements.get(element)).zip(Some(element));
+            if let Some((Element::Waiting, element)) = element {
+                let failure = Failure { words: format!("{why}; {DOUBTFUL}"), happened: Happened::Unknown };
+                self.settle_failed(now, Unit { step, element }, &failure, None);
+            }
         }
     }
 
@@ -126,10 +145,11 @@ impl Run {
 
     /// What is known of a call that is given up.
     fn given_up(&self, unit: Unit, why: &str) -> Failure {
-        let (rest, happened) = if self.unsent.contains(&unit) {
-            ("it had not reached its server", Happened::Nothing)
-        } else {
-            ("the outcome is unknown", Happened::Unknown)
+        let is_doubtful = self.steps.get(unit.step).is_some_and(|state| unit.element < state.doubtful);
+        let (rest, happened) = match (self.unsent.contains(&unit), is_doubtful) {
+            (true, false) => ("it had not reached its server", Happened::Nothing),
+            (true, true) => (DOUBTFUL, Happened::Unknown),
+            (false, _) => ("the outcome is unknown", Happened::Unknown),
         };
         Failure { words: format!("{why}; {rest}"), happened }
     }
@@ -253,6 +273,9 @@ impl Run {
         given_up
     }
 }
+
+/// What is known of a call that another life may have made.
+const DOUBTFUL: &str = "it may have been under way when the hub ended before; the outcome is unknown";
 
 /// Why a step is not begun.
 pub(super) fn why_not_begun(status: Status) -> &'static str {

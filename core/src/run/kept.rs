@@ -2,9 +2,10 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::lives::{Lives, stands};
-use super::{Event, Happened, Status};
+use super::{Event, Happened, Status, Unit};
 use crate::Limits;
 
 /// `a` may be called twice, and its result is too long to be stored.
@@ -303,4 +304,40 @@ fn of_a_failure_that_is_not_kept_whole_nothing_is_made() {
     assert!(why(&lives, 2).contains(words), "{}", why(&lives, 2));
     let shown = lives.stage.run.value(Some("a"), &crate::plan::Pointer::default()).unwrap();
     assert!(shown.len() > 1_000, "it can be read all the same");
+}
+
+#[test]
+fn a_call_that_may_be_made_twice_and_was_under_way_is_unknown_where_it_is_not_made_again() {
+    let plan = r#"{"id":"pay","tool":"t"},{"id":"put","tool":"safe"},{"id":"each","tool":"safe","for_each":{"in":[1,2,3],"width":2}},
+        {"id":"late","tool":"safe","depends_on":["put"]}"#;
+    let mut lives = Lives::of(plan);
+    for step in ["pay", "put"] {
+        lives.stage.take(step);
+    }
+    lives.restart(&["pay"]);
+    assert_eq!(
+        lives.stands(),
+        stands(Status::Failed, "pay unknown, put unknown, each unknown, late skipped")
+    );
+    assert!(
+        why(&lives, 1).contains("another step has failed; it may have been under way"),
+        "{}",
+        why(&lives, 1)
+    );
+    lives.restart(&[]);
+    assert_eq!(
+        lives.stands(),
+        stands(Status::Failed, "pay unknown, put unknown, each unknown, late skipped")
+    );
+
+    let mut lives =
+        Lives::of(r#"{"id":"put","tool":"safe"},{"id":"late","tool":"safe","depends_on":["put"]}"#);
+    lives.stage.take("put");
+    lives.stage.now = lives.stage.now.after(Limits::default().run_deadline);
+    lives.restart(&[]);
+    let unsent: Vec<Unit> = lives.stage.run.running().collect();
+    assert_eq!(unsent.len(), 1);
+    lives.stage.run.note_unsent(unsent);
+    lives.stage.feed(Event::TimerFired);
+    assert_eq!(lives.stands(), stands(Status::TimedOut, "put unknown, late skipped"));
 }

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::step::{Element, Ended, Fetch};
+use super::step::{Element, Ended, Fetch, width};
 use super::{Answer, Became, End, Event, Failure, Happened, Life, Mark, Marks, Run, Status, Unit};
 use crate::plan::{OnError, Plan};
 use crate::{Limits, Timestamp};
@@ -44,9 +44,13 @@ impl Run {
             run.ended = Some(now);
         }
         let begun: Vec<Unit> = run.running().collect();
+        run.note_doubtful();
         for unit in begun {
             let words = "the hub ended before it was answered; the outcome is unknown".into();
             run.handle(now, Event::StepFailed(unit, Failure { words, happened: Happened::Unknown }));
+        }
+        if let Some(status) = run.stopped {
+            run.stop(now, status);
         }
         run.begin_all(now);
         run.ended = run.ended.map(|now| life.ended.unwrap_or(now));
@@ -120,6 +124,19 @@ impl Run {
         let kept = element.answer().map_or(0, Answer::bytes);
         state.set(unit.element, element);
         self.keep(unit, kept);
+    }
+
+    /// Notes which calls an earlier life may have had under way of which nothing is stored: those whose turn it was.
+    fn note_doubtful(&mut self) {
+        for (step, state) in self.plan.steps.iter().zip(&mut self.steps) {
+            let may_be = step.repeatable && state.open == 0 && state.ended.is_none() && state.fetch.is_none();
+            if may_be {
+                let waiting = state.elements.iter().enumerate();
+                let waiting = waiting.filter(|(_, it)| matches!(it, Element::Waiting)).take(width(step));
+                // Of one that is not laid out yet it is the first, and more as soon as it is known how many there are.
+                state.doubtful = waiting.last().map_or(1, |(element, _)| element.saturating_add(1));
+            }
+        }
     }
 
     /// Asks once more for what was said and lost.

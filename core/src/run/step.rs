@@ -58,6 +58,9 @@ pub(super) struct StepState {
     pub halted: bool,
     /// How it stands with that, where it was done and what it said is asked for once more.
     pub fetch: Option<Fetch>,
+    /// The elements before this one may have been under way when an earlier life of the hub ended: of a call that may be made twice
+    /// nothing is stored until it has ended.
+    pub doubtful: usize,
 }
 
 /// How it stands with what is asked for once more.
