@@ -12,7 +12,6 @@ use super::nearest::unknown;
 use super::raw::{Kind, Raw};
 use super::reference::{Meaning, Scope, meaning};
 use super::{Bound, Pattern, Pointer, Reference};
-use crate::rpc::canonical;
 
 /// A condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -230,12 +229,28 @@ pub(super) fn equal(one: Raw<'_>, other: Raw<'_>) -> bool {
         return true;
     }
     match (one.kind(), other.kind()) {
-        (Kind::Array, Kind::Array) | (Kind::Object, Kind::Object) => canonical(one.0) == canonical(other.0),
+        (Kind::Array, Kind::Array) => {
+            all_equal(&one.elements(), &other.elements(), |one, other| equal(*one, *other))
+        }
+        (Kind::Object, Kind::Object) => {
+            let [one, other] = [one, other].map(|object| {
+                let mut members = object.members();
+                members.sort_by(|(one, _), (other, _)| one.cmp(other));
+                members
+            });
+            all_equal(&one, &other, |(name, one), (other_name, other)| {
+                name == other_name && equal(*one, *other)
+            })
+        }
         (Kind::String, Kind::String) | (Kind::Number, Kind::Number) => {
             order(one, other) == Some(Ordering::Equal)
         }
         (_, _) => false,
     }
+}
+
+fn all_equal<T>(one: &[T], other: &[T], equal: impl Fn(&T, &T) -> bool) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| equal(one, other))
 }
 
 /// Which of two numbers is greater, or which of two texts comes later by its characters.

@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::plan::{Kind, PlanFault, Pointer, Raw, manner_faults};
+use crate::ports::planner::Written;
 use crate::rpc::write;
 use crate::{Limit, Limits};
 
@@ -124,8 +125,15 @@ fn object<'a>(members: impl Iterator<Item = (impl AsRef<str>, Raw<'a>)>) -> Vec<
     out
 }
 
+/// What a client's model has written, by a result of `sampling/createMessage`.
+pub(crate) fn sampled(result: &[u8]) -> Written {
+    let reason = Raw::of(result).member("stopReason").and_then(Raw::text);
+    let cut = reason.as_deref() == Some("maxTokens");
+    Written { text: sampled_text(result).unwrap_or_default(), cut, ..Written::default() }
+}
+
 /// The text of a result of `sampling/createMessage`: its content is one block, or an array of them (2025-11-25).
-pub(crate) fn sampled_text(result: &[u8]) -> Option<String> {
+fn sampled_text(result: &[u8]) -> Option<String> {
     let content = Raw::of(result).member("content")?;
     let blocks = match content.kind() {
         Kind::Array => content.elements(),
@@ -214,5 +222,8 @@ mod tests {
         assert_eq!(sampled_text(several).as_deref(), Some("ab"));
         assert_eq!(sampled_text(br#"{"content":{"type":"image"}}"#), None);
         assert_eq!(sampled_text(b"{}"), None);
+        assert!(
+            sampled(br#"{"stopReason":"maxTokens"}"#).cut && !sampled(br#"{"stopReason":"endTurn"}"#).cut
+        );
     }
 }

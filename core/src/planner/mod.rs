@@ -18,7 +18,7 @@ mod words;
 pub use answer::Answer;
 pub use extract::{Extract, extract};
 pub use goal::Goal;
-pub(crate) use goal::sampled_text;
+pub(crate) use goal::sampled;
 pub(crate) use kept::{Kept, Name, name};
 pub use prompt::{Prompt, Role, Turn};
 pub use search::{Catalogue, Tool};

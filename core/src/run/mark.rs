@@ -94,6 +94,25 @@ impl Run {
         }
     }
 
+    /// Marks all that has become of calls and steps once more. How often calls were tried is not known any more.
+    pub(super) fn mark_all(&mut self, now: Timestamp) {
+        let mut units = Vec::new();
+        for (step, state) in self.steps.iter().enumerate() {
+            self.marks.ends.extend(state.end(step));
+            units.extend((0..state.elements.len()).map(|element| Unit { step, element }));
+        }
+        for unit in units {
+            match self.steps.get(unit.step).and_then(|state| state.elements.get(unit.element)) {
+                Some(Element::Answered(_) | Element::Failed(..)) => {
+                    self.mark_as_tried(now, unit, Some((1, now)));
+                }
+                Some(Element::Lost | Element::Skipped) => self.mark(now, unit),
+                Some(Element::Running { .. }) => self.mark_once(now, unit),
+                Some(Element::Pausing { .. } | Element::Waiting) | None => {}
+            }
+        }
+    }
+
     pub(super) fn mark(&mut self, now: Timestamp, unit: Unit) {
         let tried = self.steps.get(unit.step).and_then(|state| state.tried(unit.element));
         self.mark_as_tried(now, unit, tried);

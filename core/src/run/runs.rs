@@ -90,6 +90,16 @@ impl Runs {
         changed.into_iter().filter_map(marks).collect()
     }
 
+    /// All that is to be remembered of a run is to be told once more.
+    pub fn mark_all(&mut self, id: RunId, now: Timestamp) {
+        let ended = self.ended_at.get(&id).map(|at| (*at, id));
+        let ended = ended.and_then(|key| self.ended.get_mut(&key));
+        if let Some((_, run)) = ended.or_else(|| self.open.get_mut(&id)) {
+            run.mark_all(now);
+            self.changed.insert(id);
+        }
+    }
+
     /// Those that have ended since this was asked last.
     pub fn take_ended(&mut self) -> Vec<RunId> {
         core::mem::take(&mut self.just_ended)

@@ -169,20 +169,21 @@ impl Shard {
             }
         }
         changes.extend(self.begun.take_changes(project));
-        let (of_runs, runs) = self.run_changes(cx);
-        changes.extend(of_runs);
+        let (run_changes, of_runs) = self.run_changes(cx);
+        changes.extend(run_changes);
         let said = core::mem::take(&mut self.wishes.said);
         let awaited = !said.is_empty() || self.outliving.is_holding() || self.unsettled.is_waited_for();
         if !awaited && changes.is_empty() {
             return;
         }
         let token = self.mint_token();
-        self.unsettled.send(token, runs);
+        let heard_of = awaited || !of_runs.is_empty();
+        self.unsettled.send(token, of_runs);
         if awaited {
             self.wishes.held.insert(token, said);
             self.outliving.hold(token);
         }
-        cx.effect(Effect::Persist { token: awaited.then_some(token), changes });
+        cx.effect(Effect::Persist { token: heard_of.then_some(token), changes });
     }
 
     fn wishes_of(&self, cx: &Cx<'_>, id: SessionId) -> Option<record::Wishes> {

@@ -207,7 +207,10 @@ impl Shard {
         match input {
             Input::AnswerDelayed(exchange) => self.on_answer_delayed(cx, exchange),
             Input::BatchPosted(posted) => self.on_batch_posted(cx, posted),
-            Input::Draining => (self.draining, self.leaving) = (true, true),
+            Input::Draining => {
+                (self.draining, self.leaving) = (true, true);
+                self.store_refused(cx);
+            }
             Input::ExchangeClosed(exchange) => self.on_exchange_closed(cx, exchange),
             Input::FramesReceived { link, within, frames } => self.on_frames(cx, link, within, frames),
             Input::HandingOver => self.leaving = true,

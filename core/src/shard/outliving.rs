@@ -12,6 +12,7 @@ use alloc::{borrow::ToOwned, format};
 
 use super::planning::NOWHERE;
 use super::running::Running;
+use super::settled::OfRuns;
 use super::wait::Patience;
 use super::{Cx, Shard, Token};
 use crate::mcp::{Abilities, Extensions, Revision};
@@ -79,6 +80,11 @@ impl Stored {
     /// Whether the store was told when the run began and ended.
     pub(super) fn is_told_of(&self, life: &Life) -> bool {
         self.life.as_ref() == Some(life)
+    }
+
+    /// Nobody knows what the store has of when it began and ended.
+    pub(super) fn distrust(&mut self) {
+        self.life = None;
     }
 
     /// The store has a call, with so much of its result.
@@ -163,6 +169,11 @@ impl Outliving {
         self.held.values_mut().for_each(|held| held.retain(other));
     }
 
+    /// The store is to forget these.
+    pub(super) fn remove(&mut self, records: Vec<RecordId>) {
+        self.removed.extend(records);
+    }
+
     /// A run is gone, and the store is to forget it.
     pub(super) fn forget(&mut self, project: ProjectId, id: RunId, stored: &Stored) {
         self.removed.push(RecordId::Run(project, id));
@@ -226,11 +237,11 @@ impl Shard {
     }
 
     /// What has changed of runs, for the store, and of which.
-    pub(super) fn run_changes(&mut self, cx: &Cx<'_>) -> (Vec<Change>, Vec<RunId>) {
+    pub(super) fn run_changes(&mut self, cx: &Cx<'_>) -> (Vec<Change>, OfRuns) {
         let project = cx.snapshot.project.id;
         let removed = core::mem::take(&mut self.outliving.removed);
-        let mut changes: Vec<Change> = removed.into_iter().map(Change::Remove).collect();
-        let mut runs = Vec::new();
+        let mut changes: Vec<Change> = removed.iter().cloned().map(Change::Remove).collect();
+        let mut of_runs = OfRuns { removed, ..OfRuns::default() };
         for (id, marks) in self.runs.take_changed() {
             let (Some(run), Some(running)) = (self.runs.get(id), self.running.get_mut(&id)) else { continue };
             let stored = &mut running.stored;
@@ -265,16 +276,18 @@ impl Shard {
                         changes.push(Change::Put(record, Expect::Anything));
                     }
                     None if was_stored => {
-                        changes.push(Change::Remove(RecordId::RunCall(project, id, unit)));
+                        let call = RecordId::RunCall(project, id, unit);
+                        of_runs.removed.push(call.clone());
+                        changes.push(Change::Remove(call));
                     }
                     None => {}
                 }
             }
             if changes.len() > before {
-                runs.push(id);
+                of_runs.changed.insert(id);
             }
         }
-        (changes, runs)
+        (changes, of_runs)
     }
 
     /// The store has it that calls begin, so they do; or it has not, and they do not.

@@ -148,7 +148,8 @@ impl Shard {
             Ok(plan) if plan.dry_run => self.answer_without_run(cx, caller, &hub::outlined(&plan.outline())),
             Ok(plan) => {
                 let key = Self::run_key(cx, caller, body);
-                let known = key.and_then(|key| Ok((self.run_under(caller, key.as_deref(), arguments)?, key)));
+                let known =
+                    key.and_then(|key| Ok((self.run_under(cx, caller, key.as_deref(), arguments)?, key)));
                 match known {
                     Ok((None, key)) => {
                         let (id, stored) = (RunId::mint(cx.entropy), Stored::new(arguments, key));

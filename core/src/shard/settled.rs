@@ -5,11 +5,12 @@
 //! Calls wait for none of this.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::{Cx, Shard, Token};
+use crate::record::RecordId;
 use crate::upstream::Caller;
 use crate::{ExchangeId, RunId};
 
@@ -21,6 +22,25 @@ pub(super) struct Unsettled {
     /// Messages of this input, and those whose changes are on their way.
     said: Vec<News>,
     held: BTreeMap<Token, Vec<News>>,
+    /// What changes are of that are on their way.
+    sent: BTreeMap<Token, OfRuns>,
+    /// The same of changes that the store could not have.
+    refused: OfRuns,
+}
+
+/// What a change of runs is of.
+#[derive(Debug, Default)]
+pub(super) struct OfRuns {
+    /// Runs of which something is put.
+    pub changed: BTreeSet<RunId>,
+    /// What is removed.
+    pub removed: Vec<RecordId>,
+}
+
+impl OfRuns {
+    pub(super) fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.removed.is_empty()
+    }
 }
 
 /// A message about a run that goes on.
@@ -40,14 +60,22 @@ impl Unsettled {
     }
 
     /// The changes of this input are on their way.
-    pub(super) fn send(&mut self, token: Token, changed: impl IntoIterator<Item = RunId>) {
+    pub(super) fn send(&mut self, token: Token, of_runs: OfRuns) {
         let said = core::mem::take(&mut self.said);
         // What is said later must not overtake these.
         let talked_of = said.iter().map(|news| news.run);
-        self.last.extend(talked_of.chain(changed).map(|run| (run, token)));
+        self.last.extend(talked_of.chain(of_runs.changed.iter().copied()).map(|run| (run, token)));
         if !said.is_empty() {
             self.held.insert(token, said);
         }
+        if !of_runs.is_empty() {
+            self.sent.insert(token, of_runs);
+        }
+    }
+
+    /// Whether the store could not have something.
+    pub(super) fn is_refused(&self) -> bool {
+        !self.refused.is_empty()
     }
 
     /// Whoever made a request does not wait for it any more.
@@ -98,15 +126,33 @@ impl Shard {
         }
     }
 
-    /// The store has what messages speak of, or cannot have it: then they are true as long as the hub lives.
+    /// The store has what messages speak of, or cannot have it: then they are true as long as the hub lives, or until the store has
+    /// room again.
     pub(super) fn release_news(&mut self, cx: &mut Cx<'_>, token: Token, is_durable: bool) {
+        let sent = self.unsettled.sent.remove(&token).unwrap_or_default();
         if is_durable {
             self.unsettled.settle(token);
+            self.store_refused(cx);
+        } else {
+            self.unsettled.refused.changed.extend(sent.changed);
+            self.unsettled.refused.removed.extend(sent.removed);
         }
         for News { exchange, message, .. } in self.unsettled.held.remove(&token).into_iter().flatten() {
             if self.exchanges.contains_key(&exchange) {
                 self.emit(cx, exchange, message);
             }
+        }
+    }
+
+    /// Tries once more to store what the store could not have, one run at a time.
+    pub(super) fn store_refused(&mut self, cx: &Cx<'_>) {
+        let refused = &mut self.unsettled.refused;
+        self.outliving.remove(core::mem::take(&mut refused.removed));
+        let next = core::iter::from_fn(|| refused.changed.pop_first());
+        let next = next.filter(|id| self.running.contains_key(id)).next();
+        if let Some((id, running)) = next.and_then(|id| Some((id, self.running.get_mut(&id)?))) {
+            running.stored.distrust();
+            self.runs.mark_all(id, cx.now);
         }
     }
 }

@@ -22,7 +22,8 @@ impl Shard {
         let waiters = self.waiters.iter().map(|waiter| waiter.until).min();
         let may_rest =
             |upstream: &Upstream| upstream.owner != Owner::Project || upstream.process.link().is_some();
-        let used = self.runs.are_kept() || self.sessions.len() > 0 || self.upstreams.values().any(may_rest);
+        let kept = self.runs.are_kept() || self.unsettled.is_refused();
+        let used = kept || self.sessions.len() > 0 || self.upstreams.values().any(may_rest);
         let sweep = used.then_some(self.next_sweep);
         [
             (upstreams, "a server or a call"),
@@ -51,6 +52,7 @@ impl Shard {
             self.end_idle(cx);
             self.begun.expire(cx.now);
             self.forget_runs(cx);
+            self.store_refused(cx);
         }
         self.wake_runs(cx);
         self.expire_goals(cx);

@@ -95,12 +95,15 @@ impl Shard {
 
     /// The run that was begun with a request under the same key. Another request under it is refused.
     pub(super) fn run_under(
-        &self,
+        &mut self,
+        cx: &Cx<'_>,
         caller: &Caller,
         key: Option<&str>,
         request: &[u8],
     ) -> Result<Option<RunId>, Fault> {
         let Some(key) = key else { return Ok(None) };
+        // One that is over is not found any more a moment later.
+        self.forget_runs(cx);
         let own = self.running.iter().find(|(_, running)| {
             running.stored.idempotency.as_deref() == Some(key) && Some(&running.key) == self.key_of(caller)
         });

@@ -10,8 +10,7 @@ use super::{By, Planning, Stage, Wish, arguments, checked, with_catalogue};
 use crate::hub::{self, Cannot};
 use crate::mcp::Asking;
 use crate::plan::{Outline, Plan, Raw};
-use crate::planner::{Goal, Prompt, sampled_text};
-use crate::ports::planner::Written;
+use crate::planner::{Goal, Prompt, sampled};
 use crate::rpc::{Envelope, Field, Members, Sender, write};
 use crate::shard::answer::demand;
 use crate::shard::misshapen::asking_of;
@@ -178,8 +177,7 @@ impl Shard {
             },
             (stage, Some(input)) => {
                 wish.spent.questions = wish.spent.questions.saturating_add(1);
-                let text = sampled_text(&input).unwrap_or_default();
-                self.on_text(cx, wish, &stage, &Written { text, ..Written::default() });
+                self.on_text(cx, wish, &stage, &sampled(&input));
             }
             (stage, None) => {
                 let prompt = with_catalogue(cx.snapshot, |tools| Prompt::new(&goal.text, tools, cx.limits()));

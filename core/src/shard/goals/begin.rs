@@ -76,7 +76,7 @@ impl Shard {
 
     /// The run that was begun for a goal under its idempotency key, and the key.
     pub(super) fn run_for(
-        &self,
+        &mut self,
         cx: &Cx<'_>,
         caller: &Caller,
         body: &Envelope,
@@ -86,6 +86,6 @@ impl Shard {
             return Ok((None, None));
         }
         let key = Self::run_key(cx, caller, body)?;
-        Ok((self.run_under(caller, key.as_deref(), arguments(body))?, key))
+        Ok((self.run_under(cx, caller, key.as_deref(), arguments(body))?, key))
     }
 }

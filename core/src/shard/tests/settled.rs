@@ -262,3 +262,29 @@ fn runs_of_an_earlier_life_go_on_when_it_is_known_what_is_configured() {
     stage.go(100, false);
     assert_eq!(stage.told("batch_status", &run).essence(), (r#"{"one":{"v":1}}"#, [("one", "done")].into()));
 }
+
+#[test]
+fn what_a_full_store_could_not_have_of_a_run_it_has_when_there_is_room_again() {
+    let sweep = |stage: &mut Stage| stage.world.advance(Duration::from_secs(31));
+    let another = |stage: &mut Stage| {
+        stage.ask("batch_execute", &ONE.replace("one", "two"));
+        stage.reply();
+    };
+    for has_room in [sweep, another] {
+        let mut stage = Stage::new(Limits::default());
+        stage.world.store = Store::Commits;
+        stage.ask("batch_execute", &format!(r#"{TWO},"background":true"#));
+        let run = stage.run().expect("a run");
+        stage.world.store = Store::IsFull;
+        stage.reply();
+        let told = stage.told("batch_status", &run);
+        assert_eq!(told.essence().1, [("one", "done"), ("two", "failed")], "its begin could not be stored");
+        stage.world.store = Store::Commits;
+        has_room(&mut stage);
+        let mut stage = stage.crash(0);
+        stage.go(100, false);
+        let again = stage.told("batch_status", &run);
+        assert_eq!((again.essence(), &again.status), (told.essence(), &told.status));
+        assert!(!stage.made.keys().any(|call| call.starts_with("a ")), "{:?}", stage.made);
+    }
+}
