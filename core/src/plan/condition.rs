@@ -328,6 +328,9 @@ mod tests {
         for (condition, expected) in [
             (r#"{"equals":[{"$from":"a","path":"/n"},2.0]}"#, true),
             (r#"{"not_equals":[{"$from":"a","path":"/n"},2e0]}"#, false),
+            (r#"{"equals":[[1,{"a":2,"b":[]}],[1.0,{"b":[],"a":2e0}]]}"#, true),
+            (r#"{"equals":[[1,{"a":2}],[1,{"a":2,"b":null}]]}"#, false),
+            (r#"{"equals":[[1,2],[1]]}"#, false),
             (r#"{"equals":["{{a#/s}}y","xy"]}"#, true),
             (r#"{"equals":[{"p":{"$from":"a","path":"/s"}},{"p":"x"}]}"#, true),
             (r#"{"gt":[{"$from":"a","path":"/n"},1]}"#, true),

@@ -50,6 +50,15 @@ fn what_does_not_fit_is_said_with_its_place() {
 }
 
 #[test]
+fn a_type_that_json_schema_does_not_have_is_for_the_server_to_judge() {
+    for kind in [r#""any""#, r#""float""#, r#""int""#, r#"["file","null"]"#] {
+        for value in ["1", r#""x""#, "{}", "null"] {
+            assert_eq!(check_by(&format!(r#"{{"type":{kind}}}"#), value), [""; 0], "{kind} {value}");
+        }
+    }
+}
+
+#[test]
 fn what_fits_or_is_not_known_yet_is_not_refused() {
     for arguments in [
         r#"{"name":"ab","count":3.0,"mode":1.0,"kind":"a","tags":["x",null],"deep":{"x":true,"y":1},"free":1}"#,

@@ -11,6 +11,11 @@ use crate::shard::{Effect, Input};
 use crate::{ExchangeId, LinkId};
 
 impl World {
+    /// The same world in another life of the hub.
+    pub(super) fn restarted(self) -> Self {
+        self.reborn().surveyed()
+    }
+
     /// The same world after every server was seen once.
     pub(super) fn surveyed(mut self) -> Self {
         self.feed(Input::SurveyAsked);

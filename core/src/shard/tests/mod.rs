@@ -6,6 +6,7 @@ mod script;
 mod watching;
 mod world;
 
+mod apps;
 mod batches;
 mod begun;
 mod begun_lives;

@@ -227,6 +227,24 @@ fn a_plan_that_comes_again_under_its_key_is_one_run_in_every_life() {
 }
 
 #[test]
+fn a_plan_that_comes_again_under_its_key_when_its_run_is_over_is_another_run() {
+    let key = r#""mcp-orch/idempotency-key":"k""#;
+    let mut stage = Stage::new(Era::Modern);
+    let plan = format!(r#"{TWO},"background":true"#);
+    let ask = |stage: &mut Stage| {
+        let exchange = stage.ask("batch_execute", &plan, key);
+        name(&stage.answer(exchange))
+    };
+    let first = ask(&mut stage);
+    stage.says("a", "1");
+    stage.says("b", "2");
+    // Nothing happens in the moment between.
+    stage.world.now = stage.world.now.after(Limits::default().run_kept);
+    assert_ne!(ask(&mut stage), first);
+    assert_eq!(stage.world.requests("a").len(), 1);
+}
+
+#[test]
 fn runs_are_listed_page_by_page_the_newest_first() {
     let mut stage = Stage::new(HTTP);
     let mut runs: Vec<String> = Vec::new();

@@ -151,14 +151,8 @@ impl World {
         }
     }
 
-    /// The same world in another life of the hub: what is stored is there, no process runs, no stream is open.
-    pub(super) fn restarted(self) -> Self {
-        let mut world = self.reborn();
-        world.feed(Input::SurveyAsked);
-        world
-    }
-
-    /// The same before it is known what is configured.
+    /// The same world in another life of the hub, before it is known what is configured: what is stored is there, no process runs, no
+    /// stream is open.
     pub(super) fn reborn(mut self) -> Self {
         self.shard = Shard::restore(self.records.values().cloned(), self.now);
         self.exchanges.clear();
