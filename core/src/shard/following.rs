@@ -1,6 +1,7 @@
 //! Subscriptions follow their clients: who has subscribed at the process that everybody shares hears as well of the one
 //! that serves them alone, which may be another when their calls begin to go there.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -23,13 +24,15 @@ impl Shard {
         }
     }
 
-    /// Who hears of a change at a process, under the name that each uses.
+    /// Who hears of a change at a process, under the name that each uses: once, wherever and to whatever part they have subscribed.
     pub(super) fn hearing(&self, seat: &Seat, changed: &str) -> Vec<(Subscriber, String)> {
         let mut hearing = self.subscriptions.hearing(seat, changed);
         if seat.owner != Owner::Project {
             let shared = self.subscriptions.hearing(&Seat::shared(seat.server), changed);
             hearing.extend(shared.into_iter().filter(|(who, _)| self.serves_alone(&seat.owner, *who)));
         }
+        let mut known = BTreeSet::new();
+        hearing.retain(|it| known.insert(it.clone()));
         hearing
     }
 

@@ -76,8 +76,9 @@ impl Shard {
     fn retire(&mut self, cx: &mut Cx<'_>, id: ServerId) {
         let goes_on = cx.snapshot.entry(id).filter(|entry| entry.enabled()).cloned();
         let seats: Vec<Seat> = self.upstreams.of(id).map(Upstream::seat).collect();
-        let mut moved = Vec::new();
+        let (mut moved, mut watched) = (Vec::new(), Vec::new());
         for seat in seats {
+            watched.extend(Some(seat.clone()).filter(|seat| !self.subscriptions.at(seat).is_empty()));
             if let Some(upstream) = self.upstreams.get_mut(&seat).filter(|_| goes_on.is_some()) {
                 moved.extend(upstream.calls.take_movable());
             }
@@ -85,6 +86,16 @@ impl Shard {
         }
         if let Some(entry) = goes_on {
             moved.into_iter().for_each(|(id, call)| self.seat_again(cx, &entry, id, call));
+            watched.into_iter().for_each(|seat| self.hear_again(cx, &entry, seat));
+        }
+    }
+
+    /// Who has subscribed at a server that is another one now does not know what has changed with that.
+    fn hear_again(&mut self, cx: &mut Cx<'_>, entry: &Entry, seat: Seat) {
+        let seat = self.seat(cx, entry, seat.owner).ok();
+        if let Some(upstream) = seat.and_then(|seat| self.upstreams.get_mut(&seat)) {
+            upstream.unheard = true;
+            upstream.process.want(cx.now);
         }
     }
 

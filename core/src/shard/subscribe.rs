@@ -81,11 +81,11 @@ impl Subscriptions {
         })
     }
 
-    /// What somebody has subscribed to under a name.
-    fn named(&self, who: Subscriber, known_as: &str) -> Option<(Seat, String)> {
+    /// What somebody has subscribed to under a name: at one process, or at several, one after the other.
+    fn named(&self, who: Subscriber, known_as: &str) -> Vec<(Seat, String)> {
         let is_it =
             |names: &BTreeMap<Subscriber, String>| names.get(&who).is_some_and(|name| name == known_as);
-        self.table.iter().find(|(_, names)| is_it(names)).map(|(key, _)| key.clone())
+        self.table.iter().filter(|(_, names)| is_it(names)).map(|(key, _)| key.clone()).collect()
     }
 
     /// What is subscribed to at a server, by its own names.
@@ -165,7 +165,7 @@ impl Shard {
             Err(fault) => return self.fail(cx, &caller, &fault),
         };
         let tell = if !subscribes {
-            self.subscriptions.remove(&seat, &uri, who)
+            self.unsubscribe(cx, &seat, &uri, (who, &known_as))
         } else if self.subscriptions.is_held(&seat, &uri) {
             self.subscriptions.add(&seat, &uri, who, &known_as)
         } else {
@@ -185,6 +185,27 @@ impl Shard {
         self.forward(cx, caller, &entry, request);
     }
 
+    /// Ends what somebody has subscribed to under a name, wherever they did. Returns whether the process of this seat is still to be
+    /// told; the others are.
+    fn unsubscribe(
+        &mut self,
+        cx: &mut Cx<'_>,
+        seat: &Seat,
+        uri: &str,
+        (who, known_as): (Subscriber, &str),
+    ) -> bool {
+        let tells = |shard: &Self| {
+            shard.subscriptions.is_held(seat, uri) || shard.followed(seat).iter().any(|own| own == uri)
+        };
+        let told = tells(self);
+        for (at, own) in self.subscriptions.named(who, known_as) {
+            if self.subscriptions.remove(&at, &own, who) && at != *seat {
+                self.tell_server(cx, &at, Method::ResourcesUnsubscribe, &own);
+            }
+        }
+        told && !tells(self)
+    }
+
     /// The resource that a request is about. Who unsubscribes means what was subscribed to, wherever its name would lead
     /// now.
     fn resource_of(
@@ -197,7 +218,7 @@ impl Shard {
         let ends = caller.session.filter(|_| method == Method::ResourcesUnsubscribe);
         let held = ends.and_then(|session| {
             let name = body.text(Field::Uri)?;
-            self.subscriptions.named(Subscriber::Session(session), &name)
+            self.subscriptions.named(Subscriber::Session(session), &name).pop()
         });
         if let Some((seat, uri)) = held
             && let Some(entry) = cx.snapshot.entry(seat.server)

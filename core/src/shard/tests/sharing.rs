@@ -341,6 +341,22 @@ fn subscriptions_follow_a_client_to_the_process_that_serves_it_alone() {
         assert_ne!(own, shared.link);
         world.says(own, updated);
         assert!(world.take(&client, stream)[0].contains("resources/updated"), "{era:?}");
+        if era == Era::Modern {
+            continue;
+        }
+        for (method, asked) in [("subscribe", &[own][..]), ("unsubscribe", &[shared.link, own])] {
+            world.request(&client, "3", &format!("resources/{method}"), r#""uri":"u:1""#);
+            let sent = world.requests("a");
+            assert!(sent.iter().all(|sent| sent.method.ends_with(method)), "{sent:?}");
+            assert_eq!(sent.iter().map(|sent| sent.link).collect::<Vec<_>>(), asked, "{method}");
+            sent.iter().for_each(|sent| world.reply(sent, "{}"));
+            world.take(&client, stream);
+            for link in [shared.link, own] {
+                world.says(link, updated);
+            }
+            let once_each = if method == "subscribe" { 2 } else { 0 };
+            assert_eq!(world.take(&client, stream).len(), once_each, "{method}");
+        }
     }
 }
 

@@ -65,6 +65,17 @@ fn world(modern: bool, remote: bool) -> World {
 }
 
 #[test]
+fn whoever_has_subscribed_at_a_server_that_is_another_one_now_is_told() {
+    for modern in [false, true] {
+        let mut world = world(modern, false);
+        let clients = subscribe(&mut world);
+        heard(&mut world, &clients);
+        world.configure(|servers| servers[0].spec = super::world::spec("other"));
+        assert_eq!(heard(&mut world, &clients), [1, 1], "{modern}");
+    }
+}
+
+#[test]
 fn a_server_that_is_lost_with_subscriptions_comes_back_by_itself_and_whoever_has_subscribed_is_told() {
     for (modern, remote) in [(false, false), (true, false), (false, true), (true, true)] {
         let mut world = world(modern, remote);
