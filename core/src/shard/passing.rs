@@ -1,5 +1,6 @@
 //! Notifications that mean nothing to the hub, on their way between a client and the one server that it speaks to.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -7,7 +8,7 @@ use super::session::Session;
 use super::{Cx, Effect, Shard};
 use crate::mcp::{Method, Revision, Row};
 use crate::ports::gateway::Target;
-use crate::rpc::{Envelope, Field, Message, write};
+use crate::rpc::{Envelope, Field, Members, Message, write};
 use crate::upstream::{Owner, Upstream};
 use crate::{CallId, ExchangeId, LinkId, SessionId};
 
@@ -44,10 +45,22 @@ impl Shard {
         self.only_served(upstream).is_some_and(|only| only.id == session.id)
     }
 
+    /// A session is asked to visit an address: when that is done, it is the one to hear of it.
+    pub(super) fn note_visit(&mut self, cx: &Cx<'_>, link: LinkId, session: SessionId, question: &Envelope) {
+        let Some((server, id)) = self.upstream_at(link).map(|it| it.id).zip(elicitation_id(question)) else {
+            return;
+        };
+        let Some(session) = self.sessions.get_mut(session) else { return };
+        session.visits.push_back((server, id));
+        if session.visits.len() > cx.limits().session_questions {
+            session.visits.pop_front();
+        }
+    }
+
     /// A server's notification goes to whom the task concerns that it names, to the call on whose stream it came, or, where calls
     /// have no streams of their own, to the only one that the server works on; while it works on several, nobody can say which. With
-    /// none it goes to the sessions that speak to this server alone. That an elicitation is complete concerns whoever knows its id,
-    /// wherever they are.
+    /// none it goes to the sessions that speak to this server alone. That an elicitation is complete concerns whom it was asked of; where
+    /// nobody knows, whoever may know its id.
     pub(super) fn on_unknown_news(
         &mut self,
         cx: &mut Cx<'_>,
@@ -77,7 +90,12 @@ impl Shard {
         if !completes && is_of_call && upstream.is_unsure(within, cx.now) {
             return;
         }
-        let knows = |session: &&Session| session.revision >= Some(Revision::V2025_11_25);
+        let visit = elicitation_id(frame).filter(|_| completes).map(|id| (upstream.id, id));
+        let visits = |session: &Session| visit.as_ref().is_some_and(|visit| session.visits.contains(visit));
+        let is_known = self.served(upstream).any(visits);
+        let knows = |session: &Session| {
+            session.revision >= Some(Revision::V2025_11_25) && (!is_known || visits(session))
+        };
         let hears = |session: &&Session| {
             if completes { knows(session) } else { matches!(session.target, Target::Server(_)) }
         };
@@ -87,4 +105,11 @@ impl Shard {
             self.emit(cx, stream, message.clone());
         }
     }
+}
+
+/// Raw JSON of the id of an elicitation.
+fn elicitation_id(frame: &Envelope) -> Option<Box<str>> {
+    let members = Members::read(frame.raw(Field::Params)?)?.0;
+    let (_, id) = members.into_iter().find(|(name, _)| name == "elicitationId")?;
+    Some(id.get().into())
 }

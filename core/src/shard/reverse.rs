@@ -207,11 +207,13 @@ impl Shard {
 
     /// Sends a question to a client, under an id and a progress token of ours.
     pub(super) fn put_to_client(&mut self, cx: &mut Cx<'_>, asked: Asked, question: &Envelope) {
-        let (Message::Request { method, .. }, Whom::Session(_, exchange)) = (question.message(), &asked.to)
+        let (Message::Request { method, .. }, Whom::Session(session, exchange)) =
+            (question.message(), &asked.to)
         else {
             return;
         };
         let (number, exchange) = (self.mint_call().0, *exchange);
+        self.note_visit(cx, asked.link, *session, question);
         let token = (Field::MetaProgressToken, Cow::Owned(format!("{number}").into_bytes()));
         let params = question.has(Field::Params).then(|| question.spliced(Field::Params, &mut [token]));
         // No server is told that a client has tasks.

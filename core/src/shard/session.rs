@@ -1,6 +1,7 @@
 //! Sessions of the 2025 eras: what a stateless request carries by itself, kept for those that cannot.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -8,7 +9,7 @@ use crate::mcp::{Abilities, Extensions, Revision};
 use crate::ports::gateway::{Admission, Target, Verb};
 use crate::record;
 use crate::upstream::{Level, Owner};
-use crate::{ExchangeId, KeyId, Limits, SessionId, Timestamp};
+use crate::{ExchangeId, KeyId, Limits, ServerId, SessionId, Timestamp};
 
 /// How a session's client is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub(crate) struct Session {
     pub last_active: Timestamp,
     /// Changes that were noticed while no stream was open.
     pub unsaid: BTreeSet<&'static str>,
+    /// The addresses that its people were last asked to visit, by the server and raw JSON of its id for them.
+    pub visits: VecDeque<(ServerId, Box<str>)>,
     /// Whether it is of an earlier life of the hub, and has not listened in this one.
     pub restored: bool,
 }
@@ -79,6 +82,7 @@ impl Session {
             in_flight: 0,
             last_active: now,
             unsaid: BTreeSet::new(),
+            visits: VecDeque::new(),
             restored: false,
         }
     }
@@ -100,6 +104,7 @@ impl Session {
             in_flight: 0,
             last_active: now,
             unsaid: BTreeSet::new(),
+            visits: VecDeque::new(),
             restored: true,
         }
     }

@@ -148,8 +148,8 @@ impl Shard {
     pub(super) fn store_refused(&mut self, cx: &Cx<'_>) {
         let refused = &mut self.unsettled.refused;
         self.outliving.remove(core::mem::take(&mut refused.removed));
-        let next = core::iter::from_fn(|| refused.changed.pop_first());
-        let next = next.filter(|id| self.running.contains_key(id)).next();
+        let next =
+            core::iter::from_fn(|| refused.changed.pop_first()).find(|id| self.running.contains_key(id));
         if let Some((id, running)) = next.and_then(|id| Some((id, self.running.get_mut(&id)?))) {
             running.stored.distrust();
             self.runs.mark_all(id, cx.now);

@@ -85,8 +85,12 @@ impl Shard {
             self.vacate(cx, &seat, "it was removed or changed");
         }
         if let Some(entry) = goes_on {
-            moved.into_iter().for_each(|(id, call)| self.seat_again(cx, &entry, id, call));
-            watched.into_iter().for_each(|seat| self.hear_again(cx, &entry, seat));
+            for (id, call) in moved {
+                self.seat_again(cx, &entry, id, call);
+            }
+            for seat in watched {
+                self.hear_again(cx, &entry, seat);
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! What the hub does not know, and passes on.
 
 use alloc::borrow::ToOwned;
+use alloc::format;
 
 use super::begun::ask;
 use super::clients::{Era, HTTP, at};
@@ -30,6 +31,35 @@ fn what_nobody_knows_goes_between_a_client_and_its_one_server() {
     world.says(link, complete);
     assert_eq!(world.take(&single, streams[0]), [made_up, complete]);
     assert_eq!(world.take(&unified, streams[1]), [complete]);
+}
+
+#[test]
+fn that_an_elicitation_is_complete_is_told_whom_it_was_asked_of_and_nobody_else() {
+    let mut world = World::running(&["a"]);
+    let url = r#"{"elicitation":{"url":{}}}"#;
+    let clients = [(); 2].map(|()| world.able_client(HTTP, at("a"), url));
+    let streams = clients.each_ref().map(|client| world.open(client, Verb::Listen));
+    world.call(&clients[0], "1");
+    let sent = world.requested("a");
+    let params = r#"{"mode":"url","message":"?","url":"https://example.com/","elicitationId":"e"}"#;
+    world.says(
+        sent.link,
+        &format!(r#"{{"jsonrpc":"2.0","id":7,"method":"elicitation/create","params":{params}}}"#),
+    );
+    world.reply(&sent, r#"{"content":[]}"#);
+    for (client, stream) in clients.iter().zip(streams) {
+        world.take(client, stream);
+    }
+    let complete = |id: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/elicitation/complete","params":{{"elicitationId":"{id}"}}}}"#
+        )
+    };
+    for (id, told) in [("e", [1, 0]), ("nobody knows", [1, 1])] {
+        world.says(sent.link, &complete(id));
+        let heard = [0, 1].map(|n: usize| world.take(&clients[n], streams[n]).len());
+        assert_eq!(heard, told, "{id}");
+    }
 }
 
 #[test]

@@ -255,7 +255,7 @@ fn runs_of_an_earlier_life_go_on_when_it_is_known_what_is_configured() {
     stage.world.queue.clear();
     stage.waiting.clear();
     stage.world = stage.world.reborn();
-    stage.world.advance(Duration::from_secs(60));
+    stage.world.advance(Duration::from_mins(1));
     stage.world.configure(|servers| servers.iter_mut().for_each(|server| server.spec = spec("other")));
     assert_eq!(stage.world.starts(), 0, "there may be more to know");
     stage.world.feed(Input::SurveyAsked);

@@ -349,7 +349,9 @@ fn subscriptions_follow_a_client_to_the_process_that_serves_it_alone() {
             let sent = world.requests("a");
             assert!(sent.iter().all(|sent| sent.method.ends_with(method)), "{sent:?}");
             assert_eq!(sent.iter().map(|sent| sent.link).collect::<Vec<_>>(), asked, "{method}");
-            sent.iter().for_each(|sent| world.reply(sent, "{}"));
+            for sent in &sent {
+                world.reply(sent, "{}");
+            }
             world.take(&client, stream);
             for link in [shared.link, own] {
                 world.says(link, updated);
