@@ -191,6 +191,21 @@ fn a_limit_that_is_reached_is_named() {
 }
 
 #[test]
+fn how_a_plan_is_answered_takes_nothing_of_its_length() {
+    let plan = step("");
+    let limits = Limits { plan_bytes: plan.len(), ..Limits::default() };
+    let with = |members: &str| plan.replacen('{', &format!("{{{members},"), 1);
+    for said in [r#""background":true"#, r#""dry_run":false"#, r#""dry_run":true,"background":true"#] {
+        assert!(read_within(&with(said), &limits).is_ok(), "{said}");
+    }
+    let long = format!(r#""background":"{}""#, "x".repeat(20));
+    for said in [r#""max_parallel":1"#, r#""max_parallel":1,"background":true"#, &long] {
+        let reached = format!(": limit plan_bytes reached ({})", plan.len());
+        assert_eq!(read_within(&with(said), &limits).unwrap_err(), [reached], "{said}");
+    }
+}
+
+#[test]
 fn what_is_absent_has_its_default() {
     let plan = read(&step("")).unwrap();
     let limits = Limits::default();
