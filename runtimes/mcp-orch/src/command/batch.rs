@@ -48,8 +48,10 @@ async fn execute(args: &BatchRun) -> anyhow::Result<ExitCode> {
     let text = read(&args.plan).with_context(|| format!("reading {}", args.plan.display()))?;
     let plan = Sent::of(&text, args.dry_run)?;
     let begun = tokio::select! {
-        begun = hub.begin(&plan.text, &PAUSES_MS) => begun?,
+        // Ctrl-C is listened to before anything is asked.
+        biased;
         _ = tokio::signal::ctrl_c() => bail!("the hub has not answered yet; {BEGUN}"),
+        begun = hub.begin(&plan.text, &PAUSES_MS) => begun?,
     };
     let run = begun.member("run").and_then(Look::text);
     let Some(run) = run.filter(|_| !args.dry_run) else {
