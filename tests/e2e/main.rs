@@ -47,6 +47,7 @@ mod rmcp_client;
 mod room;
 mod sdk_plans;
 mod servers;
+mod spelling;
 mod start;
 mod stopping;
 mod storage;

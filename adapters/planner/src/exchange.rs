@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, Request, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -19,6 +19,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::time::Instant;
 
 use crate::BadRoots;
 use crate::fault::{fault, refusal};
@@ -105,30 +106,53 @@ pub(crate) fn client(own_roots: Option<&[u8]>, limits: &Limits) -> Result<Client
         .build(connector))
 }
 
-/// Sends a request, again where there was no room for it, and gives the body of its answer.
+/// Sends a request, again where there was no room for it, and gives the body of its answer. It ends within the time; a pause that
+/// would not is not made, so that what the provider has said is told.
 pub(crate) async fn exchange(
     client: &Client,
     outgoing: &Outgoing,
     limits: &Limits,
+    time: Duration,
 ) -> Result<Bytes, PlannerFault> {
     let limits = &limits.planner;
+    let began = Instant::now();
+    let left = || own(time).saturating_sub(began.elapsed());
     let mut pause = limits.retry_first;
     let mut tries = 0_u32;
+    let mut last = None;
     loop {
         tries = tries.saturating_add(1);
-        let (refused, wanted) = match once(client, outgoing, limits.answer_bytes).await? {
+        let Ok(answer) = tokio::time::timeout(left(), once(client, outgoing, limits.answer_bytes)).await
+        else {
+            return Err(last.map_or_else(|| late(time), |refused| asked(tries, &refused)));
+        };
+        let (refused, wanted) = match answer? {
             Answer::Body(body) => return Ok(body),
             Answer::Refused(refused, wanted) => (refused, wanted),
         };
         let wait = wanted.unwrap_or(pause);
         let throttled = refused.kind == PlannerFaultKind::Throttled;
-        if !throttled || tries > limits.retries || wait > limits.retry_last {
-            let more = if tries > 1 { format!(" (asked {tries} times)") } else { String::new() };
-            return Err(PlannerFault { kind: refused.kind, words: format!("{}{more}", refused.words) });
+        if !throttled || tries > limits.retries || wait > limits.retry_last || wait >= left() {
+            return Err(asked(tries, &refused));
         }
+        last = Some(refused);
         tokio::time::sleep(wait).await;
         pause = pause.saturating_mul(2).min(limits.retry_last);
     }
+}
+
+/// What of a question's time is used here: the core gives up when all of it is over, and knows less of why.
+fn own(time: Duration) -> Duration {
+    time.saturating_sub((time / 20).min(Duration::from_millis(250)))
+}
+
+fn asked(tries: u32, refused: &PlannerFault) -> PlannerFault {
+    let more = if tries > 1 { format!(" (asked {tries} times)") } else { String::new() };
+    PlannerFault { kind: refused.kind, words: format!("{}{more}", refused.words) }
+}
+
+fn late(time: Duration) -> PlannerFault {
+    fault(PlannerFaultKind::TimedOut, &format!("{} s are its time", time.as_secs()))
 }
 
 enum Answer {
@@ -151,8 +175,18 @@ async fn once(client: &Client, outgoing: &Outgoing, most: usize) -> Result<Answe
     }
     let named = headers.get(ERROR_TYPE).and_then(|name| name.to_str().ok());
     let refused = refusal(status.as_u16(), named, &body, &outgoing.secrets);
-    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    Ok(Answer::Refused(refused, seconds.map(Duration::from_secs)))
+    Ok(Answer::Refused(refused, wanted(&headers)))
+}
+
+/// The pause that a provider asks for: in seconds, or until a date, by its own clock.
+fn wanted(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let date = |text| httpdate::parse_http_date(text).ok();
+    let until = text(RETRY_AFTER)?;
+    match until.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => Some(date(until)?.duration_since(date(text(DATE)?)?).unwrap_or_default()),
+    }
 }
 
 async fn read(body: Incoming, most: usize) -> Result<Bytes, PlannerFault> {
@@ -165,4 +199,43 @@ async fn read(body: Incoming, most: usize) -> Result<Bytes, PlannerFault> {
         fault(PlannerFaultKind::Unavailable, "the connection was lost within the answer")
     };
     Ok(collected.map_err(broken)?.to_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pause(retry_after: &'static str, date: Option<&'static str>) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static(retry_after));
+        headers.extend(date.map(|date| (DATE, HeaderValue::from_static(date))));
+        wanted(&headers)
+    }
+
+    #[test]
+    fn a_pause_is_so_many_seconds_or_until_a_date_by_the_clock_of_the_provider() {
+        let now = Some("Sun, 22 Nov 2026 18:00:00 GMT");
+        for (retry_after, date, expected) in [
+            ("7", None, Some(7)),
+            (" 7 ", now, Some(7)),
+            ("Sun, 22 Nov 2026 18:00:09 GMT", now, Some(9)),
+            ("Sunday, 22-Nov-26 18:01:00 GMT", now, Some(60)),
+            ("Sun, 22 Nov 2026 17:59:00 GMT", now, Some(0)),
+            ("Sun, 22 Nov 2026 18:00:09 GMT", None, None),
+            ("Sun, 22 Nov 2026 18:00:09 GMT", Some("today"), None),
+            ("-5", now, None),
+            ("0.2", now, None),
+            ("soon", now, None),
+        ] {
+            assert_eq!(pause(retry_after, date), expected.map(Duration::from_secs), "{retry_after} {date:?}");
+        }
+    }
+
+    #[test]
+    fn a_question_is_given_up_here_a_little_before_its_time_is_over() {
+        let ms = Duration::from_millis;
+        for (time, expected) in [(0, 0), (1_000, 950), (60_000, 59_750)] {
+            assert_eq!(own(ms(time)), ms(expected));
+        }
+    }
 }

@@ -55,7 +55,7 @@ impl HttpPlanner {
 
     async fn answer(&self, question: &Question) -> Result<Written, PlannerFault> {
         let (outgoing, read) = say(question)?;
-        let body = exchange::exchange(&self.client, &outgoing, &self.limits).await?;
+        let body = exchange::exchange(&self.client, &outgoing, &self.limits, question.timeout).await?;
         read(&body).ok_or_else(|| {
             fault(PlannerFaultKind::Unreadable, "it is not in the form that this provider's interface has")
         })
@@ -64,13 +64,7 @@ impl HttpPlanner {
 
 impl Planner for HttpPlanner {
     fn ask(&self, question: Question) -> BoxFuture<'_, Result<Written, PlannerFault>> {
-        Box::pin(async move {
-            let timed = tokio::time::timeout(question.timeout, self.answer(&question)).await;
-            timed.unwrap_or_else(|_| {
-                let words = format!("{} s are its time", question.timeout.as_secs());
-                Err(fault(PlannerFaultKind::TimedOut, &words))
-            })
-        })
+        Box::pin(async move { self.answer(&question).await })
     }
 }
 

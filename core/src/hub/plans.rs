@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::content;
-use crate::plan::{INPUT_SCHEMA, Outline, PlanFault};
+use crate::Limits;
+use crate::plan::{Outline, PlanFault, input_schema};
 use crate::record::Definition;
 use crate::run::{Gap, Report, Status, StepReport};
 
@@ -46,10 +47,14 @@ impl PlanTool {
         Self::ALL.into_iter().find(|tool| tool.name() == name)
     }
 
-    /// Its `inputSchema`.
+    /// Its `inputSchema`, where no bound of a hub is in it: all of them but that of `Execute`.
     pub(crate) fn schema(self) -> String {
+        self.schema_within(&Limits::default())
+    }
+
+    fn schema_within(self, limits: &Limits) -> String {
         let properties = match self {
-            Self::Execute => return INPUT_SCHEMA.to_owned(),
+            Self::Execute => return input_schema(limits),
             Self::Cancel => "",
             Self::Read => READ_PROPERTIES,
             Self::Retry => r#","background":{"type":"boolean","description":"Do not wait for its end."}"#,
@@ -61,7 +66,7 @@ impl PlanTool {
         )
     }
 
-    fn definition(self) -> Definition {
+    fn definition(self, limits: &Limits) -> Definition {
         let (title, description, read_only) = match self {
             Self::Cancel => (
                 "Cancel a run",
@@ -90,7 +95,7 @@ impl PlanTool {
             ),
         };
         let hints = if read_only { r#"{"readOnlyHint":true,"openWorldHint":false}"# } else { "{}" };
-        let (name, schema) = (self.name(), self.schema());
+        let (name, schema) = (self.name(), self.schema_within(limits));
         let tasks = if self == Self::Execute { r#","execution":{"taskSupport":"optional"}"# } else { "" };
         let json = format!(
             r#"{{"name":"{name}","title":"{title}","description":"{description}","inputSchema":{schema},"annotations":{hints}{tasks}}}"#
@@ -100,8 +105,8 @@ impl PlanTool {
 }
 
 /// The tools, in the order in which they are listed.
-pub(crate) fn definitions() -> [Definition; 5] {
-    PlanTool::ALL.map(PlanTool::definition)
+pub(crate) fn definitions(limits: &Limits) -> [Definition; 5] {
+    PlanTool::ALL.map(|tool| tool.definition(limits))
 }
 
 #[derive(Serialize)]
@@ -271,12 +276,12 @@ pub(super) fn told(value: &impl Serialize, is_error: bool) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan;
     use crate::rpc::{JsonLimits, scan};
-    use crate::{Limits, plan};
 
     #[test]
     fn every_definition_is_json_and_short_enough_to_be_read() {
-        for tool in definitions() {
+        for tool in definitions(&Limits::default()) {
             assert!(scan(tool.json.as_bytes(), JsonLimits::of_clients(&Limits::default()), false).is_ok());
             assert!(
                 tool.json.len() < 6_000,
@@ -287,5 +292,10 @@ mod tests {
             assert_eq!(PlanTool::find(&tool.name).map(PlanTool::name), Some(&*tool.name));
             assert!(plan::TOOLS.contains(&&*tool.name), "{} could be a step", tool.name);
         }
+    }
+    #[test]
+    fn the_tool_is_listed_with_the_bounds_of_this_hub() {
+        let [execute, ..] = definitions(&Limits { plan_steps: 3, ..Limits::default() });
+        assert!(execute.json.contains(r#""maxItems":3,"#), "{}", execute.json);
     }
 }

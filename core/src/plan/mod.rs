@@ -36,7 +36,7 @@ pub use pointer::Pointer;
 pub(crate) use pointer::{index, parsed};
 pub(crate) use raw::{Kind, Raw};
 pub use reference::{Reference, Root, Source};
-pub use schema::{INPUT_SCHEMA, TOOLS};
+pub use schema::{TOOLS, input_schema};
 pub(crate) use step::manner_faults;
 
 /// A plan that was found to be good.

@@ -29,6 +29,8 @@ pub(super) const ON_ERROR: [&str; 3] = ["fail", "skip", "continue"];
 pub(super) const PARALLEL: usize = 8;
 const BACKOFF: Duration = Duration::from_millis(500);
 const ID_BYTES: usize = 64;
+/// How whoever sends a plan waits for its answer: no part of the plan, and added by interfaces that wait in a way of their own.
+const MANNERS: [&str; 2] = ["dry_run", "background"];
 
 /// What a plan is read with.
 struct Reading<'a, 'f> {
@@ -68,7 +70,7 @@ pub(crate) fn manner_faults(object: Raw<'_>, limits: &Limits) -> Vec<PlanFault> 
 /// Reads a plan. Without one, its faults say why.
 pub(super) fn read(text: Raw<'_>, limits: &Limits, faults: &mut Faults) -> Option<Plan> {
     let whole = Pointer::default();
-    if text.0.len() > limits.plan_bytes {
+    if text.0.len() > limits.plan_bytes && length(text) > limits.plan_bytes {
         faults.exceeds(&whole, Limit::PlanBytes, limits.plan_bytes);
         return None;
     }
@@ -95,6 +97,15 @@ pub(super) fn read(text: Raw<'_>, limits: &Limits, faults: &mut Faults) -> Optio
     let Manner { max_parallel, deadline, dry_run, background } = Manner::read(&fields, limits, faults);
     let bytes = text.0.len();
     Some(Plan { steps, output, max_parallel, deadline, dry_run, background, bytes })
+}
+
+/// The bytes of a plan without what says how it is answered.
+fn length(text: Raw<'_>) -> usize {
+    let members = text.members();
+    let flags = members.iter().filter(|(name, value)| MANNERS.contains(&&**name) && value.bool().is_some());
+    let around = r#","":"#.len();
+    let sizes = flags.map(|(name, value)| around.saturating_add(name.len()).saturating_add(value.0.len()));
+    sizes.fold(text.0.len(), usize::saturating_sub)
 }
 
 /// Stands for what is no step, so that the others are looked at all the same.

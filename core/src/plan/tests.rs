@@ -4,9 +4,10 @@ use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::raw::Raw;
-use super::{INPUT_SCHEMA, OnError, Plan, Tools, schema, step};
+use super::{OnError, Plan, Tools, schema, step};
 use crate::Limits;
 
 /// Three tools: one that takes anything, one with a schema, and one that may be called twice.
@@ -191,6 +192,21 @@ fn a_limit_that_is_reached_is_named() {
 }
 
 #[test]
+fn how_a_plan_is_answered_takes_nothing_of_its_length() {
+    let plan = step("");
+    let limits = Limits { plan_bytes: plan.len(), ..Limits::default() };
+    let with = |members: &str| plan.replacen('{', &format!("{{{members},"), 1);
+    for said in [r#""background":true"#, r#""dry_run":false"#, r#""dry_run":true,"background":true"#] {
+        assert!(read_within(&with(said), &limits).is_ok(), "{said}");
+    }
+    let long = format!(r#""background":"{}""#, "x".repeat(20));
+    for said in [r#""max_parallel":1"#, r#""max_parallel":1,"background":true"#, &long] {
+        let reached = format!(": limit plan_bytes reached ({})", plan.len());
+        assert_eq!(read_within(&with(said), &limits).unwrap_err(), [reached], "{said}");
+    }
+}
+
+#[test]
 fn what_is_absent_has_its_default() {
     let plan = read(&step("")).unwrap();
     let limits = Limits::default();
@@ -231,30 +247,48 @@ fn properties<'a>(schema: Raw<'a>, path: &str) -> Vec<Cow<'a, str>> {
 
 #[test]
 fn the_schema_and_the_parser_agree_property_by_property() {
-    let schema = Raw::of(INPUT_SCHEMA.as_bytes());
+    let text = schema::input_schema(&Limits::default());
+    let schema = Raw::of(text.as_bytes());
     assert_eq!(properties(schema, ""), [&["goal"][..], &step::PLAN_FIELDS].concat());
     assert_eq!(properties(schema, "/properties/steps/items"), step::STEP_FIELDS);
     assert_eq!(properties(schema, "/properties/steps/items/properties/retry"), step::RETRY_FIELDS);
     let at = |path| at(schema, path);
     let on_error = at("/properties/steps/items/properties/on_error/enum").elements();
     assert!(on_error.iter().map(|word| word.text().unwrap()).eq(step::ON_ERROR));
-    let limits = Limits::default();
-    assert_eq!(at("/properties/steps/maxItems").whole(), Some(limits.plan_steps as u64));
-    let attempts = at("/properties/steps/items/properties/retry/properties/attempts/maximum");
-    assert_eq!(attempts.whole(), Some(u64::from(limits.step_attempts)));
-    let millis = u64::try_from(limits.run_deadline.as_millis()).ok();
-    for (place, most) in [
-        ("/properties/max_parallel", Some(limits.plan_parallel as u64)),
-        ("/properties/deadline_ms", millis),
-        ("/properties/steps/items/properties/timeout_ms", millis),
-    ] {
-        assert_eq!(at(place).member("maximum").and_then(Raw::whole), most, "{place}");
-    }
     let words = at("/properties/steps/items/properties/when/description").text().unwrap();
     let said = super::condition::WORDS.iter().all(|word| words.contains(word));
     assert!(said, "a condition that no model is told of");
     let step = at("/properties/steps/items/properties/for_each/description").text().unwrap();
     assert!(step::FOR_EACH_FIELDS.iter().all(|field| step.contains(&format!("\"{field}\""))));
+}
+
+#[test]
+fn the_schema_has_the_bounds_of_this_hub() {
+    let other = Limits {
+        plan_steps: 3,
+        plan_parallel: 2,
+        step_attempts: 7,
+        run_deadline: Duration::from_secs(5),
+        ..Limits::default()
+    };
+    for (limits, parallel) in [(Limits::default(), step::PARALLEL), (other, 2)] {
+        let text = schema::input_schema(&limits);
+        let at = |path| at(Raw::of(text.as_bytes()), path);
+        assert_eq!(at("/properties/steps/maxItems").whole(), Some(limits.plan_steps as u64));
+        let attempts = at("/properties/steps/items/properties/retry/properties/attempts/maximum");
+        assert_eq!(attempts.whole(), Some(u64::from(limits.step_attempts)));
+        let millis = u64::try_from(limits.run_deadline.as_millis()).ok();
+        for (place, most) in [
+            ("/properties/max_parallel", Some(limits.plan_parallel as u64)),
+            ("/properties/deadline_ms", millis),
+            ("/properties/steps/items/properties/timeout_ms", millis),
+        ] {
+            assert_eq!(at(place).member("maximum").and_then(Raw::whole), most, "{place}");
+        }
+        let words = at("/properties/max_parallel/description").text().unwrap();
+        assert!(words.contains(&format!("(default {parallel})")), "{words}");
+        assert!(!text.contains(['<', '>']), "a bound that is not there: {text}");
+    }
 }
 
 /// Tools of any name that take anything.
@@ -272,7 +306,8 @@ impl Tools for Anything {
 
 #[test]
 fn the_examples_of_the_schema_are_good_plans() {
-    let examples = Raw::of(INPUT_SCHEMA.as_bytes()).member("examples").unwrap().elements();
+    let text = schema::input_schema(&Limits::default());
+    let examples = Raw::of(text.as_bytes()).member("examples").unwrap().elements();
     assert_eq!(examples.len(), 2);
     for example in examples {
         let plan = Plan::read(example.0, &Anything, &Limits::default());

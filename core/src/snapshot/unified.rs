@@ -12,11 +12,11 @@ use super::listing::Lists;
 use super::names::{marked_name, spellings, wire_name};
 use super::uris::Uris;
 use super::{Capabilities, Entry, Instance, Listing};
-use crate::ServerId;
 use crate::hub;
 use crate::mcp::{ListKind, Revision, TASKS_EXTENSION};
 use crate::record::{Definition, Mode, Project};
 use crate::rpc::{Members, write};
+use crate::{Limits, ServerId};
 
 /// The unified endpoint of a project.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Unified {
             extensions: BTreeMap::new(),
             capabilities: Capabilities::default(),
         };
-        merge.tools.add_plan_tools(merge.has_tasks);
+        merge.tools.add_plan_tools(merge.has_tasks, &instance.limits);
         let servers: Vec<&Arc<Entry>> = servers.filter(|entry| entry.enabled()).collect();
         for entry in &servers {
             merge.add(entry);
@@ -192,8 +192,8 @@ impl Merge<'_> {
 
 impl Merged {
     /// The tools for plans are of no server. They can always be called; a project's mode says whether they are listed.
-    fn add_plan_tools(&mut self, listed: bool) {
-        for tool in hub::plan_tools() {
+    fn add_plan_tools(&mut self, listed: bool, limits: &Limits) {
+        for tool in hub::plan_tools(limits) {
             let place = Place { server: hub::ID, name: tool.name.clone() };
             self.wire.insert(tool.name.clone());
             for name in spellings(hub::NAME, "__", &tool.name).into_iter().chain([tool.name.clone()]) {

@@ -12,6 +12,7 @@ mod admin;
 mod command;
 mod handover;
 mod instance;
+mod json;
 mod listeners;
 mod logging;
 mod memory;

@@ -1,6 +1,7 @@
 //! From the answer of a tool of the hub to a response of the REST interface. Pure.
 
 use orch_core::{Fault, Rejection};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -66,6 +67,8 @@ struct Said {
     faults: Option<Box<RawValue>>,
     /// What a model has written, where the plan is of one.
     planned: Option<Box<RawValue>>,
+    /// What it took, where a model was asked.
+    planner: Option<IgnoredAny>,
 }
 
 #[derive(Serialize)]
@@ -102,7 +105,12 @@ impl Told {
         let Ok(said) = serde_json::from_str::<Said>(structured.get()) else { return Self::bare(500) };
         if let Some(faults) = &said.faults {
             let plan = (Some(&**faults), said.planned.as_deref());
-            return Self::problem(422, "the plan has faults, and nothing of it was run", plan, None);
+            let (status, words) = if said.planner.is_some() && said.planned.is_none() {
+                (502, "the planner has made no plan, and nothing was run")
+            } else {
+                (422, "the plan has faults, and nothing of it was run")
+            };
+            return Self::problem(status, words, plan, None);
         }
         let status = match said.problem.as_deref() {
             None => return Self { status: 200, is_problem: false, body: structured.get().to_owned() },
@@ -193,6 +201,12 @@ mod tests {
         };
         assert_eq!(status(&said(r#"{"run":"a","status":"failed"}"#)), (200, false));
         assert_eq!(status(&said(r#"{"faults":[]}"#)), (422, true));
+        assert_eq!(status(&said(r#"{"faults":[],"planned":{},"planner":{"questions":2}}"#)), (422, true));
+        assert_eq!(
+            status(&said(r#"{"faults":[],"planner":{"questions":2}}"#)),
+            (502, true),
+            "there is no plan"
+        );
         assert_eq!(status(&said(r#"{"problem":"unknown","message":"m"}"#)), (404, true));
         assert_eq!(status(&said(r#"{"problem":"conflict","message":"m"}"#)), (409, true));
         assert_eq!(status(&said(r#"{"problem":"no_planner","message":"m"}"#)), (409, true));

@@ -64,6 +64,38 @@ async fn it_is_not_asked_for_ever_nor_when_it_wants_too_long_a_pause_or_money() 
 }
 
 #[tokio::test]
+async fn who_asks_for_a_pause_until_a_date_is_asked_again_then() {
+    let until = |date: &str, until: &str| {
+        let headers = vec![("date", date.to_owned()), ("retry-after", until.to_owned())];
+        Act::Say(429, headers, BUSY.to_owned())
+    };
+    let now = "Sun, 22 Nov 2026 18:00:00 GMT";
+    let peer = Peer::acting([until(now, "Sun, 22 Nov 2026 18:00:01 GMT"), say(200, GOOD)]).await;
+    let began = tokio::time::Instant::now();
+    assert_eq!(ask(at(&peer)).await.unwrap().text, "yes");
+    assert!(began.elapsed() >= Duration::from_secs(1), "the pause that was asked for is made");
+    let peer = Peer::acting([until(now, "Mon, 23 Nov 2026 18:00:00 GMT"), say(200, GOOD)]).await;
+    assert_eq!(fault(&peer).await.kind, PlannerFaultKind::Throttled);
+    assert_eq!(peer.seen().len(), 1, "it wants too long a pause");
+}
+
+#[tokio::test]
+async fn who_has_no_room_within_the_time_is_told_of_in_its_own_words() {
+    let busy = "HTTP 429 rate_limit_error: slow down";
+    for (acts, asked, words) in [
+        (vec![later("1", 429, BUSY)], 1, busy.to_owned()),
+        (vec![say(429, BUSY), later("1", 429, BUSY)], 2, format!("{busy} (asked 2 times)")),
+        (vec![say(429, BUSY), Act::Hang], 2, format!("{busy} (asked 2 times)")),
+    ] {
+        let peer = Peer::acting(acts).await;
+        let question = Question { timeout: Duration::from_millis(600), ..at(&peer) };
+        let fault = ask(question).await.unwrap_err();
+        let expected = (PlannerFaultKind::Throttled, &*words, asked);
+        assert_eq!((fault.kind, &*fault.words, peer.seen().len()), expected);
+    }
+}
+
+#[tokio::test]
 async fn no_credential_is_in_what_is_said_of_a_failure() {
     let echo = r#"{"error":{"message":"Incorrect API key provided: s3cret-key. See docs.","code":"invalid_api_key"}}"#;
     let peer = Peer::acting([say(401, echo)]).await;

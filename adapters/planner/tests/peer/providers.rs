@@ -98,6 +98,28 @@ async fn azure_wants_its_own_header_and_a_version_where_its_address_has_one() {
 }
 
 #[tokio::test]
+async fn a_model_of_openai_that_thinks_gets_its_bound_by_its_new_name_wherever_azure_has_it() {
+    for (path, model, bound, extra) in [
+        ("/models", "gpt-5-mini", "max_completion_tokens", Some("pass-through")),
+        ("/models/", "o3", "max_completion_tokens", Some("pass-through")),
+        ("/models", "gpt-4o", "max_tokens", None),
+        ("/openai/deployments/x", "o3", "max_completion_tokens", None),
+        ("/openai/v1", "mistral-large-2411", "max_completion_tokens", None),
+    ] {
+        let peer = Peer::acting([say(200, CHAT)]).await;
+        let provider =
+            Provider::Azure { url: format!("{}{path}", peer.url), api_version: None, key: secret("s3cret") };
+        let question = orch_core::ports::planner::Question { model: model.to_owned(), ..question(provider) };
+        assert_eq!(ask(question).await, Ok(written()));
+        let seen = peer.only();
+        let body = json!({"model": model, "messages": with_system(), bound: 300, "stream": false});
+        assert_eq!(seen.json(), body, "{path} {model}");
+        let sent = seen.headers.get("extra-parameters").map(|it| it.to_str().unwrap());
+        assert_eq!(sent, extra, "{path} {model}");
+    }
+}
+
+#[tokio::test]
 async fn anthropic_wants_a_version_and_the_rules_beside_the_messages() {
     let peer = Peer::acting([say(200, ANTHROPIC)]).await;
     let provider = Provider::Anthropic { url: Some(peer.url.clone()), key: secret("s3cret") };

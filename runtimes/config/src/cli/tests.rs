@@ -304,7 +304,7 @@ fn a_call_keeps_its_arguments_letter_for_letter() {
         json: false,
     };
     assert_eq!(call(&["github.search"]), expected);
-    let arguments = "{ \"n\": 12345678901234567890123, \"é\": 1.0 }";
+    let arguments = "{ \"n\": 12345678901234567890123, \"é\": 1.0, \"f\": [1e400, \"\\ud83d\"] }";
     let expected = Call { arguments: arguments.into(), timeout_s: 5, json: true, ..expected };
     assert_eq!(call(&["github.search", "--args", arguments, "--timeout", "5", "--json"]), expected);
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use orch_core::record::{LogCategory, LogLevel, Mode, RemoteKind};
+use orch_core::rpc::Members;
 use orch_core::{KeyId, RunId};
 
 /// When a new key stops working.
@@ -135,7 +136,7 @@ pub(super) fn base_url(word: &str) -> Result<String, String> {
 
 /// The arguments of a tool, kept letter for letter.
 pub(super) fn json_object(word: &str) -> Result<String, String> {
-    match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(word) {
+    match serde_json::from_str::<Members<'_>>(word) {
         Ok(_) => Ok(word.to_owned()),
         Err(error) => Err(format!("expected a JSON object such as {{\"path\": \"/tmp\"}}: {error}")),
     }

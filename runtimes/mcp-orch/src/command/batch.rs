@@ -1,6 +1,7 @@
 //! `mcp-orch batch`: plans and their runs, through the hub's REST interface.
 
 mod http;
+mod plan;
 mod view;
 mod way;
 
@@ -16,10 +17,12 @@ use hyper::body::Incoming;
 use orch_config::cli::{Batch, BatchCommand, BatchList, BatchRef, BatchRun};
 use orch_core::Limits;
 use orch_core::sse::Parser;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
+use crate::json::{Look, pretty};
 use crate::terminal;
 use http::{BEGUN, Hub};
+use plan::Sent;
 use view::View;
 
 pub(crate) async fn run(args: Batch) -> anyhow::Result<ExitCode> {
@@ -43,29 +46,21 @@ pub(crate) async fn run(args: Batch) -> anyhow::Result<ExitCode> {
 async fn execute(args: &BatchRun) -> anyhow::Result<ExitCode> {
     let hub = Hub::of(&args.hub)?;
     let text = read(&args.plan).with_context(|| format!("reading {}", args.plan.display()))?;
-    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
-    let mut plan: Value = serde_json::from_str(text).context("the plan is not JSON")?;
-    let Some(fields) = plan.as_object_mut() else { bail!("a plan is a JSON object with steps") };
-    let flag = if args.dry_run { "dry_run" } else { "background" };
-    let said = fields.get(flag).cloned();
-    // What is neither yes nor no is for the hub to refuse.
-    if said.as_ref().is_none_or(|said| said.is_boolean() || said.is_null()) {
-        fields.insert(flag.to_owned(), Value::Bool(true));
-    }
-    let is_dry = plan.get("dry_run").and_then(Value::as_bool) == Some(true);
-    let plan = plan.to_string();
+    let plan = Sent::of(&text, args.dry_run)?;
     let begun = tokio::select! {
-        begun = hub.begin(&plan, &PAUSES_MS) => begun?,
+        // Ctrl-C is listened to before anything is asked.
+        biased;
         _ = tokio::signal::ctrl_c() => bail!("the hub has not answered yet; {BEGUN}"),
+        begun = hub.begin(&plan.text, &PAUSES_MS) => begun?,
     };
-    let run = begun.get("run").and_then(Value::as_str);
+    let run = begun.member("run").and_then(Look::text);
     let Some(run) = run.filter(|_| !args.dry_run) else {
-        terminal::line(&serde_json::to_string_pretty(&begun)?);
+        terminal::line(&pretty(&begun));
         // A plan that waits for somebody's yes was not begun.
-        return Ok(if is_dry { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        return Ok(if plan.is_dry { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     };
-    if said == Some(Value::Bool(true)) {
-        let text = if args.hub.json { serde_json::to_string_pretty(&begun)? } else { run.to_owned() };
+    if plan.is_left {
+        let text = if args.hub.json { pretty(&begun) } else { run.clone().into_owned() };
         terminal::line(&text);
         terminal::note(&format!("it runs in the background; how it stands: mcp-orch batch status {run}"));
         return Ok(ExitCode::SUCCESS);
@@ -73,7 +68,7 @@ async fn execute(args: &BatchRun) -> anyhow::Result<ExitCode> {
     if !args.hub.json {
         terminal::note(&format!("run {run}"));
     }
-    follow(&hub, run, args.hub.json).await
+    follow(&hub, &run, args.hub.json).await
 }
 
 /// A run that is shown until it has ended.
@@ -85,9 +80,6 @@ struct Following<'a> {
     /// Tries to open its stream since anything was heard.
     tries: usize,
 }
-
-/// Some editors begin a file with it. JSON has none.
-const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The pauses before its stream is opened again: half a minute in all, in which a hub is started again.
 const PAUSES_MS: [u64; 7] = [200, 500, 1000, 2000, 4000, 8000, 15_000];
@@ -126,7 +118,7 @@ impl Following<'_> {
     }
 
     /// Hears what a stream has to say. How the run has ended; nothing if the stream ends before it.
-    async fn hear(&mut self, mut events: Incoming) -> anyhow::Result<Option<Value>> {
+    async fn hear(&mut self, mut events: Incoming) -> anyhow::Result<Option<Box<RawValue>>> {
         let mut parser = Parser::new(Limits::default().message_bytes);
         loop {
             let frame = tokio::select! {
@@ -144,17 +136,16 @@ impl Following<'_> {
             parser.push(&bytes);
             while let Some(event) = parser.pop()? {
                 self.tries = 0;
-                let news: Value = serde_json::from_slice(&event.data).context("an event is not JSON")?;
-                match news.get("event").and_then(Value::as_str) {
-                    Some("steps") => {
-                        let steps = news.get("steps").and_then(Value::as_array);
-                        self.view.show(steps.map_or(&[], Vec::as_slice));
+                let news: &RawValue = serde_json::from_slice(&event.data).context("an event is not JSON")?;
+                match &*news.text_of("event") {
+                    "steps" => {
+                        self.view.show(&news.member("steps").map_or_else(Vec::new, Look::elements));
                     }
-                    Some("end") => {
-                        let run = news.get("run").cloned().unwrap_or_default();
+                    "end" => {
+                        let run = news.member("run").unwrap_or(RawValue::NULL);
                         // A hub that stops says how far the run is.
-                        let goes_on = run.get("status").and_then(Value::as_str) == Some("running");
-                        return Ok((!goes_on).then_some(run));
+                        let goes_on = run.text_of("status") == "running";
+                        return Ok((!goes_on).then(|| run.to_owned()));
                     }
                     _ => bail!("the run cannot be followed: {news}"),
                 }
@@ -174,14 +165,13 @@ async fn list(args: &BatchList) -> anyhow::Result<ExitCode> {
     let hub = Hub::of(&args.hub)?;
     let page = hub.ask(Method::GET, &format!("?limit={}", args.limit)).await?;
     if args.hub.json {
-        terminal::line(&serde_json::to_string_pretty(&page)?);
+        terminal::line(&pretty(&page));
         return Ok(ExitCode::SUCCESS);
     }
-    let runs = page.get("runs").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let mut rows = vec![["RUN", "STATUS", "STEPS"].map(str::to_owned).to_vec()];
-    for run in runs {
-        let text = |name| run.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let count = |name| run.get(name).and_then(Value::as_u64).unwrap_or_default();
+    for run in page.member("runs").map_or_else(Vec::new, Look::elements) {
+        let text = |name| run.text_of(name).into_owned();
+        let count = |name| run.member(name).and_then(Look::whole).unwrap_or_default();
         rows.push(vec![text("run"), text("status"), format!("{}/{}", count("steps_ended"), count("steps"))]);
     }
     terminal::table(&rows);
@@ -189,25 +179,25 @@ async fn list(args: &BatchList) -> anyhow::Result<ExitCode> {
 }
 
 /// Says how a run stands. The exit status that goes with it.
-fn show(run: &Value, view: &mut View) -> ExitCode {
-    let status = run.get("status").and_then(Value::as_str).unwrap_or("unknown");
+fn show(run: &RawValue, view: &mut View) -> ExitCode {
+    let status = run.member("status").and_then(Look::text).unwrap_or_else(|| "unknown".into());
     if view.is_silent() {
-        terminal::line(&serde_json::to_string_pretty(run).unwrap_or_default());
+        terminal::line(&pretty(run));
     } else {
-        view.show(run.get("steps").and_then(Value::as_array).map_or(&[], Vec::as_slice));
-        terminal::note(&format!("{status} {}", run.get("run").and_then(Value::as_str).unwrap_or_default()));
-        if let Some(output) = run.get("output").or_else(|| run.get("output_kept")) {
-            terminal::line(&serde_json::to_string_pretty(output).unwrap_or_default());
+        view.show(&run.member("steps").map_or_else(Vec::new, Look::elements));
+        terminal::note(&format!("{status} {}", run.text_of("run")));
+        if let Some(output) = run.member("output").or_else(|| run.member("output_kept")) {
+            terminal::line(&pretty(output));
         }
-        if let Some(why) = run.get("output_missing").and_then(Value::as_str) {
-            terminal::note(&terminal::harmless(why));
+        if let Some(why) = run.member("output_missing").and_then(Look::text) {
+            terminal::note(&terminal::harmless(&why));
         }
-        for gap in run.get("missing").and_then(Value::as_array).into_iter().flatten() {
-            let why = gap.get("why").and_then(Value::as_str).unwrap_or_default();
+        for gap in run.member("missing").map_or_else(Vec::new, Look::elements) {
+            let why = gap.text_of("why");
             terminal::note(&terminal::harmless(&format!("null in the output: {why}")));
         }
     }
-    match status {
+    match &*status {
         "done" | "running" => ExitCode::SUCCESS,
         "cancelled" => ExitCode::from(3),
         "timed_out" => ExitCode::from(4),

@@ -12,10 +12,11 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use orch_config::cli::HubArgs;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio_util::task::TaskTracker;
 
 use super::way::{Connection, Way};
+use crate::json::Look;
 
 /// How to find out what has become of a plan.
 pub(crate) const BEGUN: &str = "whether the run was begun: mcp-orch batch list";
@@ -49,13 +50,13 @@ impl Hub {
     }
 
     /// Asks for something below the runs, and reads the answer. What went wrong is an error in the hub's words.
-    pub(crate) async fn ask(&self, method: Method, path: &str) -> anyhow::Result<Value> {
+    pub(crate) async fn ask(&self, method: Method, path: &str) -> anyhow::Result<Box<RawValue>> {
         Whole::of(self.send(method, path).await?).await?.read()
     }
 
     /// Begins a run. A hub that stops, or ends before it has answered, is asked again when it is back, under the same key, so that
     /// the run is begun once; one that was never there is not waited for, and neither is one that says nothing a second time.
-    pub(crate) async fn begin(&self, plan: &str, pauses_ms: &[u64]) -> anyhow::Result<Value> {
+    pub(crate) async fn begin(&self, plan: &str, pauses_ms: &[u64]) -> anyhow::Result<Box<RawValue>> {
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(|error| anyhow!("no random bytes: {error}"))?;
         let key = HeaderValue::try_from(format!("{:032x}", u128::from_be_bytes(key)))?;
@@ -133,22 +134,20 @@ impl Whole {
         Ok(Self(status, response.into_body().collect().await.context("the answer breaks off")?.to_bytes()))
     }
 
-    fn read(&self) -> anyhow::Result<Value> {
+    fn read(&self) -> anyhow::Result<Box<RawValue>> {
         let Self(status, bytes) = self;
-        let answer: Value =
+        let answer: Box<RawValue> =
             serde_json::from_slice(bytes).with_context(|| format!("the answer ({status}) is not JSON"))?;
         if status.is_success() { Ok(answer) } else { Err(refusal(&answer)) }
     }
 }
 
 /// What the hub says that it refuses something.
-fn refusal(answer: &Value) -> anyhow::Error {
-    let detail = answer.get("detail").and_then(Value::as_str).unwrap_or("the hub refuses that");
-    let fault = |fault: &Value| {
-        let text = |name| fault.get(name).and_then(Value::as_str).unwrap_or_default();
-        format!("\n  {}: {}", text("at"), text("problem"))
-    };
-    let faults: String =
-        answer.get("faults").and_then(Value::as_array).into_iter().flatten().map(fault).collect();
+fn refusal(answer: &RawValue) -> anyhow::Error {
+    let detail =
+        answer.member("detail").and_then(Look::text).unwrap_or_else(|| "the hub refuses that".into());
+    let faults = answer.member("faults").map_or_else(Vec::new, Look::elements);
+    let fault = |fault: &RawValue| format!("\n  {}: {}", fault.text_of("at"), fault.text_of("problem"));
+    let faults: String = faults.into_iter().map(fault).collect();
     anyhow!("{detail}{faults}")
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 
+use crate::json::Look;
 use crate::terminal;
 
 /// The steps as they were shown last.
@@ -28,12 +29,12 @@ impl View {
     }
 
     /// Shows steps, as far as they have changed.
-    pub(crate) fn show(&mut self, changed: &[Value]) {
+    pub(crate) fn show(&mut self, changed: &[&RawValue]) {
         let before = self.steps.len();
         for step in changed {
-            let text = |name| step.get(name).and_then(Value::as_str).unwrap_or_default();
-            let id = terminal::harmless(text("id"));
-            let line = line_of(&id, step, text("status"), text("why"));
+            let id = terminal::harmless(&step.text_of("id"));
+            let status = step.text_of("status");
+            let line = line_of(&id, step, &status, &step.text_of("why"));
             match self.places.get(&id).and_then(|at| self.steps.get_mut(*at)) {
                 Some(shown) if shown.1 == line => continue,
                 Some(shown) => shown.1.clone_from(&line),
@@ -42,7 +43,7 @@ impl View {
                     self.steps.push((id, line.clone()));
                 }
             }
-            if !self.in_place && !self.silent && text("status") != "waiting" {
+            if !self.in_place && !self.silent && status != "waiting" {
                 terminal::note(&line);
             }
         }
@@ -58,7 +59,7 @@ impl View {
     }
 }
 
-fn line_of(id: &str, step: &Value, status: &str, why: &str) -> String {
+fn line_of(id: &str, step: &RawValue, status: &str, why: &str) -> String {
     let mark = match status {
         "done" => "+",
         "failed" | "unknown" => "!",
@@ -67,7 +68,7 @@ fn line_of(id: &str, step: &Value, status: &str, why: &str) -> String {
         _ => " ",
     };
     let ms =
-        step.get("ms").and_then(Value::as_u64).filter(|_| matches!(status, "done" | "failed" | "unknown"));
+        step.member("ms").and_then(Look::whole).filter(|_| matches!(status, "done" | "failed" | "unknown"));
     let ms = ms.map_or_else(String::new, |ms| format!("  {ms} ms"));
     let why: String = terminal::harmless(why).chars().take(100).collect();
     let why = if why.is_empty() { why } else { format!("  {why}") };
