@@ -204,7 +204,7 @@ fn is_of_protocol(status: StatusCode) -> bool {
 }
 
 /// Whether the body of a refusal, an error of JSON-RPC or plain words, is about the session.
-fn names_session(body: &[u8]) -> bool {
+pub(crate) fn names_session(body: &[u8]) -> bool {
     let message = member(body, "error").and_then(|error| member(&error, "message"));
     message.as_deref().unwrap_or(body).to_ascii_lowercase().windows(7).any(|word| word == b"session")
 }

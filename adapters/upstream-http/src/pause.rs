@@ -9,6 +9,9 @@ use orch_core::Limits;
 /// The longest pause that a server can ask for.
 const ASKED: Duration = Duration::from_mins(1);
 
+/// A stream that was open so long has worked, also when nothing was said on it.
+const WELL: Duration = Duration::from_secs(3);
+
 /// Pauses that grow with each failure, and are spread, so that not all come back at once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pause {
@@ -25,6 +28,13 @@ impl Pause {
     /// It worked.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
+    }
+
+    /// A stream was open so long, and has ended.
+    pub(crate) fn on_held(&mut self, span: Duration) {
+        if span >= WELL {
+            self.reset();
+        }
     }
 
     pub(crate) fn failures(self) -> u32 {
@@ -73,6 +83,15 @@ mod tests {
         about(pause.next(Some(Duration::from_millis(10))), 1000);
         about(pause.next(Some(Duration::from_secs(5))), 5000);
         about(pause.next(Some(Duration::from_mins(15))), 60_000);
+    }
+
+    #[test]
+    fn a_stream_that_was_open_for_long_is_no_failure_also_when_nothing_was_said_on_it() {
+        let mut pause = Pause::new(&Limits::default());
+        for (held_s, base) in [(0, 500), (2, 1000), (0, 2000), (3, 500), (1, 1000), (60, 500)] {
+            pause.on_held(Duration::from_secs(held_s));
+            about(pause.next(None), base);
+        }
     }
 
     #[test]

@@ -333,6 +333,7 @@ impl Shard {
         let limits = cx.snapshot.limits();
         let Some(upstream) = self.upstream_of(link) else { return };
         let Some(draft) = &mut upstream.draft else { return };
+        upstream.news.on_page(cx.now);
         let next = match page {
             Some(page) => draft.page(kind, page, limits),
             None => draft.fail(kind),

@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
+use serde::Deserialize;
 
 use super::answer::Speaker;
 use super::cancel::cancellation;
@@ -18,7 +19,7 @@ use crate::record::ServerSpec;
 use crate::rpc::{Envelope, Field, Members, number_of};
 use crate::snapshot::{Capabilities, Entry};
 use crate::upstream::{Call, Caller, Draft, News, Purpose, Seat, Subscribes, own_params};
-use crate::{CallId, LinkId, UpstreamFault};
+use crate::{CallId, LinkId, Rejection, UpstreamFault};
 
 /// A stream for news has no end of its own.
 const FOR_EVER: Duration = Duration::MAX;
@@ -37,6 +38,7 @@ impl Shard {
         if upstream.news.again_at.take().is_some() {
             // What has changed since the one before ended nobody has told.
             upstream.relearn_at.get_or_insert(cx.now);
+            upstream.news.read_at = None;
         }
         let learnt = upstream.draft.as_ref().map(Draft::capabilities);
         let known = || cx.snapshot.entry(server)?.offer.as_ref().map(|offer| offer.capabilities);
@@ -89,7 +91,7 @@ impl Shard {
         }
         let Some(upstream) = self.upstreams.get(&seat) else { return };
         if upstream.news.open {
-            return self.respond(cx, &caller, b"{}");
+            return self.answer_subscriber(cx, &caller, &seat, Some(&subscribes.uri));
         }
         let runs = upstream.process.ready_link().is_some();
         let start = entry.config.as_ref().map_or(ServerSpec::TIMEOUT_S, |server| server.spec.timeout_s);
@@ -112,7 +114,7 @@ impl Shard {
             let Purpose::Client(caller, lifetime) = call.purpose else { continue };
             self.settle(caller.session);
             let Some(refusal) = refusal else {
-                self.respond(cx, &caller, b"{}");
+                self.answer_subscriber(cx, &caller, &seat, call.subscribes.as_ref().map(|it| &*it.uri));
                 continue;
             };
             if let (Some(session), Some(it)) = (caller.session, call.subscribes) {
@@ -121,6 +123,21 @@ impl Shard {
             self.relay(cx, &caller, refusal, Speaker { lifetime, ..Speaker::HUB });
         }
         self.end_if_drained(cx, link);
+    }
+
+    /// Answers one when the stream is open: the server may not tell of every resource that it was asked for.
+    fn answer_subscriber(&mut self, cx: &mut Cx<'_>, caller: &Caller, seat: &Seat, uri: Option<&str>) {
+        let is_refused = |uri: &&str| {
+            self.upstreams
+                .get(seat)
+                .is_some_and(|upstream| upstream.news.ungranted.iter().any(|it| it == uri))
+        };
+        let Some(uri) = uri.filter(is_refused) else { return self.respond(cx, caller, b"{}") };
+        if let Some(session) = caller.session {
+            self.subscriptions.remove(seat, uri, Subscriber::Session(session));
+        }
+        let words = "the server does not tell of changes of this resource".into();
+        self.fail(cx, caller, &Rejection::InvalidParams(words).into());
     }
 
     /// A subscription was made at a server that may not run.
@@ -202,11 +219,19 @@ impl Shard {
         if named.is_some_and(|call| self.on_tasks_granted(cx, link, call, frame)) {
             return;
         }
+        let Some(seat) = self.upstream_of(link).map(|upstream| upstream.seat()) else { return };
+        let uris = [self.subscriptions.at(&seat), self.followed(&seat)].concat();
         let Some(upstream) = self.upstream_of(link) else { return };
         upstream.news.failures = 0;
         if named.is_none() || named == upstream.news.call {
             upstream.news.open = upstream.news.call.is_some();
             upstream.news.was_open |= upstream.news.open;
+            upstream.news.ungranted = ungranted(frame, uris);
+            // Lists and the stream are asked for side by side: what comes within a moment is of the same time.
+            let read_at = upstream.news.read_at.take();
+            if read_at.is_some_and(|at| cx.now.since(at) > cx.limits().debounce) {
+                self.on_lists_changed(cx, link);
+            }
             self.end_older_news(cx, link);
             self.answer_subscribers(cx, link, None);
             self.tell_missed(cx, link);
@@ -232,6 +257,20 @@ pub(super) fn subscription(frame: &Envelope) -> Option<CallId> {
     let meta = frame.raw(Field::Meta).and_then(Members::read)?;
     let (_, id) = meta.0.into_iter().find(|(name, _)| name == SUBSCRIPTION)?;
     number_of(id.get().trim_matches('"')).map(CallId)
+}
+
+/// The resources of those asked for that the server does not say it will tell of. One that says nothing of what it tells of
+/// tells of all.
+fn ungranted(frame: &Envelope, mut uris: Vec<String>) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Granted {
+        #[serde(default, rename = "resourceSubscriptions")]
+        uris: Vec<String>,
+    }
+    let granted = frame.raw(Field::Notifications).and_then(|raw| serde_json::from_slice::<Granted>(raw).ok());
+    let Some(granted) = granted else { return Vec::new() };
+    uris.retain(|uri| !granted.uris.contains(uri));
+    uris
 }
 
 /// What to listen for, as JSON; `None` when there is nothing.

@@ -44,6 +44,19 @@ pub(crate) struct News {
     pub again_at: Option<Timestamp>,
     /// How often in a row it ended at once.
     pub failures: u32,
+    /// When a list was first answered since it was asked for and before it is open: what changed after that nobody has told.
+    pub read_at: Option<Timestamp>,
+    /// The resources that the server does not tell of, though it was asked to.
+    pub ungranted: Vec<String>,
+}
+
+impl News {
+    /// A page of a list was answered.
+    pub(crate) fn on_page(&mut self, now: Timestamp) {
+        if self.call.is_some() && !self.open {
+            self.read_at.get_or_insert(now);
+        }
+    }
 }
 
 /// How a server took the question whether it speaks the stateless era.

@@ -13,6 +13,7 @@
 mod ends;
 mod losses;
 mod old;
+mod own_stream;
 mod passes;
 mod reach;
 mod refusals;

@@ -80,6 +80,19 @@ fn a_priming_event_is_enough_to_be_resumed() {
 }
 
 #[test]
+fn a_server_that_has_not_noticed_yet_that_a_stream_broke_is_asked_again() {
+    let stage = Stage::new();
+    let server =
+        breaking(&stage, vec![text("retry: 10\nid: p-0\ndata: \n\n"), wait(20), Step::Break], |n| match n {
+            0 => Reply::status(409),
+            _ => Reply::events([event(&answer(1))]),
+        });
+    let mut link = stage.open(&launch(&server.url("/mcp")));
+    link.send(&request(1, "tools/call", json!({})));
+    assert_eq!(link.message(), answer(1));
+}
+
+#[test]
 fn a_stream_without_ids_is_a_loss_whose_outcome_is_unknown() {
     for (end, how) in
         [(Step::Wait(Duration::ZERO), "ended the stream"), (Step::Break, "closed the connection")]

@@ -215,7 +215,12 @@ fn stateless() -> World {
 
 /// A server says that a stream of its news is open.
 fn acknowledge(world: &mut World, listen: &Sent) {
-    let meta = format!(r#""_meta":{{"io.modelcontextprotocol/subscriptionId":{}}}"#, listen.id);
+    grant(world, listen, "");
+}
+
+/// The same, with members that say for what.
+fn grant(world: &mut World, listen: &Sent, members: &str) {
+    let meta = format!(r#"{members}"_meta":{{"io.modelcontextprotocol/subscriptionId":{}}}"#, listen.id);
     let method = "notifications/subscriptions/acknowledged";
     world.says(listen.link, &format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{{{meta}}}}}"#));
     world.frames("a");
@@ -238,6 +243,33 @@ fn a_subscription_at_a_server_of_the_stateless_era_is_made_when_the_stream_of_it
         }
         let third = ask(&mut world, &clients[2], "resources/subscribe", "test://a");
         assert!(world.answer(&clients[2], third).has(Field::Result), "{era:?}: the stream is open already");
+    }
+}
+
+#[test]
+fn a_subscription_fails_that_a_server_of_the_stateless_era_does_not_grant() {
+    for (members, granted) in [
+        ("", true),
+        (r#""notifications":{"resourceSubscriptions":["test://b","test://a"]},"#, true),
+        (r#""notifications":{"resourceSubscriptions":["test://b"]},"#, false),
+        (r#""notifications":{"toolsListChanged":true},"#, false),
+    ] {
+        let mut world = stateless();
+        let clients = [(); 2].map(|()| world.client(HTTP, at("a")));
+        let listener = Client::new(Era::Modern, at("a"));
+        let filter = r#""notifications":{"resourceSubscriptions":["test://a"]}"#;
+        world.request(&listener, "7", "subscriptions/listen", filter);
+        let listen = world.requested("a");
+        let stream = world.open(&clients[0], Verb::Listen);
+        let first = ask(&mut world, &clients[0], "resources/subscribe", "test://a");
+        grant(&mut world, &listen, members);
+        let second = ask(&mut world, &clients[1], "resources/subscribe", "test://a");
+        for (client, asked) in clients.iter().zip([first, second]) {
+            let answer = world.answer(client, asked);
+            assert_eq!(answer.raw_str(Field::Code), (!granted).then_some("-32602"), "{members}");
+        }
+        updated(&mut world, "test://a");
+        assert_eq!(world.take(&clients[0], stream).len(), usize::from(granted), "{members}");
     }
 }
 

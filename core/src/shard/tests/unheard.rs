@@ -238,3 +238,38 @@ fn a_stream_that_is_opened_again_for_a_new_subscription_makes_up_for_what_was_lo
     assert_eq!((listed(&world), asked(&world)), (1, 1));
     assert_eq!(heard(&mut world, &clients), [1, 1]);
 }
+
+/// A server says so late that its stream is open. How often it is asked for its lists because of that.
+fn read_after(world: &mut World, late: Duration) -> usize {
+    world.advance(late);
+    let params = format!(r#"{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{}}}}}"#, told_on(world));
+    let (link, before) = (world.link("a"), listed(world));
+    let method = "notifications/subscriptions/acknowledged";
+    world.says(link, &format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#));
+    world.advance(Limits::default().debounce);
+    listed(world) - before
+}
+
+#[test]
+fn lists_that_were_read_before_the_stream_is_open_on_which_their_changes_are_told_are_read_again() {
+    for (late_ms, reads) in [(0, 0), (100, 0), (2000, 1)] {
+        let late = Duration::from_millis(late_ms);
+        let script = Script { news: false, ..script(true) };
+        let mut world = World::scripted(Limits::default(), [("a", script)]).surveyed();
+        assert_eq!(read_after(&mut world, late), reads, "{late:?} after the start");
+        end_news(&mut world, ENDS[0]);
+        world.advance(Limits::default().backoff_first);
+        assert_eq!(listed(&world), 1, "what has changed while there was none");
+        assert_eq!(read_after(&mut world, late), reads, "{late:?} after it was asked for again");
+    }
+}
+
+#[test]
+fn a_stream_that_takes_the_place_of_one_that_is_open_makes_nobody_read_lists() {
+    let mut world = world(true, false);
+    world.advance(Duration::from_mins(1));
+    world.scripts.get_mut("a").unwrap().news = false;
+    let session = world.client(HTTP, at("a"));
+    world.request(&session, "1", "resources/subscribe", &format!(r#""uri":"{URI}""#));
+    assert_eq!(read_after(&mut world, Duration::from_secs(2)), 0);
+}
