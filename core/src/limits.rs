@@ -190,6 +190,9 @@ pub struct Limits {
     pub first_message: Duration,
     /// Bursts of list changes within this span are reported once.
     pub debounce: Duration,
+    /// How old the lists may be of a server that does not tell when they change, before it is asked for them again because a client
+    /// wants them.
+    pub list_age: Duration,
     /// How long a list may be served from a client's cache (`ttlMs`).
     pub list_ttl: Duration,
     /// The first pause before a failed server is started again; doubled with each failure.

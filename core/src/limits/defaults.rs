@@ -94,6 +94,7 @@ impl Default for Limits {
             discover_wait: s(3),
             first_message: s(15),
             debounce: ms(250),
+            list_age: s(60),
             list_ttl: s(5),
             backoff_first: ms(500),
             backoff_last: s(60),

@@ -117,6 +117,24 @@ impl RecordId {
         }
     }
 
+    /// The run that it is of, if it is of one.
+    pub fn run(&self) -> Option<RunId> {
+        match self {
+            Self::Run(_, id) | Self::RunCall(_, id, _) | Self::RunStep(_, id, _) => Some(*id),
+            Self::Calls(..)
+            | Self::Definitions(..)
+            | Self::Key(..)
+            | Self::Lease(..)
+            | Self::Log(..)
+            | Self::Owed(..)
+            | Self::Project(_)
+            | Self::Server(..)
+            | Self::Session(..)
+            | Self::Task(..)
+            | Self::Wishes(..) => None,
+        }
+    }
+
     /// The bytes that stores sort by: the project's 16 bytes, then those of the id within it.
     pub fn sort_key(&self) -> Vec<u8> {
         let run;

@@ -25,6 +25,7 @@ impl Shard {
         if patience == Patience::Waits && self.is_missing(cx, &caller.target) {
             return self.wait(cx, caller, body);
         }
+        self.look_again(cx, &caller.target);
         let Some(listing) = cx.snapshot.listing(&caller.target, kind) else {
             let fault = self.why_missing(cx, &caller.target);
             return self.fail(cx, &caller, &fault);

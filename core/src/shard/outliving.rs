@@ -241,7 +241,10 @@ impl Shard {
         let project = cx.snapshot.project.id;
         let removed = core::mem::take(&mut self.outliving.removed);
         let mut changes: Vec<Change> = removed.iter().cloned().map(Change::Remove).collect();
-        let mut of_runs = OfRuns { removed, ..OfRuns::default() };
+        let mut of_runs = OfRuns::new();
+        for (run, record) in removed.into_iter().filter_map(|record| Some((record.run()?, record))) {
+            of_runs.entry(run).or_default().push(record);
+        }
         for (id, marks) in self.runs.take_changed() {
             let (Some(run), Some(running)) = (self.runs.get(id), self.running.get_mut(&id)) else { continue };
             let stored = &mut running.stored;
@@ -277,14 +280,14 @@ impl Shard {
                     }
                     None if was_stored => {
                         let call = RecordId::RunCall(project, id, unit);
-                        of_runs.removed.push(call.clone());
+                        of_runs.entry(id).or_default().push(call.clone());
                         changes.push(Change::Remove(call));
                     }
                     None => {}
                 }
             }
             if changes.len() > before {
-                of_runs.changed.insert(id);
+                of_runs.entry(id).or_default();
             }
         }
         (changes, of_runs)

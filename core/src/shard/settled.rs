@@ -5,7 +5,7 @@
 //! Calls wait for none of this.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -28,20 +28,8 @@ pub(super) struct Unsettled {
     refused: OfRuns,
 }
 
-/// What a change of runs is of.
-#[derive(Debug, Default)]
-pub(super) struct OfRuns {
-    /// Runs of which something is put.
-    pub changed: BTreeSet<RunId>,
-    /// What is removed.
-    pub removed: Vec<RecordId>,
-}
-
-impl OfRuns {
-    pub(super) fn is_empty(&self) -> bool {
-        self.changed.is_empty() && self.removed.is_empty()
-    }
-}
+/// The runs that a change is of, and what it removes of each.
+pub(super) type OfRuns = BTreeMap<RunId, Vec<RecordId>>;
 
 /// A message about a run that goes on.
 #[derive(Debug)]
@@ -64,7 +52,7 @@ impl Unsettled {
         let said = core::mem::take(&mut self.said);
         // What is said later must not overtake these.
         let talked_of = said.iter().map(|news| news.run);
-        self.last.extend(talked_of.chain(of_runs.changed.iter().copied()).map(|run| (run, token)));
+        self.last.extend(talked_of.chain(of_runs.keys().copied()).map(|run| (run, token)));
         if !said.is_empty() {
             self.held.insert(token, said);
         }
@@ -134,8 +122,9 @@ impl Shard {
             self.unsettled.settle(token);
             self.store_refused(cx);
         } else {
-            self.unsettled.refused.changed.extend(sent.changed);
-            self.unsettled.refused.removed.extend(sent.removed);
+            for (run, removed) in sent {
+                self.unsettled.refused.entry(run).or_default().extend(removed);
+            }
         }
         for News { exchange, message, .. } in self.unsettled.held.remove(&token).into_iter().flatten() {
             if self.exchanges.contains_key(&exchange) {
@@ -144,13 +133,12 @@ impl Shard {
         }
     }
 
-    /// Tries once more to store what the store could not have, one run at a time.
+    /// Tries once more to store what the store could not have, one run at a time: all of it in one change, so that nothing is missing
+    /// between what is removed and what is put.
     pub(super) fn store_refused(&mut self, cx: &Cx<'_>) {
-        let refused = &mut self.unsettled.refused;
-        self.outliving.remove(core::mem::take(&mut refused.removed));
-        let next =
-            core::iter::from_fn(|| refused.changed.pop_first()).find(|id| self.running.contains_key(id));
-        if let Some((id, running)) = next.and_then(|id| Some((id, self.running.get_mut(&id)?))) {
+        let Some((id, removed)) = self.unsettled.refused.pop_first() else { return };
+        self.outliving.remove(removed);
+        if let Some(running) = self.running.get_mut(&id) {
             running.stored.distrust();
             self.runs.mark_all(id, cx.now);
         }

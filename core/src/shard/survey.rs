@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use super::private::has_lists;
 use super::{Cx, Effect, Shard};
+use crate::ports::gateway::Target;
 use crate::record::{Definitions, LogCategory, LogLevel};
 use crate::rpc::{Envelope, Unread, number_of};
 use crate::snapshot::{Offer, Snapshot};
@@ -43,6 +44,7 @@ impl Shard {
         let retired = self.retired.contains_key(&link);
         let Some(upstream) = self.upstream_of(link) else { return };
         let Some(draft) = upstream.draft.take() else { return };
+        upstream.listed_at = cx.now;
         let (id, name, interactive) = (upstream.id, upstream.name.clone(), upstream.interactive);
         let shared = upstream.owner == Owner::Project;
         report_left_out(cx, &name, &draft);
@@ -106,6 +108,22 @@ impl Shard {
         let upstream = self.upstream_of(link).filter(|upstream| has_lists(&upstream.owner));
         if let Some(upstream) = upstream {
             upstream.relearn_at.get_or_insert(at);
+        }
+    }
+
+    /// Whoever wants lists gets what is known. Of a server that does not tell when that changes, it is asked for them again where what
+    /// is known is old.
+    pub(super) fn look_again(&mut self, cx: &Cx<'_>, target: &Target) {
+        for entry in cx.snapshot.behind(target) {
+            let is_silent = entry.offer.as_ref().is_some_and(|offer| !offer.tells_changes);
+            let Some(upstream) = self.upstreams.shared(entry.id).filter(|_| is_silent) else { continue };
+            let may_ask = upstream.process.ready_link().is_some() && upstream.draft.is_none();
+            if !may_ask || cx.now.since(upstream.listed_at) < cx.limits().list_age {
+                continue;
+            }
+            if let Some(upstream) = self.upstreams.get_mut(&Seat::shared(entry.id)) {
+                upstream.relearn_at.get_or_insert(cx.now);
+            }
         }
     }
 

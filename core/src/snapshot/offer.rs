@@ -22,6 +22,8 @@ pub struct Offer {
     definitions: Arc<Definitions>,
     /// What it can do.
     pub capabilities: Capabilities,
+    /// Whether it says of each of its lists that it tells when that changes.
+    pub tells_changes: bool,
     lists: Lists,
     /// Arguments that are repeated in headers, by the tool's name. Few tools have any.
     mirrors: BTreeMap<String, Vec<Mirror>>,
@@ -41,7 +43,8 @@ impl Offer {
         let mirrors = mirrors.collect();
         let idempotent = definitions.tools.iter().filter(|tool| is_idempotent(&tool.json));
         let idempotent = idempotent.map(|tool| tool.name.clone()).collect();
-        Self { definitions, capabilities, lists, mirrors, idempotent }
+        let tells_changes = tells_changes(&definitions.capabilities);
+        Self { definitions, capabilities, tells_changes, lists, mirrors, idempotent }
     }
 
     /// What was learnt from the server.
@@ -211,6 +214,23 @@ impl Capabilities {
         out.push('}');
         out
     }
+}
+
+fn tells_changes(capabilities: &str) -> bool {
+    #[derive(Deserialize)]
+    struct List {
+        #[serde(default, rename = "listChanged")]
+        changed: bool,
+    }
+    #[derive(Deserialize)]
+    struct All {
+        tools: Option<List>,
+        prompts: Option<List>,
+        resources: Option<List>,
+    }
+    serde_json::from_str::<All>(capabilities).is_ok_and(|All { tools, prompts, resources }| {
+        [tools, prompts, resources].into_iter().flatten().all(|list| list.changed)
+    })
 }
 
 /// The digest of a specification: what was learnt under one says nothing about another.

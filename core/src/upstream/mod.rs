@@ -82,6 +82,8 @@ pub(crate) struct Upstream {
     pub extensions: Extensions,
     /// When it was last used.
     pub used_at: Timestamp,
+    /// When its lists were last asked for.
+    pub listed_at: Timestamp,
     /// It has asked its clients for something.
     pub interactive: bool,
     pub name: String,
@@ -124,6 +126,7 @@ impl Upstream {
             abilities,
             extensions: Extensions::of_all(),
             used_at: now,
+            listed_at: now,
             interactive: false,
             name: entry.name.clone(),
             digest: entry.digest,
@@ -186,6 +189,7 @@ impl Upstream {
             abilities: self.abilities,
             extensions: self.extensions.clone(),
             used_at: self.used_at,
+            listed_at: self.listed_at,
             interactive: self.interactive,
             name: self.name.clone(),
             digest: self.digest,

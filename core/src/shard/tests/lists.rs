@@ -10,7 +10,7 @@ use super::clients::{Client, ERAS, Era, HTTP, at};
 use super::script::Script;
 use super::world::World;
 use crate::mcp::ListKind;
-use crate::ports::gateway::Target;
+use crate::ports::gateway::{Target, Verb};
 use crate::rpc::Field;
 use crate::shard::Effect;
 use crate::{Limits, Timestamp};
@@ -264,6 +264,25 @@ fn lists_are_learnt_again_also_when_the_clock_of_an_earlier_life_went_ahead() {
     world.says(link, r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
     world.advance(Limits::default().debounce);
     assert!(tools(&mut world, &client).contains("newer"));
+}
+
+#[test]
+fn a_server_that_does_not_tell_of_changes_is_asked_again_when_somebody_wants_its_lists() {
+    let age = Limits::default().list_age;
+    for (capabilities, asks) in [(r#"{"tools":{}}"#, true), (r#"{"tools":{"listChanged":true}}"#, false)] {
+        let script = |name| Script { capabilities: capabilities.to_owned(), ..Script::tools(&[name]) };
+        let mut world = World::scripted(Limits::default(), [("a", script("older"))]).surveyed();
+        let client = world.client(HTTP, Target::Unified);
+        let stream = world.open(&client, Verb::Listen);
+        world.scripts.insert("a".into(), script("newer"));
+        for wait in [age - Duration::from_millis(1), Duration::from_millis(1)] {
+            world.advance(wait);
+            assert!(tools(&mut world, &client).contains("older"), "nobody waits for it");
+        }
+        world.advance(Duration::from_millis(1));
+        assert_eq!(tools(&mut world, &client).contains("newer"), asks);
+        assert_eq!(world.take(&client, stream).len(), usize::from(asks));
+    }
 }
 
 #[test]
