@@ -293,6 +293,7 @@ mod tests {
             assert!(plan::TOOLS.contains(&&*tool.name), "{} could be a step", tool.name);
         }
     }
+
     #[test]
     fn the_tool_is_listed_with_the_bounds_of_this_hub() {
         let [execute, ..] = definitions(&Limits { plan_steps: 3, ..Limits::default() });
