@@ -47,12 +47,8 @@ impl PlanTool {
         Self::ALL.into_iter().find(|tool| tool.name() == name)
     }
 
-    /// Its `inputSchema`, where no bound of a hub is in it: all of them but that of `Execute`.
-    pub(crate) fn schema(self) -> String {
-        self.schema_within(&Limits::default())
-    }
-
-    fn schema_within(self, limits: &Limits) -> String {
+    /// Its `inputSchema`, with the bounds that this hub has.
+    pub(crate) fn schema(self, limits: &Limits) -> String {
         let properties = match self {
             Self::Execute => return input_schema(limits),
             Self::Cancel => "",
@@ -95,7 +91,7 @@ impl PlanTool {
             ),
         };
         let hints = if read_only { r#"{"readOnlyHint":true,"openWorldHint":false}"# } else { "{}" };
-        let (name, schema) = (self.name(), self.schema_within(limits));
+        let (name, schema) = (self.name(), self.schema(limits));
         let tasks = if self == Self::Execute { r#","execution":{"taskSupport":"optional"}"# } else { "" };
         let json = format!(
             r#"{{"name":"{name}","title":"{title}","description":"{description}","inputSchema":{schema},"annotations":{hints}{tasks}}}"#

@@ -117,8 +117,7 @@ impl Run {
         }
         for element in 0..doubtful {
             let state = self.steps.get(step).filter(|state| state.ended.is_none());
-            let element = state.and_then(|state| state.elements.get(element)).zip(Some(element));
-            if let Some((Element::Waiting, element)) = element {
+            if let Some(Element::Waiting) = state.and_then(|state| state.elements.get(element)) {
                 let failure = Failure { words: format!("{why}; {DOUBTFUL}"), happened: Happened::Unknown };
                 self.settle_failed(now, Unit { step, element }, &failure, None);
             }

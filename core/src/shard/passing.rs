@@ -1,8 +1,9 @@
 //! Notifications that mean nothing to the hub, on their way between a client and the one server that it speaks to.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
 
 use super::session::Session;
 use super::{Cx, Effect, Shard};
@@ -10,7 +11,7 @@ use crate::mcp::{Method, Revision, Row};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, Message, write};
 use crate::upstream::{Owner, Upstream};
-use crate::{CallId, ExchangeId, LinkId, SessionId};
+use crate::{CallId, ExchangeId, LinkId, ServerId, SessionId};
 
 impl Shard {
     /// A client's notification goes to the processes that serve its session alone, or that nobody else uses. One that no
@@ -47,11 +48,10 @@ impl Shard {
 
     /// A session is asked to visit an address: when that is done, it is the one to hear of it.
     pub(super) fn note_visit(&mut self, cx: &Cx<'_>, link: LinkId, session: SessionId, question: &Envelope) {
-        let Some((server, id)) = self.upstream_at(link).map(|it| it.id).zip(elicitation_id(question)) else {
-            return;
-        };
+        let server = self.upstream_at(link).map(|upstream| upstream.id);
+        let Some(visit) = server.and_then(|server| visit(server, question)) else { return };
         let Some(session) = self.sessions.get_mut(session) else { return };
-        session.visits.push_back((server, id));
+        session.visits.push_back(visit);
         if session.visits.len() > cx.limits().session_questions {
             session.visits.pop_front();
         }
@@ -90,7 +90,7 @@ impl Shard {
         if !completes && is_of_call && upstream.is_unsure(within, cx.now) {
             return;
         }
-        let visit = elicitation_id(frame).filter(|_| completes).map(|id| (upstream.id, id));
+        let visit = visit(upstream.id, frame).filter(|_| completes);
         let visits = |session: &Session| visit.as_ref().is_some_and(|visit| session.visits.contains(visit));
         let is_known = self.served(upstream).any(visits);
         let knows = |session: &Session| {
@@ -107,9 +107,16 @@ impl Shard {
     }
 }
 
+/// An address to visit, by the server that asks for it and the digest of its id there: whoever remembers one does not keep what a server
+/// makes as long as it likes.
+pub(super) type Visit = (ServerId, [u8; 32]);
+
+fn visit(server: ServerId, frame: &Envelope) -> Option<Visit> {
+    Some((server, Sha256::digest(elicitation_id(frame)?.get().as_bytes()).into()))
+}
+
 /// Raw JSON of the id of an elicitation.
-fn elicitation_id(frame: &Envelope) -> Option<Box<str>> {
+pub(super) fn elicitation_id(frame: &Envelope) -> Option<&RawValue> {
     let members = Members::read(frame.raw(Field::Params)?)?.0;
-    let (_, id) = members.into_iter().find(|(name, _)| name == "elicitationId")?;
-    Some(id.get().into())
+    members.into_iter().find(|(name, _)| name == "elicitationId").map(|(_, id)| id)
 }

@@ -330,7 +330,7 @@ fn said(arguments: &[u8]) -> Cow<'_, [u8]> {
 /// What a tool is asked, if that fits its schema; else why not.
 fn asked(tool: PlanTool, arguments: &[u8], limits: &Limits) -> Result<Asked, String> {
     let arguments = said(arguments);
-    match plan::misfit(&tool.schema(), &arguments, limits) {
+    match plan::misfit(&tool.schema(limits), &arguments, limits) {
         Some(why) => Err(format!("the arguments do not fit the input schema of {}: {why}", tool.name())),
         None => serde_json::from_slice(&arguments).map_err(|error| {
             format!("the arguments do not fit the input schema of {}: {error}", tool.name())

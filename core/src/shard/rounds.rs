@@ -13,11 +13,12 @@ use super::demand::{demanded, demands_input};
 use super::forward::{repeated, send};
 use super::misshapen::asking_of;
 use super::named::{shown, with_name};
+use super::passing::elicitation_id;
 use super::reverse::{Asked, Origin, Whom};
 use super::seal::state;
 use super::{Cx, Shard};
 use crate::mcp::{Abilities, Asking, Revision};
-use crate::rpc::{Envelope, Field, Members, Message, Sender, write};
+use crate::rpc::{Envelope, Field, Message, Sender, write};
 use crate::upstream::{Call, Caller, Purpose, Round, say, with_members};
 use crate::{CallId, Exceeded, Fault, Limit, LinkId, UpstreamFault};
 
@@ -188,9 +189,7 @@ pub(super) fn lacks(questions: &[(String, Envelope)], caller: &Caller) -> Abilit
 fn with_elicitation_id(cx: &mut Cx<'_>, question: Envelope) -> Envelope {
     let url = question.text(Field::Mode).as_deref() == Some("url");
     let params = question.raw(Field::Params).filter(|_| url);
-    let known = params.and_then(Members::read);
-    let named = known.is_some_and(|all| all.0.iter().any(|(name, _)| name == "elicitationId"));
-    let Some(params) = params.filter(|_| !named) else { return question };
+    let Some(params) = params.filter(|_| elicitation_id(&question).is_none()) else { return question };
     let id = format!("\"{}\"", cx.entropy.uuid_v7(cx.now)).into_bytes();
     let params = with_members(Some(params), &[("elicitationId", Cow::Owned(id))]);
     let frame = write::request(Some(0), "elicitation/create", Some(&params));

@@ -1,15 +1,15 @@
 //! Sessions of the 2025 eras: what a stateless request carries by itself, kept for those that cannot.
 
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
+use super::passing::Visit;
 use crate::mcp::{Abilities, Extensions, Revision};
 use crate::ports::gateway::{Admission, Target, Verb};
 use crate::record;
 use crate::upstream::{Level, Owner};
-use crate::{ExchangeId, KeyId, Limits, ServerId, SessionId, Timestamp};
+use crate::{ExchangeId, KeyId, Limits, SessionId, Timestamp};
 
 /// How a session's client is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +55,8 @@ pub(crate) struct Session {
     pub last_active: Timestamp,
     /// Changes that were noticed while no stream was open.
     pub unsaid: BTreeSet<&'static str>,
-    /// The addresses that its people were last asked to visit, by the server and raw JSON of its id for them.
-    pub visits: VecDeque<(ServerId, Box<str>)>,
+    /// The addresses that its people were last asked to visit.
+    pub visits: VecDeque<Visit>,
     /// Whether it is of an earlier life of the hub, and has not listened in this one.
     pub restored: bool,
 }
