@@ -278,6 +278,7 @@ impl Exceeded {
             | Limit::PrivateProcesses
             | Limit::ProjectServers
             | Limit::Subscriptions
+            | Limit::RemoteInFlight
             | Limit::TaskStreams => (429, own::LIMIT, data),
         }
     }

@@ -48,6 +48,8 @@ pub enum Limit {
     Subscriptions,
     /// [`Limits::project_servers`].
     ProjectServers,
+    /// [`Limits::remote_in_flight`].
+    RemoteInFlight,
     /// [`Limits::task_streams`].
     TaskStreams,
     /// [`Limits::head_bytes`].
@@ -122,6 +124,7 @@ impl Limit {
             Self::StoreQueue => "store_queue",
             Self::Subscriptions => "subscriptions",
             Self::ProjectServers => "project_servers",
+            Self::RemoteInFlight => "remote_in_flight",
             Self::TaskStreams => "task_streams",
             Self::HeadBytes => "head_bytes",
             Self::HeaderFields => "header_fields",

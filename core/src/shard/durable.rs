@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use super::outliving::LeftRuns;
 use super::session::{Session, Transport, bare_notification};
 use super::subscribe::Subscriber;
+use super::updated::updated;
 use super::{Cx, Effect, Exchange, Shard, Token};
 use crate::mcp::ListKind;
 use crate::ports::store::{Change, Expect};
@@ -211,7 +212,7 @@ impl Shard {
         }
         let subscribed: Vec<_> = self.subscriptions.names_of(Subscriber::Session(id)).collect();
         for (seat, _, known_as) in subscribed {
-            self.emit(cx, stream, super::subscribe::updated(&known_as));
+            self.emit(cx, stream, updated(&known_as));
             let Some(entry) = cx.snapshot.entry(seat.server).filter(|entry| entry.enabled()).cloned() else {
                 continue;
             };

@@ -5,6 +5,7 @@ use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::updated::Hearing;
 use super::{Cx, Shard, Subscriber};
 use crate::mcp::Method;
 use crate::upstream::{Owner, Seat, Upstream};
@@ -24,15 +25,15 @@ impl Shard {
         }
     }
 
-    /// Who hears of a change at a process, under the name that each uses: once, wherever and to whatever part they have subscribed.
-    pub(super) fn hearing(&self, seat: &Seat, changed: &str) -> Vec<(Subscriber, String)> {
+    /// Who hears of a change at a process: once, wherever and to whatever part they have subscribed.
+    pub(super) fn hearing(&self, seat: &Seat, changed: &str) -> Vec<Hearing> {
         let mut hearing = self.subscriptions.hearing(seat, changed);
         if seat.owner != Owner::Project {
             let shared = self.subscriptions.hearing(&Seat::shared(seat.server), changed);
-            hearing.extend(shared.into_iter().filter(|(who, _)| self.serves_alone(&seat.owner, *who)));
+            hearing.extend(shared.into_iter().filter(|it| self.serves_alone(&seat.owner, it.who)));
         }
         let mut known = BTreeSet::new();
-        hearing.retain(|it| known.insert(it.clone()));
+        hearing.retain(|it| known.insert((it.who, it.changed.clone())));
         hearing
     }
 

@@ -225,8 +225,10 @@ impl Shard {
         let tries_itself = caller.step.is_some_and(|(run, unit)| self.has_own_retry(run, unit));
         let Some(upstream) = self.upstreams.get_mut(seat) else { return };
         let start = entry.config.as_ref().map_or(ServerSpec::TIMEOUT_S, |server| server.spec.timeout_s);
-        let link = upstream.process.ready_link();
-        let spare = if link.is_some() { Duration::ZERO } else { Duration::from_secs(u64::from(start)) };
+        let ready = upstream.process.ready_link();
+        let crowded = entry.is_remote() && !upstream.calls.have_place(cx.limits().remote_in_flight);
+        let link = ready.filter(|_| !crowded);
+        let spare = if ready.is_some() { Duration::ZERO } else { Duration::from_secs(u64::from(start)) };
         let silence = patience(cx, entry.id, &request.method);
         let bytes = request.body.bytes().len();
         let revision = upstream.revision;
@@ -260,6 +262,9 @@ impl Shard {
             tool,
         };
         upstream.calls.insert(id, call);
+        if let Some(ready) = ready.filter(|_| crowded) {
+            self.wait_for_place(ready, id);
+        }
     }
 
     fn call_hub(&mut self, cx: &mut Cx<'_>, caller: &Caller, request: &Request) {

@@ -14,7 +14,6 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::cancel::cancellation;
-use super::forward::{longest, repeated, send};
 use super::private::has_lists;
 use super::refusal::{offered, refusal};
 use super::{Cx, Effect, Shard};
@@ -23,9 +22,7 @@ use crate::ports::upstream::CloseReason;
 use crate::record::{LogCategory, LogLevel, Protocol, RemoteKind, Transport};
 use crate::rpc::{Envelope, Field, write};
 use crate::snapshot::Entry;
-use crate::upstream::{
-    Draft, Failure, Probe, Purpose, Seat, State, Upstream, handshake_params, own_params, say,
-};
+use crate::upstream::{Draft, Failure, Probe, Purpose, Seat, State, Upstream, handshake_params, own_params};
 use crate::{LinkId, ServerId, Timestamp, UpstreamFault};
 
 /// How a server is approached.
@@ -171,25 +168,13 @@ impl Shard {
     /// Sends the calls that came before their server was ready. Those whose clients have gone are not made.
     pub(super) fn send_waiting(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         let Some(upstream) = self.upstream_of(link) else { return };
-        let entry = cx.snapshot.entry(upstream.id);
         for id in upstream.calls.unsent() {
-            let Some(call) = upstream.calls.get_mut(id) else { continue };
-            if call.awaits_news {
+            let Some(upstream) = self.upstream_of(link) else { return };
+            if upstream.calls.get_mut(id).is_some_and(|call| call.awaits_news) {
                 upstream.calls.set_off(id, cx.now, Duration::ZERO);
-                continue;
+            } else {
+                self.send_in_place(cx, link, id);
             }
-            let (Purpose::Client(caller, _), Some(request)) = (&call.purpose, call.request.take()) else {
-                upstream.calls.remove(id);
-                continue;
-            };
-            let params = repeated(cx, upstream.id, upstream.revision, &request, &request.edits);
-            let (body, edits) = ((&*request.method, &request.body), request.edits.clone());
-            let frame = say(id, upstream.revision, caller, body, edits, Vec::new());
-            let longest = longest(cx, &request.method);
-            let keeps = entry.is_some_and(|entry| keeps_request(entry, upstream.revision, caller.revision));
-            call.request = (keeps || call.repeats > 0).then_some(request);
-            upstream.calls.set_off(id, cx.now, longest);
-            send(cx, link, frame, params);
         }
     }
 

@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::session::{Session, Transport, bare_notification};
+use super::updated::updated;
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Opened, Posted, Shard};
 use crate::mcp::{Method, Revision, Row};
@@ -128,17 +129,22 @@ impl Shard {
     /// A client that listens anew gives up what it has not come back for, and is told what is still worth telling.
     fn open_listening(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId, id: SessionId) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let unsaid: Vec<&str> = core::mem::take(&mut session.unsaid).into_iter().collect();
+        let (unsaid, restored) = (core::mem::take(&mut session.unsaid), session.restored);
         for stream in core::mem::take(&mut session.away) {
             self.streams.end(stream, cx.now);
         }
         self.exchanges.insert(exchange, Exchange::Stream(id));
         self.listen_on(cx, id, exchange);
         self.open_stream(cx, exchange);
-        for method in unsaid {
+        if restored {
+            return self.catch_up(cx, id);
+        }
+        for method in unsaid.lists {
             self.emit(cx, exchange, bare_notification(method));
         }
-        self.catch_up(cx, id);
+        for name in unsaid.resources {
+            self.emit(cx, exchange, updated(&name));
+        }
     }
 
     fn open_sse(&mut self, cx: &mut Cx<'_>, opened: &Opened) {

@@ -3,7 +3,7 @@
 //! [`Shard::handle`] takes one input and appends effects; [`Shard::deadline`] says when it wants to be woken.
 //! A project is a shard, so nothing that one project does can reach another, and one decision never needs two.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use hashbrown::HashMap;
 
@@ -49,6 +49,7 @@ mod outliving;
 mod own;
 mod park;
 mod passing;
+mod places;
 mod planning;
 mod private;
 mod refusal;
@@ -76,6 +77,7 @@ mod task_news;
 mod task_talk;
 mod timers;
 mod unheard;
+mod updated;
 mod urls;
 mod view;
 mod wait;
@@ -166,6 +168,8 @@ pub struct Shard {
     watchers: Vec<Watcher>,
     /// The calls of runs that are on their way to a server.
     step_calls: BTreeMap<(RunId, Unit), (ServerId, CallId)>,
+    /// Links over which calls are to go that wait for a place at their server.
+    crowded: BTreeSet<LinkId>,
     /// Clients' calls that are not answered yet.
     in_flight: usize,
     next_call: u64,
@@ -235,6 +239,7 @@ impl Shard {
         }
         self.release_keyed(cx);
         self.carry_out_runs(cx);
+        self.fill_places(cx);
         self.start_queued(cx);
         if self.leaving {
             self.end_endless(cx);

@@ -5,7 +5,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use super::session::{Session, Transport, bare_notification};
+use super::session::{Session, bare_notification};
 use super::{Cx, Shard};
 use crate::mcp::ListKind;
 use crate::ports::gateway::Target;
@@ -118,8 +118,8 @@ impl Shard {
         for (session, methods) in said {
             let Some(session) = self.sessions.get_mut(session) else { continue };
             // A stream whose client is away keeps them for it; a client that opens another one is told all the same.
-            if session.streams.is_empty() && session.transport == Transport::Http {
-                session.unsaid.extend(methods.iter().copied());
+            if session.is_deaf() {
+                session.unsaid.lists.extend(methods.iter().copied());
             }
             let Some(stream) = session.stream() else { continue };
             for method in methods {

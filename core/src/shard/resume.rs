@@ -8,7 +8,7 @@ use alloc::string::ToString;
 use bytes::Bytes;
 
 use super::cursor::{Cursor, Kind};
-use super::session::Transport;
+use super::session::{Transport, Unsaid};
 use super::streams::{Answers, Resumed};
 use super::{Cx, Effect, Exchange, Opened, Shard};
 use crate::hub;
@@ -205,7 +205,7 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(session) else { return };
         if session.stream() == Some(address) {
             // What went unsaid was said on this stream while its client was away.
-            session.unsaid.clear();
+            session.unsaid = Unsaid::default();
         }
         session.away.retain(|stream| *stream != address);
         session.streams.retain(|stream| *stream != address);

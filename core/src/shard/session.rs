@@ -1,6 +1,7 @@
 //! Sessions of the 2025 eras: what a stateless request carries by itself, kept for those that cannot.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -30,6 +31,15 @@ impl Transport {
     }
 }
 
+/// What a session is to be told when it listens again: each list and each resource once.
+#[derive(Debug, Default)]
+pub(crate) struct Unsaid {
+    /// The notifications of lists that have changed.
+    pub lists: BTreeSet<&'static str>,
+    /// The resources that have changed, or of which a part has, by the names under which it has subscribed to them.
+    pub resources: BTreeSet<String>,
+}
+
 /// One session.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -54,7 +64,7 @@ pub(crate) struct Session {
     pub in_flight: usize,
     pub last_active: Timestamp,
     /// Changes that were noticed while no stream was open.
-    pub unsaid: BTreeSet<&'static str>,
+    pub unsaid: Unsaid,
     /// The addresses that its people were last asked to visit.
     pub visits: VecDeque<Visit>,
     /// Whether it is of an earlier life of the hub, and has not listened in this one.
@@ -81,7 +91,7 @@ impl Session {
             since: now,
             in_flight: 0,
             last_active: now,
-            unsaid: BTreeSet::new(),
+            unsaid: Unsaid::default(),
             visits: VecDeque::new(),
             restored: false,
         }
@@ -103,7 +113,7 @@ impl Session {
             since: now,
             in_flight: 0,
             last_active: now,
-            unsaid: BTreeSet::new(),
+            unsaid: Unsaid::default(),
             visits: VecDeque::new(),
             restored: true,
         }
@@ -112,6 +122,11 @@ impl Session {
     /// Where a message goes that no request asked for: one stream, the newest; better one that is connected.
     pub(crate) fn stream(&self) -> Option<ExchangeId> {
         self.streams.last().or_else(|| self.away.last()).copied()
+    }
+
+    /// Whether it hears nothing now, but may listen later.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.streams.is_empty() && self.transport == Transport::Http
     }
 
     /// Whether nothing keeps it alive.

@@ -6,18 +6,17 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use bytes::Bytes;
 
-use super::listen::SUBSCRIPTION;
 use super::locate::{Located, locate, locate_resource};
+use super::updated::Hearing;
 use super::wait::Patience;
 use super::{Cx, Shard};
 use crate::mcp::{Method, Route};
 use crate::ports::gateway::Target;
-use crate::rpc::{Envelope, Field, Members, write};
+use crate::rpc::{Envelope, Field, write};
 use crate::snapshot::Entry;
 use crate::upstream::{Caller, Purpose, Request, Seat, Subscribes, Upstream};
-use crate::{Exceeded, ExchangeId, Limit, LinkId, Rejection, ServerId, SessionId};
+use crate::{Exceeded, ExchangeId, Limit, LinkId, Rejection, SessionId};
 
 /// Who wants to hear of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,9 +104,8 @@ impl Subscriptions {
         subscribers.map(|(who, known_as)| (*who, known_as.clone())).collect()
     }
 
-    /// Who hears of a change, under the name that each uses. A change can be of a part of what was subscribed to
-    /// (2025-11-25, resources).
-    pub(super) fn hearing(&self, seat: &Seat, changed: &str) -> Vec<(Subscriber, String)> {
+    /// Who hears of a change. A change can be of a part of what was subscribed to (2025-11-25, resources).
+    pub(super) fn hearing(&self, seat: &Seat, changed: &str) -> Vec<Hearing> {
         let is_part = |rest: &str| rest.is_empty() || rest.starts_with(['/', '?', '#']);
         let concerns =
             |uri: &str| changed.strip_prefix(uri).is_some_and(|rest| uri.ends_with('/') || is_part(rest));
@@ -116,8 +114,11 @@ impl Subscriptions {
             .flat_map(|((_, uri), subscribers)| {
                 // A name that is the server's own, wrapped, stays so for the part.
                 let part = changed.strip_prefix(uri.as_str()).unwrap_or_default();
-                let named = move |known_as: &str| [known_as, part].concat();
-                subscribers.iter().map(move |(who, known_as)| (*who, named(known_as)))
+                let hearing = move |who: &Subscriber, known_as: &String| {
+                    let changed = [known_as, part].concat();
+                    Hearing { who: *who, changed, subscribed: known_as.clone() }
+                };
+                subscribers.iter().map(move |(who, known_as)| hearing(who, known_as))
             })
             .collect()
     }
@@ -202,6 +203,11 @@ impl Shard {
             if self.subscriptions.remove(&at, &own, who) && at != *seat {
                 self.tell_server(cx, &at, Method::ResourcesUnsubscribe, &own);
             }
+        }
+        if let Subscriber::Session(session) = who
+            && let Some(session) = self.sessions.get_mut(session)
+        {
+            session.unsaid.resources.remove(known_as);
         }
         told && !tells(self)
     }
@@ -310,78 +316,4 @@ impl Shard {
         params.push(b'}');
         self.send_internal(cx, link, Purpose::Housekeeping, method.name(), Some(&params));
     }
-
-    /// A resource has changed: each subscriber hears of it under the name that it uses.
-    pub(super) fn on_resource_updated(&mut self, cx: &mut Cx<'_>, link: LinkId, frame: &Envelope) {
-        let Some(changed) = frame.text(Field::Uri) else { return };
-        let Some(seat) = self.upstream_of(link).map(|upstream| upstream.seat()) else { return };
-        for (who, known_as) in self.hearing(&seat, &changed) {
-            let known_as = self.readable_part(cx, seat.server, (who, known_as), &changed);
-            self.tell_updated(cx, who, &known_as, frame);
-        }
-    }
-
-    /// The name under which somebody can read what has changed: a part of what they have subscribed to may be in no list.
-    fn readable_part(
-        &mut self,
-        cx: &Cx<'_>,
-        server: ServerId,
-        (who, known_as): (Subscriber, String),
-        changed: &str,
-    ) -> String {
-        let subscribed = |(_, _, name)| name == known_as;
-        let target = match who {
-            Subscriber::Listener(exchange) => self.listeners.get(&exchange).map(|it| &it.target),
-            Subscriber::Session(session) => self.sessions.get(session).map(|it| &it.target),
-        };
-        let unified = target == Some(&Target::Unified);
-        if !unified || known_as != changed || self.subscriptions.names_of(who).any(subscribed) {
-            return known_as;
-        }
-        self.shown_as(cx, server, &known_as).unwrap_or(known_as)
-    }
-
-    /// Tells somebody of a change, as its server has said it, under the name that they use.
-    pub(super) fn tell_updated(
-        &mut self,
-        cx: &mut Cx<'_>,
-        who: Subscriber,
-        known_as: &str,
-        frame: &Envelope,
-    ) {
-        let method = "notifications/resources/updated";
-        let mut uri = Vec::new();
-        write::string(&mut uri, known_as);
-        let uri = (Field::Uri, Cow::Owned(uri));
-        match who {
-            Subscriber::Listener(exchange) => {
-                if let Some(listener) = self.listeners.get(&exchange) {
-                    let params = listener.tagged(frame, [uri].into());
-                    cx.emit(exchange, write::request(None, method, Some(&params)).into());
-                }
-            }
-            Subscriber::Session(session) => {
-                let stream = self.sessions.get(session).and_then(super::session::Session::stream);
-                let params = frame.spliced(Field::Params, &mut [uri, untagged(frame)]);
-                if let Some(stream) = stream {
-                    self.emit(cx, stream, write::request(None, method, Some(&params)).into());
-                }
-            }
-        }
-    }
-}
-
-/// `_meta` of a notification without the number of the hub's own subscription; one that is no object as it is.
-fn untagged(frame: &Envelope) -> (Field, Cow<'_, [u8]>) {
-    let raw = frame.raw(Field::Meta).unwrap_or_default();
-    let kept = Members::read(raw).map(|members| members.without(|name| name == SUBSCRIPTION));
-    (Field::Meta, kept.map_or(Cow::Borrowed(raw), Cow::Owned))
-}
-
-/// The news that a resource has changed.
-pub(super) fn updated(uri: &str) -> Bytes {
-    let mut params = Vec::from(b"{\"uri\":");
-    write::string(&mut params, uri);
-    params.push(b'}');
-    write::request(None, "notifications/resources/updated", Some(&params)).into()
 }

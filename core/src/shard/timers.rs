@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::cancel::cancellation;
+use super::places::no_place;
 use super::refusal::unanswered;
 use super::streams::Departure;
 use super::{Cx, Effect, Exchange, Shard};
@@ -116,7 +117,9 @@ impl Shard {
         while let Some(id) = self.upstream_of(link).and_then(|upstream| upstream.calls.expired(cx.now)) {
             let Some(upstream) = self.upstream_of(link) else { return };
             let Some(mut call) = upstream.calls.remove(id) else { return };
-            let (server, own, unsent) = (upstream.name.clone(), upstream.id, upstream.unavailable());
+            let (server, own) = (upstream.name.clone(), upstream.id);
+            let waited = upstream.process.ready_link().is_some();
+            let unsent = if waited { no_place(cx) } else { upstream.unavailable().into() };
             upstream.give_up(&call, cx.now);
             let strays = upstream.strays;
             // Nothing of a handshake is cancelled (2025-11-25, cancellation).
@@ -128,9 +131,8 @@ impl Shard {
                 Purpose::Client(..) => {
                     self.end_questions(cx, id);
                     let (name, sent) = (server.clone(), call.is_begun());
-                    let fault =
-                        if sent { UpstreamFault::TimedOut { server, seconds, strays } } else { unsent }
-                            .into();
+                    let timed_out = UpstreamFault::TimedOut { server, seconds, strays };
+                    let fault = if sent { timed_out.into() } else { unsent };
                     self.record_fault(cx, (own, &name), &mut call, &fault);
                     self.answer_fault(cx, call, &fault);
                 }

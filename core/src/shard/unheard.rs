@@ -6,7 +6,7 @@
 
 use alloc::vec::Vec;
 
-use super::subscribe::updated;
+use super::updated::{Hearing, updated};
 use super::{Cx, Shard};
 use crate::LinkId;
 use crate::rpc::{Envelope, Sender};
@@ -61,7 +61,8 @@ impl Shard {
         }
         for (uri, who, known_as) in missed {
             if let Ok(news) = Envelope::parse(updated(&uri), Sender::Upstream, cx.limits()) {
-                self.tell_updated(cx, who, &known_as, &news);
+                let hearing = Hearing { who, changed: known_as.clone(), subscribed: known_as };
+                self.tell_updated(cx, hearing, &news);
             }
         }
     }

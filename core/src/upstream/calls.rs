@@ -10,6 +10,7 @@ use crate::{CallId, ExchangeId, KeyId, SessionId, Timestamp};
 use super::{Call, Caller, OfTasks, Purpose};
 
 mod again;
+mod places;
 
 /// The calls of one upstream. An id is used once in a shard's life, so a late answer never meets another call.
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub(crate) struct Calls {
     table: BTreeMap<CallId, Call>,
     deadlines: BTreeSet<(Timestamp, CallId)>,
     bytes: usize,
+    /// Those that wait for a place at their server.
+    queue: places::Queue,
 }
 
 impl Calls {
@@ -28,6 +31,7 @@ impl Calls {
 
     pub(crate) fn remove(&mut self, id: CallId) -> Option<Call> {
         let call = self.table.remove(&id)?;
+        self.queue.remove(id);
         self.deadlines.remove(&(call.deadline, id));
         self.bytes = self.bytes.saturating_sub(call.bytes);
         Some(call)
@@ -47,11 +51,13 @@ impl Calls {
         self.table.iter().filter_map(|(id, call)| Some((*id, call.purpose.client()?)))
     }
 
-    /// Whether deadlines and bytes are those of the calls.
+    /// Whether deadlines, bytes and the queue are those of the calls.
     pub(crate) fn is_sound(&self) -> bool {
         let timed = |(id, call): (&CallId, &Call)| self.deadlines.contains(&(call.deadline, *id));
         let bytes: usize = self.table.values().map(|call| call.bytes).sum();
-        self.deadlines.len() == self.table.len() && self.table.iter().all(timed) && bytes == self.bytes
+        let waits = |id: CallId| self.table.get(&id).is_some_and(|call| !call.sent);
+        let timed = self.deadlines.len() == self.table.len() && self.table.iter().all(timed);
+        timed && bytes == self.bytes && self.queue.calls().all(waits)
     }
 
     /// Something is heard of a call: it may take as long again without a sign of life, at most to its hard deadline.
@@ -76,6 +82,7 @@ impl Calls {
         let again = call.repeated || call.renewals > 0;
         let latest = |at| if again { at } else { Timestamp::NEVER };
         call.sent = true;
+        self.queue.remove(id);
         call.hard_deadline = now.after(longest.max(call.patience)).min(latest(call.hard_deadline));
         let latest = latest(call.deadline);
         self.time(id, |call| call.in_time(now).min(latest));
@@ -197,6 +204,7 @@ impl Calls {
     /// All calls, leaving none.
     pub(crate) fn drain(&mut self) -> Vec<Call> {
         self.deadlines.clear();
+        self.queue.clear();
         self.bytes = 0;
         core::mem::take(&mut self.table).into_values().collect()
     }

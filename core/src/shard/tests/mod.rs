@@ -40,6 +40,7 @@ mod outliving;
 mod parking;
 mod passing;
 mod patience;
+mod places;
 mod plans;
 mod private;
 mod records;

@@ -26,8 +26,12 @@ fn remote() -> World {
 
 /// A remote server that behaves in this way.
 pub(super) fn remote_of(script: Script) -> World {
+    remote_with(Limits::default(), script)
+}
+
+pub(super) fn remote_with(limits: Limits, script: Script) -> World {
     let (kind, url) = (RemoteKind::Http, "https://a.example/mcp".to_owned());
-    let mut world = World::scripted(Limits::default(), [("a", script)]);
+    let mut world = World::scripted(limits, [("a", script)]);
     world.configure(|servers| {
         servers[0].spec = ServerSpec::new(Transport::Remote { kind, url, headers: BTreeMap::new() });
     });
@@ -44,7 +48,7 @@ fn expire(world: &mut World, link: LinkId, refused: Option<&Sent>) {
 }
 
 /// A request of which the server says that.
-fn refuse(world: &mut World, sent: &Sent) {
+pub(super) fn refuse(world: &mut World, sent: &Sent) {
     expire(world, sent.link, Some(sent));
 }
 

@@ -4,10 +4,11 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::clients::{Client, Era, HTTP, Sent, at};
 use super::script::Script;
-use super::world::World;
+use super::world::{World, read};
 use crate::ExchangeId;
 use crate::Limits;
 use crate::ports::gateway::{Target, Verb};
@@ -145,7 +146,7 @@ fn a_server_that_was_started_again_is_told_of_its_subscriptions() {
     agree(&mut world);
     world.crash("a");
     world.call(&client, "2");
-    world.advance(core::time::Duration::from_secs(1));
+    world.advance(Duration::from_secs(1));
     let told = told(&mut world);
     assert!(told.contains(&r#"resources/subscribe {"uri":"u:1"}"#.to_owned()), "{told:?}");
 }
@@ -328,4 +329,39 @@ fn a_subscription_that_waits_for_a_server_that_has_become_one_of_before_is_made_
     world.advance(Limits::default().backoff_first);
     assert!(told(&mut world).contains(&r#"resources/subscribe {"uri":"test://a"}"#.to_owned()));
     assert!(world.answer(&client, asked).has(Field::Result));
+}
+
+#[test]
+fn who_does_not_listen_is_told_later_once_of_each_resource_that_has_changed() {
+    let mut world = world();
+    let client = world.client(HTTP, at("a"));
+    for uri in ["u:1", "u:2", "u:3"] {
+        ask(&mut world, &client, "resources/subscribe", uri);
+        agree(&mut world);
+    }
+    for changed in ["u:1", "u:1/a", "u:1#b", "u:2", "u:4"] {
+        updated(&mut world, changed);
+    }
+    ask(&mut world, &client, "resources/unsubscribe", "u:2");
+    let heard = |world: &mut World| {
+        let stream = world.open(&client, Verb::Listen);
+        let said = world.take(&client, stream);
+        world.leave(stream);
+        said.iter().map(|text| read(text).raw_str(Field::Params).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(heard(&mut world), [r#"{"uri":"u:1"}"#], "what they have subscribed to, and still are");
+    assert!(heard(&mut world).is_empty());
+}
+
+#[test]
+fn who_does_not_listen_while_a_server_is_lost_is_told_later_what_may_have_changed() {
+    let mut world = world();
+    let client = world.client(HTTP, at("a"));
+    ask(&mut world, &client, "resources/subscribe", "u:1");
+    agree(&mut world);
+    world.crash("a");
+    world.advance(Duration::from_secs(1));
+    let stream = world.open(&client, Verb::Listen);
+    let said = world.take(&client, stream);
+    assert_eq!(read(said.last().unwrap()).raw_str(Field::Params), Some(r#"{"uri":"u:1"}"#));
 }
