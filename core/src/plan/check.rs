@@ -22,6 +22,11 @@ pub trait Tools {
 
     /// The names of all of them, as people know them.
     fn names(&self) -> Vec<String>;
+
+    /// Why nobody knows whether there is a tool of this name, if nobody does.
+    fn why_unknown(&self, _name: &str) -> Option<String> {
+        None
+    }
 }
 
 /// What is written before a goal, and after it.
@@ -123,6 +128,9 @@ fn check_tool(
         return faults.add(&own, format!("{} cannot be a step of a plan", step.tool));
     }
     let Some(json) = checking.tools.definition(&step.tool) else {
+        if let Some(why) = checking.tools.why_unknown(&step.tool) {
+            return faults.add(&own, format!("nobody knows whether there is a tool {:?}: {why}", step.tool));
+        }
         checking.unknown.insert(step.tool.clone());
         let names = if checking.unknown.len() > GUESSED { Vec::new() } else { checking.tools.names() };
         return faults.add(&own, unknown("tool", &step.tool, names.iter().map(String::as_str)));

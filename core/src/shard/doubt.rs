@@ -57,6 +57,7 @@ impl Shard {
             | Purpose::Learn(_)
             | Purpose::Parked
             | Purpose::Probe
+            | Purpose::Subscribe(_)
             | Purpose::Tasks(_) => false,
         });
         // The next link begins with the question, whatever was remembered.

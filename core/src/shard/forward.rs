@@ -48,8 +48,8 @@ impl Shard {
             if patience == Patience::Waits && self.is_missing(cx, &caller.target) {
                 return self.wait(cx, caller, body);
             }
-            let fault =
-                self.of_unseen(cx, &body).unwrap_or_else(|| unknown(row.route, &body, caller.revision));
+            let unseen = || self.upstreams.unseen(cx.snapshot, &body.text(Field::Name)?);
+            let fault = unseen().map_or_else(|| unknown(row.route, &body, caller.revision), Fault::from);
             return self.fail(cx, &caller, &fault);
         };
         if let Some(refusal) = no_task(cx, &caller, (&entry, name.as_deref()), &body) {
@@ -83,17 +83,6 @@ impl Shard {
             edits.push((field, Cow::Owned(raw)));
         }
         self.forward(cx, caller, &entry, Request::new(row.name.into(), body, edits));
-    }
-
-    /// A name that begins with that of a server that was never seen: not unknown, but out of reach, and here is why.
-    fn of_unseen(&self, cx: &Cx<'_>, body: &Envelope) -> Option<Fault> {
-        let name = body.text(Field::Name)?;
-        let unseen = cx.snapshot.behind(&Target::Unified).filter(|entry| entry.offer.is_none());
-        let mut named = unseen.filter(|entry| {
-            let rest = name.strip_prefix(&entry.name);
-            rest.is_some_and(|rest| rest.starts_with(['.', '/', ':', '_']))
-        });
-        Some(self.upstreams.shared(named.next()?.id)?.unavailable().into())
     }
 
     /// Sends a request to a server, or queues it while the server starts.

@@ -150,7 +150,7 @@ impl Shard {
         }
         let kept = name.and_then(|name| self.goals.kept.get(&name).map(String::from));
         if let Some(written) = kept
-            && let Ok(plan) = checked(cx, &goal, &written)
+            && let Ok(plan) = self.checked(cx, &goal, &written)
         {
             return self.on_plan(cx, wish, &goal, plan, &written);
         }
@@ -241,6 +241,11 @@ impl Shard {
         }
     }
 
+    /// A plan that a model has written before; checked like any other.
+    fn checked(&self, cx: &Cx<'_>, goal: &Goal<'_>, written: &str) -> Result<Plan, Vec<PlanFault>> {
+        Answer::check(goal, written, &Offered(cx.snapshot, &self.upstreams), cx.limits())
+    }
+
     /// A model has written something: in the project as its caller sees it.
     fn on_text(&mut self, cx: &mut Cx<'_>, wish: Wish, stage: &Stage, written: &Written) {
         let name = wish.name;
@@ -255,7 +260,7 @@ impl Shard {
         let limits = cx.limits();
         let body = wish.body.clone();
         let Ok(goal) = Goal::read(arguments(&body), limits) else { return };
-        match (Answer::read(&goal, written, &Offered(cx.snapshot), limits), stage) {
+        match (Answer::read(&goal, written, &Offered(cx.snapshot, &self.upstreams), limits), stage) {
             (Answer::Plan(plan, text), _) => {
                 if let Some(name) = self.name(cx, &wish.caller, &goal) {
                     self.goals.kept.insert(name, text.clone(), limits);
@@ -381,11 +386,6 @@ fn provider(cx: &Cx<'_>) -> Option<Arc<PlannerSpec>> {
 
 fn arguments(body: &Envelope) -> &[u8] {
     body.given(Field::Arguments).unwrap_or(b"{}")
-}
-
-/// A plan that a model has written before; checked like any other.
-fn checked(cx: &Cx<'_>, goal: &Goal<'_>, written: &str) -> Result<Plan, Vec<PlanFault>> {
-    Answer::check(goal, written, &Offered(cx.snapshot), cx.limits())
 }
 
 /// Lends the catalogue of the tools behind all servers.

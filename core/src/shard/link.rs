@@ -16,7 +16,7 @@ use super::{Cx, Effect, Shard, grace};
 use crate::mcp::{Abilities, Lifetime, ListKind, Revision};
 use crate::ports::upstream::CloseReason;
 use crate::record::{LogCategory, LogLevel};
-use crate::rpc::{Envelope, Message, Sender, Unread, number_of};
+use crate::rpc::{Envelope, Field, Message, Sender, Unread, number_of};
 use crate::upstream::{Call, Caller, Draft, Failure, News, OfTasks, Purpose, State, UNREADABLE, own_params};
 use crate::{CallId, Fault, LinkId, Rejection, ServerId, UpstreamFault};
 
@@ -185,6 +185,10 @@ impl Shard {
                 }
             }
             Purpose::Housekeeping => {}
+            Purpose::Subscribe(uri) => {
+                let tells = response.has(Field::Result);
+                self.on_granted(cx, link, |it| (*it == *uri).then_some(tells));
+            }
             Purpose::Parked => {
                 self.keyed.answer(id, response, cx.now, cx.limits());
                 self.keep_answer(link, id, response);

@@ -5,9 +5,11 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::cancel::cancellation;
+use super::granting::Granting;
 use super::notify::changed_lists;
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Shard};
@@ -36,6 +38,18 @@ impl Listener {
     /// Whether it has asked for this task.
     pub(super) fn wants_task(&self, id: &str) -> bool {
         self.filter.task_ids.iter().any(|wanted| wanted == id)
+    }
+
+    /// It will not hear of a resource.
+    pub(super) fn refuse(&mut self, uri: &str) {
+        self.filter.resource_subscriptions.retain(|wanted| wanted != uri);
+    }
+
+    /// The first message: of what it tells.
+    pub(super) fn acknowledgement(&self) -> Bytes {
+        let (filter, id) = (self.filter.json(), &self.id);
+        let params = format!("{{\"notifications\":{filter},\"_meta\":{{\"{SUBSCRIPTION}\":{id}}}}}");
+        write::request(None, "notifications/subscriptions/acknowledged", Some(params.as_bytes())).into()
     }
 
     /// The params of a server's notification, with these members replaced, as one of this stream.
@@ -124,7 +138,7 @@ fn set<T: DeserializeOwned>(member: &mut T, raw: &str) -> bool {
 }
 
 impl Shard {
-    /// Opens the stream; the first message says which part of the filter is honoured.
+    /// Opens the stream; the first message says which part of the filter is honoured, when the servers have said so.
     pub(super) fn listen(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope, patience: Patience) {
         let filter = match Filter::read(body.raw(Field::Notifications)) {
             Ok(filter) => filter,
@@ -153,18 +167,21 @@ impl Shard {
         let Some(key) = caller.key.clone() else { return };
         let exchange = caller.exchange;
         let wanted = core::mem::take(&mut filter.resource_subscriptions);
-        filter.resource_subscriptions = self.subscribe_listener(cx, caller, &wanted);
-        let tagged =
-            format!("{{\"notifications\":{},\"_meta\":{{\"{SUBSCRIPTION}\":{}}}}}", filter.json(), caller.id);
-        let ack = write::request(None, "notifications/subscriptions/acknowledged", Some(tagged.as_bytes()));
+        let (heard, asked) = self.subscribe_listener(cx, caller, &wanted);
+        filter.resource_subscriptions = heard;
         let listener = Listener { key, id: caller.id.clone(), target: caller.target.clone(), filter, tasks };
         self.listeners.insert(exchange, listener);
         self.exchanges.insert(exchange, Exchange::Listener);
-        cx.emit(exchange, ack.into());
+        if asked.is_empty() {
+            return self.acknowledge(cx, exchange);
+        }
+        let until = cx.now.after(cx.limits().discover_wait);
+        self.granting.insert(exchange, Granting { asked, until });
     }
 
     /// `owner` is whom the lists are of that have changed.
     pub(super) fn tell_listeners(&mut self, cx: &mut Cx<'_>, changes: &Changes, owner: &Owner) {
+        let mut news = Vec::new();
         for (exchange, listener) in &self.listeners {
             let whose = (&listener.key, None);
             let sees =
@@ -172,8 +189,11 @@ impl Shard {
             let methods = changed_lists(changes, sees);
             for method in methods.into_iter().filter(|method| listener.filter.wants(method)) {
                 let params = format!("{{\"_meta\":{{\"{SUBSCRIPTION}\":{}}}}}", listener.id);
-                cx.emit(*exchange, write::request(None, method, Some(params.as_bytes())).into());
+                news.push((*exchange, write::request(None, method, Some(params.as_bytes()))));
             }
+        }
+        for (exchange, message) in news {
+            self.tell_listener(cx, exchange, message.into());
         }
     }
 
@@ -202,6 +222,7 @@ impl Shard {
     /// A stream is no more: its servers stop to tell what nobody hears.
     pub(super) fn drop_listener(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId) -> Option<Listener> {
         let listener = self.listeners.remove(&exchange)?;
+        self.granting.remove(&exchange);
         self.drop_subscriber(cx, super::Subscriber::Listener(exchange));
         if let Some((server, call)) = listener.tasks {
             self.abandon(cx, server, call, |call| cancellation(call, "the client's stream has ended"));

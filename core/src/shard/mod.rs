@@ -29,6 +29,7 @@ mod following;
 mod forward;
 mod gather;
 mod goals;
+mod granting;
 mod greet;
 mod handshake;
 mod input;
@@ -96,6 +97,7 @@ pub(crate) use demand::questions;
 use durable::Wishes;
 use gather::Gathering;
 use goals::Goals;
+use granting::Granting;
 use keyed::Keyed;
 use listen::Listener;
 use outliving::Outliving;
@@ -131,6 +133,8 @@ pub struct Shard {
     streams: Streams,
     waiters: Vec<Waiter>,
     listeners: BTreeMap<ExchangeId, Listener>,
+    /// Streams of which not all servers have said yet whether they tell of the resources that are asked for.
+    granting: BTreeMap<ExchangeId, Granting>,
     /// Streams to be, whose servers have not said yet of which tasks they will tell.
     opening: BTreeMap<ExchangeId, Opening>,
     /// Calls that wait for their client's next try, by the number in `requestState`.

@@ -167,6 +167,7 @@ impl Shard {
         let refusal = end.filter(|end| end.has(Field::Error));
         if refusal.is_some() {
             self.answer_subscribers(cx, link, refusal);
+            self.on_granted(cx, link, |_| Some(false));
         }
         let Some(upstream) = self.upstream_of(link) else { return };
         if end.is_some_and(|end| end.raw(Field::Code) == Some(b"-32601")) {
@@ -226,7 +227,8 @@ impl Shard {
         if named.is_none() || named == upstream.news.call {
             upstream.news.open = upstream.news.call.is_some();
             upstream.news.was_open |= upstream.news.open;
-            upstream.news.ungranted = ungranted(frame, uris);
+            let ungranted = ungranted(frame, uris);
+            upstream.news.ungranted.clone_from(&ungranted);
             // Lists and the stream are asked for side by side: what comes within a moment is of the same time.
             let read_at = upstream.news.read_at.take();
             if read_at.is_some_and(|at| cx.now.since(at) > cx.limits().debounce) {
@@ -234,6 +236,7 @@ impl Shard {
             }
             self.end_older_news(cx, link);
             self.answer_subscribers(cx, link, None);
+            self.on_granted(cx, link, |uri| Some(ungranted.iter().all(|it| it != uri)));
             self.tell_missed(cx, link);
         }
     }

@@ -21,7 +21,7 @@ use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members};
 use crate::run::{Extract, Extracts, Run, Status};
 use crate::snapshot::Snapshot;
-use crate::upstream::Caller;
+use crate::upstream::{Caller, Seats};
 use crate::{Bug, Exceeded, ExchangeId, Fault, KeyId, Limit, Limits, Rejection, RunId};
 
 /// Where nobody listens.
@@ -72,8 +72,8 @@ pub(super) struct Beginning {
     pub goal: Option<Name>,
 }
 
-/// The tools of the unified endpoint, as a caller sees it.
-pub(super) struct Offered<'a>(pub &'a Snapshot);
+/// The tools of the unified endpoint, as a caller sees it, and what is known of servers that were never seen.
+pub(super) struct Offered<'a>(pub &'a Snapshot, pub &'a Seats);
 
 impl Tools for Offered<'_> {
     fn definition(&self, name: &str) -> Option<Cow<'_, str>> {
@@ -90,6 +90,10 @@ impl Tools for Offered<'_> {
             tools.iter().map(|tool| format!("{}.{}", entry.name, tool.name))
         });
         tools.collect()
+    }
+
+    fn why_unknown(&self, name: &str) -> Option<String> {
+        self.1.unseen(self.0, name).map(|fault| format!("{}", Fault::from(fault)))
     }
 }
 
@@ -141,7 +145,7 @@ impl Shard {
         if caller.revision.is_modern() && seal::state(body).is_some() {
             return self.fail(cx, caller, &Rejection::BadRequestState.into());
         }
-        match Plan::read(arguments, &Offered(cx.snapshot), cx.limits()) {
+        match Plan::read(arguments, &Offered(cx.snapshot, &self.upstreams), cx.limits()) {
             // A tool may be of a server that was never seen: a plan waits for that as a call does.
             Err(_) if self.is_missing(cx, &caller.target) => self.wait(cx, caller.clone(), body.clone()),
             Err(faults) => self.answer_without_run(cx, caller, &hub::refused(&faults)),

@@ -263,6 +263,7 @@ impl Shard {
                 | Purpose::Listen
                 | Purpose::Parked
                 | Purpose::Probe
+                | Purpose::Subscribe(_)
                 | Purpose::Tasks(_) => None,
             });
             if let Some(session) = session.and_then(|session| self.sessions.get_mut(session)) {

@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::granting::Grant;
 use super::locate::{Located, locate, locate_resource};
 use super::updated::Hearing;
 use super::wait::Patience;
@@ -250,14 +251,15 @@ impl Shard {
         }
     }
 
-    /// Subscribes a stream of the 2026 era to resources. Returns those that can be heard of.
+    /// Subscribes a stream of the 2026 era to resources. Returns those that can be heard of, and of which of them a server has
+    /// still to say whether it tells.
     pub(super) fn subscribe_listener(
         &mut self,
         cx: &mut Cx<'_>,
         caller: &Caller,
         uris: &[String],
-    ) -> Vec<String> {
-        let mut heard = Vec::new();
+    ) -> (Vec<String>, Vec<Grant>) {
+        let (mut heard, mut asked) = (Vec::new(), Vec::new());
         for known_as in uris.iter().take(cx.limits().subscriptions) {
             let Some((entry, uri)) = self.place_of(cx, &caller.target, known_as) else { continue };
             let seat = Seat::shared(entry.id);
@@ -269,9 +271,17 @@ impl Shard {
             if let Some(key) = &caller.key {
                 self.lead(cx, entry.id, key, &uri);
             }
+            match self.tells_of(&seat, &uri) {
+                Some(true) => {}
+                Some(false) => {
+                    self.subscriptions.remove(&seat, &uri, who);
+                    continue;
+                }
+                None => asked.push(Grant { seat, uri, known_as: known_as.clone() }),
+            }
             heard.push(known_as.clone());
         }
-        heard
+        (heard, asked)
     }
 
     /// The server of a resource that can be subscribed to, and the server's own name for it.
@@ -314,6 +324,8 @@ impl Shard {
         let mut params = Vec::from(b"{\"uri\":");
         write::string(&mut params, uri);
         params.push(b'}');
-        self.send_internal(cx, link, Purpose::Housekeeping, method.name(), Some(&params));
+        let subscribes = method == Method::ResourcesSubscribe;
+        let purpose = if subscribes { Purpose::Subscribe(uri.into()) } else { Purpose::Housekeeping };
+        self.send_internal(cx, link, purpose, method.name(), Some(&params));
     }
 }

@@ -131,6 +131,7 @@ impl Shard {
             return;
         }
         let params = listener.tagged(frame, Edits::new());
-        cx.emit(exchange, write::request(None, "notifications/tasks", Some(&params)).into());
+        let news = write::request(None, "notifications/tasks", Some(&params));
+        self.tell_listener(cx, exchange, news.into());
     }
 }

@@ -31,6 +31,7 @@ impl Shard {
             (drained.min(), "a retired server"),
             (waiters, "a waiting request"),
             (self.parked_deadline(), "a parked call"),
+            (self.granting_deadline(), "a stream that opens"),
             (self.goals.deadline(), "a plan that is being made"),
             (self.consult_deadline(), "what a run has asked"),
             (self.runs.deadline(), "a run"),
@@ -58,6 +59,7 @@ impl Shard {
         self.wake_runs(cx);
         self.expire_goals(cx);
         self.show_gathered(cx);
+        self.open_ungranted(cx);
         self.show_asked(cx);
         self.drop_parked(cx, None);
         let links: Vec<(Seat, Option<LinkId>)> =
@@ -143,7 +145,8 @@ impl Shard {
                 | Purpose::Handshake
                 | Purpose::Housekeeping
                 | Purpose::Parked
-                | Purpose::Probe => {}
+                | Purpose::Probe
+                | Purpose::Subscribe(_) => {}
             }
         }
     }

@@ -57,7 +57,7 @@ impl Shard {
             Subscriber::Listener(exchange) => {
                 if let Some(listener) = self.listeners.get(&exchange) {
                     let params = listener.tagged(frame, [uri].into());
-                    cx.emit(exchange, write::request(None, METHOD, Some(&params)).into());
+                    self.tell_listener(cx, exchange, write::request(None, METHOD, Some(&params)).into());
                 }
             }
             Subscriber::Session(session) => {

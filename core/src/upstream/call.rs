@@ -71,8 +71,10 @@ pub(crate) enum Purpose {
     Listen,
     /// `server/discover`: does the server speak the stateless era?
     Probe,
-    /// A level or a subscription; its answer changes nothing.
+    /// A level, or the end of a subscription; its answer changes nothing.
     Housekeeping,
+    /// A subscription to the resource of this name, for whoever may hear of it.
+    Subscribe(Box<str>),
     /// `subscriptions/listen` of a client, for its tasks: what comes goes to the stream of this exchange.
     Tasks(ExchangeId),
 }

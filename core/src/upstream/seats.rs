@@ -4,7 +4,9 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::{State, Upstream};
-use crate::{KeyId, ServerId, SessionId, Timestamp};
+use crate::ports::gateway::Target;
+use crate::snapshot::Snapshot;
+use crate::{KeyId, ServerId, SessionId, Timestamp, UpstreamFault};
 
 /// Whom a process (or a remote session) serves.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,6 +87,16 @@ impl Seats {
 
     pub(crate) fn get_mut(&mut self, seat: &Seat) -> Option<&mut Upstream> {
         Some(self.table.get_mut(seat)?.touch(seat, &mut self.touched))
+    }
+
+    /// A name that begins with that of a server that was never seen: not unknown, but out of reach, and here is why.
+    pub(crate) fn unseen(&self, snapshot: &Snapshot, name: &str) -> Option<UpstreamFault> {
+        let unseen = snapshot.behind(&Target::Unified).filter(|entry| entry.offer.is_none());
+        let mut named = unseen.filter(|entry| {
+            let rest = name.strip_prefix(&entry.name);
+            rest.is_some_and(|rest| rest.starts_with(['.', '/', ':', '_']))
+        });
+        Some(self.shared(named.next()?.id)?.unavailable())
     }
 
     /// The process that everybody shares.

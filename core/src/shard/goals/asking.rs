@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{By, Planning, Stage, Wish, arguments, checked, with_catalogue};
+use super::{By, Planning, Stage, Wish, arguments, with_catalogue};
 use crate::hub::{self, Cannot};
 use crate::mcp::Asking;
 use crate::plan::{Outline, Plan, Raw};
@@ -171,7 +171,7 @@ impl Shard {
         let Ok(goal) = Goal::read(arguments(&body), cx.limits()) else { return };
         match (stage, input) {
             (Stage::Agreed(written), Some(input)) => self.on_decided(cx, &wish, &goal, &written, &input),
-            (Stage::Agreed(written), None) => match checked(cx, &goal, &written) {
+            (Stage::Agreed(written), None) => match self.checked(cx, &goal, &written) {
                 Ok(plan) => self.ask_to_agree(cx, wish, &plan, &written),
                 Err(faults) => self.answer_without_run(cx, &wish.caller, &hub::refused(&faults)),
             },
@@ -189,7 +189,7 @@ impl Shard {
     fn on_decided(&mut self, cx: &mut Cx<'_>, wish: &Wish, goal: &Goal<'_>, written: &str, input: &[u8]) {
         let action = Raw::of(input).member("action").and_then(Raw::text).unwrap_or_default();
         // What was agreed to is checked once more: a tool may have gone meanwhile.
-        match checked(cx, goal, written) {
+        match self.checked(cx, goal, written) {
             Err(faults) => self.answer_without_run(cx, &wish.caller, &hub::refused(&faults)),
             Ok(plan) if action == "accept" => self.begin_goal(cx, wish, goal, plan, written),
             Ok(plan) => {

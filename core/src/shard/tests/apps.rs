@@ -88,6 +88,7 @@ fn a_change_of_a_wrapped_app_and_of_a_part_of_it_is_told_under_wrapped_names() {
     let client = Client::new(Era::Modern, Target::Unified);
     let filter = r#""notifications":{"resourceSubscriptions":["ui://mcp-orch/b/app"]}"#;
     let listen = world.request(&client, "1", "subscriptions/listen", filter);
+    world.agree("b");
     world.take(&client, listen);
     for part in ["", "/file"] {
         let link = world.link("b");

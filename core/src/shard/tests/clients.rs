@@ -294,6 +294,13 @@ impl World {
     }
 
     /// The process of a server ends by itself.
+    /// A server says yes to all that it was asked.
+    pub(super) fn agree(&mut self, server: &str) {
+        for sent in self.requests(server) {
+            self.reply(&sent, "{}");
+        }
+    }
+
     pub(super) fn crash(&mut self, server: &str) {
         let link = self.link(server);
         self.close(link, CloseReason::Exited(1));

@@ -315,6 +315,7 @@ fn a_stream_for_resources_waits_until_its_server_was_seen() {
     world.scripts.get_mut("a").unwrap().opens = true;
     let link = world.link("a");
     world.feed(crate::shard::Input::LinkOpened { link, pid: None });
+    world.agree("a");
     assert!(world.take(&client, stream)[0].contains(r#""resourceSubscriptions":["u:1"]"#));
 }
 

@@ -190,8 +190,10 @@ fn a_resource_that_was_shown_can_be_subscribed_to_in_every_era() {
     let filter = r#""notifications":{"resourceSubscriptions":["x:new","x:unknown","mcp-orch://b/x:same"]}"#;
     let listen = world.request(&modern, "4", "subscriptions/listen", filter);
     let honoured = r#""resourceSubscriptions":["x:new","mcp-orch://b/x:same"]"#;
+    let sent = world.requested("b");
+    assert_eq!(sent.params, r#"{"uri":"x:same"}"#);
+    world.reply(&sent, "{}");
     assert!(world.take(&modern, listen)[0].contains(honoured));
-    assert_eq!(world.requested("b").params, r#"{"uri":"x:same"}"#);
     let link = world.link("b");
     for uri in ["x:new", "x:same"] {
         let params = format!(r#""params":{{"uri":"{uri}"}}"#);
@@ -229,6 +231,7 @@ fn a_change_of_a_part_of_a_wrapped_resource_is_told_under_a_wrapped_name() {
     let client = Client::new(Era::Modern, Target::Unified);
     let filter = r#""notifications":{"resourceSubscriptions":["mcp-orch://b/x:dir/"]}"#;
     let listen = world.request(&client, "1", "subscriptions/listen", filter);
+    world.agree("b");
     world.take(&client, listen);
     let link = world.link("b");
     let changed =
@@ -296,6 +299,8 @@ fn a_part_of_a_resource_that_its_subscriber_was_told_of_can_be_read() {
         let stream = if era == Era::Modern {
             let filter = r#""notifications":{"resourceSubscriptions":["x:a/","x:b/"]}"#;
             let listen = world.request(&client, "1", "subscriptions/listen", filter);
+            world.agree("a");
+            world.agree("b");
             world.take(&client, listen);
             listen
         } else {

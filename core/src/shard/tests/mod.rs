@@ -25,6 +25,7 @@ mod floods;
 mod goals;
 mod goals_asking;
 mod goals_same;
+mod granting;
 mod habits;
 mod handshake;
 mod keeping;

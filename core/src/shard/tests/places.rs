@@ -111,7 +111,9 @@ fn what_has_no_place_in_its_time_is_refused_and_was_not_begun() {
         let sent = world.requests("a");
         let late = call(&mut world, &client, "late").remove(0);
         world.advance(half);
-        sent.iter().for_each(|sent| progress(&mut world, sent, 1));
+        for sent in &sent {
+            progress(&mut world, sent, 1);
+        }
         world.take(&client, late);
         world.advance(half);
         let answer = world.answer(&client, late);

@@ -10,6 +10,7 @@ use super::clients::{Client, ERAS, Era, HTTP, SAMPLED, Sent, at};
 use super::script::Script;
 use super::world::World;
 use crate::ports::gateway::{Target, Verb};
+use crate::ports::upstream::CloseReason;
 use crate::rpc::{Envelope, Field};
 use crate::shard::Input;
 use crate::{ExchangeId, KeyId, Limits};
@@ -310,6 +311,22 @@ fn a_plan_waits_for_servers_that_were_never_seen() {
     let second = world.requested("b");
     world.says_structured(&second, "2");
     assert!(world.told(&client, exchange).contains(r#""status":"done""#));
+}
+
+#[test]
+fn a_plan_for_a_server_that_was_never_seen_is_told_so() {
+    let mut world =
+        World::scripted(Limits::default(), [("a", Script::default()), ("b", Script::stuck())]).surveyed();
+    world.close(world.link("b"), CloseReason::NotStarted("no such program".into()));
+    let client = world.client(HTTP, Target::Unified);
+    let exchange = world.plan(&client, r#""steps":[{"id":"x","tool":"b.x"},{"id":"y","tool":"a.x"}]"#);
+    let answer = world.answer(&client, exchange);
+    let told = structure(&answer);
+    for part in
+        [r#"nobody knows whether there is a tool \"b.x\""#, "no such program", r#"there is no tool \"a.x\""#]
+    {
+        assert!(told.contains(part), "{part} in {told}");
+    }
 }
 
 #[test]

@@ -1,0 +1,138 @@
+//! Streams of the stateless era: the first message says of which resources the servers will tell.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::clients::{Client, Era, Sent};
+use super::script::Script;
+use super::world::{World, read};
+use crate::ports::gateway::Target;
+use crate::rpc::Field;
+use crate::{ExchangeId, Limits};
+
+fn subscribable(uris: &'static [&'static str]) -> Script {
+    Script { capabilities: r#"{"resources":{"subscribe":true}}"#.into(), ..Script::full(uris, &[]) }
+}
+
+/// Servers of the era before.
+fn world() -> World {
+    let scripts = [("a", subscribable(&["u:1", "u:2"])), ("b", subscribable(&["u:3"]))];
+    World::scripted(Limits::default(), scripts).surveyed()
+}
+
+/// A client asks to hear of resources.
+fn listen(world: &mut World, uris: &str) -> (Client, ExchangeId) {
+    let client = Client::new(Era::Modern, Target::Unified);
+    let filter = format!(r#""notifications":{{"resourceSubscriptions":[{uris}]}}"#);
+    let stream = world.request(&client, "7", "subscriptions/listen", &filter);
+    (client, stream)
+}
+
+/// What a stream says of which resources it will tell: nothing while it is not open.
+fn granted(world: &mut World, (client, stream): &(Client, ExchangeId)) -> Vec<String> {
+    let said = world.take(client, *stream);
+    said.iter().map(|text| read(text).raw_str(Field::Notifications).unwrap().into()).collect()
+}
+
+fn refuse(world: &mut World, sent: &Sent) {
+    let error = r#"{"code":-32602,"message":"no"}"#;
+    world.says(sent.link, &format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, sent.id));
+}
+
+#[test]
+fn a_stream_opens_when_all_servers_have_said_whether_they_tell_of_its_resources() {
+    let mut world = world();
+    let stream = listen(&mut world, r#""u:1","u:2","u:3""#);
+    for sent in world.requests("a") {
+        if sent.params.contains("u:2") { refuse(&mut world, &sent) } else { world.reply(&sent, "{}") }
+    }
+    assert!(granted(&mut world, &stream).is_empty());
+    world.agree("b");
+    assert_eq!(granted(&mut world, &stream), [r#"{"resourceSubscriptions":["u:1","u:3"]}"#]);
+    // The next one asks for what is subscribed to already, and for what was refused.
+    let next = listen(&mut world, r#""u:1","u:2""#);
+    let sent = world.requested("a");
+    assert_eq!(sent.params, r#"{"uri":"u:2"}"#);
+    let third = listen(&mut world, r#""u:1""#);
+    assert_eq!(granted(&mut world, &third), [r#"{"resourceSubscriptions":["u:1"]}"#], "at once");
+    refuse(&mut world, &sent);
+    assert_eq!(granted(&mut world, &next), [r#"{"resourceSubscriptions":["u:1"]}"#]);
+}
+
+#[test]
+fn a_stream_waits_for_servers_no_longer_than_its_time() {
+    let mut world = world();
+    let stream = listen(&mut world, r#""u:1","u:3""#);
+    world.agree("b");
+    let half = Limits::default().discover_wait / 2;
+    world.advance(half);
+    assert!(granted(&mut world, &stream).is_empty());
+    world.advance(half);
+    assert_eq!(granted(&mut world, &stream), [r#"{"resourceSubscriptions":["u:1","u:3"]}"#]);
+    world.agree("a");
+    assert!(granted(&mut world, &stream).is_empty(), "once");
+}
+
+#[test]
+fn news_opens_a_stream_and_none_is_lost() {
+    let mut world = world();
+    let (client, stream) = listen(&mut world, r#""u:1","u:3""#);
+    let link = world.link("a");
+    let changed = r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"u:1"}}"#;
+    world.says(link, changed);
+    let said = world.take(&client, stream);
+    let methods: Vec<&str> = said.iter().map(|text| text.split('"').nth(7).unwrap()).collect();
+    assert_eq!(
+        methods,
+        ["notifications/subscriptions/acknowledged", "notifications/resources/updated"],
+        "{said:?}"
+    );
+}
+
+#[test]
+fn who_leaves_while_the_servers_are_asked_leaves_nothing() {
+    let mut world = world();
+    let (_, stream) = listen(&mut world, r#""u:1""#);
+    let sent = world.requested("a");
+    world.leave(stream);
+    assert_eq!(world.requested("a").method, "resources/unsubscribe");
+    world.reply(&sent, "{}");
+    world.advance(Limits::default().discover_wait);
+    assert!(world.frames("a").is_empty());
+}
+
+#[test]
+fn a_server_that_does_not_run_is_started_and_asked() {
+    let mut world = world();
+    world.advance(Limits::default().idle + Duration::from_mins(1));
+    world.frames("a");
+    let stream = listen(&mut world, r#""u:1""#);
+    assert!(granted(&mut world, &stream).is_empty());
+    world.agree("a");
+    assert_eq!(granted(&mut world, &stream), [r#"{"resourceSubscriptions":["u:1"]}"#]);
+}
+
+#[test]
+fn a_server_of_the_stateless_era_says_itself_of_what_it_tells() {
+    for (grants, expected) in [
+        (r#"["u:2"]"#, r#"{"resourceSubscriptions":["u:2"]}"#),
+        ("[]", "{}"),
+        (r#"["u:1","u:2"]"#, r#"{"resourceSubscriptions":["u:1","u:2"]}"#),
+    ] {
+        let Script { capabilities, resources, .. } = subscribable(&["u:1", "u:2"]);
+        let script = Script { news: false, capabilities, resources, ..Script::modern() };
+        let mut world = World::scripted(Limits::default(), [("a", script)]).surveyed();
+        world.frames("a");
+        let stream = listen(&mut world, r#""u:1","u:2""#);
+        assert!(granted(&mut world, &stream).is_empty());
+        // Asked for one, and then for both: what counts is what it says to the last.
+        let sent = world.requests("a").pop().unwrap();
+        let meta = format!(r#""_meta":{{"io.modelcontextprotocol/subscriptionId":{}}}"#, sent.id);
+        let params = format!(r#"{{"notifications":{{"resourceSubscriptions":{grants}}},{meta}}}"#);
+        let method = "notifications/subscriptions/acknowledged";
+        world.says(sent.link, &format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#));
+        assert_eq!(granted(&mut world, &stream), [expected]);
+    }
+}
