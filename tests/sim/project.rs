@@ -28,6 +28,7 @@ pub(crate) fn limits() -> Limits {
         session_in_flight: 5,
         project_in_flight: 24,
         link_in_flight_bytes: 3_000,
+        remote_in_flight: 2,
         project_sessions: 10,
         session_streams: 2,
         starting: 2,

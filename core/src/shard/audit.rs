@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 
 use super::{Exchange, Shard};
 use crate::upstream::{Caller, Upstream};
-use crate::{Bug, CallId, ServerId, SessionId};
+use crate::{Bug, CallId, LinkId, ServerId, SessionId};
 
 /// How much a shard holds at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -130,6 +130,8 @@ impl Shard {
         hold(waiters.clone().all(|waiter| waits(&waiter.caller.exchange)), "a waiter's exchange is not one")?;
         let listens = |exchange| self.exchanges.get(exchange) == Some(&Exchange::Listener);
         hold(self.listeners.keys().all(listens), "a listener's exchange is not one")?;
+        let opens = |stream| self.listeners.contains_key(stream);
+        hold(self.granting.keys().all(opens), "what is about to open is not there")?;
         let streams: usize = self.sessions.iter().map(|session| session.streams.len()).sum();
         let held = self.wishes.held.values().flatten().filter(|promise| promise.ends);
         let held = held.map(|promise| &promise.exchange);
@@ -163,6 +165,11 @@ impl Shard {
             hold(self.links.get(&link) == Some(&upstream.seat()), "a link does not lead to its server")?;
         }
         let retired = self.retired.values().map(|(upstream, _)| upstream);
+        let crowded = |link: LinkId| self.crowded.contains(&link);
+        let waits = |upstream: &Upstream| {
+            !upstream.calls.are_queued() || upstream.process.ready_link().is_none_or(crowded)
+        };
+        hold(self.upstreams.values().all(waits), "a call waits for a place that nobody looks for")?;
         hold(self.upstreams.is_sound(), "what was noted of a server is not so")?;
         let sound = |upstream: &Upstream| upstream.calls.is_sound();
         hold(self.upstreams.values().chain(retired).all(sound), "a table of calls disagrees with itself")
