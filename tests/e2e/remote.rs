@@ -1,6 +1,7 @@
 //! Remote servers behind the hub: the reference server over both HTTP transports, its ends, and its secrets.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -127,6 +128,34 @@ async fn a_server_on_http_and_sse_is_a_server_like_any_other() {
     let peer = Peer::everything("sse");
     let (hub, key) = open_hub(&json!({ "remote": at(&peer, "/sse") })).await;
     serves(&hub, &key).await;
+}
+
+#[tokio::test]
+async fn a_quiet_key_does_not_wait_for_all_that_a_busy_one_asks_of_a_server_that_works_on_so_much_at_once() {
+    const PLACES: usize = 128;
+    let peer = Peer::everything("streamableHttp");
+    let (hub, busy) = open_hub(&json!({ "remote": at(&peer, "/mcp") })).await;
+    let quiet = Wire::modern(hub.at("/servers/remote/mcp"), &hub.create_key().await);
+    let busy = Wire::modern(hub.at("/servers/remote/mcp"), &busy);
+    quiet.call_for_text("echo", json!({ "message": "runs" })).await;
+    let answered = Arc::new(AtomicUsize::new(0));
+    let mut calls = JoinSet::new();
+    for id in 0..3 * PLACES {
+        let (busy, answered) = (busy.clone(), Arc::clone(&answered));
+        calls.spawn(async move {
+            let long = json!({ "duration": 2, "steps": 1 });
+            busy.call(&json!(id), "trigger-long-running-operation", long).await;
+            answered.fetch_add(1, Ordering::SeqCst);
+        });
+    }
+    // The first of them take twice as long: the others are there by then, and wait.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(quiet.call_for_text("echo", json!({ "message": "quiet" })).await, "Echo: quiet");
+    let before = answered.load(Ordering::SeqCst);
+    assert!(before < 2 * PLACES, "{before} calls of the other key went first");
+    while let Some(call) = calls.join_next().await {
+        call.expect("an answer");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
