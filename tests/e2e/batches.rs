@@ -22,7 +22,7 @@ use crate::tls::Front;
 const PROGRAM: &str = include_str!("batches.py");
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often the hub is killed; `ORCH_TEST_KILLS` says otherwise.
-const KILLS: u32 = 30;
+const KILLS: u32 = 200;
 
 struct Stage {
     hub: Hub,
