@@ -218,7 +218,7 @@ pub struct Limits {
     pub remote_connect: Duration,
     /// How long a TLS handshake with a remote server may take.
     pub remote_tls: Duration,
-    /// Requests of clients that one remote server is asked at the same time; others wait, and those of each key have their turn.
+    /// Requests of clients that one remote server is asked at the same time; one key alone has half of them.
     pub remote_in_flight: usize,
     /// How long a remote server may take over a message that wants no answer.
     pub remote_notice: Duration,

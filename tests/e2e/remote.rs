@@ -131,8 +131,9 @@ async fn a_server_on_http_and_sse_is_a_server_like_any_other() {
 }
 
 #[tokio::test]
-async fn a_quiet_key_does_not_wait_for_all_that_a_busy_one_asks_of_a_server_that_works_on_so_much_at_once() {
-    const PLACES: usize = 128;
+async fn a_quiet_key_does_not_wait_for_what_a_busy_one_asks_of_a_server_that_works_on_so_much_at_once() {
+    /// What one key may have under way at one server.
+    const PLACES: usize = 64;
     let peer = Peer::everything("streamableHttp");
     let (hub, busy) = open_hub(&json!({ "remote": at(&peer, "/mcp") })).await;
     let quiet = Wire::modern(hub.at("/servers/remote/mcp"), &hub.create_key().await);
@@ -152,7 +153,7 @@ async fn a_quiet_key_does_not_wait_for_all_that_a_busy_one_asks_of_a_server_that
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(quiet.call_for_text("echo", json!({ "message": "quiet" })).await, "Echo: quiet");
     let before = answered.load(Ordering::SeqCst);
-    assert!(before < 2 * PLACES, "{before} calls of the other key went first");
+    assert!(before < PLACES, "{before} calls of the other key went first");
     while let Some(call) = calls.join_next().await {
         call.expect("an answer");
     }

@@ -25,6 +25,9 @@ pub(crate) struct Desk {
     roles: HashMap<Id, Role>,
     /// Requests under way, by the raw JSON of their id.
     requests: HashMap<String, Flight>,
+    /// Requests that wait for one of those to end: of clients there are never so many, but the hub may have a thousand resources to
+    /// subscribe to again.
+    waiting: VecDeque<(Request, Message)>,
     notes: VecDeque<Message>,
     note_is_out: bool,
     /// `notifications/initialized` is out, or the stream of the server's news is asked for.
@@ -60,6 +63,7 @@ impl Desk {
             tasks: JoinSet::new(),
             roles: HashMap::new(),
             requests: HashMap::new(),
+            waiting: VecDeque::new(),
             notes: VecDeque::new(),
             note_is_out: false,
             gate_is_shut: false,
@@ -69,6 +73,10 @@ impl Desk {
     /// Whether messages may be handed in.
     pub(crate) fn is_open(&self) -> bool {
         !self.gate_is_shut
+    }
+
+    fn is_full(&self) -> bool {
+        self.requests.len() >= self.wires.outlet.limits.remote_in_flight
     }
 
     /// Whether anything is under way.
@@ -92,6 +100,9 @@ impl Desk {
             Kind::Cancel(id) => self.cancel(&id, message),
             Kind::Note => self.note(message),
             Kind::Reply => self.tell(Role::Reply, message),
+            Kind::Request(request) if self.is_full() => {
+                self.waiting.push_back((request, message));
+            }
             Kind::Request(request) => self.ask(request, message),
         }
     }
@@ -122,7 +133,8 @@ impl Desk {
         self.tasks.shutdown().await;
         let unread = std::iter::from_fn(|| queue.pop());
         let unread = unread.map(|parcel| Message::read(parcel, &self.wires.outlet.limits));
-        unread.filter_map(|message| Some(message.request()?.id.clone())).collect()
+        let unread: Vec<String> = unread.filter_map(|message| Some(message.request()?.id.clone())).collect();
+        self.waiting.drain(..).map(|(request, _)| request.id).chain(unread).collect()
     }
 
     fn start(&mut self, role: Role, task: impl Future<Output = Ending> + Send + 'static) -> AbortHandle {
@@ -161,6 +173,7 @@ impl Desk {
     /// A request that is not known is answered, or was never sent: there is nothing to cancel. But over HTTP+SSE,
     /// where the answer comes elsewhere.
     fn cancel(&mut self, id: &str, message: Message) {
+        self.waiting.retain(|(request, _)| request.id != id);
         match self.requests.get(id) {
             Some(flight) if flight.stateless => flight.task.abort(),
             Some(_) => self.note(message),
@@ -177,6 +190,9 @@ impl Desk {
             Some(Role::Note { cancels }) => self.on_noted(cancels),
             Some(Role::Request(id)) => {
                 self.requests.remove(&id);
+                if let Some((next, message)) = self.waiting.pop_front() {
+                    self.ask(next, message);
+                }
             }
             Some(Role::Reply | Role::Stream) | None => {}
         }

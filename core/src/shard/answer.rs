@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use super::urls::wants_visits;
+use super::urls::{visits_in_words, wants_visits};
 use super::{Cx, Shard};
 use crate::hub;
 use crate::mcp::{Lifetime, Revision, complete, plain};
@@ -57,6 +57,11 @@ impl Shard {
         speaker: Speaker<'_>,
     ) {
         let modern = caller.revision.is_modern();
+        if caller.step.is_some() && wants_visits(response) {
+            let error =
+                response.spliced(Field::Error, &mut [(Field::ErrorMessage, visits_in_words(response))]);
+            return self.deliver(cx, caller, 200, write::raw_error(&caller.id, &error));
+        }
         if modern && wants_visits(response) {
             return self.ask_for_visits(cx, caller, response, speaker.info);
         }

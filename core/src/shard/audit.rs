@@ -167,7 +167,7 @@ impl Shard {
         let retired = self.retired.values().map(|(upstream, _)| upstream);
         let crowded = |link: LinkId| self.crowded.contains(&link);
         let waits = |upstream: &Upstream| {
-            !upstream.calls.are_queued() || upstream.process.ready_link().is_none_or(crowded)
+            !upstream.calls.await_places() || upstream.process.ready_link().is_none_or(crowded)
         };
         hold(self.upstreams.values().all(waits), "a call waits for a place that nobody looks for")?;
         hold(self.upstreams.is_sound(), "what was noted of a server is not so")?;

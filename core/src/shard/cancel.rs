@@ -8,7 +8,7 @@ use super::{Cx, Effect, Shard};
 use crate::mcp::Method;
 use crate::rpc::{Envelope, Field, write};
 use crate::upstream::{Caller, Purpose, Upstream};
-use crate::{CallId, ServerId, SessionId};
+use crate::{CallId, Denied, ServerId, SessionId};
 
 impl Shard {
     /// Cancels a session's request: the server is told, and its answer, should it still come, is dropped.
@@ -23,7 +23,7 @@ impl Shard {
         let is_it = |caller: &Caller| caller.session == Some(session) && *caller.id == *request;
         self.cancel_runs(cx, is_it);
         self.cancel_goals(cx, is_it);
-        self.cancel_calls(cx, session, Some(request), passed_on);
+        self.cancel_calls(cx, session, Some(request), passed_on, Self::dismiss);
         self.drop_held(cx, session, Some(request));
         self.drop_waiters(cx, |waiter| {
             let caller = &waiter.caller;
@@ -35,9 +35,18 @@ impl Shard {
     pub(super) fn cancel_all(&mut self, cx: &mut Cx<'_>, session: SessionId) {
         self.cancel_runs(cx, |caller| caller.session == Some(session));
         self.cancel_goals(cx, |caller| caller.session == Some(session));
-        self.cancel_calls(cx, session, None, |call| cancellation(call, "the session has ended"));
+        let ended = |call| cancellation(call, "the session has ended");
+        self.cancel_calls(cx, session, None, ended, Self::dismiss);
         self.drop_held(cx, session, None);
         self.drop_waiters(cx, |waiter| waiter.caller.session == Some(session));
+    }
+
+    /// A session's key was revoked: who waits for an answer is told so.
+    pub(super) fn refuse_calls(&mut self, cx: &mut Cx<'_>, session: SessionId) {
+        let revoked = |call| cancellation(call, "the key was revoked");
+        self.cancel_calls(cx, session, None, revoked, |shard, cx, caller| {
+            shard.fail(cx, caller, &Denied::Unauthenticated.into());
+        });
     }
 
     fn cancel_calls(
@@ -46,6 +55,7 @@ impl Shard {
         session: SessionId,
         request: Option<&str>,
         notice: impl Fn(CallId) -> Bytes,
+        end: impl Fn(&mut Self, &mut Cx<'_>, &Caller),
     ) {
         let retired = self.retired.values().map(|(upstream, _)| upstream);
         let calls: Vec<(ServerId, CallId)> = retired
@@ -54,7 +64,7 @@ impl Shard {
             .collect();
         for (server, call) in calls {
             if let Some(caller) = self.abandon(cx, server, call, &notice) {
-                self.dismiss(cx, &caller);
+                end(self, cx, &caller);
             }
         }
     }

@@ -212,11 +212,13 @@ impl Shard {
             (..) => {}
         }
         let tries_itself = caller.step.is_some_and(|(run, unit)| self.has_own_retry(run, unit));
+        let whose = self.key_of(&caller).filter(|_| entry.is_remote()).cloned();
         let Some(upstream) = self.upstreams.get_mut(seat) else { return };
         let start = entry.config.as_ref().map_or(ServerSpec::TIMEOUT_S, |server| server.spec.timeout_s);
         let ready = upstream.process.ready_link();
-        let crowded = entry.is_remote() && !upstream.calls.have_place(cx.limits().remote_in_flight);
-        let link = ready.filter(|_| !crowded);
+        let bounded = ready.filter(|_| entry.is_remote());
+        let crowded = bounded.filter(|_| !upstream.calls.take_place(id, whose, cx.limits().remote_in_flight));
+        let link = ready.filter(|_| crowded.is_none());
         let spare = if ready.is_some() { Duration::ZERO } else { Duration::from_secs(u64::from(start)) };
         let silence = patience(cx, entry.id, &request.method);
         let bytes = request.body.bytes().len();
@@ -251,9 +253,7 @@ impl Shard {
             tool,
         };
         upstream.calls.insert(id, call);
-        if let Some(ready) = ready.filter(|_| crowded) {
-            self.wait_for_place(ready, id);
-        }
+        self.crowded.extend(crowded);
     }
 
     fn call_hub(&mut self, cx: &mut Cx<'_>, caller: &Caller, request: &Request) {

@@ -172,8 +172,8 @@ impl Shard {
             let Some(upstream) = self.upstream_of(link) else { return };
             if upstream.calls.get_mut(id).is_some_and(|call| call.awaits_news) {
                 upstream.calls.set_off(id, cx.now, Duration::ZERO);
-            } else {
-                self.send_in_place(cx, link, id);
+            } else if self.has_place(cx, link, id) {
+                self.send_off(cx, link, id);
             }
         }
     }

@@ -228,12 +228,13 @@ impl Shard {
         self.begun.forget_key(key);
         let sessions: Vec<SessionId> =
             self.sessions.iter().filter(|session| session.key == *key).map(|session| session.id).collect();
+        self.refuse_waiters(cx, key);
         for session in sessions {
+            self.refuse_calls(cx, session);
             self.drop_session(cx, session);
         }
         self.opening.retain(|_, opening| opening.key != *key);
         self.end_listeners(cx, |listener| listener.key == *key);
-        self.refuse_waiters(cx, key);
         self.cancel_runs_of(cx, key);
         self.refuse_goals_of(cx, key);
         self.vacate_key(cx, key);

@@ -142,6 +142,8 @@ pub struct Shard {
     /// Calls of the same kind whose servers have just begun to ask.
     gathering: BTreeMap<CallId, Gathering>,
     subscriptions: Subscriptions,
+    /// Servers of the stateless era whose streams of news are to tell of other resources than they do.
+    stale_news: BTreeSet<LinkId>,
     /// Calls that carry an idempotency key.
     keyed: Keyed,
     /// URIs that servers have shown on the unified endpoint.
@@ -244,6 +246,7 @@ impl Shard {
         self.release_keyed(cx);
         self.carry_out_runs(cx);
         self.fill_places(cx);
+        self.open_stale_news(cx);
         self.start_queued(cx);
         if self.leaving {
             self.end_endless(cx);

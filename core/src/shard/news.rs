@@ -60,6 +60,13 @@ impl Shard {
         }
     }
 
+    /// Opens the streams of servers of which other things are wanted than before.
+    pub(super) fn open_stale_news(&mut self, cx: &mut Cx<'_>) {
+        for link in core::mem::take(&mut self.stale_news) {
+            self.open_news(cx, link);
+        }
+    }
+
     fn end_older_news(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         let Some(upstream) = self.upstream_of(link) else { return };
         for before in core::mem::take(&mut upstream.news.before) {

@@ -115,7 +115,7 @@ impl Shard {
         let round = upstream.calls.get_mut(id).and_then(|call| call.round.as_mut());
         let Some(round) = round else { return };
         round.answers.insert(name.to_owned(), Some(result.into()));
-        if round.is_answered() {
+        if round.answers.values().all(Option::is_some) {
             self.end_round(cx, link, id);
         }
     }

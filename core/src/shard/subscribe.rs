@@ -318,8 +318,11 @@ impl Shard {
     pub(super) fn tell_server(&mut self, cx: &mut Cx<'_>, seat: &Seat, method: Method, uri: &str) {
         let link = self.upstreams.get(seat).and_then(|upstream| upstream.process.ready_link());
         let Some(link) = link else { return };
-        if self.upstream_of(link).is_some_and(|upstream| upstream.revision.is_modern()) {
-            return self.open_news(cx, link);
+        if let Some(upstream) = self.upstream_of(link).filter(|upstream| upstream.revision.is_modern()) {
+            // With all that changes at the same time.
+            upstream.news.open = false;
+            self.stale_news.insert(link);
+            return;
         }
         let mut params = Vec::from(b"{\"uri\":");
         write::string(&mut params, uri);

@@ -140,8 +140,10 @@ impl Shard {
 
     /// A key was revoked: what waits with it is not begun any more.
     pub(super) fn refuse_waiters(&mut self, cx: &mut Cx<'_>, key: &KeyId) {
-        let with_key = |waiter: &mut Waiter| waiter.caller.key.as_ref() == Some(key);
-        let refused: Vec<Waiter> = self.waiters.extract_if(.., with_key).collect();
+        let waiters = core::mem::take(&mut self.waiters);
+        let with_key = |waiter: &Waiter| self.key_of(&waiter.caller) == Some(key);
+        let (refused, kept): (Vec<Waiter>, Vec<Waiter>) = waiters.into_iter().partition(with_key);
+        self.waiters = kept;
         for waiter in refused {
             self.fail(cx, &waiter.caller, &Denied::Unauthenticated.into());
         }

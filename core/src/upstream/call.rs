@@ -122,13 +122,6 @@ pub(crate) struct Round {
     pub answers: BTreeMap<String, Option<Box<[u8]>>>,
 }
 
-impl Round {
-    /// Whether the client has answered every question.
-    pub(crate) fn is_answered(&self) -> bool {
-        self.answers.values().all(Option::is_some)
-    }
-}
-
 /// A subscription that holds from its server's yes on.
 #[derive(Debug)]
 pub(crate) struct Subscribes {

@@ -18,8 +18,8 @@ pub(crate) struct Calls {
     table: BTreeMap<CallId, Call>,
     deadlines: BTreeSet<(Timestamp, CallId)>,
     bytes: usize,
-    /// Those that wait for a place at their server.
-    queue: places::Queue,
+    /// Of a server that is asked so much at the same time: who is asked for, and who waits.
+    places: places::Places,
 }
 
 impl Calls {
@@ -31,7 +31,7 @@ impl Calls {
 
     pub(crate) fn remove(&mut self, id: CallId) -> Option<Call> {
         let call = self.table.remove(&id)?;
-        self.queue.remove(id);
+        self.places.remove(id);
         self.deadlines.remove(&(call.deadline, id));
         self.bytes = self.bytes.saturating_sub(call.bytes);
         Some(call)
@@ -51,13 +51,13 @@ impl Calls {
         self.table.iter().filter_map(|(id, call)| Some((*id, call.purpose.client()?)))
     }
 
-    /// Whether deadlines, bytes and the queue are those of the calls.
+    /// Whether deadlines, bytes and places are those of the calls.
     pub(crate) fn is_sound(&self) -> bool {
         let timed = |(id, call): (&CallId, &Call)| self.deadlines.contains(&(call.deadline, *id));
         let bytes: usize = self.table.values().map(|call| call.bytes).sum();
         let waits = |id: CallId| self.table.get(&id).is_some_and(|call| !call.sent);
         let timed = self.deadlines.len() == self.table.len() && self.table.iter().all(timed);
-        timed && bytes == self.bytes && self.queue.calls().all(waits)
+        timed && bytes == self.bytes && self.places.waiting().all(waits)
     }
 
     /// Something is heard of a call: it may take as long again without a sign of life, at most to its hard deadline.
@@ -65,8 +65,9 @@ impl Calls {
         self.time(id, |call| call.in_time(now).max(call.deadline));
     }
 
-    /// Lets a call live as long as any may: its server waits for people.
+    /// Lets a call live as long as any may: its server waits for people, and works on others meanwhile.
     pub(crate) fn pause(&mut self, id: CallId) {
+        self.places.remove(id);
         self.time(id, |call| call.hard_deadline);
     }
 
@@ -82,7 +83,6 @@ impl Calls {
         let again = call.repeated || call.renewals > 0;
         let latest = |at| if again { at } else { Timestamp::NEVER };
         call.sent = true;
-        self.queue.remove(id);
         call.hard_deadline = now.after(longest.max(call.patience)).min(latest(call.hard_deadline));
         let latest = latest(call.deadline);
         self.time(id, |call| call.in_time(now).min(latest));
@@ -204,7 +204,7 @@ impl Calls {
     /// All calls, leaving none.
     pub(crate) fn drain(&mut self) -> Vec<Call> {
         self.deadlines.clear();
-        self.queue.clear();
+        self.places.clear();
         self.bytes = 0;
         core::mem::take(&mut self.table).into_values().collect()
     }

@@ -131,6 +131,30 @@ fn many_requests_are_under_way_at_once_and_connections_are_used_again() {
 }
 
 #[test]
+fn more_requests_than_a_link_may_have_wait_for_those_before_and_others_pass_them() {
+    let stage = Stage::new();
+    let server = Server::start(stage.runtime.handle(), |seen| match seen.method().as_str() {
+        "tools/call" => Reply::events([wait(1000), event(&seen.result(json!({})))]),
+        _ => plain(seen),
+    });
+    let mut link = stage.open(&launch(&server.url("/mcp")));
+    for id in 0..200 {
+        link.send(&request(id, "tools/call", json!({})));
+    }
+    link.send(&note("notifications/cancelled", json!({ "requestId": 199 })));
+    link.send(&json!({ "jsonrpc": "2.0", "id": 77, "result": {} }));
+    let mut seen = Vec::new();
+    while let Some(request) = server.seen_within(Duration::from_millis(200)) {
+        seen.push(request.json());
+    }
+    assert_eq!(seen.iter().filter(|it| it["method"] == "tools/call").count(), 128);
+    assert!(seen.iter().any(|it| it["id"] == 77), "a reply passes requests that wait");
+    let answered: BTreeSet<u64> = (0..199).map(|_| link.message()["id"].as_u64().unwrap()).collect();
+    assert_eq!(answered.into_iter().max(), Some(198), "what was cancelled before it was sent is not sent");
+    assert_eq!(link.event_within(Duration::from_millis(100)), None);
+}
+
+#[test]
 fn notifications_keep_their_order_and_want_no_answer() {
     let stage = Stage::new();
     let server = Server::start(stage.runtime.handle(), |seen| match seen.json()["params"]["n"].as_u64() {

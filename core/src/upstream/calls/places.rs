@@ -1,82 +1,84 @@
-//! The places of a remote server, which is asked so much at the same time and no more. Who comes later waits, and as places
-//! become free one of each key goes after the other: whoever asks little never waits for all that somebody else asks.
+//! The places of a remote server, which is asked so much at the same time and no more. Nobody takes more of them than are left for
+//! others, so one key alone has half of them. Who comes later waits, and as places become free one of each key goes after the
+//! other: whoever asks little never waits for all that somebody else asks.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::ops::Bound;
 
-use super::{Call, Calls};
+use super::Calls;
 use crate::{CallId, KeyId};
 
-/// Calls that wait for a place, by the key of whoever has made them.
+/// Whose a call is.
+type Whose = Option<KeyId>;
+
+/// Who has a place, and who waits for one.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
-    lanes: BTreeMap<Option<KeyId>, BTreeSet<CallId>>,
+pub(super) struct Places {
+    taken: BTreeMap<CallId, Whose>,
+    waiting: BTreeMap<Whose, BTreeSet<CallId>>,
     /// Whose call went last.
-    last: Option<KeyId>,
+    last: Whose,
 }
 
-impl Queue {
+impl Places {
     pub(super) fn remove(&mut self, id: CallId) {
-        self.lanes.retain(|_, lane| {
+        self.taken.remove(&id);
+        self.waiting.retain(|_, lane| {
             lane.remove(&id);
             !lane.is_empty()
         });
     }
 
     pub(super) fn clear(&mut self) {
-        self.lanes.clear();
+        self.taken.clear();
+        self.waiting.clear();
     }
 
-    pub(super) fn calls(&self) -> impl Iterator<Item = CallId> {
-        self.lanes.values().flatten().copied()
+    pub(super) fn waiting(&self) -> impl Iterator<Item = CallId> {
+        self.waiting.values().flatten().copied()
     }
 
-    fn len(&self) -> usize {
-        self.lanes.values().map(BTreeSet::len).sum()
+    /// Whether one more call of a key may have a place, of `most`.
+    fn has_room(&self, whose: &Whose, most: usize) -> bool {
+        let own = self.taken.values().filter(|it| *it == whose).count();
+        own < most.saturating_sub(self.taken.len())
     }
 
-    /// Of the key after the one whose call went last, the call that has waited longest.
-    fn next(&mut self) -> Option<CallId> {
+    /// Takes the call that goes next: of the keys that have room, of the one after that whose call went last, the oldest.
+    fn next(&mut self, most: usize) -> Option<CallId> {
         let after = (Bound::Excluded(&self.last), Bound::Unbounded);
-        let next = self.lanes.range(after).next().or_else(|| self.lanes.first_key_value());
-        let (key, lane) = next?;
-        let (key, id) = (key.clone(), lane.first().copied()?);
+        let up_to = (Bound::Unbounded, Bound::Included(&self.last));
+        let mut lanes = self.waiting.range(after).chain(self.waiting.range(up_to));
+        let (whose, lane) = lanes.find(|(whose, _)| self.has_room(whose, most))?;
+        let (whose, id) = (whose.clone(), lane.first().copied()?);
         self.remove(id);
-        self.last = key;
+        self.taken.insert(id, whose.clone());
+        self.last = whose;
         Some(id)
     }
 }
 
-impl Call {
-    /// Whether its server works on it. While its client is asked for more, in the stateless era, it does not.
-    fn takes_place(&self) -> bool {
-        let asks = self.round.as_ref().is_some_and(|round| !round.is_answered());
-        self.is_under_way() && self.is_of_client() && !asks
-    }
-}
-
 impl Calls {
-    /// Whether fewer than `most` calls of clients are under way.
-    pub(crate) fn have_place(&self, most: usize) -> bool {
-        // Those that wait are not looked at: there may be thousands.
-        let others = self.table.len().saturating_sub(self.queue.len());
-        let mut taken = self.table.values().filter(|call| call.takes_place());
-        others < most || taken.nth(most.saturating_sub(1)).is_none()
+    /// Takes a place for a call, of `most`, or has it wait for one. Returns whether it has one.
+    pub(crate) fn take_place(&mut self, id: CallId, whose: Option<KeyId>, most: usize) -> bool {
+        self.places.remove(id);
+        let has_room = self.places.has_room(&whose, most);
+        if has_room {
+            self.places.taken.insert(id, whose);
+        } else {
+            self.places.waiting.entry(whose).or_default().insert(id);
+        }
+        has_room
     }
 
-    /// A call that was not sent waits until it has a place.
-    pub(crate) fn wait_for_place(&mut self, id: CallId, key: Option<KeyId>) {
-        self.queue.lanes.entry(key).or_default().insert(id);
-    }
-
-    /// The call that goes next, should there be a place for one more.
+    /// The call that goes next, if there is a place for it.
     pub(crate) fn next_in_place(&mut self, most: usize) -> Option<CallId> {
-        if self.have_place(most) { self.queue.next() } else { None }
+        self.places.next(most)
     }
 
     /// Whether any waits for a place.
-    pub(crate) fn are_queued(&self) -> bool {
-        !self.queue.lanes.is_empty()
+    pub(crate) fn await_places(&self) -> bool {
+        !self.places.waiting.is_empty()
     }
 }
 
@@ -86,18 +88,35 @@ mod tests {
 
     use super::*;
 
+    fn key(name: &str) -> Whose {
+        Some(KeyId(name.into()))
+    }
+
     #[test]
     fn one_of_each_key_goes_after_the_other() {
-        let key = |name: &str| Some(KeyId(name.into()));
-        let mut queue = Queue::default();
+        let mut places = Places::default();
         for (name, ids) in [("a", 1..=4), ("b", 5..=6), ("c", 7..=7)] {
-            queue.lanes.insert(key(name), ids.map(CallId).collect());
+            places.waiting.insert(key(name), ids.map(CallId).collect());
         }
-        queue.remove(CallId(2));
-        let order: Vec<u64> = core::iter::from_fn(|| queue.next()).map(|id| id.0).collect();
+        places.remove(CallId(2));
+        let order: Vec<u64> = core::iter::from_fn(|| places.next(100)).map(|id| id.0).collect();
         assert_eq!(order, [1, 5, 7, 3, 6, 4]);
-        queue.lanes.insert(key("a"), [CallId(8)].into());
-        queue.lanes.insert(key("b"), [CallId(9)].into());
-        assert_eq!(queue.next(), Some(CallId(9)), "a went last");
+        places.waiting.insert(key("a"), [CallId(8)].into());
+        places.waiting.insert(key("b"), [CallId(9)].into());
+        assert_eq!(places.next(100), Some(CallId(9)), "a went last");
+    }
+
+    #[test]
+    fn nobody_takes_more_than_is_left_for_others() {
+        let mut calls = Calls::default();
+        let mut take = |name, ids: core::ops::Range<u64>| {
+            ids.filter(|id| calls.take_place(CallId(*id), key(name), 16)).count()
+        };
+        assert_eq!((take("a", 0..20), take("b", 20..40), take("c", 40..60)), (8, 4, 2));
+        assert_eq!(take("quiet", 60..61), 1, "there is always one more");
+        calls.places.remove(CallId(60));
+        calls.places.remove(CallId(40));
+        let next = calls.next_in_place(16);
+        assert!(next.is_some_and(|id| id.0 >= 40), "a and b have as much as is left: {next:?}");
     }
 }
