@@ -107,6 +107,9 @@ pub struct Limits {
     pub idle: Duration,
     /// What servers may have asked one session without an answer.
     pub session_questions: usize,
+    /// Bytes of what one session keeps: what its client says of itself and that it can do, and of which resources it hears. The
+    /// last holds for a stream of the stateless era, too.
+    pub session_bytes: usize,
     /// How long a session may be idle without an open stream.
     pub session_idle: Duration,
     /// Bytes of one plan of `batch_execute`.

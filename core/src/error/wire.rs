@@ -265,7 +265,8 @@ impl Exceeded {
             | Limit::StepReadBytes
             | Limit::RunStoredBytes
             | Limit::RunWordsBytes
-            | Limit::RunCalls => (400, own::LIMIT, data),
+            | Limit::RunCalls
+            | Limit::SessionBytes => (400, own::LIMIT, data),
             Limit::Goals
             | Limit::HeldKeyBytes
             | Limit::PlannerQuestions

@@ -223,7 +223,7 @@ pub fn tool_lines(snapshot: &Snapshot, server: Option<&str>) -> Vec<ToolLine> {
         .flat_map(|entry| {
             let tools = entry.offer.as_ref().map_or(&[][..], |offer| offer.entries(ListKind::Tools));
             tools.iter().map(|tool| ToolLine {
-                name: format!("{}.{}", entry.name, tool.name),
+                name: snapshot.unified.called(entry, &tool.name),
                 server: entry.name.clone(),
                 description: first_line(&tool.json),
             })

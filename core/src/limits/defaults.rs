@@ -55,6 +55,7 @@ impl Default for Limits {
             private_spare: s(60),
             idle: s(10 * 60),
             session_questions: 64,
+            session_bytes: 256 * KIB,
             session_idle: s(30 * 60),
             plan_bytes: 256 * KIB,
             plan_steps: 200,

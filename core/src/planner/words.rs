@@ -9,7 +9,14 @@ pub(super) fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
     let mut after_lower = false;
+    let mut unspaced = Vec::new();
     for c in text.chars() {
+        if is_unspaced(c) {
+            end(&mut words, &mut word);
+            unspaced.push(c);
+            continue;
+        }
+        end_unspaced(&mut words, &mut unspaced);
         if !c.is_alphanumeric() {
             end(&mut words, &mut word);
             after_lower = false;
@@ -22,7 +29,22 @@ pub(super) fn words(text: &str) -> Vec<String> {
         word.extend(c.to_lowercase());
     }
     end(&mut words, &mut word);
+    end_unspaced(&mut words, &mut unspaced);
     words
+}
+
+/// Whether its script writes words without spaces between them.
+fn is_unspaced(c: char) -> bool {
+    matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
+}
+
+/// Nobody knows where a word of such a script ends: each two characters count as one.
+fn end_unspaced(words: &mut Vec<String>, characters: &mut Vec<char>) {
+    if let [only] = characters.as_slice() {
+        words.push(String::from(*only));
+    }
+    words.extend(characters.windows(2).map(String::from_iter));
+    characters.clear();
 }
 
 fn end(words: &mut Vec<String>, word: &mut String) {
@@ -52,6 +74,8 @@ mod tests {
             ("getURL of status v2API", "get url of status v2 api"),
             ("Où sont les fichiers?", "où sont les fichier"),
             ("", ""),
+            ("列出發票 of 2025年", "列出 出發 發票 of 2025 年"),
+            ("請求書を送信する", "請求 求書 書を を送 送信 信す する"),
         ] {
             assert_eq!(words(text).join(" "), expected, "{text}");
         }

@@ -57,9 +57,8 @@ impl Shard {
         speaker: Speaker<'_>,
     ) {
         let modern = caller.revision.is_modern();
-        if caller.step.is_some() && wants_visits(response) {
-            let error =
-                response.spliced(Field::Error, &mut [(Field::ErrorMessage, visits_in_words(response))]);
+        if let Some(words) = caller.step.and_then(|_| visits_in_words(response)) {
+            let error = response.spliced(Field::Error, &mut [(Field::ErrorMessage, words)]);
             return self.deliver(cx, caller, 200, write::raw_error(&caller.id, &error));
         }
         if modern && wants_visits(response) {

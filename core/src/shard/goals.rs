@@ -392,7 +392,7 @@ fn arguments(body: &Envelope) -> &[u8] {
 fn with_catalogue<T>(snapshot: &Snapshot, with: impl FnOnce(&Catalogue<'_>) -> T) -> T {
     let tools = snapshot.behind(&Target::Unified).flat_map(|entry| {
         let tools = entry.offer.as_ref().map_or(&[][..], |offer| offer.entries(ListKind::Tools));
-        tools.iter().map(|tool| (format!("{}.{}", entry.name, tool.name), &*tool.json))
+        tools.iter().map(|tool| (snapshot.unified.called(entry, &tool.name), &*tool.json))
     });
     let tools: Vec<(String, &str)> = tools.collect();
     let tools = tools.iter().map(|(name, definition)| Tool { name, definition });

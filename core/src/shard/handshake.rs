@@ -18,7 +18,7 @@ use crate::record::{self, Record};
 use crate::rpc::{Envelope, Field, Message, write};
 use crate::snapshot::Snapshot;
 use crate::upstream::Caller;
-use crate::{Fault, Rejection, SessionId, Unstored};
+use crate::{Exceeded, Fault, Limit, Rejection, SessionId, Unstored};
 
 impl Shard {
     /// Opens a session, or gives the session of an HTTP+SSE stream its handshake.
@@ -41,6 +41,13 @@ impl Shard {
                 Some((Transport::Sse(stream), None, session)) => (stream, false, session),
                 Some(_) => return Err(Rejection::OutOfOrder("this session is initialized already").into()),
             };
+        let kept =
+            [Field::Capabilities, Field::ClientInfo].map(|it| posted.body.raw(it).map_or(0, <[u8]>::len));
+        let value = cx.limits().session_bytes;
+        if kept.iter().sum::<usize>() > value {
+            let hint = "leave out of capabilities and clientInfo what no server needs to know";
+            return Err(Exceeded { limit: Limit::SessionBytes, value: value as u64, hint }.into());
+        }
         let caller = Caller {
             exchange,
             ends,

@@ -87,7 +87,7 @@ impl Tools for Offered<'_> {
         let entries = self.0.behind(&Target::Unified);
         let tools = entries.flat_map(|entry| {
             let tools = entry.offer.as_ref().map_or(&[][..], |offer| offer.entries(ListKind::Tools));
-            tools.iter().map(|tool| format!("{}.{}", entry.name, tool.name))
+            tools.iter().map(|tool| self.0.unified.called(entry, &tool.name))
         });
         tools.collect()
     }

@@ -150,13 +150,11 @@ impl Shard {
         let Some(session) = caller.session else { return };
         let known_as = body.text(Field::Uri).unwrap_or_default().into_owned();
         let (uri, who) = (uri.unwrap_or_else(|| known_as.clone()), Subscriber::Session(session));
-        let most = cx.limits().subscriptions;
-        if method == Method::ResourcesSubscribe && self.subscriptions.of(who).len() >= most {
-            let hint = "unsubscribe from what is not needed any more";
-            let fault = Exceeded { limit: Limit::Subscriptions, value: most as u64, hint }.into();
-            return self.fail(cx, &caller, &fault);
-        }
         let subscribes = method == Method::ResourcesSubscribe;
+        if subscribes && let Some(exceeded) = self.exceeds(cx, who, uri.len().saturating_add(known_as.len()))
+        {
+            return self.fail(cx, &caller, &exceeded.into());
+        }
         let modern = self.speaks(&entry).is_modern();
         if subscribes && modern {
             return self.subscribe_to_news(cx, caller, &entry, Subscribes { uri, known_as });
@@ -185,6 +183,26 @@ impl Shard {
         let subscribes = subscribes.then(|| Box::new(Subscribes { uri, known_as }));
         let request = Request { subscribes, ..Request::new(method.name().into(), body, edits) };
         self.forward(cx, caller, &entry, request);
+    }
+
+    /// Which bound somebody exceeds with one subscription more, of so many bytes.
+    fn exceeds(&self, cx: &Cx<'_>, who: Subscriber, more: usize) -> Option<Exceeded> {
+        let (limits, hint) = (cx.limits(), "unsubscribe from what is not needed any more");
+        let sizes = self
+            .subscriptions
+            .names_of(who)
+            .map(|(_, uri, known_as)| uri.len().saturating_add(known_as.len()));
+        let (count, bytes) = sizes.fold((0_usize, more), |(count, bytes), size| {
+            (count.saturating_add(1), bytes.saturating_add(size))
+        });
+        let exceeded = |limit, value: usize| Some(Exceeded { limit, value: value as u64, hint });
+        if count >= limits.subscriptions {
+            exceeded(Limit::Subscriptions, limits.subscriptions)
+        } else if bytes > limits.session_bytes {
+            exceeded(Limit::SessionBytes, limits.session_bytes)
+        } else {
+            None
+        }
     }
 
     /// Ends what somebody has subscribed to under a name, wherever they did. Returns whether the process of this seat is still to be
@@ -260,7 +278,10 @@ impl Shard {
         uris: &[String],
     ) -> (Vec<String>, Vec<Grant>) {
         let (mut heard, mut asked) = (Vec::new(), Vec::new());
+        let mut left = cx.limits().session_bytes;
         for known_as in uris.iter().take(cx.limits().subscriptions) {
+            let Some(rest) = left.checked_sub(known_as.len()) else { break };
+            left = rest;
             let Some((entry, uri)) = self.place_of(cx, &caller.target, known_as) else { continue };
             let seat = Seat::shared(entry.id);
             let who = Subscriber::Listener(caller.exchange);

@@ -75,19 +75,21 @@ fn visits(response: &Envelope) -> Vec<&RawValue> {
     refusal.map_or_else(Vec::new, |refusal| refusal.data.elicitations)
 }
 
-/// The message of an answer to the call of a step, raw JSON, with the addresses: whoever wants its run to go on has to open them.
-pub(super) fn visits_in_words(response: &Envelope) -> Cow<'static, [u8]> {
+/// The message of such an answer with the addresses, raw JSON, for the call of a step: whoever wants its run to go on has to open
+/// them.
+pub(super) fn visits_in_words(response: &Envelope) -> Option<Cow<'static, [u8]>> {
     #[derive(Deserialize)]
     struct Visit {
         url: String,
     }
+    let listed = if wants_visits(response) { visits(response) } else { return None };
     let url = |visit: &RawValue| serde_json::from_str::<Visit>(visit.get()).ok().map(|visit| visit.url);
-    let urls: Vec<String> = visits(response).into_iter().filter_map(url).collect();
+    let urls: Vec<String> = listed.into_iter().filter_map(url).collect();
     let said = response.text(Field::ErrorMessage).unwrap_or_default();
     let words = format!("{said} (open {}, and begin the run once more with batch_retry)", urls.join(" and "));
     let mut message = Vec::new();
     write::string(&mut message, &words);
-    Cow::Owned(message)
+    (!urls.is_empty()).then_some(Cow::Owned(message))
 }
 
 /// What is wrong with an answer that lists something else than addresses.

@@ -91,9 +91,18 @@ impl Unified {
         self.lists.of(kind)
     }
 
-    /// Where a tool is, by any of its spellings.
+    /// Where a tool is, by any of its spellings that mean no other.
     pub fn tool(&self, name: &str) -> Option<&Place> {
         self.tools.get(name)
+    }
+
+    /// What people and plans call a tool: `server.tool`, or another spelling where that may mean another tool.
+    pub fn called(&self, entry: &Entry, tool: &str) -> String {
+        let leads = |name: &&String| {
+            self.tool(name).is_some_and(|place| place.server == entry.id && place.name == tool)
+        };
+        let all = spellings(&entry.name, ".", tool);
+        all.iter().find(leads).or_else(|| all.first()).cloned().unwrap_or_default()
     }
 
     /// Where a prompt is, by any of its spellings.
@@ -141,6 +150,8 @@ struct Merged {
     entries: Vec<Definition>,
     places: BTreeMap<String, Place>,
     wire: BTreeSet<String>,
+    /// Spellings of several (`a` + `b.c` and `a.b` + `c`), which lead to none.
+    ambiguous: BTreeSet<String>,
 }
 
 struct Merge<'a> {
@@ -217,9 +228,19 @@ impl Merged {
         // A wire name always leads to its own tool, whatever other spellings collide with it.
         self.places.insert(wire, place.clone());
         for spelling in spellings(&entry.name, separator, &definition.name) {
-            if !self.wire.contains(&spelling) {
-                self.places.entry(spelling).or_insert_with(|| place.clone());
-            }
+            self.add_spelling(spelling, &place);
+        }
+    }
+
+    fn add_spelling(&mut self, spelling: String, place: &Place) {
+        if self.wire.contains(&spelling) || self.ambiguous.contains(&spelling) {
+            return;
+        }
+        if self.places.get(&spelling).is_some_and(|before| before != place) {
+            self.places.remove(&spelling);
+            self.ambiguous.insert(spelling);
+        } else {
+            self.places.insert(spelling, place.clone());
         }
     }
 }

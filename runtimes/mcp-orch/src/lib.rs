@@ -54,7 +54,10 @@ pub fn run(cli: Cli) -> ExitCode {
 }
 
 fn in_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    // What is ready is done before the system is asked what else is: with the usual 61 tasks, of a thousand connections the same
+    // ones came first each time, and others three times as late.
+    let runtime = builder.enable_all().event_interval(512).build()?;
     let done = runtime.block_on(work);
     // Whatever still runs has had its time to end.
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));

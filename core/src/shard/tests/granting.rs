@@ -136,3 +136,28 @@ fn a_server_of_the_stateless_era_says_itself_of_what_it_tells() {
         assert_eq!(granted(&mut world, &stream), [expected]);
     }
 }
+
+#[test]
+fn what_is_wanted_at_the_same_time_is_asked_for_on_one_stream_of_news() {
+    let Script { capabilities, .. } = subscribable(&[]);
+    let resources: Vec<String> = (0..50).map(|n| format!("u:{n}")).collect();
+    let uris: Vec<String> = resources.iter().map(|uri| format!("{uri:?}")).collect();
+    let script = Script { news: false, capabilities, resources, ..Script::modern() };
+    let mut world = World::scripted(Limits::default(), [("a", script)]).surveyed();
+    world.frames("a");
+    let (_, stream) = listen(&mut world, &uris.join(","));
+    assert_eq!(world.requests("a").len(), 1);
+    world.leave(stream);
+    let frames = world.frames("a");
+    let listens = frames.iter().filter(|(_, frame)| frame.contains("subscriptions/listen")).count();
+    assert_eq!(listens, 1, "{frames:?}");
+}
+
+#[test]
+fn a_stream_hears_of_the_resources_that_come_before_the_bound_of_bytes() {
+    let limits = Limits { session_bytes: 7, ..Limits::default() };
+    let mut world = World::scripted(limits, [("a", subscribable(&["u:1", "u:2", "u:3"]))]).surveyed();
+    let stream = listen(&mut world, r#""u:1","u:2","u:3""#);
+    world.agree("a");
+    assert_eq!(granted(&mut world, &stream), [r#"{"resourceSubscriptions":["u:1","u:2"]}"#]);
+}

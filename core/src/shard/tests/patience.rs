@@ -7,8 +7,10 @@ use alloc::string::String;
 use core::time::Duration;
 
 use super::clients::{Client, ERAS, Era, HTTP, Sent, at};
+use super::resumption::progress;
 use super::script::{Hello, Script};
 use super::world::{World, read};
+use crate::ports::gateway::Target;
 use crate::rpc::Field;
 use crate::shard::tests::begun::{BECAUSE_OF_T1, T1, ask, begin};
 use crate::{ExchangeId, Limits};
@@ -216,4 +218,21 @@ fn a_subscription_that_has_waited_for_its_server_to_start_has_as_long_as_others_
     world.frames("a");
     world.advance(Limits::default().call);
     assert_eq!(world.code(&client, asked), "-31002");
+}
+
+#[test]
+fn a_step_of_which_something_is_heard_has_as_much_time_as_a_call() {
+    let mut world = World::running(&["a"]);
+    let client = world.client(HTTP, Target::Unified);
+    let plan = r#""steps":[{"id":"x","tool":"a.echo"}]"#;
+    let members = format!(r#""name":"batch_execute","arguments":{{{plan}}}"#);
+    let run = world.request(&client, "1", "tools/call", &members);
+    let sent = world.requested("a");
+    for n in 1..5 {
+        world.advance(Limits::default().call / 2);
+        progress(&mut world, &sent, n);
+    }
+    assert!(world.take(&client, run).is_empty(), "nobody has asked for progress");
+    world.reply(&sent, r#"{"content":[]}"#);
+    assert!(world.answer(&client, run).raw_str(Field::Result).unwrap().contains(r#""status":"done""#));
 }

@@ -255,6 +255,18 @@ fn a_revoked_key_ends_its_sessions_and_listens_and_no_others() {
 }
 
 #[test]
+fn whoever_waits_in_a_session_is_told_when_its_key_is_revoked() {
+    let mut world = World::running(&["a"]);
+    let client = world.client(HTTP, at("a"));
+    let call = world.call(&client, "1");
+    let sent = world.requested("a");
+    world.feed(Input::KeyRevoked(KeyId("key".into())));
+    assert_eq!(world.code(&client, call), "-31005");
+    let (_, told) = world.frames("a").remove(0);
+    assert!(told.contains("notifications/cancelled") && told.contains(&sent.id), "{told}");
+}
+
+#[test]
 fn what_waits_in_a_session_ends_with_it() {
     for era in [HTTP, Era::Sse] {
         let mut world = World::running(&["b"]);

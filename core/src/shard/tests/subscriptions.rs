@@ -362,3 +362,22 @@ fn who_does_not_listen_while_a_server_is_lost_is_told_later_what_may_have_change
     let said = world.take(&client, stream);
     assert_eq!(read(said.last().unwrap()).raw_str(Field::Params), Some(r#"{"uri":"u:1"}"#));
 }
+
+#[test]
+fn what_a_session_keeps_has_a_bound_in_bytes() {
+    let limits = Limits { session_bytes: 40, ..Limits::default() };
+    let mut world = World::scripted(limits, [("a", subscribable())]).surveyed();
+    let client = world.client(HTTP, at("a"));
+    for n in 1..=6 {
+        let asked = ask(&mut world, &client, "resources/subscribe", &format!("u:{n}"));
+        world.agree("a");
+        assert!(world.answer(&client, asked).has(Field::Result), "its own name, and the client's");
+    }
+    let asked = ask(&mut world, &client, "resources/subscribe", "u:7");
+    let answer = world.answer(&client, asked);
+    assert!(answer.raw_str(Field::Error).unwrap().contains("session_bytes"), "{answer:?}");
+    let large = Client { capabilities: r#"{"experimental":{"a":{}}}"#, ..Client::new(HTTP, at("a")) };
+    let opened = world.initialize(&large, "2025-11-25");
+    let answer = world.answer(&large, opened);
+    assert!(answer.raw_str(Field::Error).unwrap().contains("session_bytes"), "{answer:?}");
+}

@@ -289,3 +289,22 @@ fn a_tool_of_a_server_that_was_never_seen_is_out_of_reach_and_not_unknown() {
         assert_eq!(world.code(&client, exchange), code, "{name}");
     }
 }
+
+#[test]
+fn a_spelling_of_two_tools_leads_to_neither_and_people_are_told_another() {
+    let scripts = [("a", Script::tools(&["b.c", "d"])), ("a.b", Script::tools(&["c"]))];
+    let mut world = World::scripted(Limits::default(), scripts).surveyed();
+    let client = world.client(HTTP, Target::Unified);
+    for (name, server, own) in [("a__b.c", "a", "b.c"), ("a.b__c", "a.b", "c"), ("a.d", "a", "d")] {
+        world.request(&client, "1", "tools/call", &format!(r#""name":"{name}""#));
+        assert!(world.requested(server).params.contains(&format!(r#""name":"{own}""#)), "{name}");
+    }
+    let exchange = world.request(&client, "1", "tools/call", r#""name":"a.b.c""#);
+    assert_eq!(world.code(&client, exchange), "-32602");
+    let listed = world.request(&client, "1", "tools/call", r#""name":"hub.list_tools","arguments":{}"#);
+    let listed = world.answer(&client, listed);
+    let listed = listed.raw_str(Field::Result).unwrap();
+    for name in ["a__b.c", "a.b__c", "a.d"] {
+        assert!(listed.contains(&format!(r#"\"{name}\""#)), "{name} in {listed}");
+    }
+}

@@ -4,6 +4,7 @@ use alloc::format;
 
 use super::clients::{Client, Era, HTTP, Sent, at};
 use super::world::World;
+use crate::ports::gateway::Target;
 use crate::rpc::Field;
 
 const ABLE: &str = r#"{"elicitation":{"url":{}}}"#;
@@ -81,4 +82,23 @@ fn a_client_of_the_server_s_own_era_gets_the_error_as_it_came() {
     refuse(&mut world, &sent, &listed());
     let error = format!(r#"{{"code":-32042,"message":"visit first"{}}}"#, listed());
     assert_eq!(world.answer(&client, call).raw_str(Field::Error), Some(&*error));
+}
+
+#[test]
+fn whoever_runs_a_plan_is_told_the_addresses_that_a_step_wants_to_be_visited() {
+    for era in [HTTP, Era::Modern] {
+        let mut world = World::running(&["a"]);
+        let client = world.able_client(era, Target::Unified, ABLE);
+        let plan = r#""steps":[{"id":"x","tool":"a.echo"}]"#;
+        let members = format!(r#""name":"batch_execute","arguments":{{{plan}}}"#);
+        let exchange = world.request(&client, "1", "tools/call", &members);
+        let sent = world.requested("a");
+        refuse(&mut world, &sent, &listed());
+        let told = world.answer(&client, exchange);
+        let told = told.raw_str(Field::Result).unwrap();
+        assert!(
+            told.contains("visit first (open https://example.com/1 and https://example.com/2, and"),
+            "{told}"
+        );
+    }
 }

@@ -88,21 +88,21 @@ mod tests {
 
     use super::*;
 
-    fn key(name: &str) -> Whose {
-        Some(KeyId(name.into()))
+    fn key(name: &str) -> KeyId {
+        KeyId(name.into())
     }
 
     #[test]
     fn one_of_each_key_goes_after_the_other() {
         let mut places = Places::default();
         for (name, ids) in [("a", 1..=4), ("b", 5..=6), ("c", 7..=7)] {
-            places.waiting.insert(key(name), ids.map(CallId).collect());
+            places.waiting.insert(Some(key(name)), ids.map(CallId).collect());
         }
         places.remove(CallId(2));
         let order: Vec<u64> = core::iter::from_fn(|| places.next(100)).map(|id| id.0).collect();
         assert_eq!(order, [1, 5, 7, 3, 6, 4]);
-        places.waiting.insert(key("a"), [CallId(8)].into());
-        places.waiting.insert(key("b"), [CallId(9)].into());
+        places.waiting.insert(Some(key("a")), [CallId(8)].into());
+        places.waiting.insert(Some(key("b")), [CallId(9)].into());
         assert_eq!(places.next(100), Some(CallId(9)), "a went last");
     }
 
@@ -110,7 +110,7 @@ mod tests {
     fn nobody_takes_more_than_is_left_for_others() {
         let mut calls = Calls::default();
         let mut take = |name, ids: core::ops::Range<u64>| {
-            ids.filter(|id| calls.take_place(CallId(*id), key(name), 16)).count()
+            ids.filter(|id| calls.take_place(CallId(*id), Some(key(name)), 16)).count()
         };
         assert_eq!((take("a", 0..20), take("b", 20..40), take("c", 40..60)), (8, 4, 2));
         assert_eq!(take("quiet", 60..61), 1, "there is always one more");
