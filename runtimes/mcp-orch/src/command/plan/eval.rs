@@ -10,13 +10,16 @@ use orch_config::environment;
 use orch_config::file::ConfigFile;
 use orch_core::Limits;
 use orch_core::planner::{Answer, Goal, PlannerSpec, Prompt, Provider, Spent};
-use orch_core::ports::planner::{Planner, PlannerFault, PlannerFaultKind, Question};
+use orch_core::ports::planner::{Planner, PlannerFaultKind, Question};
 use orch_driver::Clock;
 use orch_planner::HttpPlanner;
 use serde::Serialize;
 
 use super::score::{Case, Reference, Score, cases};
 use crate::{instance, terminal};
+
+/// Who does not answer any of so many goals would not answer the others either.
+const FIRST: usize = 3;
 
 /// What came of one goal.
 #[derive(Serialize)]
@@ -91,6 +94,13 @@ pub(crate) async fn run(args: PlanEval) -> anyhow::Result<ExitCode> {
     let mut rows = Vec::new();
     for case in &cases {
         rows.push(bench.plan(case).await?);
+        if let [first, .., last] = &*rows
+            && rows.len() == FIRST
+            && rows.iter().all(|row| row.unanswered)
+        {
+            let (id, why) = (&first.id, last.problem.as_deref().unwrap_or_default());
+            bail!("none of the first {FIRST} goals, from {id} on, has an answer: {why}");
+        }
     }
     let total = Total::of(&rows);
     if args.json {
@@ -141,8 +151,11 @@ impl Bench {
             let written = match self.planner.ask(self.question(model, prompt.clone())).await {
                 Ok(written) => written,
                 Err(fault) => {
-                    row.problem = Some(only_this_one(fault)?);
-                    row.unanswered = true;
+                    if fault.kind == PlannerFaultKind::Misconfigured {
+                        return Err(fault.into());
+                    }
+                    row.problem = Some(fault.to_string());
+                    row.unanswered = row.spent.questions == 1;
                     break;
                 }
             };
@@ -174,17 +187,6 @@ impl Bench {
         let (spec, limits) = (Arc::clone(&self.spec), &self.limits);
         let (max_tokens, timeout): (u32, Duration) = (spec.max_tokens(limits), spec.timeout(limits));
         Question { spec, model: model.to_owned(), prompt, max_tokens, timeout, at: self.clock.now() }
-    }
-}
-
-/// What is wrong with one goal; an error where every other one would fail as well.
-fn only_this_one(fault: PlannerFault) -> anyhow::Result<String> {
-    match fault.kind {
-        PlannerFaultKind::Misconfigured | PlannerFaultKind::Refused => Err(fault.into()),
-        PlannerFaultKind::Throttled
-        | PlannerFaultKind::TimedOut
-        | PlannerFaultKind::Unavailable
-        | PlannerFaultKind::Unreadable => Ok(fault.to_string()),
     }
 }
 
