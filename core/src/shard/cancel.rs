@@ -10,6 +10,9 @@ use crate::rpc::{Envelope, Field, write};
 use crate::upstream::{Caller, Purpose, Upstream};
 use crate::{CallId, Denied, ServerId, SessionId};
 
+/// What becomes of somebody who waits for an answer that will not come.
+pub(super) type EndsWait = fn(&mut Shard, &mut Cx<'_>, &Caller);
+
 impl Shard {
     /// Cancels a session's request: the server is told, and its answer, should it still come, is dropped.
     /// The client's own words go along.
@@ -31,22 +34,23 @@ impl Shard {
         });
     }
 
-    /// Cancels all requests of a session.
-    pub(super) fn cancel_all(&mut self, cx: &mut Cx<'_>, session: SessionId) {
+    /// Cancels all requests of a session; `end` is what becomes of those who wait for servers.
+    pub(super) fn cancel_all(&mut self, cx: &mut Cx<'_>, session: SessionId, end: EndsWait) {
         self.cancel_runs(cx, |caller| caller.session == Some(session));
         self.cancel_goals(cx, |caller| caller.session == Some(session));
         let ended = |call| cancellation(call, "the session has ended");
-        self.cancel_calls(cx, session, None, ended, Self::dismiss);
+        self.cancel_calls(cx, session, None, ended, end);
         self.drop_held(cx, session, None);
         self.drop_waiters(cx, |waiter| waiter.caller.session == Some(session));
     }
 
-    /// A session's key was revoked: who waits for an answer is told so.
-    pub(super) fn refuse_calls(&mut self, cx: &mut Cx<'_>, session: SessionId) {
-        let revoked = |call| cancellation(call, "the key was revoked");
-        self.cancel_calls(cx, session, None, revoked, |shard, cx, caller| {
-            shard.fail(cx, caller, &Denied::Unauthenticated.into());
-        });
+    /// Whoever waits for an answer is told that their key is good no more, but where the stream that it would come on has ended.
+    pub(super) fn refuse(&mut self, cx: &mut Cx<'_>, caller: &Caller) {
+        if caller.ends {
+            self.fail(cx, caller, &Denied::Unauthenticated.into());
+        } else {
+            self.dismiss(cx, caller);
+        }
     }
 
     fn cancel_calls(
@@ -55,7 +59,7 @@ impl Shard {
         session: SessionId,
         request: Option<&str>,
         notice: impl Fn(CallId) -> Bytes,
-        end: impl Fn(&mut Self, &mut Cx<'_>, &Caller),
+        end: EndsWait,
     ) {
         let retired = self.retired.values().map(|(upstream, _)| upstream);
         let calls: Vec<(ServerId, CallId)> = retired

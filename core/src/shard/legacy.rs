@@ -4,6 +4,7 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::vec::Vec;
 
+use super::cancel::EndsWait;
 use super::session::{Session, Transport, bare_notification};
 use super::updated::updated;
 use super::wait::Patience;
@@ -166,7 +167,7 @@ impl Shard {
         else {
             return refuse(cx, opened.exchange, Rejection::SessionNotFound);
         };
-        self.end_session(cx, session);
+        self.end_session(cx, session, Self::dismiss);
         let token = self.mint_token();
         self.exchanges.insert(opened.exchange, Exchange::Store);
         self.deletions.insert(token, opened.exchange);
@@ -176,15 +177,19 @@ impl Shard {
 
     /// A session that nobody asked to end: idle too long, its key revoked, its stream gone, or in the way.
     pub(super) fn drop_session(&mut self, cx: &mut Cx<'_>, session: SessionId) {
+        self.drop_session_and(cx, session, Self::dismiss);
+    }
+
+    fn drop_session_and(&mut self, cx: &mut Cx<'_>, session: SessionId, end: EndsWait) {
         let stored = self.sessions.get(session).is_some_and(|it| it.transport == Transport::Http);
-        self.end_session(cx, session);
+        self.end_session(cx, session, end);
         if stored {
             let changes = Vec::from([removal(cx, session)]);
             cx.effect(Effect::Persist { token: None, changes });
         }
     }
 
-    fn end_session(&mut self, cx: &mut Cx<'_>, id: SessionId) {
+    fn end_session(&mut self, cx: &mut Cx<'_>, id: SessionId, end: EndsWait) {
         let Some(session) = self.sessions.remove(id) else { return };
         for stream in session.streams {
             if self.exchanges.remove(&stream).is_some() {
@@ -193,7 +198,7 @@ impl Shard {
         }
         self.drop_subscriber(cx, super::Subscriber::Session(id));
         self.refuse_questions(cx, id);
-        self.cancel_all(cx, id);
+        self.cancel_all(cx, id, end);
         self.vacate_session(cx, id);
         self.streams.forget(id);
         self.wishes.changed.insert(id);
@@ -230,8 +235,7 @@ impl Shard {
             self.sessions.iter().filter(|session| session.key == *key).map(|session| session.id).collect();
         self.refuse_waiters(cx, key);
         for session in sessions {
-            self.refuse_calls(cx, session);
-            self.drop_session(cx, session);
+            self.drop_session_and(cx, session, Self::refuse);
         }
         self.opening.retain(|_, opening| opening.key != *key);
         self.end_listeners(cx, |listener| listener.key == *key);
