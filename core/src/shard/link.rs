@@ -187,6 +187,9 @@ impl Shard {
             Purpose::Housekeeping => {}
             Purpose::Subscribe(uri) => {
                 let tells = response.has(Field::Result);
+                if let Some(seat) = self.links.get(&link).filter(|_| !tells) {
+                    self.subscriptions.drop_streams(seat, &uri);
+                }
                 self.on_granted(cx, link, |it| (*it == *uri).then_some(tells));
             }
             Purpose::Parked => {

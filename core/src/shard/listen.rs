@@ -211,6 +211,9 @@ impl Shard {
     }
 
     pub(super) fn end_listener(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId) {
+        if self.granting.contains_key(&exchange) {
+            self.acknowledge(cx, exchange);
+        }
         let Some(listener) = self.drop_listener(cx, exchange) else { return };
         self.exchanges.remove(&exchange);
         let result =

@@ -63,6 +63,16 @@ impl Subscriptions {
         last
     }
 
+    /// A server does not tell of a resource, and no stream waits for that any more. Sessions have its yes to requests of their own.
+    pub(super) fn drop_streams(&mut self, seat: &Seat, uri: &str) {
+        let key = (seat.clone(), uri.to_owned());
+        let Some(subscribers) = self.table.get_mut(&key) else { return };
+        subscribers.retain(|who, _| matches!(who, Subscriber::Session(_)));
+        if subscribers.is_empty() {
+            self.table.remove(&key);
+        }
+    }
+
     fn note(&mut self, who: Subscriber) {
         if let Subscriber::Session(session) = who {
             self.changed.insert(session);
@@ -166,7 +176,7 @@ impl Shard {
         };
         let tell = if !subscribes {
             self.unsubscribe(cx, &seat, &uri, (who, &known_as))
-        } else if self.subscriptions.is_held(&seat, &uri) {
+        } else if self.subscriptions.is_held(&seat, &uri) && self.tells_of(&seat, &uri) == Some(true) {
             self.subscriptions.add(&seat, &uri, who, &known_as)
         } else {
             true

@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 
 use super::updated::{Hearing, updated};
-use super::{Cx, Shard};
+use super::{Cx, Shard, Subscriber};
 use crate::LinkId;
 use crate::rpc::{Envelope, Sender};
 use crate::upstream::{Owner, Seat, Upstream};
@@ -59,6 +59,9 @@ impl Shard {
                 missed.extend(told.map(|(who, known_as)| (uri.clone(), who, known_as)));
             }
         }
+        // A stream that is not open yet has been promised nothing.
+        let opens = |who| matches!(who, Subscriber::Listener(stream) if self.granting.contains_key(&stream));
+        missed.retain(|(_, who, _)| !opens(*who));
         for (uri, who, known_as) in missed {
             if let Ok(news) = Envelope::parse(updated(&uri), Sender::Upstream, cx.limits()) {
                 let hearing = Hearing { who, changed: known_as.clone(), subscribed: known_as };

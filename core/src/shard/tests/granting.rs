@@ -5,11 +5,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::clients::{Client, Era, Sent};
+use super::clients::{Client, Era, HTTP, Sent, at};
 use super::script::Script;
 use super::world::{World, read};
 use crate::ports::gateway::Target;
 use crate::rpc::Field;
+use crate::shard::Input;
 use crate::{ExchangeId, Limits};
 
 fn subscribable(uris: &'static [&'static str]) -> Script {
@@ -160,4 +161,41 @@ fn a_stream_hears_of_the_resources_that_come_before_the_bound_of_bytes() {
     let stream = listen(&mut world, r#""u:1","u:2","u:3""#);
     world.agree("a");
     assert_eq!(granted(&mut world, &stream), [r#"{"resourceSubscriptions":["u:1","u:2"]}"#]);
+}
+
+#[test]
+fn what_is_refused_is_nobody_s_and_who_asks_meanwhile_is_not_told_yes() {
+    let mut world = world();
+    let stream = listen(&mut world, r#""u:1""#);
+    let first = world.requested("a");
+    let session = world.client(HTTP, at("a"));
+    let asked = world.request(&session, "1", "resources/subscribe", r#""uri":"u:1""#);
+    let second = world.requested("a");
+    world.advance(Limits::default().discover_wait);
+    assert_eq!(granted(&mut world, &stream).len(), 1, "nobody knows better");
+    for sent in [first, second] {
+        refuse(&mut world, &sent);
+    }
+    assert!(world.answer(&session, asked).has(Field::Error));
+    let next = listen(&mut world, r#""u:1""#);
+    let again = world.requested("a");
+    refuse(&mut world, &again);
+    assert_eq!(granted(&mut world, &next), ["{}"]);
+}
+
+#[test]
+fn a_stream_is_not_opened_by_what_its_server_may_have_missed_and_opens_before_it_ends() {
+    let mut world = world();
+    let stream = listen(&mut world, r#""u:1""#);
+    world.crash("a");
+    world.advance(Duration::from_secs(1));
+    assert!(granted(&mut world, &stream).is_empty());
+    for sent in world.requests("a") {
+        refuse(&mut world, &sent);
+    }
+    assert_eq!(granted(&mut world, &stream), ["{}"]);
+    let (client, late) = listen(&mut world, r#""u:1""#);
+    world.feed(Input::Draining);
+    let said = world.take(&client, late);
+    assert!(said[0].contains("acknowledged") && said[1].contains("complete"), "{said:?}");
 }
