@@ -109,6 +109,7 @@ impl Shard {
         }
         hold(self.streams.is_sound(), "the table of streams disagrees with itself")?;
         hold(self.begun.is_sound(), "the bytes of tasks are not those of the tasks")?;
+        hold(self.subscriptions.is_sound(), "the table of subscriptions disagrees with itself")?;
         hold(self.shown.is_sound(), "the table of shown URIs disagrees with itself")?;
         let open = |address| self.exchanges.contains_key(&address);
         hold(self.streams.away().all(open), "a stream outlives its call")?;
@@ -128,6 +129,8 @@ impl Shard {
         let waiters = self.waiters.iter().filter(|waiter| waiter.caller.ends);
         let waits = |exchange| self.exchanges.get(exchange) == Some(&Exchange::Waiter);
         hold(waiters.clone().all(|waiter| waits(&waiter.caller.exchange)), "a waiter's exchange is not one")?;
+        let mut turns = self.waiters.iter().filter_map(|waiter| waiter.turn.as_ref());
+        hold(turns.all(|(seat, uri)| self.is_telling(seat, uri)), "a turn that nobody has is waited for")?;
         let listens = |exchange| self.exchanges.get(exchange) == Some(&Exchange::Listener);
         hold(self.listeners.keys().all(listens), "a listener's exchange is not one")?;
         let opens = |stream| self.listeners.contains_key(stream);

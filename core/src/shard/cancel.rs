@@ -103,6 +103,7 @@ impl Shard {
         if let Some(link) = link {
             self.end_if_drained(cx, link);
         }
+        self.undo_subscription(cx, link, &taken);
         self.record_cancelled(cx, server, &mut taken);
         let Purpose::Client(caller, _) = taken.purpose else { return None };
         self.settle(caller.session);

@@ -47,7 +47,7 @@ impl Shard {
         {
             return gather::refuse(cx, asked.link, id, gather::TOO_MANY);
         }
-        let number = self.mint_call().0;
+        let number = self.mint_question(cx);
         self.wait_for_people(number, asked);
         let at = cx.now.after(cx.limits().gather);
         if let Some(running) = self.running.get_mut(&run)

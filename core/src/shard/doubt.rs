@@ -58,7 +58,8 @@ impl Shard {
             | Purpose::Parked
             | Purpose::Probe
             | Purpose::Subscribe(_)
-            | Purpose::Tasks(_) => false,
+            | Purpose::Tasks(_)
+            | Purpose::Unsubscribe(_) => false,
         });
         // The next link begins with the question, whatever was remembered.
         upstream.probe.unclear |= doubts;

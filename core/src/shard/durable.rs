@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use super::outliving::LeftRuns;
 use super::session::{Session, Transport, bare_notification};
-use super::subscribe::Subscriber;
+use super::subscriptions::Subscriber;
 use super::updated::updated;
 use super::{Cx, Effect, Exchange, Shard, Token};
 use crate::mcp::ListKind;
@@ -197,6 +197,7 @@ impl Shard {
 
     fn subscriptions_of(&self, session: &Session) -> impl Iterator<Item = record::Subscription> {
         self.subscriptions.names_of(Subscriber::Session(session.id)).map(|(seat, uri, known_as)| {
+            let (uri, known_as) = (uri.to_owned(), known_as.to_owned());
             record::Subscription { server: seat.server, serves: serves(&seat.owner), uri, known_as }
         })
     }
@@ -210,8 +211,10 @@ impl Shard {
         for method in ListKind::ALL.map(ListKind::changed).into_iter().collect::<BTreeSet<_>>() {
             self.emit(cx, stream, bare_notification(method));
         }
-        let subscribed: Vec<_> = self.subscriptions.names_of(Subscriber::Session(id)).collect();
-        for (seat, _, known_as) in subscribed {
+        let subscribed = self.subscriptions.names_of(Subscriber::Session(id));
+        let subscribed: Vec<_> =
+            subscribed.map(|(seat, _, known_as)| (seat.clone(), known_as.to_owned())).collect();
+        for (seat, known_as) in subscribed {
             self.emit(cx, stream, updated(&known_as));
             let Some(entry) = cx.snapshot.entry(seat.server).filter(|entry| entry.enabled()).cloned() else {
                 continue;

@@ -50,12 +50,14 @@ impl Shard {
         self.subscriptions.held_by(&Seat::shared(seat.server), |who| self.serves_alone(&seat.owner, who))
     }
 
-    /// A stream of a key has subscribed at the shared process: those that serve the key alone are told as well.
-    pub(super) fn lead(&mut self, cx: &mut Cx<'_>, server: ServerId, key: &KeyId, uri: &str) {
+    /// A stream of a key has subscribed at the shared process, or does no more: those that serve the key alone are told as well.
+    pub(super) fn lead(&mut self, cx: &mut Cx<'_>, server: ServerId, key: &KeyId, uri: &str, method: Method) {
         let own = |upstream: &&Upstream| matches!(&upstream.owner, Owner::Key(its, _) if its == key);
         let seats: Vec<Seat> = self.upstreams.of(server).filter(own).map(Upstream::seat).collect();
         for seat in seats {
-            self.tell_server(cx, &seat, Method::ResourcesSubscribe, uri);
+            if method == Method::ResourcesSubscribe || !self.is_wanted(&seat, uri) {
+                self.tell_server(cx, &seat, method, uri);
+            }
         }
     }
 }

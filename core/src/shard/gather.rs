@@ -68,7 +68,7 @@ impl Gathering {
 impl Shard {
     /// Keeps a question of a server for a moment; others may follow.
     pub(super) fn gather(&mut self, cx: &mut Cx<'_>, link: LinkId, call: CallId, frame: &Envelope) {
-        let (number, at) = (self.mint_call().0, cx.now.after(cx.limits().gather));
+        let (number, at) = (self.mint_question(cx), cx.now.after(cx.limits().gather));
         let gathering = self.gathering(link, call, at);
         let name = name_of(frame, cx.limits());
         let Some(question) = Question::of(frame, name, number, &gathering.questions) else { return };

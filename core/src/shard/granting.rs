@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::{Cx, Shard, Subscriber};
-use crate::upstream::{Purpose, Seat};
+use crate::upstream::Seat;
 use crate::{ExchangeId, LinkId, Timestamp};
 
 /// What a stream waits for, and how long.
@@ -35,8 +35,7 @@ impl Shard {
         if upstream.revision.is_modern() {
             return upstream.news.open.then(|| upstream.news.ungranted.iter().all(|it| it != uri));
         }
-        let asks = |purpose: &Purpose| matches!(purpose, Purpose::Subscribe(it) if **it == *uri);
-        (!upstream.calls.has_own(asks)).then_some(true)
+        (!upstream.calls.are_about(uri)).then_some(true)
     }
 
     /// A server has said of resources whether it tells of them: `said` of each what, or nothing.

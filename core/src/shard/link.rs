@@ -146,11 +146,7 @@ impl Shard {
         self.record_answer(cx, server, &mut call, response);
         match call.purpose {
             Purpose::Client(caller, lifetime) => {
-                let subscribes = call.subscribes.is_some();
-                self.on_subscribed(link, &caller, call.subscribes, response);
-                if subscribes {
-                    self.subscribe_in_next(cx, link);
-                }
+                self.on_subscribed(cx, link, &caller, call.subscribes, response);
                 self.settle(caller.session);
                 self.end_questions(cx, id);
                 if call.lacks.any() && response.is_failure() {
@@ -180,18 +176,17 @@ impl Shard {
             }
             Purpose::Forgotten(caller) => {
                 self.keyed.answer(id, response, cx.now, cx.limits());
-                if let Some(caller) = caller.filter(|_| calls_tool) {
+                let Some(caller) = caller else { return };
+                self.on_subscribed(cx, link, &caller, call.subscribes, response);
+                if calls_tool {
                     self.note_task(cx, link, (id, &caller), calls_tool, response);
                 }
             }
             Purpose::Housekeeping => {}
             Purpose::Subscribe(uri) => {
-                let tells = response.has(Field::Result);
-                if let Some(seat) = self.links.get(&link).filter(|_| !tells) {
-                    self.subscriptions.drop_streams(seat, &uri);
-                }
-                self.on_granted(cx, link, |it| (*it == *uri).then_some(tells));
+                self.on_heeded(cx, link, &uri, Some(response.has(Field::Result)));
             }
+            Purpose::Unsubscribe(uri) => self.on_heeded(cx, link, &uri, None),
             Purpose::Parked => {
                 self.keyed.answer(id, response, cx.now, cx.limits());
                 self.keep_answer(link, id, response);

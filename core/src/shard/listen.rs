@@ -12,7 +12,8 @@ use super::cancel::cancellation;
 use super::granting::Granting;
 use super::notify::changed_lists;
 use super::wait::Patience;
-use super::{Cx, Effect, Exchange, Shard};
+use super::{Cx, Effect, Exchange, Shard, Subscriber};
+use crate::mcp::Method;
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, write};
 use crate::snapshot::Changes;
@@ -226,7 +227,11 @@ impl Shard {
     pub(super) fn drop_listener(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId) -> Option<Listener> {
         let listener = self.listeners.remove(&exchange)?;
         self.granting.remove(&exchange);
-        self.drop_subscriber(cx, super::Subscriber::Listener(exchange));
+        let heard = self.subscriptions.of(Subscriber::Listener(exchange));
+        self.drop_subscriber(cx, Subscriber::Listener(exchange));
+        for (seat, uri) in heard {
+            self.lead(cx, seat.server, &listener.key, &uri, Method::ResourcesUnsubscribe);
+        }
         if let Some((server, call)) = listener.tasks {
             self.abandon(cx, server, call, |call| cancellation(call, "the client's stream has ended"));
         }

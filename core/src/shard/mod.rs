@@ -72,10 +72,12 @@ mod start;
 mod state;
 mod streams;
 mod subscribe;
+mod subscriptions;
 mod survey;
 mod task_asked;
 mod task_news;
 mod task_talk;
+mod telling;
 mod timers;
 mod unheard;
 mod updated;
@@ -109,7 +111,7 @@ use session::Sessions;
 use settled::Unsettled;
 use shown::Shown;
 use streams::Streams;
-use subscribe::{Subscriber, Subscriptions};
+use subscriptions::{Subscriber, Subscriptions};
 use survey::Publication;
 use task_news::Opening;
 use wait::Waiter;
@@ -179,6 +181,8 @@ pub struct Shard {
     /// Clients' calls that are not answered yet.
     in_flight: usize,
     next_call: u64,
+    /// The number of the next question to a client; 0 before the first.
+    next_question: u64,
     next_link: u64,
     next_token: u64,
     next_sweep: Timestamp,
@@ -244,6 +248,7 @@ impl Shard {
             Input::TimerFired => self.on_timer(cx),
         }
         self.release_keyed(cx);
+        self.pass_turns(cx);
         self.carry_out_runs(cx);
         self.fill_places(cx);
         self.open_stale_news(cx);
@@ -281,6 +286,16 @@ impl Shard {
     fn mint_call(&mut self) -> CallId {
         self.next_call = self.next_call.saturating_add(1);
         CallId(self.next_call)
+    }
+
+    /// A number for a question to a client, who may still answer what it was asked before the hub was started again: that is to
+    /// be no answer to another question, so they begin somewhere. Clients read them as 32 bits.
+    fn mint_question(&mut self, cx: &mut Cx<'_>) -> u64 {
+        if self.next_question == 0 {
+            self.next_question = cx.entropy.below(1 << 30);
+        }
+        self.next_question = self.next_question.saturating_add(1);
+        self.next_question
     }
 
     fn mint_token(&mut self) -> Token {

@@ -60,7 +60,7 @@ impl Shard {
         // What is asked because of a task is not of a call that is in flight by chance.
         let only = || self.upstream_at(link).filter(|_| related_task(frame).is_none())?.calls.only_parked();
         let call = within.or_else(only);
-        let number = self.mint_call().0;
+        let number = self.mint_question(cx);
         let Message::Request { id, method } = frame.message() else { return false };
         let asking = Asking::of(method, frame, Revision::V2026_07_28);
         let mut parked = self.parked.values_mut().filter(|parked| parked.link == link);
@@ -127,7 +127,7 @@ impl Shard {
             until,
             answer,
         };
-        let number = self.mint_call().0;
+        let number = self.mint_question(cx);
         self.require_input(cx, &caller, number, &parked);
         self.parked.insert(number, parked);
     }

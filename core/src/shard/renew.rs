@@ -110,16 +110,6 @@ impl Shard {
         true
     }
 
-    /// What was subscribed to in a session that has another in its place is subscribed to in that as well.
-    pub(super) fn subscribe_in_next(&mut self, cx: &mut Cx<'_>, link: LinkId) {
-        let expired = self.retired.get(&link).is_some_and(|(left, _)| left.expired);
-        let seat = self.links.get(&link).filter(|_| expired);
-        let next = seat.and_then(|seat| self.upstreams.get(seat)?.process.ready_link());
-        if let Some(next) = next {
-            self.restore_subscriptions(cx, next);
-        }
-    }
-
     /// Answers calls that their server will not answer: with what is known of them.
     pub(super) fn answer_lost(
         &mut self,

@@ -212,7 +212,7 @@ impl Shard {
         else {
             return;
         };
-        let (number, exchange) = (self.mint_call().0, *exchange);
+        let (number, exchange) = (self.mint_question(cx), *exchange);
         self.note_visit(cx, asked.link, *session, question);
         let token = (Field::MetaProgressToken, Cow::Owned(format!("{number}").into_bytes()));
         let params = question.has(Field::Params).then(|| question.spliced(Field::Params, &mut [token]));

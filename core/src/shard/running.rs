@@ -265,7 +265,8 @@ impl Shard {
                 | Purpose::Parked
                 | Purpose::Probe
                 | Purpose::Subscribe(_)
-                | Purpose::Tasks(_) => None,
+                | Purpose::Tasks(_)
+                | Purpose::Unsubscribe(_) => None,
             });
             if let Some(session) = session.and_then(|session| self.sessions.get_mut(session)) {
                 session.in_flight = session.in_flight.saturating_sub(1);

@@ -242,6 +242,7 @@ impl Streams {
     /// An answer that an earlier life of the hub has owed. What it has not said it will not say any more: `lost` is that.
     pub(super) fn restore(&mut self, owed: record::Owed, lost: impl Fn(&str) -> Vec<u8>, now: Timestamp) {
         let key = (owed.session, owed.stream);
+        self.last = self.last.max(owed.stream);
         let replay = match owed.said {
             Some(said) => {
                 Replay::restored(said.into_iter().map(|(number, data)| (number, data.into())).collect(), now)

@@ -20,7 +20,8 @@ impl Shard {
         let retired = self.retired.iter().filter(|(_, (upstream, _))| !is_closing(&upstream.process.state));
         let drained = retired
             .map(|(_, (upstream, until))| upstream.calls.deadline().map_or(*until, |at| at.min(*until)));
-        let waiters = self.waiters.iter().map(|waiter| waiter.until).min();
+        let waiters =
+            self.waiters.iter().map(|waiter| waiter.until).filter(|at| *at != Timestamp::NEVER).min();
         let may_rest =
             |upstream: &Upstream| upstream.owner != Owner::Project || upstream.process.link().is_some();
         let kept = self.runs.are_kept() || self.unsettled.is_refused();
@@ -128,6 +129,7 @@ impl Shard {
             if call.is_under_way() && !matches!(call.purpose, Purpose::Handshake | Purpose::Probe) {
                 cx.effect(Effect::SendFrame { link, frame: cancellation(id, "timed out") });
             }
+            self.undo_subscription(cx, Some(link), &call);
             let seconds = cx.now.since(call.since).as_secs();
             match call.purpose {
                 Purpose::Client(..) => {
@@ -146,7 +148,8 @@ impl Shard {
                 | Purpose::Housekeeping
                 | Purpose::Parked
                 | Purpose::Probe
-                | Purpose::Subscribe(_) => {}
+                | Purpose::Subscribe(_)
+                | Purpose::Unsubscribe(_) => {}
             }
         }
     }

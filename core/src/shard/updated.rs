@@ -36,7 +36,7 @@ impl Shard {
     /// Gives what has changed a name under which somebody can read it: a part of what they have subscribed to may be in no
     /// list. `changed` is the server's own.
     fn make_readable(&mut self, cx: &Cx<'_>, server: ServerId, hearing: &mut Hearing, changed: &str) {
-        let subscribed = |(_, _, name)| name == hearing.changed;
+        let subscribed = |(_, _, name): (&_, &_, &str)| name == hearing.changed;
         let target = match hearing.who {
             Subscriber::Listener(exchange) => self.listeners.get(&exchange).map(|it| &it.target),
             Subscriber::Session(session) => self.sessions.get(session).map(|it| &it.target),

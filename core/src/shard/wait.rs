@@ -1,6 +1,7 @@
 //! Requests that wait for servers that were never seen: they are asked again when the servers were, or when
-//! their patience ends, and then get what there is.
+//! their patience ends, and then get what there is. What is to be said of a subscription waits for its turn.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -8,7 +9,7 @@ use super::{Cx, Exchange, Shard};
 use crate::mcp::Method;
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Message};
-use crate::upstream::{Call, Caller, Purpose, Upstream};
+use crate::upstream::{Call, Caller, Purpose, Seat, Upstream};
 use crate::{Denied, Exceeded, ExchangeId, Fault, KeyId, Limit, Rejection, Timestamp, UpstreamFault};
 
 /// Whether a request may wait, or takes what there is.
@@ -24,6 +25,8 @@ pub(super) struct Waiter {
     pub caller: Caller,
     pub body: Envelope,
     pub until: Timestamp,
+    /// The resource of a process of whose subscription it waits to say something.
+    pub turn: Option<(Seat, String)>,
 }
 
 impl Waiter {
@@ -41,7 +44,7 @@ impl Waiter {
             }
             Target::Unified => cx.limits().discover_wait,
         };
-        Self { until: cx.now.after(patience), caller, body }
+        Self { until: cx.now.after(patience), caller, body, turn: None }
     }
 }
 
@@ -90,11 +93,15 @@ impl Shard {
 
     /// Lets a request wait.
     pub(super) fn wait(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope) {
-        if let Err(exceeded) = self.admit_waiter(cx, body.bytes().len()) {
-            self.forget_unopened(&caller);
-            return self.fail(cx, &caller, &exceeded.into());
-        }
         let waiter = Waiter::new(cx, caller, body);
+        self.keep_waiter(cx, waiter);
+    }
+
+    pub(super) fn keep_waiter(&mut self, cx: &mut Cx<'_>, waiter: Waiter) {
+        if let Err(exceeded) = self.admit_waiter(cx, waiter.body.bytes().len()) {
+            self.forget_unopened(&waiter.caller);
+            return self.fail(cx, &waiter.caller, &exceeded.into());
+        }
         if waiter.caller.ends {
             self.exchanges.insert(waiter.caller.exchange, Exchange::Waiter);
         }
@@ -105,7 +112,7 @@ impl Shard {
     fn admit_waiter(&self, cx: &Cx<'_>, bytes: usize) -> Result<(), Exceeded> {
         let (most, most_bytes) = (cx.limits().project_in_flight, cx.limits().link_in_flight_bytes);
         let waiting: usize = self.waiters.iter().map(|waiter| waiter.body.bytes().len()).sum();
-        let hint = "servers are being seen for the first time; try again in a moment";
+        let hint = "servers start, or are slow to answer; try again in a moment";
         if self.waiters.len() >= most {
             return Err(Exceeded { limit: Limit::ProjectInFlight, value: most as u64, hint });
         }
@@ -172,7 +179,11 @@ impl Shard {
     pub(super) fn retry_waiters(&mut self, cx: &mut Cx<'_>) {
         let waiters = core::mem::take(&mut self.waiters);
         for waiter in waiters {
-            if waiter.until > cx.now && self.waits_for(cx, &waiter.caller.target) {
+            let waits = match &waiter.turn {
+                Some((seat, uri)) => self.is_telling(seat, uri),
+                None => waiter.until > cx.now && self.waits_for(cx, &waiter.caller.target),
+            };
+            if waits {
                 self.waiters.push(waiter);
             } else {
                 if waiter.caller.ends {

@@ -71,10 +71,12 @@ pub(crate) enum Purpose {
     Listen,
     /// `server/discover`: does the server speak the stateless era?
     Probe,
-    /// A level, or the end of a subscription; its answer changes nothing.
+    /// A level; its answer changes nothing.
     Housekeeping,
     /// A subscription to the resource of this name, for whoever may hear of it.
     Subscribe(Box<str>),
+    /// The end of one.
+    Unsubscribe(Box<str>),
     /// `subscriptions/listen` of a client, for its tasks: what comes goes to the stream of this exchange.
     Tasks(ExchangeId),
 }
@@ -99,12 +101,12 @@ pub(crate) struct Request {
     pub body: Envelope,
     /// What differs for the server.
     pub edits: Edits<'static>,
-    /// What its client subscribes to with it.
+    /// What its client subscribes to with it, or does no more.
     pub subscribes: Option<Box<Subscribes>>,
 }
 
 impl Request {
-    /// A request with which nobody subscribes to anything.
+    /// A request that is about no subscription.
     pub(crate) fn new(method: Cow<'static, str>, body: Envelope, edits: Edits<'static>) -> Self {
         Self { method, body, edits, subscribes: None }
     }
@@ -122,9 +124,10 @@ pub(crate) struct Round {
     pub answers: BTreeMap<String, Option<Box<[u8]>>>,
 }
 
-/// A subscription that holds from its server's yes on.
+/// A subscription that holds from its server's yes on, or ends.
 #[derive(Debug)]
 pub(crate) struct Subscribes {
+    pub ends: bool,
     /// The resource, as the server names it.
     pub uri: String,
     /// The resource, as the client names it.
@@ -165,7 +168,7 @@ pub(crate) struct Call {
     pub renewals: u32,
     /// What the server has asked for.
     pub round: Option<Box<Round>>,
-    /// What its client subscribes to with it.
+    /// What its client subscribes to with it, or does no more.
     pub subscribes: Option<Box<Subscribes>>,
     /// Whether it is a subscription at a server of the stateless era: it is answered when the stream of the server's news is
     /// open, and the server never hears of it by itself.
@@ -186,6 +189,16 @@ impl Call {
     /// Whether its server can be told to give it up.
     pub(crate) fn is_under_way(&self) -> bool {
         self.sent && !self.awaits_news
+    }
+
+    /// The resource of the subscription that it begins or ends at its server, and whether it begins it.
+    pub(crate) fn subscription(&self) -> Option<(&str, bool)> {
+        match (&self.purpose, &self.subscribes) {
+            (Purpose::Subscribe(uri), _) => Some((uri, true)),
+            (Purpose::Unsubscribe(uri), _) => Some((uri, false)),
+            (_, Some(it)) if !self.awaits_news => Some((&it.uri, !it.ends)),
+            (_, Some(_) | None) => None,
+        }
     }
 
     /// When it is given up if something was heard of it `now` and nothing is after that.

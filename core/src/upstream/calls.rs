@@ -1,7 +1,9 @@
 //! The requests that are on their way to one upstream.
 
+use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -18,6 +20,8 @@ pub(crate) struct Calls {
     table: BTreeMap<CallId, Call>,
     deadlines: BTreeSet<(Timestamp, CallId)>,
     bytes: usize,
+    /// How many of them are about the subscription to a resource.
+    subscriptions: BTreeMap<String, usize>,
     /// Of a server that is asked so much at the same time: who is asked for, and who waits.
     places: places::Places,
 }
@@ -26,6 +30,10 @@ impl Calls {
     pub(crate) fn insert(&mut self, id: CallId, call: Call) {
         self.deadlines.insert((call.deadline, id));
         self.bytes = self.bytes.saturating_add(call.bytes);
+        if let Some((uri, _)) = call.subscription() {
+            let number = self.subscriptions.entry(uri.to_owned()).or_default();
+            *number = number.saturating_add(1);
+        }
         self.table.insert(id, call);
     }
 
@@ -34,7 +42,20 @@ impl Calls {
         self.places.remove(id);
         self.deadlines.remove(&(call.deadline, id));
         self.bytes = self.bytes.saturating_sub(call.bytes);
+        if let Some((uri, _)) = call.subscription()
+            && let Some(number) = self.subscriptions.get_mut(uri)
+        {
+            *number = number.saturating_sub(1);
+            if *number == 0 {
+                self.subscriptions.remove(uri);
+            }
+        }
         Some(call)
+    }
+
+    /// Whether one of them begins or ends the subscription to a resource.
+    pub(crate) fn are_about(&self, uri: &str) -> bool {
+        self.subscriptions.contains_key(uri)
     }
 
     pub(crate) fn contains(&self, id: CallId) -> bool {
@@ -57,7 +78,9 @@ impl Calls {
         let bytes: usize = self.table.values().map(|call| call.bytes).sum();
         let waits = |id: CallId| self.table.get(&id).is_some_and(|call| !call.sent);
         let timed = self.deadlines.len() == self.table.len() && self.table.iter().all(timed);
-        timed && bytes == self.bytes && self.places.waiting().all(waits)
+        let about = self.table.values().filter(|call| call.subscription().is_some()).count();
+        let noted: usize = self.subscriptions.values().sum();
+        timed && bytes == self.bytes && about == noted && self.places.waiting().all(waits)
     }
 
     /// Something is heard of a call: it may take as long again without a sign of life, at most to its hard deadline.
@@ -206,6 +229,7 @@ impl Calls {
         self.deadlines.clear();
         self.places.clear();
         self.bytes = 0;
+        self.subscriptions.clear();
         core::mem::take(&mut self.table).into_values().collect()
     }
 

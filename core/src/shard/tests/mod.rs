@@ -66,6 +66,7 @@ mod supervision;
 mod table;
 mod task_news;
 mod tasks;
+mod telling;
 mod unfit;
 mod unheard;
 mod unified;

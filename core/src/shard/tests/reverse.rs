@@ -360,3 +360,16 @@ fn what_is_neither_a_request_nor_an_answer_is_refused_under_its_id_or_ends_the_c
     assert_eq!(world.code(&client, call), "-31003");
     assert!(world.frames("a").is_empty());
 }
+
+#[test]
+fn an_answer_to_what_was_asked_in_a_life_before_is_no_answer_to_another_question() {
+    let mut world = World::running(&["a"]);
+    let (client, _, _, before, _) = asked(&mut world, HTTP);
+    let mut world = world.reborn().surveyed();
+    let call = world.call(&client, "1");
+    world.frames("a");
+    let (.., now, _) = ask(&mut world, &client, call, "roots/list");
+    assert_ne!(before, now);
+    world.post(&client, &format!(r#"{{"jsonrpc":"2.0","id":{before},"result":{{"action":"accept"}}}}"#));
+    assert!(world.frames("a").is_empty());
+}

@@ -279,12 +279,13 @@ fn what_waits_for_one_session_s_answer_is_bounded() {
     assert!(told[0].contains("limit session_questions"), "{told:?}");
 }
 
+fn subscribable() -> Script {
+    Script { capabilities: r#"{"resources":{"subscribe":true}}"#.to_owned(), ..Script::full(&["u:1"], &[]) }
+}
+
 #[test]
 fn subscriptions_are_made_where_the_session_is_served() {
-    let script = Script {
-        capabilities: r#"{"resources":{"subscribe":true}}"#.to_owned(),
-        ..Script::full(&["u:1"], &[])
-    };
+    let script = subscribable();
     let mut world = world_of(Sharing::PerSession, script);
     let clients = [(); 2].map(|()| world.client(HTTP, at("a")));
     let streams = clients.each_ref().map(|client| world.open(client, Verb::Listen));
@@ -304,10 +305,7 @@ fn subscriptions_are_made_where_the_session_is_served() {
 
 #[test]
 fn subscriptions_follow_a_client_to_the_process_that_serves_it_alone() {
-    let script = Script {
-        capabilities: r#"{"resources":{"subscribe":true}}"#.to_owned(),
-        ..Script::full(&["u:1"], &[])
-    };
+    let script = subscribable();
     let updated = r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"u:1"}}"#;
     for era in [HTTP, Era::Modern] {
         let mut world = world_of(Sharing::Auto, script.clone());
@@ -330,8 +328,9 @@ fn subscriptions_follow_a_client_to_the_process_that_serves_it_alone() {
         ask(&mut world, &shared);
         world.take(&client, stream);
         world.call(&client, "2");
+        let sent = world.requests("a");
         let methods: Vec<(bool, String)> =
-            world.requests("a").iter().map(|sent| (sent.link != shared.link, sent.method.clone())).collect();
+            sent.iter().map(|sent| (sent.link != shared.link, sent.method.clone())).collect();
         assert_eq!(
             methods,
             [(true, "resources/subscribe".to_owned()), (true, "tools/call".to_owned())],
@@ -339,6 +338,7 @@ fn subscriptions_follow_a_client_to_the_process_that_serves_it_alone() {
         );
         let own = world.link("a");
         assert_ne!(own, shared.link);
+        world.reply(&sent[0], "{}");
         world.says(own, updated);
         assert!(world.take(&client, stream)[0].contains("resources/updated"), "{era:?}");
         if era == Era::Modern {
@@ -364,10 +364,7 @@ fn subscriptions_follow_a_client_to_the_process_that_serves_it_alone() {
 
 #[test]
 fn a_stream_opened_later_is_heard_at_the_processes_that_its_key_has() {
-    let script = Script {
-        capabilities: r#"{"resources":{"subscribe":true}}"#.to_owned(),
-        ..Script::full(&["u:1"], &[])
-    };
+    let script = subscribable();
     let mut world = world_of(Sharing::PerUser, script);
     let client = Client::new(Era::Modern, at("a"));
     let own = called(&mut world, &client).link;
