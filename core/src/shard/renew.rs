@@ -75,6 +75,7 @@ impl Shard {
             // It was begun nowhere, so it has asked for nothing.
             self.end_questions(cx, call);
         }
+        self.subscriptions.turns_over = true;
         let until = left.calls.last_deadline().unwrap_or(cx.now);
         self.retired.insert(link, (left, until));
         cx.report(

@@ -130,6 +130,7 @@ impl Shard {
             *drained = until.min(*drained);
         }
         let Some(mut upstream) = self.upstreams.remove(seat) else { return };
+        self.subscriptions.turns_over = true;
         self.drop_offer(cx, seat);
         if let Some(link) = upstream.process.link() {
             cx.report(&upstream.name, LogLevel::Info, LogCategory::Connection, format!("ends: {why}"));

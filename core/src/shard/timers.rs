@@ -161,6 +161,7 @@ impl Shard {
             let (own, name, unsent) = (upstream.id, upstream.name.clone(), upstream.unavailable());
             let strays = upstream.strays;
             let Some(mut call) = upstream.calls.remove(id) else { continue };
+            self.undo_subscription(cx, None, &call);
             let (server, seconds) = (name.clone(), cx.now.since(call.since).as_secs());
             let fault =
                 if call.is_begun() { UpstreamFault::TimedOut { server, seconds, strays } } else { unsent }

@@ -164,6 +164,7 @@ impl Shard {
                 self.fail(cx, &caller, &Denied::Unauthenticated.into());
             }
         }
+        self.subscriptions.turns_over = true;
     }
 
     /// The client of a request that waits has gone. A session that it was about to open is not opened.
