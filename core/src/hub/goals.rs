@@ -26,6 +26,8 @@ struct Unplanned<'a> {
     #[serde(rename = "planned", skip_serializing_if = "Option::is_none")]
     plan: Option<&'a RawValue>,
     planner: &'a Spent,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
 }
 
 /// A plan that was made of a goal, and what it would do.
@@ -34,8 +36,13 @@ pub(crate) fn planned(plan: &str, outline: &Outline, planner: &Spent, note: Opti
 }
 
 /// No plan came of a goal: what is wrong with the last one that was made, and that one.
-pub(crate) fn unplanned(plan: Option<&str>, faults: &[PlanFault], planner: &Spent) -> Vec<u8> {
-    told(&Unplanned { faults: Fault::all(faults), plan: plan.and_then(raw), planner }, true)
+pub(crate) fn unplanned(
+    plan: Option<&str>,
+    faults: &[PlanFault],
+    planner: &Spent,
+    note: Option<&str>,
+) -> Vec<u8> {
+    told(&Unplanned { faults: Fault::all(faults), plan: plan.and_then(raw), planner, note }, true)
 }
 
 fn raw(plan: &str) -> Option<&RawValue> {

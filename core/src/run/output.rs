@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Run;
 use super::resolve::Local;
-use super::step::Missing;
+use super::step::{Ended, Missing};
 use crate::plan::{Allowance, Bound, Pointer, Reference, Root, Source};
 use crate::rpc::write;
 
@@ -27,8 +27,8 @@ pub struct Gap {
 }
 
 impl Run {
-    /// The raw JSON that goes to the caller. What failed or was not done is null, unless its plan says otherwise. The error is
-    /// the bound that it would go beyond.
+    /// The raw JSON that goes to the caller. What failed or was not done is null, unless its plan says otherwise: by a default, or
+    /// by going on with what the failure says. The error is the bound that it would go beyond.
     pub fn output(&self) -> Result<Bytes, Bound> {
         self.output_and_gaps().map(|(output, _)| output)
     }
@@ -70,25 +70,25 @@ impl Run {
         (allowance, gaps): (&mut Allowance, &mut Vec<Gap>),
     ) -> Result<Bytes, Bound> {
         let null = || Bytes::from_static(b"null");
-        let failed = |step: usize| self.steps.get(step).is_some_and(super::step::StepState::has_failed);
-        let default = || reference.default.as_deref().map(Bytes::copy_from_slice);
-        match reference.source {
-            Source::Step(step) if failed(step) => Ok(default().unwrap_or_else(null)),
-            Source::Index | Source::Item | Source::Step(_) => {
-                match self.resolve(reference, Local { item: None, index: 0 }, allowance) {
-                    Ok(value) => Ok(value),
-                    Err(Missing::Lost(why) | Missing::Nothing(why)) => {
-                        let step = self.step_of(reference).unwrap_or_default();
-                        let gap = Gap { step, path: reference.pointer.to_string(), why };
-                        if gaps.len() < GAPS && !gaps.contains(&gap) {
-                            gaps.push(gap);
-                        }
-                        Ok(null())
-                    }
-                    Err(Missing::Skipped(_)) => Ok(null()),
-                    Err(Missing::TooMuch(bound)) => Err(bound),
+        let default = reference.default.as_deref().map(Bytes::copy_from_slice);
+        let ended = reference.step().and_then(|step| self.steps.get(step)?.ended.as_ref());
+        match (ended, default) {
+            (Some(Ended::Failed | Ended::FailedButGoesOn), Some(default)) => return Ok(default),
+            (Some(Ended::Failed), None) => return Ok(null()),
+            (Some(_) | None, _) => {}
+        }
+        match self.resolve(reference, Local { item: None, index: 0 }, allowance) {
+            Ok(value) => Ok(value),
+            Err(Missing::Lost(why) | Missing::Nothing(why)) => {
+                let step = self.step_of(reference).unwrap_or_default();
+                let gap = Gap { step, path: reference.pointer.to_string(), why };
+                if gaps.len() < GAPS && !gaps.contains(&gap) {
+                    gaps.push(gap);
                 }
+                Ok(null())
             }
+            Err(Missing::Skipped(_)) => Ok(null()),
+            Err(Missing::TooMuch(bound)) => Err(bound),
         }
     }
 

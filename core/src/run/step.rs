@@ -227,11 +227,6 @@ impl StepState {
             *entry = to;
         }
     }
-
-    /// Whether it has failed, for what is told of it.
-    pub(super) fn has_failed(&self) -> bool {
-        matches!(self.ended, Some(Ended::Failed | Ended::FailedButGoesOn))
-    }
 }
 
 /// A width of one where the plan has none.

@@ -116,6 +116,29 @@ fn places_of_the_output_that_lead_to_nothing_are_named() {
 }
 
 #[test]
+fn what_a_plan_goes_on_with_is_in_its_output_as_its_steps_see_it() {
+    for (on_error, output) in
+        [("continue", r#"[[1,"broken"],"broken",0,null]"#), ("skip", "[null,null,0,null]")]
+    {
+        let mut stage = Stage::within(
+            &format!(
+                r#"{{"steps":[
+                    {{"id":"a","tool":"t","for_each":[1,2],"on_error":"{on_error}"}},
+                    {{"id":"b","tool":"t","on_error":"{on_error}"}}],
+                "output":[{{"$from":"a"}},{{"$from":"b"}},{{"$from":"b","default":0}},{{"$from":"b","path":"/v"}}]}}"#
+            ),
+            &Limits::default(),
+        );
+        stage.says("a", "1");
+        stage.fails("a", Happened::Failed);
+        stage.fails("b", Happened::Failed);
+        assert_eq!(stage.output(), output, "{on_error}");
+        let gaps = stage.run.output_and_gaps().unwrap().1;
+        assert_eq!(gaps.len(), usize::from(on_error == "continue"), "{on_error}");
+    }
+}
+
+#[test]
 fn a_preview_shows_how_a_value_begins() {
     let mut stage =
         Stage::of(r#"{"id":"a","tool":"t"},{"id":"b","tool":"t","for_each":[1,2]},{"id":"c","tool":"t"}"#);

@@ -1,31 +1,30 @@
 //! Goals in words: a language model is asked for a plan, which is checked as any plan is. One that has faults goes back to be
 //! mended, once. What is good runs, is shown (`dry_run`), or waits for somebody to agree to it (`confirm`).
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::legacy::stopping;
-use super::planning::Offered;
 use super::reverse::Origin;
 use super::{Cx, Effect, Exchange, Shard, Token};
 use crate::hub::{self, Cannot};
 use crate::mcp::Asking;
 use crate::mcp::ListKind;
-use crate::plan::{Plan, PlanFault};
-use crate::planner::{Answer, Catalogue, Goal, Kept, Name, PlannerSpec, Prompt, Provider, Spent, Tool, name};
+use crate::planner::{Catalogue, Goal, Kept, Name, PlannerSpec, Prompt, Provider, Spent, Tool, name};
 use crate::ports::gateway::Target;
-use crate::ports::planner::{PlannerFault, Question, Written};
+use crate::ports::planner::Question;
 use crate::rpc::{Envelope, Field};
 use crate::snapshot::Snapshot;
 use crate::upstream::Caller;
-use crate::{Bug, Denied, Exceeded, ExchangeId, KeyId, Limit, RunId, Timestamp};
+use crate::{Bug, Exceeded, Limit, RunId, Timestamp};
 
 mod asking;
 mod begin;
+mod leaving;
 mod same;
+mod written;
 
 /// The goals of a project that are being planned, and the plans that were made.
 #[derive(Debug, Default)]
@@ -174,12 +173,27 @@ impl Shard {
 
     /// Asks whoever makes plans in this project.
     fn ask_for_plan(&mut self, cx: &mut Cx<'_>, wish: Wish, prompt: Prompt, stage: Stage) {
+        if let Err(refused) = self.ask_planner(cx, wish, prompt, stage) {
+            let (wish, exceeded) = *refused;
+            self.refuse_goal(cx, &wish, &exceeded.into());
+        }
+    }
+
+    /// The same; the error is why the provider may not be asked.
+    fn ask_planner(
+        &mut self,
+        cx: &mut Cx<'_>,
+        wish: Wish,
+        prompt: Prompt,
+        stage: Stage,
+    ) -> Result<(), Box<(Wish, Exceeded)>> {
         let Some(spec) = provider(cx) else {
-            return if wish.caller.abilities.can(Asking::Sampling) {
+            if wish.caller.abilities.can(Asking::Sampling) {
                 self.ask_client_for_plan(cx, wish, &prompt, stage);
             } else {
                 self.answer_without_run(cx, &wish.caller, &hub::cannot(Cannot::Ask, NOBODY));
-            };
+            }
+            return Ok(());
         };
         let limits = cx.limits();
         let (max_tokens, timeout) = (spec.max_tokens(limits), spec.timeout(limits));
@@ -189,12 +203,13 @@ impl Shard {
         };
         let model = if stage == Stage::First { first } else { other };
         if let Err(exceeded) = self.admit_question(cx, &wish, &spec) {
-            return self.refuse_goal(cx, &wish, &exceeded.into());
+            return Err(Box::new((wish, exceeded)));
         }
         let token = self.mint_token();
         self.open_goal(token, wish, Planning::of(stage, By::Provider, cx.now.after(timeout)));
         let question = Question { spec, model, prompt, max_tokens, timeout, at: cx.now };
         cx.effect(Effect::AskPlanner { token, question: question.into() });
+        Ok(())
     }
 
     fn admit_question(&mut self, cx: &Cx<'_>, wish: &Wish, spec: &PlannerSpec) -> Result<(), Exceeded> {
@@ -219,140 +234,6 @@ impl Shard {
             self.exchanges.insert(wish.caller.exchange, Exchange::Goal(token));
         }
         self.goals.open.insert(token, planning(wish));
-    }
-
-    /// A provider has answered, or come to nothing.
-    pub(super) fn on_planner_answered(
-        &mut self,
-        cx: &mut Cx<'_>,
-        token: Token,
-        outcome: Result<Written, PlannerFault>,
-    ) {
-        let Some(Planning { mut wish, stage, .. }) = self.goals.open.remove(&token) else { return };
-        wish.spent.questions = wish.spent.questions.saturating_add(1);
-        match outcome {
-            Ok(written) => {
-                let (input, output) = (&mut wish.spent.input_tokens, &mut wish.spent.output_tokens);
-                *input = input.saturating_add(written.usage.input);
-                *output = output.saturating_add(written.usage.output);
-                self.on_text(cx, wish, &stage, &written);
-            }
-            Err(fault) => self.end_goal(cx, &wish, &hub::cannot(Cannot::Plan, &format!("{fault}"))),
-        }
-    }
-
-    /// A plan that a model has written before; checked like any other.
-    fn checked(&self, cx: &Cx<'_>, goal: &Goal<'_>, written: &str) -> Result<Plan, Vec<PlanFault>> {
-        Answer::check(goal, written, &Offered(cx.snapshot, &self.upstreams), cx.limits())
-    }
-
-    /// A model has written something: in the project as its caller sees it.
-    fn on_text(&mut self, cx: &mut Cx<'_>, wish: Wish, stage: &Stage, written: &Written) {
-        let name = wish.name;
-        match self.seen_by(cx, &wish.caller) {
-            Some(seen) => self.on_text_in(&mut cx.within(&seen), wish, stage, written),
-            None => self.on_text_in(cx, wish, stage, written),
-        }
-        self.go_on_with_plan(cx, name);
-    }
-
-    fn on_text_in(&mut self, cx: &mut Cx<'_>, wish: Wish, stage: &Stage, written: &Written) {
-        let limits = cx.limits();
-        let body = wish.body.clone();
-        let Ok(goal) = Goal::read(arguments(&body), limits) else { return };
-        match (Answer::read(&goal, written, &Offered(cx.snapshot, &self.upstreams), limits), stage) {
-            (Answer::Plan(plan, text), _) => {
-                if let Some(name) = self.name(cx, &wish.caller, &goal) {
-                    self.goals.kept.insert(name, text.clone(), limits);
-                }
-                self.on_plan(cx, wish, &goal, plan, &text);
-            }
-            (Answer::Impossible(why), _) => {
-                let words = format!("the planner says that the tools cannot do it: {why}");
-                self.end_goal(cx, &wish, &hub::cannot(Cannot::Plan, &words));
-            }
-            (Answer::Faults(faults, _), Stage::First) => {
-                let prompt =
-                    with_catalogue(cx.snapshot, |catalogue| Prompt::new(&goal.text, catalogue, limits));
-                let prompt = prompt.repair(&written.text, &faults, limits);
-                self.ask_for_plan(cx, wish, prompt, Stage::Mended);
-            }
-            (Answer::Faults(faults, found), Stage::Agreed(_) | Stage::Mended) => {
-                let told = hub::unplanned(found.as_deref(), &faults, &wish.spent);
-                self.end_goal(cx, &wish, &told);
-            }
-        }
-    }
-
-    /// Forgets a goal, and whoever was asked because of it is told so, unless somebody else wants the same.
-    pub(super) fn leave_goal(&mut self, cx: &mut Cx<'_>, token: Token) {
-        let Some(planning) = self.goals.open.remove(&token) else { return };
-        match planning.by {
-            By::Client => {
-                self.take_back(cx, |asked| matches!(asked.origin, Origin::Goal(own) if own == token));
-            }
-            By::Nobody => {}
-            By::Provider => {
-                if !self.bequeath(token, planning) {
-                    cx.effect(Effect::LeavePlanner { token });
-                }
-            }
-        }
-    }
-
-    /// The goals of some callers, each with its caller; they are forgotten. Who only waits for another's plan goes first, and
-    /// does not inherit the question.
-    fn take_goals(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Planning) -> bool) -> Vec<Caller> {
-        let meant = self.goals.open.iter().filter(|(_, planning)| which(planning));
-        let mut meant: Vec<(By, Token, Caller)> =
-            meant.map(|(token, planning)| (planning.by, *token, planning.wish.caller.clone())).collect();
-        meant.sort_by_key(|(by, ..)| *by != By::Nobody);
-        let leave = |(_, token, caller)| {
-            self.leave_goal(cx, token);
-            caller
-        };
-        meant.into_iter().map(leave).collect()
-    }
-
-    /// Goals whose callers want no answer.
-    pub(super) fn cancel_goals(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Caller) -> bool) {
-        for caller in self.take_goals(cx, |planning| which(&planning.wish.caller)) {
-            if caller.ends {
-                self.exchanges.remove(&caller.exchange);
-                self.finish(cx, caller.exchange);
-            } else {
-                self.count_down(cx, caller.exchange);
-            }
-        }
-    }
-
-    /// Nobody reads any more what is said on an exchange.
-    pub(super) fn drop_goals_on(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId) {
-        self.take_goals(cx, |planning| planning.wish.caller.exchange == exchange);
-    }
-
-    /// A key was revoked.
-    pub(super) fn refuse_goals_of(&mut self, cx: &mut Cx<'_>, key: &KeyId) {
-        for caller in self.take_goals(cx, |planning| planning.wish.caller.key.as_ref() == Some(key)) {
-            self.fail(cx, &caller, &Denied::Unauthenticated.into());
-        }
-    }
-
-    /// The hub stops: no plan is made any more.
-    pub(super) fn give_up_goals(&mut self, cx: &mut Cx<'_>) {
-        for caller in self.take_goals(cx, |_| true) {
-            self.fail(cx, &caller, &stopping());
-        }
-    }
-
-    /// Goals that have waited for too long.
-    pub(super) fn expire_goals(&mut self, cx: &mut Cx<'_>) {
-        let (now, late) = (cx.now, self.goals.late(cx.now));
-        for caller in self.take_goals(cx, |planning| planning.is_late(now, &late)) {
-            let words = "there was no answer in time, of the planner (`timeout` of \"planner\") or of whoever was asked (limit parked); \
-                         nothing was done";
-            self.answer_without_run(cx, &caller, &hub::cannot(Cannot::Plan, words));
-        }
     }
 
     /// Whether each question of a goal is of one, and each goal's exchange leads to it.

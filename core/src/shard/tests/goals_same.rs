@@ -9,6 +9,7 @@ use super::goals::{BAD, GOAL, PLAN, keyed, planning, run, spec};
 use super::script::Script;
 use super::world::World;
 use crate::limits::PlannerLimits;
+use crate::planner::PlannerSpec;
 use crate::ports::gateway::Target;
 use crate::ports::planner::{PlannerFault, PlannerFaultKind};
 use crate::rpc::Field;
@@ -100,6 +101,24 @@ fn where_no_plan_comes_of_it_all_are_told_why_and_nobody_asks_again() {
         }
         assert_eq!((stage.world.questions.len(), stage.world.shard.gauges().goals), (0, 0));
     }
+}
+
+#[test]
+fn a_plan_that_cannot_be_sent_back_is_told_with_its_faults() {
+    let mut world = planning(PlannerSpec { questions_a_day: Some(1), ..spec() });
+    let client = world.client(Era::Modern, Target::Unified);
+    let exchange = world.wish(&client, GOAL);
+    world.planner_writes(BAD);
+    let told = world.result(&client, exchange);
+    for said in [
+        "did you mean a.echo?",
+        r#""planned":{"steps""#,
+        r#""questions":1"#,
+        "not sent back to be mended: limit planner.questions_a_day reached (1)",
+    ] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+    assert!(world.questions.is_empty());
 }
 
 #[test]
