@@ -84,6 +84,7 @@ mod updated;
 mod urls;
 mod view;
 mod wait;
+mod watchers;
 mod watching;
 
 pub use audit::Gauges;
@@ -115,7 +116,7 @@ use subscriptions::{Subscriber, Subscriptions};
 use survey::Publication;
 use task_news::Opening;
 use wait::Waiter;
-use watching::Watcher;
+use watchers::Watchers;
 
 /// The live state of one project.
 #[derive(Debug, Default)]
@@ -173,7 +174,7 @@ pub struct Shard {
     /// What is said of them as soon as the store has it.
     unsettled: Unsettled,
     /// Who waits for the end of a run without owning it.
-    watchers: Vec<Watcher>,
+    watchers: Watchers,
     /// The calls of runs that are on their way to a server.
     step_calls: BTreeMap<(RunId, Unit), (ServerId, CallId)>,
     /// Links over which calls are to go that wait for a place at their server.

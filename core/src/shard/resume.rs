@@ -14,6 +14,7 @@ use super::{Cx, Effect, Exchange, Opened, Shard};
 use crate::hub;
 use crate::mcp::Revision;
 use crate::ports::gateway::Event;
+use crate::upstream::Caller;
 use crate::{ExchangeId, Fault, Rejection, SessionId};
 
 impl Shard {
@@ -87,8 +88,32 @@ impl Shard {
         }
     }
 
+    /// The request that has an exchange of its own, and the server that answers it.
+    fn answer_on(&self, exchange: ExchangeId) -> Option<(&Caller, &str)> {
+        match *self.exchanges.get(&exchange)? {
+            Exchange::Call(server, call) => {
+                let retired = self.retired.values().map(|(upstream, _)| upstream);
+                let mut all = retired.chain(self.upstreams.of(server));
+                all.find_map(|upstream| Some((upstream.calls.caller(call)?, upstream.name.as_str())))
+            }
+            Exchange::Goal(token) => {
+                let (_, caller) = self.goals.callers().find(|(own, _)| *own == token)?;
+                Some((caller, hub::NAME))
+            }
+            Exchange::Run(run) => Some((self.run_caller(run, exchange)?, hub::NAME)),
+            Exchange::Waiter => {
+                let mut waiters = self.waiters.iter().map(|waiter| &waiter.caller);
+                Some((waiters.find(|caller| caller.exchange == exchange)?, ""))
+            }
+            Exchange::Batch | Exchange::Listener | Exchange::Store | Exchange::Stream(_) => None,
+        }
+    }
+
     /// Which requests are answered on an exchange, by which server.
     fn answers_on(&self, exchange: ExchangeId) -> Answers {
+        if let Some((caller, server)) = self.answer_on(exchange) {
+            return Answers { ids: [caller.id.clone()].into(), server: server.into() };
+        }
         let waiting = self
             .waiters
             .iter()
@@ -118,20 +143,10 @@ impl Shard {
     fn resumable(&mut self, exchange: ExchangeId) -> Option<(SessionId, Kind, Revision)> {
         let (session, kind) = match *self.exchanges.get(&exchange)? {
             Exchange::Batch => (self.batches.get(&exchange)?.session, Kind::Answer),
-            Exchange::Call(server, call) => {
-                (self.holder(server, call)?.calls.caller(call)?.session?, Kind::Answer)
+            Exchange::Call(..) | Exchange::Goal(_) | Exchange::Run(_) | Exchange::Waiter => {
+                (self.answer_on(exchange)?.0.session?, Kind::Answer)
             }
-            Exchange::Goal(token) => {
-                let (_, caller) = self.goals.callers().find(|(own, _)| *own == token)?;
-                (caller.session?, Kind::Answer)
-            }
-            Exchange::Run(run) => (self.run_caller(run, exchange)?.session?, Kind::Answer),
             Exchange::Stream(session) => (session, Kind::Listen),
-            Exchange::Waiter => {
-                let mut waiters = self.waiters.iter();
-                let waiter = waiters.find(|waiter| waiter.caller.exchange == exchange)?;
-                (waiter.caller.session?, Kind::Answer)
-            }
             Exchange::Listener | Exchange::Store => return None,
         };
         let session = self.sessions.get(session)?;

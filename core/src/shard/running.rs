@@ -95,7 +95,7 @@ impl Shard {
         let (leaving, running, watchers) = (self.leaving, &self.running, &self.watchers);
         let is_waited_for = |id: RunId| {
             let owned = running.get(&id).is_some_and(|running| running.caller.is_some());
-            owned || watchers.iter().any(|watcher| watcher.run == id)
+            owned || watchers.watch(id)
         };
         self.runs.next(cx.now, cx.limits(), |id| !leaving || is_waited_for(id))
     }
@@ -227,7 +227,7 @@ impl Shard {
 
     /// Nobody reads any more what is said on an exchange.
     pub(super) fn detach_runs(&mut self, cx: &mut Cx<'_>, exchange: ExchangeId) {
-        self.watchers.retain(|watcher| watcher.caller.exchange != exchange);
+        self.watchers.take_where(|caller| caller.exchange == exchange);
         let on = |running: &Running| running.caller.as_ref().is_some_and(|it| it.exchange == exchange);
         let ids: Vec<RunId> = self.running.iter().filter(|(_, it)| on(it)).map(|(id, _)| *id).collect();
         for id in ids {
@@ -359,13 +359,13 @@ impl Shard {
     /// Those who wait for runs.
     pub(super) fn run_callers(&self) -> impl Iterator<Item = &Caller> + Clone {
         let owners = self.running.values().filter_map(|running| running.caller.as_ref());
-        owners.chain(self.watchers.iter().map(|watcher| &watcher.caller))
+        owners.chain(self.watchers.callers())
     }
 
     /// Who waits for a run on an exchange.
     pub(super) fn run_caller(&self, id: RunId, exchange: ExchangeId) -> Option<&Caller> {
         let owner = self.running.get(&id)?.caller.as_ref().filter(|caller| caller.exchange == exchange);
-        owner.or_else(|| self.run_callers().find(|caller| caller.ends && caller.exchange == exchange))
+        owner.or_else(|| self.watchers.on(id, exchange))
     }
 
     /// Whether each call of a run is known to both, and each run has an owner.

@@ -191,7 +191,7 @@ impl Shard {
                 self.drop_listener(cx, exchange);
             }
             Some(Exchange::Goal(token)) => self.leave_goal(cx, token),
-            Some(Exchange::Run(_)) if self.on_watcher_gone(exchange) => {}
+            Some(Exchange::Run(run)) if self.watchers.leave(run, exchange) => {}
             Some(Exchange::Run(run)) => self.on_run_caller_gone(cx, run),
             Some(Exchange::Stream(session)) => self.on_stream_gone(cx, session, exchange),
             Some(Exchange::Waiter) => self.on_waiter_gone(exchange),

@@ -4,34 +4,18 @@
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
-use core::mem::take;
 
 use super::keyed::key_of;
 use super::outliving::nobody;
+use super::watchers::Watcher;
 use super::{Cx, Exchange, Shard};
 use crate::hub::{self, Cannot};
-use crate::mcp::Method;
 use crate::planner::Goal;
-use crate::rpc::{Envelope, Field, canonical, write};
-use crate::run::{Run, Status, StepReport};
+use crate::rpc::{Envelope, Field, canonical};
+use crate::run::Status;
 use crate::upstream::Caller;
-use crate::{ExchangeId, Fault, Rejection, RunId};
-
-/// Somebody who waits for the end of a run.
-#[derive(Debug)]
-pub(super) struct Watcher {
-    pub caller: Caller,
-    pub run: RunId,
-    /// Whether it is a task to whoever waits.
-    pub task: bool,
-    /// How the steps stood when it was told last.
-    seen: Vec<(&'static str, usize, usize)>,
-    /// How many of them had ended then, and how often it was told so.
-    told: (usize, u64),
-}
+use crate::{Fault, Rejection, RunId};
 
 impl Shard {
     /// Lets somebody wait for the end of a run.
@@ -43,34 +27,41 @@ impl Shard {
         if caller.ends {
             self.exchanges.insert(caller.exchange, Exchange::Run(run));
         }
-        self.watchers.push(Watcher { caller: caller.clone(), run, task, seen: Vec::new(), told: (0, 0) });
+        let token = self.mint_token();
+        self.watchers.add(run, token, caller.clone(), task);
     }
 
     /// Tells watchers what has changed, and those whose runs have ended, or are put aside, how they stand.
     pub(super) fn tell_watchers(&mut self, cx: &mut Cx<'_>) {
-        for mut watcher in take(&mut self.watchers) {
-            let run = self.runs.get(watcher.run).filter(|run| run.status() == Status::Running);
-            match run.filter(|_| !self.stopping) {
-                Some(run) => {
-                    let news = self.runs.has_changed(watcher.run) || watcher.seen.is_empty();
-                    let message = if news { watcher.news(run, cx) } else { None };
-                    if let Some(message) = message {
-                        self.emit_of(cx, watcher.run, &watcher.caller, message.into());
-                    }
-                    self.watchers.push(watcher);
-                }
-                None if watcher.task => self.tell_task_result(cx, &watcher.caller, watcher.run),
-                None => {
-                    self.tell_how(cx, &watcher.caller, watcher.run);
-                }
+        for id in self.watchers.runs() {
+            let run = self.runs.get(id).filter(|run| run.status() == Status::Running);
+            let Some(run) = run.filter(|_| !self.stopping) else {
+                self.tell_end(cx, id);
+                continue;
+            };
+            if !self.watchers.are_curious(id, self.runs.has_changed(id)) {
+                continue;
+            }
+            let (steps, progress) = (run.report(cx.now, 0).steps, run.progress());
+            for (caller, news) in self.watchers.news(id, &steps, progress) {
+                self.emit_of(cx, id, &caller, news.into());
+            }
+        }
+    }
+
+    fn tell_end(&mut self, cx: &mut Cx<'_>, run: RunId) {
+        for Watcher { caller, task, .. } in self.watchers.take(run) {
+            if task {
+                self.tell_task_result(cx, &caller, run);
+            } else {
+                self.tell_how(cx, &caller, run);
             }
         }
     }
 
     /// Watchers that want no answer any more. Their runs go on.
     pub(super) fn drop_watchers(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Caller) -> bool) {
-        let gone: Vec<Watcher> = self.watchers.extract_if(.., |watcher| which(&watcher.caller)).collect();
-        for Watcher { caller, .. } in gone {
+        for Watcher { caller, .. } in self.watchers.take_where(which) {
             self.unsettled.unsay(caller.exchange, &caller.id);
             if !caller.ends {
                 self.count_down(cx, caller.exchange);
@@ -78,13 +69,6 @@ impl Shard {
                 self.finish(cx, caller.exchange);
             }
         }
-    }
-
-    /// The client of an exchange has gone. Returns whether it was a watcher's.
-    pub(super) fn on_watcher_gone(&mut self, exchange: ExchangeId) -> bool {
-        let before = self.watchers.len();
-        self.watchers.retain(|watcher| watcher.caller.exchange != exchange);
-        self.watchers.len() < before
     }
 
     /// The key under which a request for a run is known when it comes again.
@@ -156,47 +140,5 @@ impl Shard {
         }
         self.give_run_to(id, caller, body);
         None
-    }
-}
-
-impl Watcher {
-    /// What has changed since it was told last: a progress notification, if it wants to know.
-    fn news(&mut self, run: &Run, cx: &Cx<'_>) -> Option<Vec<u8>> {
-        let token = self.caller.progress.as_ref()?;
-        let steps = run.report(cx.now, 0).steps;
-        let how = |step: &StepReport| (step.status, step.calls, step.failed);
-        let changed = steps.iter().enumerate().filter(|(at, step)| self.seen.get(*at) != Some(&how(step)));
-        let changed: Vec<&StepReport> = changed.map(|(_, step)| step).collect();
-        if changed.is_empty() {
-            return None;
-        }
-        let (ended, all) = run.progress();
-        self.told = (ended, if ended > self.told.0 { 1 } else { self.told.1.saturating_add(1) });
-        let params = hub::run_news(token, (&growing(self.told), all), &changed);
-        self.seen = steps.iter().map(how).collect();
-        Some(write::request(None, Method::Progress.name(), Some(&params)))
-    }
-}
-
-/// A number that is greater with each time that as many steps have ended, and less than with one step more: progress has to
-/// increase with every notification (2025-11-25, progress).
-fn growing((ended, times): (usize, u64)) -> String {
-    const WHOLE: u64 = 1_000_000_000;
-    match times.saturating_sub(1) {
-        0 => format!("{ended}"),
-        again => format!("{ended}.{:09}", again.saturating_mul(WHOLE) / again.saturating_add(1)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::growing;
-
-    #[test]
-    fn progress_is_told_in_numbers_that_grow() {
-        let told = (0..3).flat_map(|ended| (1..5_000).map(move |times| (ended, times)));
-        let numbers: alloc::vec::Vec<f64> = told.map(|told| growing(told).parse().unwrap()).collect();
-        assert!(numbers.is_sorted_by(|before, after| before < after));
-        assert_eq!((growing((0, 1)), growing((2, 2))), ("0".into(), "2.500000000".into()));
     }
 }
