@@ -36,6 +36,7 @@ mod large;
 mod logins;
 mod logs;
 mod matrix;
+mod one_core;
 mod peers;
 mod planner;
 mod plans;

@@ -46,37 +46,49 @@ impl Shard {
         if subscribes && let Some(exceeded) = self.exceeds(cx, who, (&uri, &known_as)) {
             return self.fail(cx, &caller, &exceeded.into());
         }
-        let modern = self.speaks(&entry).is_modern();
-        if subscribes && modern {
-            return self.subscribe_to_news(cx, caller, &entry, Subscribes { ends: false, uri, known_as });
+        let wish = Subscribes { ends: !subscribes, uri, known_as };
+        if subscribes && self.speaks(&entry).is_modern() {
+            return self.subscribe_to_news(cx, caller, &entry, wish);
         }
         let owner = self.owner(cx, &entry, &caller);
-        let seat = match self.seat(cx, &entry, owner) {
-            Ok(seat) => seat,
-            Err(fault) => return self.fail(cx, &caller, &fault),
-        };
-        if self.is_telling(&seat, &uri) {
-            return self.wait_for_turn(cx, caller, body, (seat, uri));
+        match self.seat(cx, &entry, owner) {
+            Ok(seat) => self.subscribe_at(cx, (caller, body, method), (&entry, &seat), wish),
+            Err(fault) => self.fail(cx, &caller, &fault),
         }
-        let tell = if !subscribes {
-            self.unsubscribe(cx, &seat, &uri, (who, &known_as))
-        } else if self.subscriptions.is_held(&seat, &uri) && self.tells_of(&seat, &uri) == Some(true) {
-            self.subscriptions.add(&seat, &uri, who, &known_as)
+    }
+
+    /// The server is told what it does not know yet, when it is done with what it was told before.
+    fn subscribe_at(
+        &mut self,
+        cx: &mut Cx<'_>,
+        (caller, body, method): (Caller, Envelope, Method),
+        (entry, seat): (&Arc<Entry>, &Seat),
+        wish: Subscribes,
+    ) {
+        let Some(who) = caller.session.map(Subscriber::Session) else { return };
+        let Subscribes { uri, known_as, ends } = &wish;
+        if self.is_telling(seat, uri) {
+            return self.wait_for_turn(cx, caller, body, (seat.clone(), wish.uri));
+        }
+        let tell = if *ends {
+            self.unsubscribe(cx, seat, uri, (who, known_as))
+        } else if self.subscriptions.is_held(seat, uri) && self.tells_of(seat, uri) == Some(true) {
+            self.subscriptions.add(seat, uri, who, known_as)
         } else {
             true
         };
+        let modern = self.speaks(entry).is_modern();
         if tell && modern {
-            self.want_news(cx, &seat);
+            self.want_news(cx, seat);
         }
         if !tell || modern {
             return self.respond(cx, &caller, b"{}");
         }
         let mut raw = Vec::new();
-        write::string(&mut raw, &uri);
+        write::string(&mut raw, uri);
         let edits = Vec::from([(Field::Uri, Cow::Owned(raw))]);
-        let subscribes = Some(Box::new(Subscribes { ends: !subscribes, uri, known_as }));
-        let request = Request { subscribes, ..Request::new(method.name().into(), body, edits) };
-        self.forward(cx, caller, &entry, request);
+        let request = Request::new(method.name().into(), body, edits);
+        self.forward(cx, caller, entry, Request { subscribes: Some(Box::new(wish)), ..request });
     }
 
     /// Which bound somebody exceeds with this subscription: by the server's name, and by theirs.
