@@ -103,8 +103,8 @@ impl Shard {
                 let Some(id) = number_of(id).map(CallId) else { return false };
                 let Some(upstream) = self.upstream_of(link) else { return false };
                 let server = upstream.id;
-                // Unknown ids are late answers to calls that were given up, or the server's invention.
-                let call = upstream.calls.remove(id);
+                // Other ids are late answers to calls that were given up, or the server's invention.
+                let call = upstream.calls.take_answered(id);
                 let asked = call.is_some();
                 match call {
                     Some(call) => {

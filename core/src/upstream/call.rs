@@ -191,6 +191,12 @@ impl Call {
         self.sent && !self.awaits_news
     }
 
+    /// Whether its server has heard of it and owes an answer: it has none while its client is asked what that has demanded.
+    pub(super) fn is_owed(&self) -> bool {
+        let asked = |round: &Round| round.answers.values().any(Option::is_none);
+        self.is_under_way() && !self.round.as_deref().is_some_and(asked)
+    }
+
     /// The resource of the subscription that it begins or ends at its server, and whether it begins it.
     pub(crate) fn subscription(&self) -> Option<(&str, bool)> {
         match (&self.purpose, &self.subscribes) {

@@ -53,6 +53,12 @@ impl Calls {
         Some(call)
     }
 
+    /// Takes the call that a server answers, if it has heard of it.
+    pub(crate) fn take_answered(&mut self, id: CallId) -> Option<Call> {
+        self.table.get(&id).filter(|call| call.is_owed())?;
+        self.remove(id)
+    }
+
     /// Whether one of them begins or ends the subscription to a resource.
     pub(crate) fn are_about(&self, uri: &str) -> bool {
         self.subscriptions.contains_key(uri)

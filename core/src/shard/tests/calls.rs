@@ -5,6 +5,7 @@ use alloc::format;
 use core::time::Duration;
 
 use super::clients::{Client, ERAS, Era, HTTP, at};
+use super::script::Script;
 use super::world::{World, read};
 use crate::rpc::Field;
 
@@ -255,7 +256,7 @@ fn a_client_that_leaves_cancels_in_the_stateless_era_and_not_in_those_before() {
 fn a_call_that_was_left_makes_room_for_another() {
     for era in [HTTP, Era::Modern] {
         let limits = crate::Limits { project_in_flight: 1, session_in_flight: 1, ..crate::Limits::default() };
-        let mut world = World::scripted(limits, [("a", super::script::Script::default())]).surveyed();
+        let mut world = World::scripted(limits, [("a", Script::default())]).surveyed();
         let client = world.client(era, at("a"));
         for n in 0..3 {
             let exchange = world.call(&client, &format!("{n}"));
@@ -275,6 +276,22 @@ fn an_answer_that_a_server_invents_is_dropped() {
         world.says(sent.link, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
     }
     assert!(world.take(&client, exchange).is_empty());
+}
+
+#[test]
+fn an_answer_to_a_call_that_its_server_was_not_sent_yet_is_dropped() {
+    let mut world = World::running(&["a"]);
+    let client = world.client(HTTP, at("a"));
+    world.crash("a");
+    world.scripts.insert("a".into(), Script::silent());
+    let exchange = world.call(&client, "1");
+    world.advance(crate::Limits::default().backoff_first);
+    let greeted = world.requested("a");
+    let before: u64 = greeted.id.parse().unwrap();
+    for id in 0..before {
+        world.says(greeted.link, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
+    }
+    assert!(world.take(&client, exchange).is_empty() && !world.seen(exchange).ended);
 }
 
 #[test]

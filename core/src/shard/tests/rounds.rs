@@ -58,6 +58,9 @@ fn the_questions_of_a_server_are_put_as_requests_and_the_call_is_made_again_with
         demand(&mut world, &first, &format!("{ELICIT},{SAMPLE}"), r"a\u0041/=");
         let asked = shown(&mut world, &client, call);
         assert_eq!((&*asked[0].0, &*asked[1].0), ("elicitation/create", "sampling/createMessage"));
+        // It has answered, and cannot once more.
+        world.reply(&first, "{}");
+        assert!(world.take(&client, call).is_empty());
         respond(
             &mut world,
             &client,
