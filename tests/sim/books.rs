@@ -206,6 +206,11 @@ impl Books {
             Message::Notification { method: "notifications/resources/updated" } => {
                 self.notify(exchange, kind, "notifications/resources/updated", &message);
                 let uri = message.text(Field::Uri).expect("a resource").into_owned();
+                let words = String::from_utf8_lossy(message.bytes());
+                if let Some((_, is)) = words.split_once(r#""is":""#) {
+                    let path = is.split('"').next().and_then(|is| is.rsplit('/').next()).expect("a resource");
+                    assert!(uri.ends_with(path), "a change of another resource than {uri}: {words}");
+                }
                 if kind == Kind::Listen {
                     let (_, asked) = self.asked.range(requests_of(exchange)).next().expect("a listen");
                     assert!(asked.first.1.contains(&uri), "a change of {uri} that was not asked for");

@@ -83,7 +83,7 @@ impl Hub {
             Act::Update => {
                 let uri = self.dice.pick(&RESOURCES).expect("some");
                 let words = format!(
-                    r#"{{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{{"uri":"{uri}"}}}}"#
+                    r#"{{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{{"uri":"{uri}","is":"{uri}"}}}}"#
                 );
                 self.say(link, &words);
             }

@@ -249,11 +249,17 @@ impl Shard {
             Input::TimerFired => self.on_timer(cx),
         }
         self.release_keyed(cx);
-        self.pass_turns(cx);
-        self.carry_out_runs(cx);
-        self.fill_places(cx);
-        self.open_stale_news(cx);
-        self.start_queued(cx);
+        loop {
+            self.pass_turns(cx);
+            self.carry_out_runs(cx);
+            self.fill_places(cx);
+            self.open_stale_news(cx);
+            self.start_queued(cx);
+            // Whoever has got a turn, or a process, may have ended what others wait for.
+            if !self.has_turns() {
+                break;
+            }
+        }
         if self.leaving {
             self.end_endless(cx);
         }

@@ -45,6 +45,7 @@ impl Shard {
         let Some(call) = upstream.calls.get_mut(id) else { return };
         let (Purpose::Client(caller, _), Some(request)) = (&call.purpose, call.request.take()) else {
             upstream.calls.remove(id);
+            self.subscriptions.turns_over = true;
             return;
         };
         let params = repeated(cx, upstream.id, upstream.revision, &request, &request.edits);

@@ -103,6 +103,7 @@ impl Shard {
             current.process.want(cx.now);
         }
         let next = current.process.ready_link();
+        self.subscriptions.turns_over = true;
         self.end_questions(cx, refused);
         if let Some(next) = next {
             self.send_waiting(cx, next);

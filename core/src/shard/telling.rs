@@ -37,13 +37,18 @@ impl Shard {
         self.keep_waiter(cx, waiter);
     }
 
+    /// Whether it may be the turn of somebody who waits.
+    pub(super) fn has_turns(&self) -> bool {
+        self.subscriptions.turns_over && self.waiters.iter().any(|waiter| waiter.turn.is_some())
+    }
+
     /// Goes on with those whose turn it is.
     pub(super) fn pass_turns(&mut self, cx: &mut Cx<'_>) {
-        if core::mem::take(&mut self.subscriptions.turns_over)
-            && self.waiters.iter().any(|waiter| waiter.turn.is_some())
-        {
+        while self.has_turns() {
+            self.subscriptions.turns_over = false;
             self.retry_waiters(cx);
         }
+        self.subscriptions.turns_over = false;
     }
 
     /// A client's request about a subscription was answered. Its client may have gone: that ends no request of these eras.
