@@ -143,7 +143,7 @@ impl Shard {
         for (server, call) in calls {
             self.on_caller_gone(cx, server, call);
         }
-        self.on_waiter_gone(exchange);
+        self.on_waiter_gone(cx, exchange);
     }
 }
 

@@ -24,8 +24,8 @@ impl Shard {
             write::one_line(write::request(None, Method::Cancelled.name(), Some(&params))).into()
         };
         let is_it = |caller: &Caller| caller.session == Some(session) && *caller.id == *request;
-        self.cancel_runs(cx, is_it);
-        self.cancel_goals(cx, is_it);
+        self.cancel_runs(cx, is_it, Self::dismiss);
+        self.cancel_goals(cx, is_it, Self::dismiss);
         self.cancel_calls(cx, session, Some(request), passed_on, Self::dismiss);
         self.drop_held(cx, session, Some(request));
         self.drop_waiters(cx, |waiter| {
@@ -36,8 +36,8 @@ impl Shard {
 
     /// Cancels all requests of a session; `end` is what becomes of those who wait for servers.
     pub(super) fn cancel_all(&mut self, cx: &mut Cx<'_>, session: SessionId, end: EndsWait) {
-        self.cancel_runs(cx, |caller| caller.session == Some(session));
-        self.cancel_goals(cx, |caller| caller.session == Some(session));
+        self.cancel_runs(cx, |caller| caller.session == Some(session), end);
+        self.cancel_goals(cx, |caller| caller.session == Some(session), end);
         let ended = |call| cancellation(call, "the session has ended");
         self.cancel_calls(cx, session, None, ended, end);
         self.drop_held(cx, session, None);
@@ -92,7 +92,13 @@ impl Shard {
         call: CallId,
         notice: impl Fn(CallId) -> Bytes,
     ) -> Option<Caller> {
+        let until = cx.now.after(cx.limits().call);
         let upstream = self.holder(server, call)?;
+        if let Some(caller) = upstream.calls.part(call, until) {
+            self.end_questions(cx, call);
+            self.settle(caller.session);
+            return Some(caller);
+        }
         let mut taken = upstream.calls.remove(call)?;
         upstream.give_up(&taken, cx.now);
         let link = upstream.process.ready_link();
@@ -103,7 +109,7 @@ impl Shard {
         if let Some(link) = link {
             self.end_if_drained(cx, link);
         }
-        self.undo_subscription(cx, link, &taken);
+        self.subscriptions.turns_over |= taken.subscription().is_some();
         self.record_cancelled(cx, server, &mut taken);
         let Purpose::Client(caller, _) = taken.purpose else { return None };
         self.settle(caller.session);

@@ -295,6 +295,9 @@ impl Shard {
         cx.report(&server, level, LogCategory::Connection, words);
         cx.report_repeats(&server, &again);
         self.answer_lost(cx, (id, &server), failure, calls);
+        if let Some(seat) = self.links.get(&link).cloned() {
+            self.fail_turns(cx, &seat, None, &failure.fault(&server).into());
+        }
         self.retry_waiters(cx);
     }
 

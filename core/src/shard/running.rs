@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::cancel::cancellation;
+use super::cancel::{EndsWait, cancellation};
 use super::consult::Consulting;
 use super::outliving::{Stored, nobody};
 use super::planning::NOWHERE;
@@ -193,16 +193,16 @@ impl Shard {
         self.tell_run(cx, id, Event::Cancelled);
     }
 
-    /// Ends runs whose callers want no answer.
-    pub(super) fn cancel_runs(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Caller) -> bool) {
-        self.drop_watchers(cx, &which);
+    /// Ends runs whose callers are to wait no more; `end` is what becomes of them.
+    pub(super) fn cancel_runs(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Caller) -> bool, end: EndsWait) {
+        self.drop_watchers(cx, &which, end);
         let meant = |running: &Running| running.caller.as_ref().is_some_and(&which);
         let ids: Vec<RunId> = self.running.iter().filter(|(_, it)| meant(it)).map(|(id, _)| *id).collect();
         for id in ids {
             let caller = self.running.get_mut(&id).and_then(|running| running.caller.take());
             self.stop_run(cx, id);
             if let Some(caller) = caller {
-                self.dismiss(cx, &caller);
+                end(self, cx, &caller);
             }
         }
     }
@@ -215,10 +215,11 @@ impl Shard {
         }
     }
 
-    /// Who waits for a run has gone: in the stateless era that cancels it, before it goes on without them.
+    /// Who waits for a run has gone: in the stateless era that cancels it, unless others have asked for the same; before it goes on.
     pub(super) fn on_run_caller_gone(&mut self, cx: &mut Cx<'_>, id: RunId) {
         let Some(running) = self.running.get_mut(&id) else { return };
-        if running.caller.take().is_some_and(|caller| caller.revision.is_modern()) {
+        let alone = !self.watchers.watch(id);
+        if running.caller.take().is_some_and(|caller| alone && caller.revision.is_modern()) {
             self.stop_run(cx, id);
         } else {
             self.detach(cx, id);

@@ -92,7 +92,7 @@ impl Shard {
     }
 
     /// Which bound somebody exceeds with this subscription: by the server's name, and by theirs.
-    fn exceeds(&self, cx: &Cx<'_>, who: Subscriber, names: (&str, &str)) -> Option<Exceeded> {
+    pub(super) fn exceeds(&self, cx: &Cx<'_>, who: Subscriber, names: (&str, &str)) -> Option<Exceeded> {
         let (limits, hint) = (cx.limits(), "unsubscribe from what is not needed any more");
         let size = |(uri, known_as): (&str, &str)| uri.len().saturating_add(known_as.len());
         let held = self.subscriptions.names_of(who).map(|(_, uri, known_as)| (uri, known_as));
@@ -201,6 +201,7 @@ impl Shard {
 
     /// A subscriber is gone: servers stop to tell what nobody hears.
     pub(super) fn drop_subscriber(&mut self, cx: &mut Cx<'_>, who: Subscriber) {
+        self.subscriptions.forget_left(|_, it| it == who);
         for (seat, uri) in self.subscriptions.of(who) {
             if self.subscriptions.remove(&seat, &uri, who) {
                 self.tell_server(cx, &seat, Method::ResourcesUnsubscribe, &uri);

@@ -29,6 +29,8 @@ pub(super) struct Subscriptions {
     held: BTreeMap<Subscriber, BTreeSet<(Place, String)>>,
     /// Sessions whose subscriptions are others than they were when this was last looked at.
     pub(super) changed: BTreeSet<SessionId>,
+    /// What somebody has wanted who has gone before its turn came, last of all: whether to subscribe.
+    left: BTreeMap<(Place, Subscriber, String), bool>,
     /// Whether a server has heard of one, and what is to be said next of it may be waiting for that.
     pub(super) turns_over: bool,
 }
@@ -53,6 +55,28 @@ impl Subscriptions {
     /// The same, of one name.
     pub(super) fn remove_name(&mut self, (seat, uri): &Place, who: Subscriber, known_as: &str) -> bool {
         self.remove_where(seat, uri, |it, name| it == who && name == known_as)
+    }
+
+    /// Somebody has gone whose turn it is after what the server is being told of this resource.
+    pub(super) fn leave(&mut self, place: Place, who: Subscriber, known_as: &str, subscribes: bool) {
+        self.left.insert((place, who, known_as.to_owned()), subscribes);
+    }
+
+    /// The turn has come of those who have gone.
+    pub(super) fn take_up(&mut self, seat: &Seat, uri: &str) {
+        let theirs = self.left.extract_if(.., |((at, own), ..), _| at == seat && own == uri);
+        for (((seat, uri), who, known_as), subscribes) in theirs.collect::<Vec<_>>() {
+            if subscribes {
+                self.add(&seat, &uri, who, &known_as);
+            } else {
+                self.remove_name(&(seat, uri), who, &known_as);
+            }
+        }
+    }
+
+    /// Nobody is left who had gone: a subscriber is no more, or a process.
+    pub(super) fn forget_left(&mut self, which: impl Fn(&Seat, Subscriber) -> bool) {
+        self.left.retain(|((seat, _), who, _), _| !which(seat, *who));
     }
 
     /// A server does not tell of a resource, and no stream waits for that any more. Sessions have its yes to requests of their own.

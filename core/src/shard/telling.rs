@@ -3,16 +3,18 @@
 //! Two requests that are under way to a remote server may be taken in another order, and whoever ends a subscription before its
 //! server has said yes means that one. So what follows waits for the answer to what went before.
 
+use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::answer::Speaker;
 use super::wait::Waiter;
 use super::{Cx, Shard, Subscriber};
 use crate::mcp::Method;
-use crate::rpc::{Envelope, Field, write};
-use crate::upstream::{Call, Caller, Purpose, Seat, Subscribes, Upstream};
-use crate::{LinkId, Timestamp};
+use crate::rpc::{Envelope, Field, Message, write};
+use crate::upstream::{Caller, Purpose, Seat, Subscribes, Upstream};
+use crate::{CallId, Fault, LinkId, Timestamp, UpstreamFault};
 
 impl Shard {
     /// Whether a server is being told something of this resource, and has not answered.
@@ -70,6 +72,11 @@ impl Shard {
         {
             self.subscriptions.add(&seat, &it.uri, Subscriber::Session(session), &it.known_as);
         }
+        if let (Some(seat), false, false) = (self.links.get(&link).cloned(), it.ends, says_yes) {
+            for waiter in self.take_turns(&seat, Some(&it.uri)) {
+                self.relay(cx, &waiter.caller, response, Speaker::HUB);
+            }
+        }
         self.on_heeded(cx, link, &it.uri, (!it.ends).then_some(says_yes));
     }
 
@@ -82,6 +89,7 @@ impl Shard {
             // What was subscribed to in a session that has another in its place is subscribed to in that as well.
             return self.subscribe_in_next(cx, link);
         }
+        self.subscriptions.take_up(&seat, uri);
         match (tells, self.is_wanted(&seat, uri)) {
             (Some(true), false) => self.tell_server(cx, &seat, Method::ResourcesUnsubscribe, uri),
             (None, true) => self.tell_server(cx, &seat, Method::ResourcesSubscribe, uri),
@@ -93,13 +101,56 @@ impl Shard {
         }
     }
 
-    /// A subscription is given up before its server has answered: it may have made it.
-    pub(super) fn undo_subscription(&mut self, cx: &mut Cx<'_>, link: Option<LinkId>, call: &Call) {
-        let Some((uri, begins)) = call.subscription() else { return };
-        self.subscriptions.turns_over = true;
-        let Some(seat) = link.and_then(|link| self.links.get(&link)).cloned() else { return };
-        if begins && call.sent && !self.is_wanted(&seat, uri) {
-            self.tell_server(cx, &seat, Method::ResourcesUnsubscribe, uri);
+    /// The time of a client for what it wanted said of a subscription is over: it is told so, and so is whoever waits to ask the same.
+    /// Returns whether it is such a call; its server may still answer.
+    pub(super) fn expire_subscription(&mut self, cx: &mut Cx<'_>, link: LinkId, id: CallId) -> bool {
+        let until = cx.now.after(cx.limits().call);
+        let Some(upstream) = self.upstream_of(link) else { return false };
+        let Some(call) = upstream.calls.get_mut(id) else { return false };
+        let (since, turn) = (call.since, call.subscription().map(|(uri, _)| uri.to_owned()));
+        let Some(caller) = upstream.calls.part(id, until) else { return false };
+        let (server, strays, seat) = (upstream.name.clone(), upstream.strays, upstream.seat());
+        let seconds = cx.now.since(since).as_secs();
+        let fault = UpstreamFault::TimedOut { server, seconds, strays }.into();
+        self.end_questions(cx, id);
+        self.settle(caller.session);
+        self.fail(cx, &caller, &fault);
+        self.fail_turns(cx, &seat, turn.as_deref(), &fault);
+        true
+    }
+
+    /// Those who wait to ask what somebody else was refused, of one resource or of all, are told the same.
+    pub(super) fn fail_turns(&mut self, cx: &mut Cx<'_>, seat: &Seat, uri: Option<&str>, fault: &Fault) {
+        if uri.is_none() {
+            self.subscriptions.forget_left(|at, _| at == seat);
+        }
+        for waiter in self.take_turns(seat, uri) {
+            self.fail(cx, &waiter.caller, fault);
+        }
+    }
+
+    /// Takes those who wait to subscribe.
+    fn take_turns(&mut self, seat: &Seat, uri: Option<&str>) -> Vec<Waiter> {
+        let meant = |waiter: &mut Waiter| {
+            let turn =
+                waiter.turn.as_ref().filter(|(at, own)| at == seat && uri.is_none_or(|uri| uri == own));
+            turn.is_some() && subscribes(&waiter.body)
+        };
+        let taken: Vec<Waiter> = self.waiters.extract_if(.., meant).collect();
+        for waiter in taken.iter().filter(|waiter| waiter.caller.ends) {
+            self.exchanges.remove(&waiter.caller.exchange);
+        }
+        taken
+    }
+
+    /// Who has gone while it waited for its turn wants what it wanted: in these eras that ends no request.
+    pub(super) fn leave_turn(&mut self, cx: &Cx<'_>, waiter: &Waiter) {
+        let (Some((seat, uri)), Some(session)) = (&waiter.turn, waiter.caller.session) else { return };
+        let (who, known_as) =
+            (Subscriber::Session(session), waiter.body.text(Field::Uri).unwrap_or_default());
+        let subscribes = subscribes(&waiter.body);
+        if !subscribes || self.exceeds(cx, who, (uri, &known_as)).is_none() {
+            self.subscriptions.leave((seat.clone(), uri.clone()), who, &known_as, subscribes);
         }
     }
 
@@ -148,4 +199,8 @@ impl Shard {
         let purpose = if subscribes { Purpose::Subscribe } else { Purpose::Unsubscribe };
         self.send_internal(cx, link, purpose(uri.into()), method.name(), Some(&params));
     }
+}
+
+fn subscribes(body: &Envelope) -> bool {
+    matches!(body.message(), Message::Request { method, .. } if method == Method::ResourcesSubscribe.name())
 }

@@ -118,6 +118,9 @@ impl Shard {
     /// Gives up calls whose time is over: the server is told, the client gets an answer.
     fn expire_calls(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         while let Some(id) = self.upstream_of(link).and_then(|upstream| upstream.calls.expired(cx.now)) {
+            if self.expire_subscription(cx, link, id) {
+                continue;
+            }
             let Some(upstream) = self.upstream_of(link) else { return };
             let Some(mut call) = upstream.calls.remove(id) else { return };
             let (server, own) = (upstream.name.clone(), upstream.id);
@@ -129,7 +132,7 @@ impl Shard {
             if call.is_under_way() && !matches!(call.purpose, Purpose::Handshake | Purpose::Probe) {
                 cx.effect(Effect::SendFrame { link, frame: cancellation(id, "timed out") });
             }
-            self.undo_subscription(cx, Some(link), &call);
+            self.subscriptions.turns_over |= call.subscription().is_some();
             let seconds = cx.now.since(call.since).as_secs();
             match call.purpose {
                 Purpose::Client(..) => {
@@ -147,9 +150,10 @@ impl Shard {
                 | Purpose::Handshake
                 | Purpose::Housekeeping
                 | Purpose::Parked
-                | Purpose::Probe
-                | Purpose::Subscribe(_)
-                | Purpose::Unsubscribe(_) => {}
+                | Purpose::Probe => {}
+                // It may have been done.
+                Purpose::Subscribe(uri) => self.on_heeded(cx, link, &uri, Some(true)),
+                Purpose::Unsubscribe(uri) => self.on_heeded(cx, link, &uri, None),
             }
         }
     }
@@ -161,7 +165,7 @@ impl Shard {
             let (own, name, unsent) = (upstream.id, upstream.name.clone(), upstream.unavailable());
             let strays = upstream.strays;
             let Some(mut call) = upstream.calls.remove(id) else { continue };
-            self.undo_subscription(cx, None, &call);
+            self.subscriptions.turns_over |= call.subscription().is_some();
             let (server, seconds) = (name.clone(), cx.now.since(call.since).as_secs());
             let fault =
                 if call.is_begun() { UpstreamFault::TimedOut { server, seconds, strays } } else { unsent }
@@ -194,7 +198,7 @@ impl Shard {
             Some(Exchange::Run(run)) if self.watchers.leave(run, exchange) => {}
             Some(Exchange::Run(run)) => self.on_run_caller_gone(cx, run),
             Some(Exchange::Stream(session)) => self.on_stream_gone(cx, session, exchange),
-            Some(Exchange::Waiter) => self.on_waiter_gone(exchange),
+            Some(Exchange::Waiter) => self.on_waiter_gone(cx, exchange),
             Some(Exchange::Store) | None => {}
         }
     }

@@ -98,7 +98,7 @@ impl Shard {
     }
 
     pub(super) fn keep_waiter(&mut self, cx: &mut Cx<'_>, waiter: Waiter) {
-        if let Err(exceeded) = self.admit_waiter(cx, waiter.body.bytes().len()) {
+        if let Err(exceeded) = self.admit_waiter(cx, &waiter) {
             self.forget_unopened(&waiter.caller);
             return self.fail(cx, &waiter.caller, &exceeded.into());
         }
@@ -108,12 +108,20 @@ impl Shard {
         self.waiters.push(waiter);
     }
 
-    /// What waits is bounded like what is on its way.
-    fn admit_waiter(&self, cx: &Cx<'_>, bytes: usize) -> Result<(), Exceeded> {
+    /// What waits is bounded like what is on its way, and nobody has more of it than is left for others.
+    fn admit_waiter(&self, cx: &Cx<'_>, new: &Waiter) -> Result<(), Exceeded> {
+        let (bytes, key) = (new.body.bytes().len(), self.key_of(&new.caller));
         let (most, most_bytes) = (cx.limits().project_in_flight, cx.limits().link_in_flight_bytes);
         let waiting: usize = self.waiters.iter().map(|waiter| waiter.body.bytes().len()).sum();
         let hint = "servers start, or are slow to answer; try again in a moment";
-        if self.waiters.len() >= most {
+        let in_session =
+            |it: &&Waiter| it.caller.session.is_some() && it.caller.session == new.caller.session;
+        let a_session = cx.limits().session_in_flight;
+        if self.waiters.iter().filter(in_session).count() >= a_session {
+            return Err(Exceeded { limit: Limit::SessionInFlight, value: a_session as u64, hint });
+        }
+        let own = self.waiters.iter().filter(|it| self.key_of(&it.caller) == key).count();
+        if own >= most.saturating_sub(self.waiters.len()) {
             return Err(Exceeded { limit: Limit::ProjectInFlight, value: most as u64, hint });
         }
         if waiting.saturating_add(bytes) > most_bytes {
@@ -168,11 +176,12 @@ impl Shard {
     }
 
     /// The client of a request that waits has gone. A session that it was about to open is not opened.
-    pub(super) fn on_waiter_gone(&mut self, exchange: ExchangeId) {
+    pub(super) fn on_waiter_gone(&mut self, cx: &Cx<'_>, exchange: ExchangeId) {
         let waiters: Vec<Waiter> =
             self.waiters.extract_if(.., |waiter| waiter.caller.exchange == exchange).collect();
         for waiter in waiters {
             self.forget_unopened(&waiter.caller);
+            self.leave_turn(cx, &waiter);
         }
     }
 

@@ -6,6 +6,7 @@ use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::cancel::EndsWait;
 use super::keyed::key_of;
 use super::outliving::nobody;
 use super::watchers::Watcher;
@@ -60,14 +61,9 @@ impl Shard {
     }
 
     /// Watchers that want no answer any more. Their runs go on.
-    pub(super) fn drop_watchers(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Caller) -> bool) {
+    pub(super) fn drop_watchers(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Caller) -> bool, end: EndsWait) {
         for Watcher { caller, .. } in self.watchers.take_where(which) {
-            self.unsettled.unsay(caller.exchange, &caller.id);
-            if !caller.ends {
-                self.count_down(cx, caller.exchange);
-            } else if self.exchanges.remove(&caller.exchange).is_some() {
-                self.finish(cx, caller.exchange);
-            }
+            end(self, cx, &caller);
         }
     }
 

@@ -59,6 +59,21 @@ impl Calls {
         self.remove(id)
     }
 
+    /// Parts a client from what it wanted said of a subscription, which its server has been told: the hub waits for the answer, until
+    /// then.
+    pub(crate) fn part(&mut self, id: CallId, until: Timestamp) -> Option<Caller> {
+        let call = self.table.get(&id).filter(|call| call.sent && call.purpose.client().is_some())?;
+        let (uri, begins) = call.subscription()?;
+        let purpose = if begins { Purpose::Subscribe } else { Purpose::Unsubscribe };
+        let purpose = purpose(uri.into());
+        let mut call = self.remove(id)?;
+        let before = core::mem::replace(&mut call.purpose, purpose);
+        (call.subscribes, call.request) = (None, None);
+        (call.deadline, call.hard_deadline) = (until, until);
+        self.insert(id, call);
+        if let Purpose::Client(caller, _) = before { Some(caller) } else { None }
+    }
+
     /// Whether one of them begins or ends the subscription to a resource.
     pub(crate) fn are_about(&self, uri: &str) -> bool {
         self.subscriptions.contains_key(uri)

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::{By, Planning};
 use crate::hub::{self, Cannot};
+use crate::shard::cancel::EndsWait;
 use crate::shard::legacy::stopping;
 use crate::shard::reverse::Origin;
 use crate::shard::{Cx, Effect, Shard, Token};
@@ -41,15 +42,15 @@ impl Shard {
         meant.into_iter().map(leave).collect()
     }
 
-    /// Goals whose callers want no answer.
-    pub(in crate::shard) fn cancel_goals(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Caller) -> bool) {
+    /// Goals whose callers are to wait no more; `end` is what becomes of them.
+    pub(in crate::shard) fn cancel_goals(
+        &mut self,
+        cx: &mut Cx<'_>,
+        which: impl Fn(&Caller) -> bool,
+        end: EndsWait,
+    ) {
         for caller in self.take_goals(cx, |planning| which(&planning.wish.caller)) {
-            if caller.ends {
-                self.exchanges.remove(&caller.exchange);
-                self.finish(cx, caller.exchange);
-            } else {
-                self.count_down(cx, caller.exchange);
-            }
+            end(self, cx, &caller);
         }
     }
 

@@ -197,3 +197,34 @@ fn what_is_searched_for_is_shown_within_the_length_that_is_asked_for() {
         assert!(told.contains(r#""problem":"arguments""#) && told.contains(words), "{told}");
     }
 }
+
+#[test]
+fn a_run_that_two_wait_for_goes_on_when_the_first_has_gone() {
+    let mut stage = Stage::new(Era::Modern);
+    let client = stage.client.clone();
+    let members = format!(r#""name":"batch_execute","arguments":{{{ONE}}}"#);
+    let text = client.write("5", "tools/call", &members, r#""mcp-orch/idempotency-key":"k""#);
+    let first = stage.world.post(&client, &text);
+    let sent = stage.world.requested("a");
+    let second = stage.world.post(&client, &text);
+    stage.world.leave(first);
+    assert!(stage.world.frames("a").is_empty(), "nothing is cancelled");
+    stage.world.reply(&sent, r#"{"content":[],"structuredContent":{"v":7}}"#);
+    let told = stage.told(second);
+    assert!(told.contains(r#""status":"done""#), "{told}");
+}
+
+#[test]
+fn who_waits_for_a_run_in_a_session_whose_key_is_revoked_is_told_so() {
+    let mut stage = Stage::new(HTTP);
+    let owner = stage.ask("batch_execute", ONE, "");
+    stage.world.requested("a");
+    let listed = stage.ask("batch_status", "", "");
+    let run = stage.told(listed).split_once(r#""run":""#).unwrap().1.get(..12).unwrap().to_owned();
+    let watcher = stage.ask("batch_status", &format!(r#""run":"{run}","wait":true"#), "");
+    let key = stage.client.admission(&stage.world).key;
+    stage.world.feed(crate::shard::Input::KeyRevoked(key));
+    for exchange in [owner, watcher] {
+        assert_eq!(stage.world.code(&stage.client.clone(), exchange), "-31005");
+    }
+}

@@ -86,11 +86,13 @@ fn those_who_want_the_same_ask_once_and_each_is_answered() {
     let asked = clients.each_ref().map(|client| ask(&mut world, client, "1", "subscribe"));
     let sent = world.requested("a");
     refuse(&mut world, &sent);
-    assert!(world.answer(&clients[0], asked[0]).has(Field::Error));
-    // A no is of whoever asked.
+    for (client, asked) in clients.iter().zip(asked) {
+        assert!(world.answer(client, asked).has(Field::Error));
+    }
+    let asked = clients.each_ref().map(|client| ask(&mut world, client, "1", "subscribe"));
     agree(&mut world, "subscribe");
     assert!(told(&mut world).is_empty());
-    for (client, asked) in clients.iter().zip(asked).skip(1) {
+    for (client, asked) in clients.iter().zip(asked) {
         assert!(world.answer(client, asked).has(Field::Result));
     }
 }
@@ -101,7 +103,7 @@ fn who_gives_up_a_subscription_or_ends_before_it_is_made_leaves_none() {
         let mut world = world();
         let client = world.client(HTTP, at("a"));
         let asked = ask(&mut world, &client, "1", "subscribe");
-        world.requested("a");
+        let sent = world.requested("a");
         match ends {
             "is cancelled" => {
                 let cancelled =
@@ -116,9 +118,87 @@ fn who_gives_up_a_subscription_or_ends_before_it_is_made_leaves_none() {
                 assert_eq!(world.code(&client, asked), "-31002");
             }
         }
+        assert!(world.frames("a").is_empty(), "{ends}: nothing goes before what it has not done yet");
+        world.reply(&sent, "{}");
         agree(&mut world, "unsubscribe");
         assert!(told(&mut world).is_empty(), "{ends}");
     }
+}
+
+#[test]
+fn who_gives_up_the_end_of_a_subscription_takes_it_from_nobody_who_wants_it_then() {
+    let mut world = world();
+    let clients = [(); 2].map(|()| world.client(HTTP, at("a")));
+    ask(&mut world, &clients[0], "1", "subscribe");
+    agree(&mut world, "subscribe");
+    ask(&mut world, &clients[0], "2", "unsubscribe");
+    let ended = world.requested("a");
+    world.delete(&clients[0]);
+    let asked = ask(&mut world, &clients[1], "1", "subscribe");
+    assert!(world.frames("a").is_empty(), "its server may be at it");
+    world.reply(&ended, "{}");
+    agree(&mut world, "subscribe");
+    assert!(world.answer(&clients[1], asked).has(Field::Result));
+}
+
+#[test]
+fn what_a_server_never_answers_is_made_good_when_it_may_have_been_done() {
+    let mut world = world();
+    let client = world.client(HTTP, at("a"));
+    let asked = ask(&mut world, &client, "1", "subscribe");
+    world.requested("a");
+    world.advance(Limits::default().call);
+    assert_eq!(world.code(&client, asked), "-31002");
+    world.advance(Limits::default().call);
+    agree(&mut world, "unsubscribe");
+    world.advance(Limits::default().call * 3);
+    assert!(told(&mut world).is_empty());
+}
+
+#[test]
+fn who_has_gone_before_its_turn_came_gets_what_it_wanted() {
+    let mut world = world();
+    let clients = [(); 2].map(|()| world.client(HTTP, at("a")));
+    ask(&mut world, &clients[0], "1", "subscribe");
+    let left =
+        [ask(&mut world, &clients[0], "2", "unsubscribe"), ask(&mut world, &clients[1], "1", "subscribe")];
+    for exchange in left {
+        world.leave(exchange);
+    }
+    agree(&mut world, "subscribe");
+    assert!(told(&mut world).is_empty(), "the other one wants it");
+    let streams = clients.each_ref().map(|client| world.open(client, Verb::Listen));
+    assert!(!is_told(&mut world, &clients[0], streams[0]));
+    assert!(is_told(&mut world, &clients[1], streams[1]));
+}
+
+#[test]
+fn those_who_wait_to_ask_what_has_failed_are_told_the_same() {
+    let mut world = world();
+    let clients = [(); 3].map(|()| world.client(HTTP, at("a")));
+    let all = |world: &mut World| clients.each_ref().map(|client| ask(world, client, "1", "subscribe"));
+    let asked = all(&mut world);
+    world.requested("a");
+    world.advance(Limits::default().call);
+    for (client, asked) in clients.iter().zip(asked) {
+        assert_eq!(world.code(client, asked), "-31002");
+    }
+}
+
+#[test]
+fn those_who_wait_leave_room_for_others() {
+    let limits = Limits { project_in_flight: 8, session_in_flight: 2, ..Limits::default() };
+    let mut world = world_of(limits);
+    let client = world.client(HTTP, at("a"));
+    let asked = ["1", "2", "3", "4"].map(|id| ask(&mut world, &client, id, "subscribe"));
+    assert!(world.answer(&client, asked[3]).raw_str(Field::Error).unwrap().contains("session_in_flight"));
+    for _ in 0..2 {
+        let other = world.client(HTTP, at("a"));
+        ask(&mut world, &other, "1", "subscribe");
+    }
+    let last = world.client(HTTP, at("a"));
+    let asked = ask(&mut world, &last, "1", "subscribe");
+    assert!(world.answer(&last, asked).raw_str(Field::Error).unwrap().contains("project_in_flight"));
 }
 
 #[test]
@@ -176,7 +256,7 @@ fn those_who_wait_for_a_server_that_is_lost_are_answered() {
 
 #[test]
 fn what_waits_for_its_turn_can_be_cancelled_and_is_bounded() {
-    let mut world = world_of(Limits { project_in_flight: 2, ..Limits::default() });
+    let mut world = world_of(Limits { project_in_flight: 4, ..Limits::default() });
     let client = world.client(HTTP, at("a"));
     let asked = ["1", "2", "3", "4"].map(|id| ask(&mut world, &client, id, "subscribe"));
     assert_eq!(world.code(&client, asked[3]), "-31004", "one is under way, and two wait");
