@@ -34,7 +34,7 @@ impl Shard {
         });
     }
 
-    /// Cancels all requests of a session; `end` is what becomes of those who wait for servers.
+    /// Cancels all requests of a session; `end` is what becomes of those who wait for servers, runs and plans.
     pub(super) fn cancel_all(&mut self, cx: &mut Cx<'_>, session: SessionId, end: EndsWait) {
         self.cancel_runs(cx, |caller| caller.session == Some(session), end);
         self.cancel_goals(cx, |caller| caller.session == Some(session), end);

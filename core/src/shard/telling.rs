@@ -13,7 +13,7 @@ use super::wait::Waiter;
 use super::{Cx, Shard, Subscriber};
 use crate::mcp::Method;
 use crate::rpc::{Envelope, Field, Message, write};
-use crate::upstream::{Caller, Purpose, Seat, Subscribes, Upstream};
+use crate::upstream::{Caller, Purpose, Seat, Subscribes};
 use crate::{CallId, Fault, LinkId, Timestamp, UpstreamFault};
 
 impl Shard {
@@ -65,17 +65,18 @@ impl Shard {
         let Some(it) = subscribes else { return };
         let says_yes = response.has(Field::Result);
         let session = caller.session.filter(|session| self.sessions.get(*session).is_some());
-        let seat = self.upstream_at(link).map(Upstream::seat);
-        if let (Some(session), Some(seat)) = (session, seat)
-            && says_yes
-            && !it.ends
-        {
-            self.subscriptions.add(&seat, &it.uri, Subscriber::Session(session), &it.known_as);
-        }
-        if let (Some(seat), false, false) = (self.links.get(&link).cloned(), it.ends, says_yes) {
-            for waiter in self.take_turns(&seat, Some(&it.uri)) {
-                self.relay(cx, &waiter.caller, response, Speaker::HUB);
+        match self.links.get(&link).cloned().filter(|_| !it.ends) {
+            Some(seat) if says_yes => {
+                if let Some(who) = session.map(Subscriber::Session) {
+                    self.subscriptions.add(&seat, &it.uri, who, &it.known_as);
+                }
             }
+            Some(seat) => {
+                for waiter in self.take_turns(&seat, Some(&it.uri)) {
+                    self.relay(cx, &waiter.caller, response, Speaker::HUB);
+                }
+            }
+            None => {}
         }
         self.on_heeded(cx, link, &it.uri, (!it.ends).then_some(says_yes));
     }
