@@ -37,11 +37,13 @@ pub(super) enum Gap {
 }
 
 impl Replay {
-    /// What an earlier life of the hub has said, by number, the oldest first.
+    /// What an earlier life of the hub has said, by number, the oldest first. Nothing is what was all evicted: then
+    /// nobody knows how much it was.
     pub(super) fn restored(said: Vec<(u64, Bytes)>, now: Timestamp) -> Self {
-        let last = said.last().map_or(0, |(number, _)| *number);
+        let last = said.last().map_or(u64::MAX, |(number, _)| *number);
         let bytes = said.iter().map(|(_, data)| data.len()).sum();
-        let evicted = said.first().map(|(first, _)| first.saturating_sub(1)).filter(|before| *before > 0);
+        let first = said.first().map_or(u64::MAX, |(number, _)| *number);
+        let evicted = Some(first.saturating_sub(1)).filter(|before| *before > 0);
         let kept = said.into_iter().map(|(number, data)| Kept { number, at: now, data }).collect();
         Self { kept, bytes, last, lost: evicted.map(|number| (number, Limit::ReplayEvents)) }
     }
@@ -52,6 +54,11 @@ impl Replay {
         let mut said: Vec<(u64, Bytes)> = numbers.zip(words.into_iter().rev()).collect();
         said.reverse();
         Self { lost: None, ..Self::restored(said, now) }
+    }
+
+    /// Whether nothing was ever said.
+    pub(super) fn is_unsaid(&self) -> bool {
+        self.last == 0
     }
 
     /// All that is kept, by number.
@@ -168,6 +175,18 @@ mod tests {
         old.expire(START.after(Duration::from_secs(10)), &limits());
         assert_eq!(after(&old, 1), Err(Gap::Lost(Limit::ReplayAge)));
         assert_eq!(after(&old, 2), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn what_was_evicted_before_a_restart_is_missed_after_it() {
+        let restored = |replay: &Replay| {
+            Replay::restored(replay.kept().map(|(number, data)| (number, data.clone())).collect(), START)
+        };
+        let part = restored(&said(&["a", "b", "c", "d", "e"]));
+        assert_eq!(after(&part, 0), Err(Gap::Lost(Limit::ReplayEvents)));
+        assert_eq!(after(&part, 1).unwrap().len(), 4);
+        let all = restored(&said(&["012345678901234567890"]));
+        assert_eq!(after(&all, 0), Err(Gap::Lost(Limit::ReplayEvents)));
     }
 
     #[test]

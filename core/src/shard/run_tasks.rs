@@ -84,7 +84,7 @@ impl Shard {
         let id = self.own_run(caller, &name).ok_or_else(|| no_such_task(&name))?;
         match asked {
             TaskMethod::Result if self.is_open(id) => self.watch_as(caller, id, true),
-            TaskMethod::Result => self.tell_task_result(cx, caller, id),
+            TaskMethod::Result => self.tell_task_result(cx, caller, id, &self.told(cx, id)),
             TaskMethod::Cancel if !modern && !self.is_open(id) => {
                 return Err(Rejection::InvalidParams(format!("the task {id} has ended already")).into());
             }
@@ -134,12 +134,12 @@ impl Shard {
     }
 
     /// Answers `tasks/result`: what the call would have been answered, and of which task that is (2025-11-25, tasks).
-    pub(super) fn tell_task_result(&mut self, cx: &mut Cx<'_>, caller: &Caller, id: RunId) {
+    pub(super) fn tell_task_result(&mut self, cx: &mut Cx<'_>, caller: &Caller, id: RunId, told: &[u8]) {
         if self.is_open(id) {
             // There is no result yet, and this life of the hub will have none.
             return self.fail(cx, caller, &stopping());
         }
-        let mut result = self.told(cx, id);
+        let mut result = told.to_vec();
         result.pop();
         let related =
             format!(",\"_meta\":{{\"io.modelcontextprotocol/related-task\":{{\"taskId\":\"{id}\"}}}}}}");

@@ -266,8 +266,9 @@ impl Streams {
     /// An answer is owed until it is said, and then for as long as it is kept for a client that was away.
     fn change(&mut self, project: ProjectId, key: Key) -> Option<Change> {
         let (session, number) = key;
-        let owed = self.table.get(&key).filter(|stream| stream.ended.is_none() || stream.left);
-        let Some(stream) = owed else {
+        let is_owed =
+            |stream: &&Stream| stream.ended.is_none() || (stream.left && !stream.replay.is_unsaid());
+        let Some(stream) = self.table.get(&key).filter(is_owed) else {
             let id = RecordId::Owed(project, session, number);
             return self.stored.remove(&key).then_some(Change::Remove(id));
         };

@@ -36,6 +36,7 @@ impl Shard {
             (self.goals.deadline(), "a plan that is being made"),
             (self.consult_deadline(), "what a run has asked"),
             (self.runs.deadline(), "a run"),
+            (self.watchers.deadline(), "those who watch runs"),
             (self.runs.are_behind().then_some(Timestamp(0)), "what runs have left for their next turn"),
             (sweep, "idle sessions and servers"),
         ]

@@ -1,10 +1,12 @@
 //! Who waits for which run without owning it. One run may have thousands of them, so that nothing here takes longer for all of them
-//! than for the one that is meant, unless their run has something to say.
+//! than for the one that is meant, unless their run has something to say. Then they are told in portions: what is said to all at
+//! once would be more than the clients of one key may leave unread, and nobody else would be heard meanwhile.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::Token;
 use crate::hub;
@@ -12,7 +14,10 @@ use crate::mcp::Method;
 use crate::rpc::write;
 use crate::run::StepReport;
 use crate::upstream::Caller;
-use crate::{ExchangeId, RunId};
+use crate::{ExchangeId, Limits, RunId, Timestamp};
+
+/// Between two portions.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Somebody who waits for the end of a run.
 #[derive(Debug)]
@@ -31,85 +36,157 @@ pub(super) struct Watcher {
 struct Audience {
     /// By the exchange that each is answered on, which several may share.
     all: BTreeMap<(ExchangeId, Token), Watcher>,
-    /// Whether some were told nothing yet.
+    /// Whether some do not know yet how the steps stand.
     has_new: bool,
+    /// What is said at the end, once it is being said.
+    end: Option<Vec<u8>>,
 }
 
 /// Those of all runs.
 #[derive(Debug, Default)]
-pub(super) struct Watchers(BTreeMap<RunId, Audience>);
+pub(super) struct Watchers {
+    of: BTreeMap<RunId, Audience>,
+    rests_until: Option<Timestamp>,
+}
+
+/// Bytes that may still be said before others have their turn.
+#[derive(Debug)]
+pub(super) struct Portion(usize);
+
+impl Portion {
+    pub(super) fn whole() -> Self {
+        Self(usize::MAX)
+    }
+
+    pub(super) fn is_spent(&self) -> bool {
+        self.0 == 0
+    }
+
+    fn spend(&mut self, bytes: usize) {
+        self.0 = self.0.saturating_sub(bytes);
+    }
+}
 
 impl Watchers {
     pub(super) fn add(&mut self, run: RunId, token: Token, caller: Caller, task: bool) {
-        let audience = self.0.entry(run).or_default();
-        audience.has_new = true;
+        let audience = self.of.entry(run).or_default();
+        // Only a run that goes on finds watchers.
+        (audience.has_new, audience.end) = (true, None);
         let watcher = Watcher { seen: Vec::new(), told: (0, 0), task, caller };
         audience.all.insert((watcher.caller.exchange, token), watcher);
     }
 
     /// Whether anybody watches a run.
     pub(super) fn watch(&self, run: RunId) -> bool {
-        self.0.contains_key(&run)
+        self.of.contains_key(&run)
     }
 
     /// The runs that somebody watches.
     pub(super) fn runs(&self) -> Vec<RunId> {
-        self.0.keys().copied().collect()
+        self.of.keys().copied().collect()
     }
 
     pub(super) fn callers(&self) -> impl Iterator<Item = &Caller> + Clone {
-        self.0.values().flat_map(|audience| audience.all.values()).map(|watcher| &watcher.caller)
+        self.of.values().flat_map(|audience| audience.all.values()).map(|watcher| &watcher.caller)
     }
 
     /// Who watches a run on an exchange of its own.
     pub(super) fn on(&self, run: RunId, exchange: ExchangeId) -> Option<&Caller> {
-        let from = self.0.get(&run)?.all.range((exchange, Token(0))..);
+        let from = self.of.get(&run)?.all.range((exchange, Token(0))..);
         let mut here = from.take_while(|((at, _), _)| *at == exchange).map(|(_, watcher)| &watcher.caller);
         here.find(|caller| caller.ends)
     }
 
-    /// Whether those of a run are to be told something: it has changed, or some of them know nothing yet.
+    /// How much may be said now; `None` until the clients have had time to read what was said.
+    pub(super) fn portion(&mut self, now: Timestamp, limits: &Limits) -> Option<Portion> {
+        self.rests_until.take_if(|until| *until <= now);
+        self.rests_until.is_none().then_some(Portion((limits.held_key_bytes / 4).max(1)))
+    }
+
+    /// Others have their turn.
+    pub(super) fn rest(&mut self, now: Timestamp) {
+        self.rests_until = Some(now.after(PAUSE));
+    }
+
+    /// When there is something to say again.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        self.rests_until.filter(|_| !self.of.is_empty())
+    }
+
+    /// Those of a run are to be told how it stands.
+    pub(super) fn alert(&mut self, run: RunId) {
+        if let Some(audience) = self.of.get_mut(&run) {
+            audience.has_new = true;
+        }
+    }
+
+    /// Whether those of a run are to be told something: it has changed, or some of them do not know how it stands.
     pub(super) fn are_curious(&mut self, run: RunId, has_changed: bool) -> bool {
-        self.0.get_mut(&run).is_some_and(|it| core::mem::take(&mut it.has_new) || has_changed)
+        self.of.get_mut(&run).is_some_and(|it| core::mem::take(&mut it.has_new) || has_changed)
     }
 
     /// What each of a run is to be told of its steps, of which as many have ended as there are.
     pub(super) fn news(
         &mut self,
         run: RunId,
-        steps: &[StepReport],
-        progress: (usize, usize),
+        (steps, progress): (&[StepReport], (usize, usize)),
+        portion: &mut Portion,
     ) -> Vec<(Caller, Vec<u8>)> {
-        let all = self.0.get_mut(&run).into_iter().flat_map(|audience| audience.all.values_mut());
-        all.filter_map(|watcher| {
-            let news = watcher.news(steps, progress)?;
-            Some((watcher.caller.clone(), news))
-        })
-        .collect()
+        let mut told = Vec::new();
+        let Some(audience) = self.of.get_mut(&run) else { return told };
+        for watcher in audience.all.values_mut() {
+            if portion.is_spent() {
+                audience.has_new = true;
+                break;
+            }
+            if let Some(news) = watcher.news(steps, progress) {
+                portion.spend(news.len());
+                told.push((watcher.caller.clone(), news));
+            }
+        }
+        told
     }
 
-    /// Those of a run; they watch no more.
-    pub(super) fn take(&mut self, run: RunId) -> impl Iterator<Item = Watcher> + use<> {
-        self.0.remove(&run).into_iter().flat_map(|audience| audience.all.into_values())
+    /// What those of a run are told at its end, if they are being told.
+    pub(super) fn end(&self, run: RunId) -> Option<&[u8]> {
+        self.of.get(&run)?.end.as_deref()
+    }
+
+    /// Those of a run who are told now that it has ended, and how; they watch no more.
+    pub(super) fn take(&mut self, run: RunId, end: &[u8], portion: &mut Portion) -> Vec<Watcher> {
+        let mut taken = Vec::new();
+        let Some(audience) = self.of.get_mut(&run) else { return taken };
+        while !portion.is_spent()
+            && let Some((_, watcher)) = audience.all.pop_first()
+        {
+            portion.spend(end.len());
+            taken.push(watcher);
+        }
+        if audience.all.is_empty() {
+            self.of.remove(&run);
+        } else if audience.end.is_none() {
+            audience.end = Some(end.to_vec());
+        }
+        taken
     }
 
     /// Those who are meant; they watch no more.
     pub(super) fn take_where(&mut self, which: impl Fn(&Caller) -> bool) -> Vec<Watcher> {
         let mut taken = Vec::new();
-        for audience in self.0.values_mut() {
+        for audience in self.of.values_mut() {
             taken.extend(audience.all.extract_if(.., |_, watcher| which(&watcher.caller)));
         }
-        self.0.retain(|_, audience| !audience.all.is_empty());
+        self.of.retain(|_, audience| !audience.all.is_empty());
         taken.into_iter().map(|(_, watcher)| watcher).collect()
     }
 
     /// Those who watch a run on an exchange watch no more. Whether there were any.
     pub(super) fn leave(&mut self, run: RunId, exchange: ExchangeId) -> bool {
-        let Some(audience) = self.0.get_mut(&run) else { return false };
+        let Some(audience) = self.of.get_mut(&run) else { return false };
         let here = (exchange, Token(0))..=(exchange, Token(u64::MAX));
         let left = audience.all.extract_if(here, |_, _| true).count();
         if audience.all.is_empty() {
-            self.0.remove(&run);
+            self.of.remove(&run);
         }
         left > 0
     }

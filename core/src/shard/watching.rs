@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use super::cancel::EndsWait;
 use super::keyed::key_of;
 use super::outliving::nobody;
-use super::watchers::Watcher;
+use super::watchers::{Portion, Watcher};
 use super::{Cx, Exchange, Shard};
 use crate::hub::{self, Cannot};
 use crate::planner::Goal;
@@ -32,30 +32,50 @@ impl Shard {
         self.watchers.add(run, token, caller.clone(), task);
     }
 
-    /// Tells watchers what has changed, and those whose runs have ended, or are put aside, how they stand.
+    /// Tells watchers what has changed, and those whose runs have ended, or are put aside, how they stand. A hub that stops has no
+    /// time for portions.
     pub(super) fn tell_watchers(&mut self, cx: &mut Cx<'_>) {
+        let portion = self.watchers.portion(cx.now, cx.limits());
+        let portion = if self.stopping { Some(Portion::whole()) } else { portion };
+        let changed = |id: &RunId| self.runs.has_changed(*id);
+        let Some(mut portion) = portion else {
+            for id in self.watchers.runs().into_iter().filter(changed) {
+                self.watchers.alert(id);
+            }
+            return;
+        };
         for id in self.watchers.runs() {
-            let run = self.runs.get(id).filter(|run| run.status() == Status::Running);
-            let Some(run) = run.filter(|_| !self.stopping) else {
-                self.tell_end(cx, id);
-                continue;
-            };
-            if !self.watchers.are_curious(id, self.runs.has_changed(id)) {
-                continue;
-            }
-            let (steps, progress) = (run.report(cx.now, 0).steps, run.progress());
-            for (caller, news) in self.watchers.news(id, &steps, progress) {
-                self.emit_of(cx, id, &caller, news.into());
-            }
+            self.tell_watchers_of(cx, id, &mut portion);
+        }
+        if portion.is_spent() {
+            self.watchers.rest(cx.now);
         }
     }
 
-    fn tell_end(&mut self, cx: &mut Cx<'_>, run: RunId) {
-        for Watcher { caller, task, .. } in self.watchers.take(run) {
+    fn tell_watchers_of(&mut self, cx: &mut Cx<'_>, id: RunId, portion: &mut Portion) {
+        if let Some(end) = self.watchers.end(id).map(<[u8]>::to_vec) {
+            return self.tell_end(cx, id, &end, portion);
+        }
+        let run = self.runs.get(id).filter(|run| run.status() == Status::Running);
+        let Some(run) = run.filter(|_| !self.stopping) else {
+            let end = self.told(cx, id);
+            return self.tell_end(cx, id, &end, portion);
+        };
+        if !self.watchers.are_curious(id, self.runs.has_changed(id)) {
+            return;
+        }
+        let (steps, progress) = (run.report(cx.now, 0).steps, run.progress());
+        for (caller, news) in self.watchers.news(id, (&steps, progress), portion) {
+            self.emit_of(cx, id, &caller, news.into());
+        }
+    }
+
+    fn tell_end(&mut self, cx: &mut Cx<'_>, run: RunId, end: &[u8], portion: &mut Portion) {
+        for Watcher { caller, task, .. } in self.watchers.take(run, end, portion) {
             if task {
-                self.tell_task_result(cx, &caller, run);
+                self.tell_task_result(cx, &caller, run, end);
             } else {
-                self.tell_how(cx, &caller, run);
+                self.answer_of(cx, &caller, &[run], end);
             }
         }
     }
