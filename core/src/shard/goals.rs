@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -12,6 +13,7 @@ use super::{Cx, Effect, Exchange, Shard, Token};
 use crate::hub::{self, Cannot};
 use crate::mcp::Asking;
 use crate::mcp::ListKind;
+use crate::plan::PlanFault;
 use crate::planner::{Catalogue, Goal, Kept, Name, PlannerSpec, Prompt, Provider, Spent, Tool, name};
 use crate::ports::gateway::Target;
 use crate::ports::planner::Question;
@@ -54,6 +56,15 @@ struct Wish {
     run: RunId,
     /// What its plan will be kept under, where a provider makes it: others who want the same wait for it.
     name: Option<Name>,
+    /// What was made of it, and is being mended.
+    draft: Option<Draft>,
+}
+
+/// A plan that a model has written, if it can be read, and what is wrong with it.
+#[derive(Clone, Debug)]
+struct Draft {
+    plan: Option<String>,
+    faults: Vec<PlanFault>,
 }
 
 /// What is waited for.
@@ -138,13 +149,13 @@ impl Shard {
         };
         let run = back.as_ref().map_or_else(|| RunId::mint(cx.entropy), |back| back.run);
         let name = self.name(cx, caller, &goal);
-        let mut wish =
-            Wish { caller: caller.clone(), body: body.clone(), spent: Spent::default(), run, name: None };
+        let (caller, body, spent) = (caller.clone(), body.clone(), Spent::default());
+        let mut wish = Wish { caller, body, spent, run, name: None, draft: None };
         if let Some(asking::Back { stage, input, .. }) = back {
             return match self.runs.get(run) {
                 None => self.on_input(cx, wish, stage, input),
-                Some(_) if goal.wants("background") => self.join_run(cx, caller, run, true),
-                Some(_) => self.take_up_run(cx, run, caller),
+                Some(_) if goal.wants("background") => self.join_run(cx, &wish.caller, run, true),
+                Some(_) => self.take_up_run(cx, run, &wish.caller),
             };
         }
         let kept = name.and_then(|name| self.goals.kept.get(&name).map(String::from));
@@ -251,6 +262,19 @@ impl Shard {
             self.asked.values().all(|asked| known(&asked.origin)),
             "a question outlives its goal",
         )
+    }
+}
+
+impl Wish {
+    /// That there is no plan, and why: with what was made until then.
+    fn unplanned(&self, why: &str) -> Vec<u8> {
+        match &self.draft {
+            Some(Draft { plan, faults }) => {
+                let note = format!("it was not mended: {why}");
+                hub::unplanned(plan.as_deref(), faults, &self.spent, Some(&note))
+            }
+            None => hub::cannot(Cannot::Plan, why),
+        }
     }
 }
 

@@ -5,10 +5,10 @@
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::answer::Speaker;
 use super::wait::Waiter;
 use super::{Cx, Shard, Subscriber};
 use crate::mcp::Method;
@@ -72,8 +72,13 @@ impl Shard {
                 }
             }
             Some(seat) => {
-                for waiter in self.take_turns(&seat, Some(&it.uri)) {
-                    self.relay(cx, &waiter.caller, response, Speaker::HUB);
+                // What more it has said is for the one that it was asked for.
+                let raw = |field, other| response.raw_str(field).unwrap_or(other);
+                let (code, message) = (raw(Field::Code, "-32603"), raw(Field::ErrorMessage, r#""refused""#));
+                let refusal = format!(r#"{{"code":{code},"message":{message}}}"#);
+                for Waiter { caller, .. } in self.take_turns(&seat, Some(&it.uri)) {
+                    let answer = write::raw_error(&caller.id, refusal.as_bytes());
+                    self.deliver(cx, &caller, 200, answer);
                 }
             }
             None => {}

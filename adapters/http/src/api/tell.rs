@@ -1,7 +1,6 @@
 //! From the answer of a tool of the hub to a response of the REST interface. Pure.
 
 use orch_core::{Fault, Rejection};
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -68,7 +67,9 @@ struct Said {
     /// What a model has written, where the plan is of one.
     planned: Option<Box<RawValue>>,
     /// What it took, where a model was asked.
-    planner: Option<IgnoredAny>,
+    planner: Option<Box<RawValue>>,
+    /// Why a plan that a model has written was left as it is.
+    note: Option<Box<RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -78,10 +79,21 @@ struct Problem<'a> {
     title: &'a str,
     status: u16,
     detail: &'a str,
+    #[serde(flatten)]
+    more: More<'a>,
+}
+
+/// What a problem says besides.
+#[derive(Default, Serialize)]
+struct More<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     faults: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     planned: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    planner: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<&'a RawValue>,
 }
@@ -97,20 +109,22 @@ impl Told {
                 UNAVAILABLE => 503,
                 _ => 400,
             };
-            return Self::problem(status, &error.message, (None, None), error.data);
+            return Self::problem(status, &error.message, More { data: error.data, ..More::default() });
         }
         let Some(structured) = message.result.and_then(|result| result.structured) else {
             return Self::bare(500);
         };
         let Ok(said) = serde_json::from_str::<Said>(structured.get()) else { return Self::bare(500) };
-        if let Some(faults) = &said.faults {
-            let plan = (Some(&**faults), said.planned.as_deref());
+        if let Some(faults) = said.faults.as_deref() {
             let (status, words) = if said.planner.is_some() && said.planned.is_none() {
                 (502, "the planner has made no plan, and nothing was run")
             } else {
                 (422, "the plan has faults, and nothing of it was run")
             };
-            return Self::problem(status, words, plan, None);
+            let [planned, planner, note] =
+                [&said.planned, &said.planner, &said.note].map(|raw| raw.as_deref());
+            let more = More { faults: Some(faults), planned, planner, note, data: None };
+            return Self::problem(status, words, more);
         }
         let status = match said.problem.as_deref() {
             None => return Self { status: 200, is_problem: false, body: structured.get().to_owned() },
@@ -119,7 +133,7 @@ impl Told {
             Some("planner") => 502,
             Some(_) => 400,
         };
-        Self::problem(status, said.message.as_deref().unwrap_or_default(), (None, None), None)
+        Self::problem(status, said.message.as_deref().unwrap_or_default(), More::default())
     }
 
     /// The run that it tells of.
@@ -129,7 +143,7 @@ impl Told {
 
     /// What a fault is in this interface. One that says that there is no such thing does not say which.
     pub(crate) fn of_fault(fault: &Fault) -> Self {
-        Self::problem(fault.wire().status, &fault.to_string(), (None, None), None)
+        Self::problem(fault.wire().status, &fault.to_string(), More::default())
     }
 
     /// A status that comes without words.
@@ -139,18 +153,13 @@ impl Told {
             404 => "there is no such project, or it is not this key's",
             _ => "the hub could not answer",
         };
-        Self::problem(if status < 400 { 500 } else { status }, words, (None, None), None)
+        Self::problem(if status < 400 { 500 } else { status }, words, More::default())
     }
 
-    fn problem(
-        status: u16,
-        detail: &str,
-        (faults, planned): (Option<&RawValue>, Option<&RawValue>),
-        data: Option<&RawValue>,
-    ) -> Self {
+    fn problem(status: u16, detail: &str, more: More<'_>) -> Self {
         let title = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
         let title = title.unwrap_or("Error");
-        let problem = Problem { kind: "about:blank", title, status, detail, faults, planned, data };
+        let problem = Problem { kind: "about:blank", title, status, detail, more };
         let body = serde_json::to_string(&problem).unwrap_or_default();
         Self { status, is_problem: true, body }
     }
@@ -220,10 +229,10 @@ mod tests {
 
     #[test]
     fn a_plan_of_a_model_comes_back_with_its_faults() {
-        let answer =
-            r#"{"result":{"structuredContent":{"faults":[{"at":"/steps"}],"planned":{"steps":[1]}}}}"#;
+        let said = r#""faults":[{"at":"/steps"}],"planned":{"steps":[1]},"planner":{"questions":1},"note":"it was not mended""#;
+        let answer = format!(r#"{{"result":{{"structuredContent":{{{said}}}}}}}"#);
         let told = Told::of(200, answer.as_bytes());
-        assert!(told.body.contains(r#""faults":[{"at":"/steps"}],"planned":{"steps":[1]}"#), "{}", told.body);
+        assert!(told.body.ends_with(&format!("{said}}}")), "{}", told.body);
     }
 
     #[test]

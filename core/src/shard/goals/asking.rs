@@ -7,9 +7,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{By, Planning, Stage, Wish, arguments, with_catalogue};
-use crate::hub::{self, Cannot};
+use crate::hub;
 use crate::mcp::Asking;
-use crate::plan::{Outline, Plan, Raw};
+use crate::plan::{Outline, Plan, PlanFault, Raw};
 use crate::planner::{Goal, Prompt, sampled};
 use crate::rpc::{Envelope, Field, Members, Sender, write};
 use crate::shard::answer::demand;
@@ -160,7 +160,7 @@ impl Shard {
                 let cause = unusable.unwrap_or_else(said);
                 let words =
                     format!("the client refused what it was asked for the plan of this goal: {cause}");
-                self.answer_without_run(cx, &wish.caller, &hub::cannot(Cannot::Plan, &words));
+                self.answer_without_run(cx, &wish.caller, &wish.unplanned(&words));
             }
         }
     }
@@ -173,7 +173,7 @@ impl Shard {
             (Stage::Agreed(written), Some(input)) => self.on_decided(cx, &wish, &goal, &written, &input),
             (Stage::Agreed(written), None) => match self.checked(cx, &goal, &written) {
                 Ok(plan) => self.ask_to_agree(cx, wish, &plan, &written),
-                Err(faults) => self.answer_without_run(cx, &wish.caller, &hub::refused(&faults)),
+                Err(faults) => self.tell_spoilt(cx, &wish, (&goal, &written), &faults),
             },
             (stage, Some(input)) => {
                 wish.spent.questions = wish.spent.questions.saturating_add(1);
@@ -190,13 +190,26 @@ impl Shard {
         let action = Raw::of(input).member("action").and_then(Raw::text).unwrap_or_default();
         // What was agreed to is checked once more: a tool may have gone meanwhile.
         match self.checked(cx, goal, written) {
-            Err(faults) => self.answer_without_run(cx, &wish.caller, &hub::refused(&faults)),
+            Err(faults) => self.tell_spoilt(cx, wish, (goal, written), &faults),
             Ok(plan) if action == "accept" => self.begin_goal(cx, wish, goal, plan, written),
             Ok(plan) => {
                 let note = "nobody agreed to this plan, and it did not run";
                 self.show_plan(cx, wish, (&plan, written), Some(note));
             }
         }
+    }
+
+    /// What somebody was asked about cannot be done any more.
+    fn tell_spoilt(
+        &mut self,
+        cx: &mut Cx<'_>,
+        wish: &Wish,
+        (goal, written): (&Goal<'_>, &str),
+        faults: &[PlanFault],
+    ) {
+        let note = "this plan was good when it was made: the tools have changed since";
+        let told = hub::unplanned(Some(&goal.shown(written)), faults, &wish.spent, Some(note));
+        self.answer_without_run(cx, &wish.caller, &told);
     }
 }
 

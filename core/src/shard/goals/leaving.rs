@@ -2,8 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{By, Planning};
-use crate::hub::{self, Cannot};
+use super::{By, Planning, Wish};
 use crate::shard::cancel::EndsWait;
 use crate::shard::legacy::stopping;
 use crate::shard::reverse::Origin;
@@ -28,16 +27,16 @@ impl Shard {
         }
     }
 
-    /// The goals of some callers, each with its caller; they are forgotten. Who only waits for another's plan goes first, and
+    /// Some goals; they are forgotten. Who only waits for another's plan goes first, and
     /// does not inherit the question.
-    fn take_goals(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Planning) -> bool) -> Vec<Caller> {
+    fn take_goals(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Planning) -> bool) -> Vec<Wish> {
         let meant = self.goals.open.iter().filter(|(_, planning)| which(planning));
-        let mut meant: Vec<(By, Token, Caller)> =
-            meant.map(|(token, planning)| (planning.by, *token, planning.wish.caller.clone())).collect();
+        let mut meant: Vec<(By, Token, Wish)> =
+            meant.map(|(token, planning)| (planning.by, *token, planning.wish.clone())).collect();
         meant.sort_by_key(|(by, ..)| *by != By::Nobody);
-        let leave = |(_, token, caller)| {
+        let leave = |(_, token, wish)| {
             self.leave_goal(cx, token);
-            caller
+            wish
         };
         meant.into_iter().map(leave).collect()
     }
@@ -49,7 +48,7 @@ impl Shard {
         which: impl Fn(&Caller) -> bool,
         end: EndsWait,
     ) {
-        for caller in self.take_goals(cx, |planning| which(&planning.wish.caller)) {
+        for Wish { caller, .. } in self.take_goals(cx, |planning| which(&planning.wish.caller)) {
             end(self, cx, &caller);
         }
     }
@@ -61,14 +60,15 @@ impl Shard {
 
     /// A key was revoked.
     pub(in crate::shard) fn refuse_goals_of(&mut self, cx: &mut Cx<'_>, key: &KeyId) {
-        for caller in self.take_goals(cx, |planning| planning.wish.caller.key.as_ref() == Some(key)) {
+        let of_key = |planning: &Planning| planning.wish.caller.key.as_ref() == Some(key);
+        for Wish { caller, .. } in self.take_goals(cx, of_key) {
             self.fail(cx, &caller, &Denied::Unauthenticated.into());
         }
     }
 
     /// The hub stops: no plan is made any more.
     pub(in crate::shard) fn give_up_goals(&mut self, cx: &mut Cx<'_>) {
-        for caller in self.take_goals(cx, |_| true) {
+        for Wish { caller, .. } in self.take_goals(cx, |_| true) {
             self.fail(cx, &caller, &stopping());
         }
     }
@@ -76,10 +76,10 @@ impl Shard {
     /// Goals that have waited for too long.
     pub(in crate::shard) fn expire_goals(&mut self, cx: &mut Cx<'_>) {
         let (now, late) = (cx.now, self.goals.late(cx.now));
-        for caller in self.take_goals(cx, |planning| planning.is_late(now, &late)) {
+        for wish in self.take_goals(cx, |planning| planning.is_late(now, &late)) {
             let words = "there was no answer in time, of the planner (`timeout` of \"planner\") or of whoever was asked (limit parked); \
                          nothing was done";
-            self.answer_without_run(cx, &caller, &hub::cannot(Cannot::Plan, words));
+            self.answer_without_run(cx, &wish.caller, &wish.unplanned(words));
         }
     }
 }

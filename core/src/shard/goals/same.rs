@@ -95,7 +95,7 @@ impl Shard {
         let mut waiting = self.goals.open.extract_if(.., |_, planning| planning.is_of(&name, By::Nobody));
         let Some((_, heir)) = waiting.next() else { return false };
         drop(waiting);
-        let heir = Wish { spent: wish.spent, ..heir.wish };
+        let heir = Wish { spent: wish.spent, draft: wish.draft, ..heir.wish };
         self.open_goal(token, heir, |wish| Planning { wish, stage, until, by });
         true
     }

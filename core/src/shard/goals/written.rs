@@ -3,8 +3,8 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{Planning, Stage, Wish, arguments, with_catalogue};
-use crate::hub::{self, Cannot};
+use super::{Draft, Planning, Stage, Wish, arguments, with_catalogue};
+use crate::hub;
 use crate::plan::{Plan, PlanFault};
 use crate::planner::{Answer, Goal, Prompt};
 use crate::ports::planner::{PlannerFault, Written};
@@ -28,7 +28,7 @@ impl Shard {
                 *output = output.saturating_add(written.usage.output);
                 self.on_text(cx, wish, &stage, &written);
             }
-            Err(fault) => self.end_goal(cx, &wish, &hub::cannot(Cannot::Plan, &format!("{fault}"))),
+            Err(fault) => self.end_goal(cx, &wish, &wish.unplanned(&format!("{fault}"))),
         }
     }
 
@@ -52,7 +52,7 @@ impl Shard {
         self.go_on_with_plan(cx, name);
     }
 
-    fn on_text_in(&mut self, cx: &mut Cx<'_>, wish: Wish, stage: &Stage, written: &Written) {
+    fn on_text_in(&mut self, cx: &mut Cx<'_>, mut wish: Wish, stage: &Stage, written: &Written) {
         let limits = cx.limits();
         let body = wish.body.clone();
         let Ok(goal) = Goal::read(arguments(&body), limits) else { return };
@@ -65,17 +65,16 @@ impl Shard {
             }
             (Answer::Impossible(why), _) => {
                 let words = format!("the planner says that the tools cannot do it: {why}");
-                self.end_goal(cx, &wish, &hub::cannot(Cannot::Plan, &words));
+                self.end_goal(cx, &wish, &wish.unplanned(&words));
             }
             (Answer::Faults(faults, found), Stage::First) => {
                 let prompt =
                     with_catalogue(cx.snapshot, |catalogue| Prompt::new(&goal.text, catalogue, limits));
                 let prompt = prompt.repair(&written.text, &faults, limits);
+                wish.draft = Some(Draft { plan: found, faults });
                 if let Err(refused) = self.ask_planner(cx, wish, prompt, Stage::Mended) {
                     let (wish, exceeded) = *refused;
-                    let note = format!("it was not sent back to be mended: {exceeded}");
-                    let told = hub::unplanned(found.as_deref(), &faults, &wish.spent, Some(&note));
-                    self.end_goal(cx, &wish, &told);
+                    self.end_goal(cx, &wish, &wish.unplanned(&format!("{exceeded}")));
                 }
             }
             (Answer::Faults(faults, found), Stage::Agreed(_) | Stage::Mended) => {

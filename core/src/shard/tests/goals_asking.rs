@@ -157,6 +157,21 @@ fn a_plan_runs_when_somebody_agrees_to_it_and_not_when_nobody_does() {
 }
 
 #[test]
+fn a_plan_that_is_agreed_to_when_its_tool_is_gone_is_told_with_its_faults() {
+    let mut world = planning(PlannerSpec { confirm: true, ..spec() });
+    let client = world.able_client(HTTP, Target::Unified, ELICITS);
+    let exchange = world.wish(&client, GOAL);
+    world.planner_writes(PLAN);
+    let id = world.answer(&client, exchange).raw_str(Field::Id).unwrap().to_owned();
+    world.configure(alloc::vec::Vec::clear);
+    world.post(&client, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"action":"accept"}}}}"#));
+    let told = world.result(&client, exchange);
+    for said in [r#"{"faults":[{"at":"/steps/0/tool""#, PLAN, "the tools have changed since"] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+}
+
+#[test]
 fn a_plan_is_agreed_to_as_a_whole_and_one_that_is_too_long_for_that_comes_back() {
     let most = Limits::default().planner.confirm_bytes;
     for (bytes, is_asked) in [(most / 2, true), (most, false)] {

@@ -37,6 +37,18 @@ impl Stage {
         self.world.result(&self.clients[which], self.wishes[which])
     }
 
+    /// What becomes of the question: there is an answer, or none in time.
+    fn ends(&mut self, outcome: Option<Result<&str, PlannerFault>>) {
+        match outcome {
+            None => self.world.advance(Duration::from_mins(1)),
+            Some(Ok(text)) => self.world.planner_writes(text),
+            Some(Err(fault)) => {
+                let (token, _) = self.world.question();
+                self.world.feed(Input::PlannerAnswered { token, outcome: Err(fault) });
+            }
+        }
+    }
+
     /// The steps of so many runs are answered.
     fn answer_steps(&mut self, runs: usize) {
         let steps = self.world.requests("a");
@@ -45,6 +57,10 @@ impl Stage {
             self.world.reply(step, &format!(r#"{{"content":[],"structuredContent":{{"v":{at}}}}}"#));
         }
     }
+}
+
+fn refused() -> Result<&'static str, PlannerFault> {
+    Err(PlannerFault { kind: PlannerFaultKind::Throttled, words: "429".into() })
 }
 
 #[test]
@@ -80,21 +96,13 @@ fn under_one_idempotency_key_it_is_planned_and_run_once() {
 
 #[test]
 fn where_no_plan_comes_of_it_all_are_told_why_and_nobody_asks_again() {
-    let refused = || Err(PlannerFault { kind: PlannerFaultKind::Throttled, words: "429".into() });
     for (outcome, words) in [
         (Some(refused()), "the planner has too much to do"),
         (Some(Ok(r#"{"impossible":"no tool sings"}"#)), "no tool sings"),
         (None, "no answer in time"),
     ] {
         let mut stage = Stage::new();
-        match outcome {
-            None => stage.world.advance(Duration::from_mins(1)),
-            Some(Ok(text)) => stage.world.planner_writes(text),
-            Some(Err(fault)) => {
-                let (token, _) = stage.world.question();
-                stage.world.feed(Input::PlannerAnswered { token, outcome: Err(fault) });
-            }
-        }
+        stage.ends(outcome);
         for which in 0..2 {
             let told = stage.result(which);
             assert!(told.contains(words) && told.contains(r#""isError":true"#), "{told}");
@@ -114,11 +122,36 @@ fn a_plan_that_cannot_be_sent_back_is_told_with_its_faults() {
         "did you mean a.echo?",
         r#""planned":{"steps""#,
         r#""questions":1"#,
-        "not sent back to be mended: limit planner.questions_a_day reached (1)",
+        "it was not mended: limit planner.questions_a_day reached (1)",
     ] {
         assert!(told.contains(said), "{said}: {told}");
     }
     assert!(world.questions.is_empty());
+}
+
+#[test]
+fn where_no_mended_plan_comes_the_one_that_has_faults_is_told() {
+    for (outcome, words) in [
+        (Some(refused()), "the planner has too much to do"),
+        (Some(Ok(r#"{"impossible":"no tool sings"}"#)), "no tool sings"),
+        (None, "no answer in time"),
+    ] {
+        let mut stage = Stage::new();
+        // Whoever has asked leaves, and another inherits the question with the draft.
+        stage.world.planner_writes(BAD);
+        stage.world.leave(stage.wishes[0]);
+        stage.ends(outcome);
+        let told = stage.result(1);
+        for said in [
+            "did you mean a.echo?",
+            r#""planned":{"steps""#,
+            r#""note":"it was not mended: "#,
+            words,
+            r#""isError":true"#,
+        ] {
+            assert!(told.contains(said), "{said}: {told}");
+        }
+    }
 }
 
 #[test]

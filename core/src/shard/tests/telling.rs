@@ -43,7 +43,7 @@ fn agree(world: &mut World, does: &str) {
 }
 
 fn refuse(world: &mut World, sent: &Sent) {
-    let error = r#"{"code":-32602,"message":"no"}"#;
+    let error = r#"{"code":-32602,"message":"no","data":{"own":1}}"#;
     world.says(sent.link, &format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, sent.id));
 }
 
@@ -86,9 +86,11 @@ fn those_who_want_the_same_ask_once_and_each_is_answered() {
     let asked = clients.each_ref().map(|client| ask(&mut world, client, "1", "subscribe"));
     let sent = world.requested("a");
     refuse(&mut world, &sent);
-    for (client, asked) in clients.iter().zip(asked) {
-        assert!(world.answer(client, asked).has(Field::Error));
-    }
+    let answers = clients.iter().zip(asked).map(|(client, asked)| world.answer(client, asked));
+    let errors: Vec<String> = answers.map(|it| it.raw_str(Field::Error).unwrap().to_owned()).collect();
+    let [own, others @ ..] = errors.as_slice() else { panic!("{errors:?}") };
+    assert!(own.contains("data"), "{own}");
+    assert_eq!(others, [r#"{"code":-32602,"message":"no"}"#; 2], "data is for the one that was asked for");
     let asked = clients.each_ref().map(|client| ask(&mut world, client, "1", "subscribe"));
     agree(&mut world, "subscribe");
     assert!(told(&mut world).is_empty());

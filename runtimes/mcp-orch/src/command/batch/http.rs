@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use tokio_util::task::TaskTracker;
 
 use super::way::{Connection, Way};
-use crate::json::Look;
+use crate::json::{Look, pretty};
 
 /// How to find out what has become of a plan.
 pub(crate) const BEGUN: &str = "whether the run was begun: mcp-orch batch list";
@@ -142,12 +142,18 @@ impl Whole {
     }
 }
 
-/// What the hub says that it refuses something.
+/// What the hub says that it refuses something: with what is wrong with a plan, and with the plan where a model has written it.
 fn refusal(answer: &RawValue) -> anyhow::Error {
     let detail =
         answer.member("detail").and_then(Look::text).unwrap_or_else(|| "the hub refuses that".into());
     let faults = answer.member("faults").map_or_else(Vec::new, Look::elements);
     let fault = |fault: &RawValue| format!("\n  {}: {}", fault.text_of("at"), fault.text_of("problem"));
-    let faults: String = faults.into_iter().map(fault).collect();
-    anyhow!("{detail}{faults}")
+    let mut words: String = faults.into_iter().map(fault).collect();
+    if let Some(note) = answer.member("note").and_then(Look::text) {
+        words.extend(["\n", &*note]);
+    }
+    if let Some(planned) = answer.member("planned") {
+        words.extend(["\nthe plan that the planner made:\n", &*pretty(planned)]);
+    }
+    anyhow!("{detail}{words}")
 }
