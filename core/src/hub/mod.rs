@@ -20,7 +20,7 @@ mod plans;
 
 pub(crate) use goals::{planned, unplanned};
 pub(crate) use plans::{
-    Cannot, Kept, Part, Parts, PlanTool, RunLine, Told, cannot, definitions as plan_tools, outlined,
+    Cannot, Kept, Part, PlanTool, Reading, RunLine, Told, cannot, definitions as plan_tools, outlined,
     read as read_parts, refused, run_list, run_news, run_told,
 };
 

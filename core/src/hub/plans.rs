@@ -239,16 +239,19 @@ pub(crate) struct Part {
 
 /// Parts of what is kept.
 #[derive(Serialize)]
-pub(crate) struct Parts {
+pub(crate) struct Reading {
     pub parts: Vec<Part>,
     /// From where on there is more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_offset: Option<usize>,
+    /// That there was more of it, and why that is not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// Tells parts of what is kept.
-pub(crate) fn read(parts: &Parts) -> Vec<u8> {
-    told(parts, false)
+pub(crate) fn read(reading: &Reading) -> Vec<u8> {
+    told(reading, false)
 }
 
 /// A tool for plans cannot do what it was asked.

@@ -304,6 +304,8 @@ fn of_a_failure_that_is_not_kept_whole_nothing_is_made() {
     assert!(why(&lives, 2).contains(words), "{}", why(&lives, 2));
     let shown = lives.stage.run.value(Some("a"), &crate::plan::Pointer::default()).unwrap();
     assert!(shown.len() > 1_000, "it can be read all the same");
+    let said = |step| lives.stage.run.is_cut_at(Some(step), &crate::plan::Pointer::default());
+    assert!(said("a").unwrap().contains(words) && said("w").is_none());
 }
 
 #[test]

@@ -96,6 +96,12 @@ impl Run {
         self.plan.steps.get(reference.step()?).map(|step| step.id.clone())
     }
 
+    /// Says so where only the beginning is there of what a step says.
+    pub fn is_cut_at(&self, step: Option<&str>, pointer: &Pointer) -> Option<String> {
+        let step = self.plan.steps.iter().position(|it| Some(it.id.as_str()) == step)?;
+        self.is_cut(step, pointer)
+    }
+
     /// A part of the output, or of what a step says; the error says what there is.
     pub fn value(&self, step: Option<&str>, pointer: &Pointer) -> Result<Bytes, String> {
         let mut allowance = self.allowance(self.bounds.kept);

@@ -57,7 +57,7 @@ impl Run {
     }
 
     /// Says so if only the beginning is there of what a step says of its failure: nothing is made of that.
-    fn is_cut(&self, step: usize, pointer: &Pointer) -> Option<String> {
+    pub(super) fn is_cut(&self, step: usize, pointer: &Pointer) -> Option<String> {
         let (plan, state) = (self.plan.steps.get(step)?, self.steps.get(step)?);
         let is_cut = |it: &Element| it.answer().is_some_and(Answer::is_cut);
         state.leads_to(pointer, plan.for_each.is_some(), is_cut).then(|| {

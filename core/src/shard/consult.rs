@@ -2,6 +2,7 @@
 //! and all that is asked by then, the run goes on, and the next try waits for it instead (2026-07-28, multi round-trip
 //! requests).
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -16,7 +17,7 @@ use crate::mcp::Asking;
 use crate::rpc::{Envelope, Field, Members, write};
 use crate::run::Status;
 use crate::upstream::Caller;
-use crate::{Rejection, RunId, Timestamp, UpstreamFault};
+use crate::{CallId, Rejection, RunId, Timestamp, UpstreamFault};
 
 /// How a run asks its caller.
 #[derive(Debug)]
@@ -105,6 +106,15 @@ impl Shard {
             None
         });
         self.respond(cx, caller, &result);
+    }
+
+    /// Whether a hub that is about to end need not wait for any call of a run: none is under way but those whose questions somebody
+    /// was shown who has not come back.
+    pub fn runs_rest(&self) -> bool {
+        let is_away = |run| self.running.get(run).is_some_and(|running| running.caller.is_none());
+        let left = self.asked.values().filter(|it| matches!(&it.to, Whom::Run(run, _) if is_away(run)));
+        let left: BTreeSet<CallId> = left.filter_map(|asked| asked.call).collect();
+        self.runs.usage().in_flight <= left.len()
     }
 
     /// Takes a next try. Returns whether the request is one.

@@ -55,12 +55,16 @@ impl Shard {
             return Err(Rejection::InvalidParams(format!("{key} must be one of {}", Level::names())).into());
         }
         let caller = stateless_caller(&posted, &posted.admission, id, level);
-        if let Some(State { until, names: Names::Parked(number) }) = State::of(cx, &caller, &posted.body) {
-            self.resume(cx, caller, &posted.body, (number, until));
-        } else if self.draining {
-            self.fail(cx, &caller, &stopping());
-        } else {
-            self.dispatch(cx, caller, posted.body, Patience::Waits);
+        match State::of(cx, &caller, &posted.body) {
+            Some(State { until, names: Names::Parked(number) }) => {
+                self.resume(cx, caller, &posted.body, (number, until));
+            }
+            // What calls and runs wait for can be said until the end.
+            Some(State { names: Names::Consulted(_), .. }) => {
+                self.dispatch(cx, caller, posted.body, Patience::Waits);
+            }
+            _ if self.draining => self.fail(cx, &caller, &stopping()),
+            _ => self.dispatch(cx, caller, posted.body, Patience::Waits),
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::outliving::Stored;
 use super::run_tasks::may_be_task;
 use super::running::Running;
 use super::{Cx, Shard, seal};
-use crate::hub::{self, Cannot, Part, Parts, PlanTool, RunLine};
+use crate::hub::{self, Cannot, Part, PlanTool, Reading, RunLine};
 use crate::mcp::ListKind;
 use crate::plan::{self, Plan, Pointer, Tools};
 use crate::planner::{Goal, Name};
@@ -295,7 +295,7 @@ impl Shard {
         Ok((runs.into_iter().take(most).map(|(_, id, run)| (id, run)).collect(), next))
     }
 
-    fn read(&self, cx: &Cx<'_>, id: RunId, asked: &Asked) -> Result<Parts, (Cannot, String)> {
+    fn read(&self, cx: &Cx<'_>, id: RunId, asked: &Asked) -> Result<Reading, (Cannot, String)> {
         let unknown = |why: String| (Cannot::Unknown, why);
         let path = asked.path.as_deref().unwrap_or_default();
         let pointer = Pointer::parse(path).ok_or_else(|| {
@@ -318,7 +318,8 @@ impl Shard {
         };
         let Extracts { parts, total: total_bytes, next: next_offset } = extracts;
         let part = |Extract { offset, text }| Part { offset, text, total_bytes };
-        Ok(Parts { parts: parts.into_iter().map(part).collect(), next_offset })
+        let note = run.is_cut_at(asked.step.as_deref(), &pointer);
+        Ok(Reading { parts: parts.into_iter().map(part).collect(), next_offset, note })
     }
 }
 

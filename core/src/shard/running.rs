@@ -100,11 +100,6 @@ impl Shard {
         self.runs.next(cx.now, cx.limits(), |id| !leaving || is_waited_for(id))
     }
 
-    /// Whether no call of a run is under way: a hub that is about to end need not wait for any.
-    pub fn runs_rest(&self) -> bool {
-        self.runs.usage().in_flight == 0
-    }
-
     fn start_step(&mut self, cx: &mut Cx<'_>, id: RunId, start: &Start) {
         let mut params = Vec::from(b"{\"name\":");
         write::string(&mut params, &start.tool);

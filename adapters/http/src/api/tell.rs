@@ -121,9 +121,13 @@ impl Told {
             } else {
                 (422, "the plan has faults, and nothing of it was run")
             };
-            let [planned, planner, note] =
-                [&said.planned, &said.planner, &said.note].map(|raw| raw.as_deref());
-            let more = More { faults: Some(faults), planned, planner, note, data: None };
+            let more = More {
+                faults: Some(faults),
+                planned: said.planned.as_deref(),
+                planner: said.planner.as_deref(),
+                note: said.note.as_deref(),
+                data: None,
+            };
             return Self::problem(status, words, more);
         }
         let status = match said.problem.as_deref() {

@@ -119,6 +119,25 @@ fn who_leaves_a_run_that_it_has_begun_once_more_gives_it_up_as_the_first_time() 
 }
 
 #[test]
+fn a_hub_that_is_about_to_end_waits_for_nobody_who_has_to_come_back_and_lets_in_who_does() {
+    let mut stage = Stage::new(Era::Modern);
+    let exchange = stage.ask("batch_execute", ONE, "");
+    let sent = stage.world.requested("a");
+    stage.world.says(sent.link, ASKS);
+    stage.world.feed(crate::shard::Input::Draining);
+    assert!(!stage.world.shard.runs_rest(), "its client was not shown anything yet");
+    let (sealed, question) = stage.demanded(exchange);
+    assert!(stage.world.shard.runs_rest());
+    let back = format!(r#","requestState":"{sealed}","inputResponses":{{"{question}":{ACCEPTED}}}"#);
+    let waits = stage.ask("batch_execute", ONE, &back);
+    assert!(!stage.world.shard.runs_rest());
+    assert!(stage.world.frames("a").iter().any(|(_, frame)| frame.contains(ACCEPTED)));
+    stage.world.reply(&sent, r#"{"content":[]}"#);
+    assert!(stage.told(waits).contains(r#""status":"done""#));
+    assert!(stage.world.shard.runs_rest());
+}
+
+#[test]
 fn a_run_of_which_all_is_done_stays_as_it_is() {
     let mut stage = Stage::new(HTTP);
     let exchange = stage.ask("batch_execute", ONE, "");
