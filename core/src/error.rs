@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use core::time::Duration;
 
 use crate::Limit;
 use crate::mcp::{Abilities, Revision, TASKS_EXTENSION};
@@ -265,12 +266,12 @@ pub enum UpstreamFault {
     )]
     NotParked(&'static str),
     /// It did not answer in time. It was told to stop; nobody knows whether it did.
-    #[error("server {server} did not answer within {seconds} s; the outcome is unknown{}", stray(*strays))]
+    #[error("server {server} did not answer within {}; the outcome is unknown{}", span(*within), stray(*strays))]
     TimedOut {
         /// Its name.
         server: String,
         /// The time it had.
-        seconds: u64,
+        within: Duration,
         /// How much it has said since it was started that is no message.
         strays: u64,
     },
@@ -353,6 +354,14 @@ pub enum Bug {
 }
 
 /// What else is known of a server that does not answer: it may have tried to, among other output.
+/// A time that somebody had, as it was set: in seconds, and one below a second in milliseconds.
+fn span(time: Duration) -> String {
+    match time.as_secs() {
+        0 => format!("{} ms", time.as_millis()),
+        seconds => format!("{seconds} s"),
+    }
+}
+
 fn stray(strays: u64) -> String {
     match strays {
         0 => String::new(),

@@ -145,6 +145,11 @@ impl Books {
         self.askers[place(nonce)].0
     }
 
+    /// Whether the answer to a request is still to come.
+    pub(crate) fn waits_for(&self, nonce: u64) -> bool {
+        !self.is_revoked(self.asker(nonce)) && self.asked.values().any(|asked| asked.nonces.contains(&nonce))
+    }
+
     /// The principals that have the key of this one.
     pub(crate) fn who_share_a_key_with(&self, principal: u32) -> Vec<u32> {
         let key = &self.principals[principal as usize].key;

@@ -255,8 +255,10 @@ impl Links {
         // What it has answered may not have been heard yet.
         let certain = it.wire.is_empty() || within.is_some();
         let meant = |request: &&Request| !request.done && within.is_none_or(|id| id == request.id);
-        let waiting = it.requests.iter().filter(meant);
-        let waiting = waiting.filter_map(|request| request.nonce).filter(|_| certain);
+        // A subscription that its client has given up is waited for by the hub alone.
+        let is_left = |it: &Request, nonce| it.method.starts_with("resources/") && !books.waits_for(nonce);
+        let nonce_of = |request: &Request| request.nonce.filter(|nonce| certain && !is_left(request, *nonce));
+        let waiting = it.requests.iter().filter(meant).filter_map(nonce_of);
         let waiting: Vec<u32> = waiting.flat_map(|nonce| runs.who_waits_for(nonce, books)).collect();
         self.keep(mark, link, waiting);
     }

@@ -25,14 +25,18 @@ const MOST: usize = 50;
 
 impl Faults {
     pub(super) fn add(&mut self, at: &Pointer, problem: impl Into<String>) {
-        if self.0.len() < MOST {
-            self.0.push(PlanFault { at: at.clone(), problem: problem.into() });
-        }
+        self.extend(Vec::from([PlanFault { at: at.clone(), problem: problem.into() }]));
     }
 
+    /// The last of them says that there are more.
     pub(super) fn extend(&mut self, faults: Vec<PlanFault>) {
         let room = MOST.saturating_sub(self.0.len());
+        let is_over = faults.len() > room && self.0.len() <= MOST;
         self.0.extend(faults.into_iter().take(room));
+        if is_over {
+            let problem = format!("there are more faults; these are the first {MOST}");
+            self.0.push(PlanFault { at: Pointer::default(), problem });
+        }
     }
 
     pub(super) fn exceeds(&mut self, at: &Pointer, limit: Limit, value: impl core::fmt::Display) {

@@ -109,6 +109,18 @@ fn all_faults_come_back_at_once_each_with_its_place() {
 }
 
 #[test]
+fn after_fifty_faults_it_is_said_that_there_are_more() {
+    let plan = |bad: usize| {
+        let step = |at| format!(r#"{{"id":"s{at}","tool":"a.anny"}}"#);
+        format!(r#"{{"steps":[{}]}}"#, (0..bad).map(step).collect::<Vec<_>>().join(","))
+    };
+    assert_eq!(read(&plan(50)).unwrap_err().len(), 50);
+    let faults = read(&plan(70)).unwrap_err();
+    assert_eq!(faults.len(), 51);
+    assert_eq!(faults[50], ": there are more faults; these are the first 50");
+}
+
+#[test]
 fn cycles_are_named_step_by_step() {
     let steps = |edges: &[(&str, &str)]| {
         let step =

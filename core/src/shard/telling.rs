@@ -116,8 +116,8 @@ impl Shard {
         let (since, turn) = (call.since, call.subscription().map(|(uri, _)| uri.to_owned()));
         let Some(caller) = upstream.calls.part(id, until) else { return false };
         let (server, strays, seat) = (upstream.name.clone(), upstream.strays, upstream.seat());
-        let seconds = cx.now.since(since).as_secs();
-        let fault = UpstreamFault::TimedOut { server, seconds, strays }.into();
+        let within = cx.now.since(since);
+        let fault = UpstreamFault::TimedOut { server, within, strays }.into();
         self.end_questions(cx, id);
         self.settle(caller.session);
         self.fail(cx, &caller, &fault);

@@ -134,12 +134,12 @@ impl Shard {
                 cx.effect(Effect::SendFrame { link, frame: cancellation(id, "timed out") });
             }
             self.subscriptions.turns_over |= call.subscription().is_some();
-            let seconds = cx.now.since(call.since).as_secs();
+            let within = cx.now.since(call.since);
             match call.purpose {
                 Purpose::Client(..) => {
                     self.end_questions(cx, id);
                     let (name, sent) = (server.clone(), call.is_begun());
-                    let timed_out = UpstreamFault::TimedOut { server, seconds, strays };
+                    let timed_out = UpstreamFault::TimedOut { server, within, strays };
                     let fault = if sent { timed_out.into() } else { unsent };
                     self.record_fault(cx, (own, &name), &mut call, &fault);
                     self.answer_fault(cx, call, &fault);
@@ -167,9 +167,9 @@ impl Shard {
             let strays = upstream.strays;
             let Some(mut call) = upstream.calls.remove(id) else { continue };
             self.subscriptions.turns_over |= call.subscription().is_some();
-            let (server, seconds) = (name.clone(), cx.now.since(call.since).as_secs());
+            let (server, within) = (name.clone(), cx.now.since(call.since));
             let fault =
-                if call.is_begun() { UpstreamFault::TimedOut { server, seconds, strays } } else { unsent }
+                if call.is_begun() { UpstreamFault::TimedOut { server, within, strays } } else { unsent }
                     .into();
             if call.purpose.client().is_some() {
                 self.record_fault(cx, (own, &name), &mut call, &fault);
