@@ -353,7 +353,6 @@ pub enum Bug {
     Invariant(&'static str),
 }
 
-/// What else is known of a server that does not answer: it may have tried to, among other output.
 /// A time that somebody had, as it was set: in seconds, and one below a second in milliseconds.
 fn span(time: Duration) -> String {
     match time.as_secs() {
@@ -362,6 +361,7 @@ fn span(time: Duration) -> String {
     }
 }
 
+/// What else is known of a server that does not answer: it may have tried to, among other output.
 fn stray(strays: u64) -> String {
     match strays {
         0 => String::new(),

@@ -135,7 +135,7 @@ impl Shard {
 
     /// Answers `tasks/result`: what the call would have been answered, and of which task that is (2025-11-25, tasks).
     pub(super) fn tell_task_result(&mut self, cx: &mut Cx<'_>, caller: &Caller, id: RunId, told: &[u8]) {
-        if self.is_open(id) {
+        if self.stopping && self.is_open(id) {
             // There is no result yet, and this life of the hub will have none.
             return self.fail(cx, caller, &stopping());
         }

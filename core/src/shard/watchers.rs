@@ -97,10 +97,10 @@ impl Watchers {
         here.find(|caller| caller.ends)
     }
 
-    /// How much may be said now; `None` until the clients have had time to read what was said.
-    pub(super) fn portion(&mut self, now: Timestamp, limits: &Limits) -> Option<Portion> {
+    /// How much may be said now: nothing until the clients have had time to read what was said.
+    pub(super) fn portion(&mut self, now: Timestamp, limits: &Limits) -> Portion {
         self.rests_until.take_if(|until| *until <= now);
-        self.rests_until.is_none().then_some(Portion((limits.held_key_bytes / 4).max(1)))
+        Portion(if self.rests_until.is_some() { 0 } else { (limits.held_key_bytes / 4).max(1) })
     }
 
     /// Others have their turn.
@@ -111,13 +111,6 @@ impl Watchers {
     /// When there is something to say again.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         self.rests_until.filter(|_| !self.of.is_empty())
-    }
-
-    /// Those of a run are to be told how it stands.
-    pub(super) fn alert(&mut self, run: RunId) {
-        if let Some(audience) = self.of.get_mut(&run) {
-            audience.has_new = true;
-        }
     }
 
     /// Whether those of a run are to be told something: it has changed, or some of them do not know how it stands.
@@ -152,7 +145,8 @@ impl Watchers {
         self.of.get(&run)?.end.as_deref()
     }
 
-    /// Those of a run who are told now that it has ended, and how; they watch no more.
+    /// Those of a run who are told now that it has ended, and how; they watch no more. For the others that is kept, whatever becomes
+    /// of the run.
     pub(super) fn take(&mut self, run: RunId, end: &[u8], portion: &mut Portion) -> Vec<Watcher> {
         let mut taken = Vec::new();
         let Some(audience) = self.of.get_mut(&run) else { return taken };

@@ -36,18 +36,15 @@ impl Shard {
     /// time for portions.
     pub(super) fn tell_watchers(&mut self, cx: &mut Cx<'_>) {
         let portion = self.watchers.portion(cx.now, cx.limits());
-        let portion = if self.stopping { Some(Portion::whole()) } else { portion };
-        let changed = |id: &RunId| self.runs.has_changed(*id);
-        let Some(mut portion) = portion else {
-            for id in self.watchers.runs().into_iter().filter(changed) {
-                self.watchers.alert(id);
-            }
-            return;
-        };
+        let mut portion = if self.stopping { Portion::whole() } else { portion };
+        let rests = portion.is_spent();
         for id in self.watchers.runs() {
-            self.tell_watchers_of(cx, id, &mut portion);
+            // What changes meanwhile is noted all the same.
+            if !rests || self.runs.has_changed(id) {
+                self.tell_watchers_of(cx, id, &mut portion);
+            }
         }
-        if portion.is_spent() {
+        if portion.is_spent() && !rests {
             self.watchers.rest(cx.now);
         }
     }

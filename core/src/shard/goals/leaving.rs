@@ -27,8 +27,7 @@ impl Shard {
         }
     }
 
-    /// Some goals; they are forgotten. Who only waits for another's plan goes first, and
-    /// does not inherit the question.
+    /// Takes some goals. Who only waits for another's plan goes first, and does not inherit the question.
     fn take_goals(&mut self, cx: &mut Cx<'_>, which: impl Fn(&Planning) -> bool) -> Vec<Wish> {
         let meant = self.goals.open.iter().filter(|(_, planning)| which(planning));
         let mut meant: Vec<(By, Token, Wish)> =
