@@ -153,21 +153,23 @@ async fn on_refusal(
     response: Response<Incoming>,
 ) -> Ending {
     let status = response.status();
-    let is_gone = in_session && status == StatusCode::NOT_FOUND;
     let is_declined = !wires.one_stream && is_of_protocol(status);
-    if let Some(Shut(words)) = response.extensions().get() {
-        wires.outlet.shut(&request.id, words.clone());
-        return Ending::Done;
-    }
+    let shut = response.extensions().get().map(|Shut(words)| words.clone());
     let (why, kind) = (words(wires.to(), &response), media(&response));
     // A refusal of credentials tells nothing of MCP, whatever stands in its body.
     let speaks = !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) && kind == Media::Json;
     // Many servers say this instead of 404.
-    let is_bad = in_session && status == StatusCode::BAD_REQUEST && kind != Media::Events;
+    let is_bad = in_session && kind != Media::Events && may_mean_session(status);
     let body =
         if speaks || is_bad { frames::whole(response.into_body(), wires.limit).await.ok() } else { None };
-    let is_gone = is_gone || is_bad && body.as_ref().is_some_and(|body| names_session(body));
-    match body.and_then(|body| RpcError::of(&body)) {
+    let is_gone = in_session && matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)
+        || is_bad && body.as_ref().is_some_and(|body| names_session(body));
+    if let Some(words) = shut.filter(|_| !is_gone) {
+        wires.outlet.shut(&request.id, words);
+        return Ending::Done;
+    }
+    match body.filter(|_| is_gone || status != StatusCode::UNAUTHORIZED).and_then(|body| RpcError::of(&body))
+    {
         Some(error) if is_gone => {
             wires.outlet.expired(Some(error.addressed_to(request)));
         }
@@ -203,10 +205,16 @@ fn is_of_protocol(status: StatusCode) -> bool {
         )
 }
 
-/// Whether the body of a refusal, an error of JSON-RPC or plain words, is about the session.
+/// Whether servers refuse with this status what comes in a session that they do not know, if they say so.
+pub(crate) fn may_mean_session(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::UNPROCESSABLE_ENTITY)
+}
+
+/// Whether the body of a refusal, an error of JSON-RPC or plain words, is about the session: there is none, or it was not begun.
 pub(crate) fn names_session(body: &[u8]) -> bool {
     let message = member(body, "error").and_then(|error| member(&error, "message"));
-    message.as_deref().unwrap_or(body).to_ascii_lowercase().windows(7).any(|word| word == b"session")
+    let words = String::from_utf8_lossy(message.as_deref().unwrap_or(body)).to_ascii_lowercase();
+    ["session", "not initialized", "expect initialize"].iter().any(|sign| words.contains(sign))
 }
 
 /// The `error` of a JSON-RPC error in the body of a refusal. Its id is not asked for: a server that refuses a message

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::client::Unanswered;
-use crate::exchange::{Ending, hand_on, names_session};
+use crate::exchange::{Ending, hand_on, may_mean_session, names_session};
 use crate::frames::{self, Cut, Events};
 use crate::head::{Media, media, words};
 use crate::message::Request;
@@ -213,14 +213,14 @@ fn is_passing(status: StatusCode) -> bool {
         )
 }
 
-/// Whether a stream that was there is refused because the session is gone. Many servers say 400 instead of 404.
+/// Whether a stream that was there is refused because the session is gone. Many servers say something else than 404.
 async fn is_session_gone(wires: &Wires, response: Response<Incoming>) -> bool {
     if !wires.session.has_id() {
         return false;
     }
     match response.status() {
         StatusCode::NOT_FOUND => true,
-        StatusCode::BAD_REQUEST if media(&response) != Media::Events => {
+        status if may_mean_session(status) && media(&response) != Media::Events => {
             let body = frames::whole(response.into_body(), wires.limit);
             let read = timeout(wires.outlet.limits.remote_notice, body).await;
             read.is_ok_and(|body| body.is_ok_and(|body| names_session(&body)))

@@ -120,7 +120,8 @@ fn check_tool(
     checking: &mut Checking<'_>,
     faults: &mut Faults,
 ) {
-    if step.tool.is_empty() {
+    // That it is missing was said.
+    if step.tool.is_empty() && written.member("tool").and_then(Raw::text).is_none() {
         return;
     }
     let own = at.member("tool");

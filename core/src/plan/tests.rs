@@ -109,6 +109,12 @@ fn all_faults_come_back_at_once_each_with_its_place() {
 }
 
 #[test]
+fn a_tool_without_a_name_is_unknown() {
+    let faults = read(r#"{"steps":[{"id":"a","tool":""}]}"#).unwrap_err();
+    assert!(faults[0].starts_with("/steps/0/tool: there is no tool \"\""), "{faults:?}");
+}
+
+#[test]
 fn after_fifty_faults_it_is_said_that_there_are_more() {
     let plan = |bad: usize| {
         let step = |at| format!(r#"{{"id":"s{at}","tool":"a.anny"}}"#);

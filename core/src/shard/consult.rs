@@ -126,11 +126,12 @@ impl Shard {
             return false;
         };
         let Consulted { run, request } = consulted;
-        if until <= cx.now {
-            self.fail(cx, caller, &Rejection::BadRequestState.into());
-        } else if request != digest(body) {
+        if request != digest(body) {
             let differs = String::from("its method or a member of its params");
             self.fail(cx, caller, &Rejection::OtherRequest(differs).into());
+        } else if until <= cx.now {
+            // Nothing is asked any more, but what has begun is not to begin again.
+            self.take_up_run(cx, run, caller);
         } else if let Err(no_answer) = check_input(body, |name| self.asked_of(run, name)) {
             self.fail(cx, caller, &no_answer.into());
         } else {

@@ -138,7 +138,9 @@ impl<G: Gateway + ?Sized> Face<G> {
         }
         let ask = Ask::end_of(&run);
         let head = Head { headers: Ask::headers(ask.tool, None), ..head };
-        Ok(Outcome::Told(whole(self.gateway.submit(admission, head, ask.message().into()).await).await))
+        let end = whole(self.gateway.submit(admission, head, ask.message().into()).await).await;
+        // A hub that stops waits for no end any more: what has begun is told all the same, or it would be asked for twice.
+        Ok(Outcome::Told(if end.is_problem { begun } else { end }))
     }
 }
 

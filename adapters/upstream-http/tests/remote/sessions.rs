@@ -194,6 +194,26 @@ fn a_bad_request_that_speaks_of_the_session_is_an_expired_one() {
 }
 
 #[test]
+fn whoever_has_forgotten_a_session_says_so_in_many_ways() {
+    for (status, words) in [
+        (400, "Bad Request: Server not initialized"),
+        (401, "Unauthorized: Session not found"),
+        (410, "Gone"),
+        (422, "Unexpected message, expect initialize request"),
+    ] {
+        let stage = Stage::new();
+        let server = Server::start(stage.runtime.handle(), move |seen| match seen.method().as_str() {
+            "gone" => Reply::Say(status, vec![("content-type", "text/plain".into())], vec![text(words)]),
+            _ => plain(seen),
+        });
+        let mut link = stage.open(&launch(&server.url("/mcp")));
+        link.shake_hands();
+        link.send(&request(1, "gone", json!({})));
+        assert!(link.expiry().is_some(), "{status} {words}");
+    }
+}
+
+#[test]
 fn a_stream_of_the_session_that_is_not_there_any_more_tells_that_the_session_is_gone() {
     let stage = Stage::new();
     let opened = Arc::new(AtomicUsize::new(0));

@@ -77,6 +77,10 @@ impl Shard {
                     self.end_goal(cx, &wish, &wish.unplanned(&format!("{exceeded}")));
                 }
             }
+            (Answer::Faults(faults, None), _) if wish.draft.is_some() => {
+                let why = faults.first().map_or("", |fault| &*fault.problem);
+                self.end_goal(cx, &wish, &wish.unplanned(why));
+            }
             (Answer::Faults(faults, found), Stage::Agreed(_) | Stage::Mended) => {
                 let told = hub::unplanned(found.as_deref(), &faults, &wish.spent, None);
                 self.end_goal(cx, &wish, &told);

@@ -134,6 +134,7 @@ fn where_no_mended_plan_comes_the_one_that_has_faults_is_told() {
     for (outcome, words) in [
         (Some(refused()), "the planner has too much to do"),
         (Some(Ok(r#"{"impossible":"no tool sings"}"#)), "no tool sings"),
+        (Some(Ok("hello there")), "holds no"),
         (None, "no answer in time"),
     ] {
         let mut stage = Stage::new();

@@ -119,6 +119,21 @@ fn who_leaves_a_run_that_it_has_begun_once_more_gives_it_up_as_the_first_time() 
 }
 
 #[test]
+fn who_comes_back_too_late_finds_the_run_and_begins_no_other() {
+    let mut stage = Stage::new(Era::Modern);
+    let exchange = stage.ask("batch_execute", ONE, "");
+    let sent = stage.world.requested("a");
+    stage.world.says(sent.link, ASKS);
+    let (sealed, question) = stage.demanded(exchange);
+    stage.world.advance(Limits::default().parked);
+    let back = format!(r#","requestState":"{sealed}","inputResponses":{{"{question}":{ACCEPTED}}}"#);
+    let late = stage.ask("batch_execute", ONE, &back);
+    assert!(stage.world.requests("a").is_empty());
+    stage.world.reply(&sent, r#"{"content":[],"isError":true}"#);
+    assert!(stage.told(late).contains(r#""status":"failed""#));
+}
+
+#[test]
 fn a_hub_that_is_about_to_end_waits_for_nobody_who_has_to_come_back_and_lets_in_who_does() {
     let mut stage = Stage::new(Era::Modern);
     let exchange = stage.ask("batch_execute", ONE, "");
