@@ -16,7 +16,10 @@ use crate::run::StepReport;
 use crate::upstream::Caller;
 use crate::{ExchangeId, Limits, RunId, Timestamp};
 
-/// Between two portions.
+/// So many portions are what clients of a key may leave unread: several of its runs may end at the same time.
+const PORTIONS: usize = 8;
+
+/// Between two portions of a run.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Somebody who waits for the end of a run.
@@ -40,14 +43,13 @@ struct Audience {
     has_new: bool,
     /// What is said at the end, once it is being said.
     end: Option<Vec<u8>>,
+    /// Until when they are told nothing, so that others have their turn.
+    rests_until: Option<Timestamp>,
 }
 
 /// Those of all runs.
 #[derive(Debug, Default)]
-pub(super) struct Watchers {
-    of: BTreeMap<RunId, Audience>,
-    rests_until: Option<Timestamp>,
-}
+pub(super) struct Watchers(BTreeMap<RunId, Audience>);
 
 /// Bytes that may still be said before others have their turn.
 #[derive(Debug)]
@@ -69,7 +71,7 @@ impl Portion {
 
 impl Watchers {
     pub(super) fn add(&mut self, run: RunId, token: Token, caller: Caller, task: bool) {
-        let audience = self.of.entry(run).or_default();
+        let audience = self.0.entry(run).or_default();
         // Only a run that goes on finds watchers.
         (audience.has_new, audience.end) = (true, None);
         let watcher = Watcher { seen: Vec::new(), told: (0, 0), task, caller };
@@ -78,44 +80,48 @@ impl Watchers {
 
     /// Whether anybody watches a run.
     pub(super) fn watch(&self, run: RunId) -> bool {
-        self.of.contains_key(&run)
+        self.0.contains_key(&run)
     }
 
     /// The runs that somebody watches.
     pub(super) fn runs(&self) -> Vec<RunId> {
-        self.of.keys().copied().collect()
+        self.0.keys().copied().collect()
     }
 
     pub(super) fn callers(&self) -> impl Iterator<Item = &Caller> + Clone {
-        self.of.values().flat_map(|audience| audience.all.values()).map(|watcher| &watcher.caller)
+        self.0.values().flat_map(|audience| audience.all.values()).map(|watcher| &watcher.caller)
     }
 
     /// Who watches a run on an exchange of its own.
     pub(super) fn on(&self, run: RunId, exchange: ExchangeId) -> Option<&Caller> {
-        let from = self.of.get(&run)?.all.range((exchange, Token(0))..);
+        let from = self.0.get(&run)?.all.range((exchange, Token(0))..);
         let mut here = from.take_while(|((at, _), _)| *at == exchange).map(|(_, watcher)| &watcher.caller);
         here.find(|caller| caller.ends)
     }
 
-    /// How much may be said now: nothing until the clients have had time to read what was said.
-    pub(super) fn portion(&mut self, now: Timestamp, limits: &Limits) -> Portion {
-        self.rests_until.take_if(|until| *until <= now);
-        Portion(if self.rests_until.is_some() { 0 } else { (limits.held_key_bytes / 4).max(1) })
+    /// How much may be said to those of a run now: nothing until they have had time to read what was said.
+    pub(super) fn portion(&mut self, run: RunId, now: Timestamp, limits: &Limits) -> Portion {
+        let Some(audience) = self.0.get_mut(&run) else { return Portion(0) };
+        audience.rests_until.take_if(|until| *until <= now);
+        let is_resting = audience.rests_until.is_some();
+        Portion(if is_resting { 0 } else { (limits.held_key_bytes / PORTIONS).max(1) })
     }
 
     /// Others have their turn.
-    pub(super) fn rest(&mut self, now: Timestamp) {
-        self.rests_until = Some(now.after(PAUSE));
+    pub(super) fn rest(&mut self, run: RunId, now: Timestamp) {
+        if let Some(audience) = self.0.get_mut(&run) {
+            audience.rests_until = Some(now.after(PAUSE));
+        }
     }
 
     /// When there is something to say again.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
-        self.rests_until.filter(|_| !self.of.is_empty())
+        self.0.values().filter_map(|audience| audience.rests_until).min()
     }
 
     /// Whether those of a run are to be told something: it has changed, or some of them do not know how it stands.
     pub(super) fn are_curious(&mut self, run: RunId, has_changed: bool) -> bool {
-        self.of.get_mut(&run).is_some_and(|it| core::mem::take(&mut it.has_new) || has_changed)
+        self.0.get_mut(&run).is_some_and(|it| core::mem::take(&mut it.has_new) || has_changed)
     }
 
     /// What each of a run is to be told of its steps, of which as many have ended as there are.
@@ -126,7 +132,7 @@ impl Watchers {
         portion: &mut Portion,
     ) -> Vec<(Caller, Vec<u8>)> {
         let mut told = Vec::new();
-        let Some(audience) = self.of.get_mut(&run) else { return told };
+        let Some(audience) = self.0.get_mut(&run) else { return told };
         for watcher in audience.all.values_mut() {
             if portion.is_spent() {
                 audience.has_new = true;
@@ -142,14 +148,14 @@ impl Watchers {
 
     /// What those of a run are told at its end, if they are being told.
     pub(super) fn end(&self, run: RunId) -> Option<&[u8]> {
-        self.of.get(&run)?.end.as_deref()
+        self.0.get(&run)?.end.as_deref()
     }
 
     /// Those of a run who are told now that it has ended, and how; they watch no more. For the others that is kept, whatever becomes
     /// of the run.
     pub(super) fn take(&mut self, run: RunId, end: &[u8], portion: &mut Portion) -> Vec<Watcher> {
         let mut taken = Vec::new();
-        let Some(audience) = self.of.get_mut(&run) else { return taken };
+        let Some(audience) = self.0.get_mut(&run) else { return taken };
         while !portion.is_spent()
             && let Some((_, watcher)) = audience.all.pop_first()
         {
@@ -157,7 +163,7 @@ impl Watchers {
             taken.push(watcher);
         }
         if audience.all.is_empty() {
-            self.of.remove(&run);
+            self.0.remove(&run);
         } else if audience.end.is_none() {
             audience.end = Some(end.to_vec());
         }
@@ -167,20 +173,20 @@ impl Watchers {
     /// Those who are meant; they watch no more.
     pub(super) fn take_where(&mut self, which: impl Fn(&Caller) -> bool) -> Vec<Watcher> {
         let mut taken = Vec::new();
-        for audience in self.of.values_mut() {
+        for audience in self.0.values_mut() {
             taken.extend(audience.all.extract_if(.., |_, watcher| which(&watcher.caller)));
         }
-        self.of.retain(|_, audience| !audience.all.is_empty());
+        self.0.retain(|_, audience| !audience.all.is_empty());
         taken.into_iter().map(|(_, watcher)| watcher).collect()
     }
 
     /// Those who watch a run on an exchange watch no more. Whether there were any.
     pub(super) fn leave(&mut self, run: RunId, exchange: ExchangeId) -> bool {
-        let Some(audience) = self.of.get_mut(&run) else { return false };
+        let Some(audience) = self.0.get_mut(&run) else { return false };
         let here = (exchange, Token(0))..=(exchange, Token(u64::MAX));
         let left = audience.all.extract_if(here, |_, _| true).count();
         if audience.all.is_empty() {
-            self.of.remove(&run);
+            self.0.remove(&run);
         }
         left > 0
     }

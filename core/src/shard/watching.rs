@@ -35,17 +35,17 @@ impl Shard {
     /// Tells watchers what has changed, and those whose runs have ended, or are put aside, how they stand. A hub that stops has no
     /// time for portions.
     pub(super) fn tell_watchers(&mut self, cx: &mut Cx<'_>) {
-        let portion = self.watchers.portion(cx.now, cx.limits());
-        let mut portion = if self.stopping { Portion::whole() } else { portion };
-        let rests = portion.is_spent();
         for id in self.watchers.runs() {
+            let portion = self.watchers.portion(id, cx.now, cx.limits());
+            let mut portion = if self.stopping { Portion::whole() } else { portion };
+            let rests = portion.is_spent();
             // What changes meanwhile is noted all the same.
             if !rests || self.runs.has_changed(id) {
                 self.tell_watchers_of(cx, id, &mut portion);
             }
-        }
-        if portion.is_spent() && !rests {
-            self.watchers.rest(cx.now);
+            if portion.is_spent() && !rests {
+                self.watchers.rest(id, cx.now);
+            }
         }
     }
 

@@ -104,8 +104,8 @@ fn whoever_has_begun_a_run_hears_of_a_step_that_takes_too_long() {
 #[test]
 fn many_who_wait_for_a_run_are_told_its_end_in_portions() {
     const PAUSE: Duration = Duration::from_millis(50);
-    // A quarter of the bytes of a key is told at once, and one that goes on leaves no room to keep one that has ended.
-    let limits = Limits { held_key_bytes: 8_000, project_run_bytes: 1_000, ..Limits::default() };
+    // An eighth of the bytes of a key is told at once, and one that goes on leaves no room to keep one that has ended.
+    let limits = Limits { held_key_bytes: 16_000, project_run_bytes: 1_000, ..Limits::default() };
     let mut stage = Stage::within(Era::Modern, limits);
     let (one, long) = (r#""steps":[{"id":"x","tool":"a.echo"}]"#, format!("\"{}\"", "x".repeat(300)));
     let own = core::mem::replace(&mut stage.client.key, "other");
@@ -127,6 +127,7 @@ fn many_who_wait_for_a_run_are_told_its_end_in_portions() {
     let first = told(&stage);
     assert!((1..5).contains(&first), "{first} are told at once");
     ends(&mut stage, 1);
+    assert!(stage.answer(also).contains(&format!(r#""run":"{other}""#)), "another run has its own portions");
     for forgotten in [&run, &other] {
         let late = stage.ask("batch_status", &format!(r#""run":"{forgotten}""#), "");
         assert!(stage.answer(late).contains(r#""problem":"unknown""#));
@@ -137,7 +138,6 @@ fn many_who_wait_for_a_run_are_told_its_end_in_portions() {
     stage.world.advance(PAUSE);
     assert_eq!(told(&stage), 2 * first);
     stage.world.advance(4 * PAUSE);
-    assert!(stage.answer(also).contains(&format!(r#""run":"{other}""#)));
     for waits in waiting.iter().filter(|waits| *waits != gone) {
         let told = stage.answer(*waits);
         assert!(told.contains(&format!(r#""run":"{run}""#)), "{told}");
@@ -146,7 +146,7 @@ fn many_who_wait_for_a_run_are_told_its_end_in_portions() {
 
 #[test]
 fn many_who_hear_of_the_steps_of_a_run_are_told_in_portions_how_they_stand_by_then() {
-    let mut stage = Stage::within(HTTP, Limits { held_key_bytes: 400, ..Limits::default() });
+    let mut stage = Stage::within(HTTP, Limits { held_key_bytes: 800, ..Limits::default() });
     let run = stage.begin(TWO);
     let wait = format!(r#""run":"{run}","wait":true"#);
     let begin = |stage: &mut Stage| stage.ask("batch_status", &wait, r#""progressToken":1"#);
