@@ -43,6 +43,7 @@ mod passing;
 mod patience;
 mod places;
 mod plans;
+mod portions;
 mod private;
 mod records;
 mod renewals;

@@ -14,11 +14,12 @@ use crate::rpc::Field;
 use crate::shard::Input;
 use crate::{ExchangeId, Limits};
 
-const TWO: &str = r#""steps":[{"id":"x","tool":"a.echo"},{"id":"y","tool":"b.echo","depends_on":["x"]}]"#;
+pub(super) const TWO: &str =
+    r#""steps":[{"id":"x","tool":"a.echo"},{"id":"y","tool":"b.echo","depends_on":["x"]}]"#;
 
-struct Stage {
-    world: World,
-    client: Client,
+pub(super) struct Stage {
+    pub world: World,
+    pub client: Client,
 }
 
 impl Stage {
@@ -26,29 +27,29 @@ impl Stage {
         Self::within(era, Limits::default())
     }
 
-    fn within(era: Era, limits: Limits) -> Self {
+    pub(super) fn within(era: Era, limits: Limits) -> Self {
         let mut world = World::scripted(limits, ["a", "b"].map(|name| (name, Script::default()))).surveyed();
         let client = world.client(era, Target::Unified);
         Self { world, client }
     }
 
-    fn ask(&mut self, tool: &str, arguments: &str, meta: &str) -> ExchangeId {
+    pub(super) fn ask(&mut self, tool: &str, arguments: &str, meta: &str) -> ExchangeId {
         let members = format!(r#""name":"{tool}","arguments":{{{arguments}}}"#);
         self.world.post(&self.client, &self.client.write("5", "tools/call", &members, meta))
     }
 
-    fn answer(&mut self, exchange: ExchangeId) -> String {
+    pub(super) fn answer(&mut self, exchange: ExchangeId) -> String {
         let answer = self.world.answer(&self.client.clone(), exchange);
         answer.raw_str(Field::Result).or_else(|| answer.raw_str(Field::Error)).unwrap().to_owned()
     }
 
-    fn says(&mut self, server: &str, value: &str) {
+    pub(super) fn says(&mut self, server: &str, value: &str) {
         let sent = self.world.requested(server);
         self.world.reply(&sent, &format!(r#"{{"content":[],"structuredContent":{value}}}"#));
     }
 
     /// Begins a run in the background. Returns its name.
-    fn begin(&mut self, plan: &str) -> String {
+    pub(super) fn begin(&mut self, plan: &str) -> String {
         let exchange = self.ask("batch_execute", &format!(r#"{plan},"background":true"#), "");
         name(&self.answer(exchange))
     }
@@ -99,68 +100,6 @@ fn whoever_has_begun_a_run_hears_of_a_step_that_takes_too_long() {
     stage.says("b", "2");
     let last = stage.world.take(&client, begun).pop().unwrap();
     assert!(last.contains(r#""output":"#), "{last}");
-}
-
-#[test]
-fn many_who_wait_for_a_run_are_told_its_end_in_portions() {
-    const PAUSE: Duration = Duration::from_millis(50);
-    // An eighth of the bytes of a key is told at once, and one that goes on leaves no room to keep one that has ended.
-    let limits = Limits { held_key_bytes: 16_000, project_run_bytes: 1_000, ..Limits::default() };
-    let mut stage = Stage::within(Era::Modern, limits);
-    let (one, long) = (r#""steps":[{"id":"x","tool":"a.echo"}]"#, format!("\"{}\"", "x".repeat(300)));
-    let own = core::mem::replace(&mut stage.client.key, "other");
-    stage.begin(one);
-    stage.says("a", &long);
-    stage.client.key = own;
-    stage.begin(TWO);
-    stage.says("a", &long);
-    let (run, other) = (stage.begin(one), stage.begin(one));
-    let sent = stage.world.requests("a");
-    let ends = |stage: &mut Stage, at: usize| {
-        stage.world.reply(&sent[at], &format!(r#"{{"content":[],"structuredContent":{long}}}"#));
-    };
-    let wait = format!(r#""run":"{run}","wait":true"#);
-    let waiting: Vec<ExchangeId> = (0..10).map(|_| stage.ask("batch_status", &wait, "")).collect();
-    let also = stage.ask("batch_status", &format!(r#""run":"{other}","wait":true"#), "");
-    ends(&mut stage, 0);
-    let told = |stage: &Stage| waiting.iter().filter(|waits| stage.world.seen(**waits).ended).count();
-    let first = told(&stage);
-    assert!((1..5).contains(&first), "{first} are told at once");
-    ends(&mut stage, 1);
-    assert!(stage.answer(also).contains(&format!(r#""run":"{other}""#)), "another run has its own portions");
-    for forgotten in [&run, &other] {
-        let late = stage.ask("batch_status", &format!(r#""run":"{forgotten}""#), "");
-        assert!(stage.answer(late).contains(r#""problem":"unknown""#));
-    }
-    assert_eq!(told(&stage), first, "what others ask and do does not hurry it");
-    let gone = waiting.last().unwrap();
-    stage.world.leave(*gone);
-    stage.world.advance(PAUSE);
-    assert_eq!(told(&stage), 2 * first);
-    stage.world.advance(4 * PAUSE);
-    for waits in waiting.iter().filter(|waits| *waits != gone) {
-        let told = stage.answer(*waits);
-        assert!(told.contains(&format!(r#""run":"{run}""#)), "{told}");
-    }
-}
-
-#[test]
-fn many_who_hear_of_the_steps_of_a_run_are_told_in_portions_how_they_stand_by_then() {
-    let mut stage = Stage::within(HTTP, Limits { held_key_bytes: 800, ..Limits::default() });
-    let run = stage.begin(TWO);
-    let wait = format!(r#""run":"{run}","wait":true"#);
-    let begin = |stage: &mut Stage| stage.ask("batch_status", &wait, r#""progressToken":1"#);
-    let waiting: Vec<ExchangeId> = (0..4).map(|_| begin(&mut stage)).collect();
-    stage.says("a", "1");
-    let client = stage.client.clone();
-    let heard = |stage: &mut Stage| -> Vec<String> {
-        waiting.iter().map(|waits| stage.world.take(&client, *waits).concat()).collect()
-    };
-    let silent = |heard: &[String]| heard.iter().filter(|words| words.is_empty()).count();
-    assert!(silent(&heard(&mut stage)) > 0, "not all are told at once");
-    stage.world.advance(Duration::from_secs(1));
-    let news = heard(&mut stage);
-    assert!(news.iter().all(|words| words.contains(r#""id":"y""#)), "{news:?}");
 }
 
 #[test]
