@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::clients::{Era, HTTP};
-use super::watching::{Stage, TWO};
+use super::watching::{ONE, Stage, TWO};
 use crate::{ExchangeId, Limits};
 
 #[test]
@@ -15,14 +15,9 @@ fn many_who_wait_for_a_run_are_told_its_end_in_portions() {
     // An eighth of the bytes of a key is told at once, and one that goes on leaves no room to keep one that has ended.
     let limits = Limits { held_key_bytes: 16_000, project_run_bytes: 1_000, ..Limits::default() };
     let mut stage = Stage::within(Era::Modern, limits);
-    let (one, long) = (r#""steps":[{"id":"x","tool":"a.echo"}]"#, format!("\"{}\"", "x".repeat(300)));
-    let own = core::mem::replace(&mut stage.client.key, "other");
-    stage.begin(one);
-    stage.says("a", &long);
-    stage.client.key = own;
-    stage.begin(TWO);
-    stage.says("a", &long);
-    let (run, other) = (stage.begin(one), stage.begin(one));
+    let long = format!("\"{}\"", "x".repeat(300));
+    stage.fill(&long);
+    let (run, other) = (stage.begin(ONE), stage.begin(ONE));
     let sent = stage.world.requests("a");
     let ends = |stage: &mut Stage, at: usize| {
         stage.world.reply(&sent[at], &format!(r#"{{"content":[],"structuredContent":{long}}}"#));

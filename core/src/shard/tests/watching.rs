@@ -14,6 +14,7 @@ use crate::rpc::Field;
 use crate::shard::Input;
 use crate::{ExchangeId, Limits};
 
+pub(super) const ONE: &str = r#""steps":[{"id":"x","tool":"a.echo"}]"#;
 pub(super) const TWO: &str =
     r#""steps":[{"id":"x","tool":"a.echo"},{"id":"y","tool":"b.echo","depends_on":["x"]}]"#;
 
@@ -46,6 +47,17 @@ impl Stage {
     pub(super) fn says(&mut self, server: &str, value: &str) {
         let sent = self.world.requested(server);
         self.world.reply(&sent, &format!(r#"{{"content":[],"structuredContent":{value}}}"#));
+    }
+
+    /// A run of another key that has ended, and one that goes on, keep this value each: of 1,000 bytes that leaves no room for a
+    /// third one of 300 when it has ended.
+    pub(super) fn fill(&mut self, value: &str) {
+        let own = core::mem::replace(&mut self.client.key, "other");
+        self.begin(ONE);
+        self.says("a", value);
+        self.client.key = own;
+        self.begin(TWO);
+        self.says("a", value);
     }
 
     /// Begins a run in the background. Returns its name.
@@ -107,14 +119,8 @@ fn whoever_waits_for_a_run_hears_of_its_end_though_there_is_no_room_to_keep_it()
     let limits = Limits { project_run_bytes: 1_000, ..Limits::default() };
     let mut stage = Stage::within(Era::Modern, limits);
     let long = format!("\"{}\"", "x".repeat(300));
-    let one = r#""steps":[{"id":"x","tool":"a.echo"}]"#;
-    let own = core::mem::replace(&mut stage.client.key, "other");
-    stage.begin(one);
-    stage.says("a", &long);
-    stage.client.key = own;
-    stage.begin(TWO);
-    stage.says("a", &long);
-    let run = stage.begin(one);
+    stage.fill(&long);
+    let run = stage.begin(ONE);
     let waits = stage.ask("batch_status", &format!(r#""run":"{run}","wait":true"#), "");
     stage.says("a", &long);
     let told = stage.answer(waits);
