@@ -189,6 +189,9 @@ pub struct Limits {
     pub parked: Duration,
     /// How long a list or a handshake of the unified endpoint waits for servers that were never seen.
     pub discover_wait: Duration,
+    /// How long a server may take for one of its lists before it is asked for the others beside it, and as long again before these
+    /// are shown without it.
+    pub list_wait: Duration,
     /// How long a POST waits for its first message before its answer becomes a stream.
     pub first_message: Duration,
     /// Bursts of list changes within this span are reported once.

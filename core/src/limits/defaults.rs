@@ -93,6 +93,7 @@ impl Default for Limits {
             gather: ms(20),
             parked: s(10 * 60),
             discover_wait: s(3),
+            list_wait: s(1),
             first_message: s(15),
             debounce: ms(250),
             list_age: s(60),

@@ -45,7 +45,7 @@ impl Shard {
     ) {
         let Some((entry, name)) = locate(cx.snapshot, &mut self.shown, &caller.target, row.route, &body)
         else {
-            if patience == Patience::Waits && self.is_missing(cx, &caller.target) {
+            if patience == Patience::Waits && self.is_missing(cx, &caller, &body) {
                 return self.wait(cx, caller, body);
             }
             let unseen = || self.upstreams.unseen(cx.snapshot, &body.text(Field::Name)?);

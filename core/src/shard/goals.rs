@@ -140,7 +140,7 @@ impl Shard {
             Err(fault) => return self.fail(cx, caller, &fault),
         }
         // A plan can use only tools that were seen.
-        if self.is_missing(cx, &caller.target) {
+        if self.is_missing(cx, caller, body) {
             return self.wait(cx, caller.clone(), body.clone());
         }
         let back = match asking::came_back(cx, caller, body) {

@@ -146,7 +146,8 @@ impl Shard {
         let draft = Draft::begin(said, revision, upstream.id, project, own, cx.now);
         let remote = cx.snapshot.entry(upstream.id).is_some_and(|entry| entry.is_remote());
         let draft = draft.after(before.map(|offer| offer.definitions())).remote(remote);
-        upstream.draft = learns.then_some(draft);
+        let draft = draft.patient_until(cx.now.after(cx.limits().list_wait));
+        (upstream.draft, upstream.untold) = (learns.then_some(draft), Vec::new());
         if !revision.is_modern() {
             let hello = write::request(None, "notifications/initialized", None);
             cx.effect(Effect::SendFrame { link, frame: hello.into() });
@@ -156,7 +157,7 @@ impl Shard {
         self.restore_subscriptions(cx, link);
         self.send_waiting(cx, link);
         if learns {
-            self.learn_next(cx, link, None);
+            self.begin_learning(cx, link);
         }
         self.tell_missed(cx, link);
         let Some(upstream) = self.upstream_at(link) else { return };

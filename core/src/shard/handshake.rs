@@ -75,7 +75,7 @@ impl Shard {
 
     /// Answers `initialize` as soon as the endpoint knows what it is.
     pub(super) fn initialize(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope, patience: Patience) {
-        if patience == Patience::Waits && self.is_missing(cx, &caller.target) {
+        if patience == Patience::Waits && self.is_missing(cx, &caller, &body) {
             return self.wait(cx, caller, body);
         }
         let (Some(id), Some(face)) = (caller.session, self.face(cx, &caller)) else {
@@ -155,7 +155,7 @@ impl Shard {
 
     /// Answers `server/discover`.
     pub(super) fn discover(&mut self, cx: &mut Cx<'_>, caller: Caller, body: Envelope, patience: Patience) {
-        if patience == Patience::Waits && self.is_missing(cx, &caller.target) {
+        if patience == Patience::Waits && self.is_missing(cx, &caller, &body) {
             return self.wait(cx, caller, body);
         }
         match self.face(cx, &caller) {
@@ -172,7 +172,7 @@ impl Shard {
 
     /// What an endpoint says of itself; `None` while the one server behind it was never seen.
     fn face<'a>(&self, cx: &Cx<'a>, caller: &Caller) -> Option<Face<'a>> {
-        let unseen = self.being_seen(cx, &caller.target).count() > 0;
+        let unseen = self.being_seen(cx, &caller.target, None).count() > 0;
         Face::of(cx.snapshot, caller, unseen)
     }
 }

@@ -13,11 +13,11 @@ use super::misshapen::misshapen;
 use super::rounds::wants_input;
 use super::seal::{lacking, sealed};
 use super::{Cx, Effect, Shard, grace};
-use crate::mcp::{Abilities, Lifetime, ListKind, Revision};
+use crate::mcp::{Abilities, Lifetime, Revision};
 use crate::ports::upstream::CloseReason;
 use crate::record::{LogCategory, LogLevel};
 use crate::rpc::{Envelope, Field, Message, Sender, Unread, number_of};
-use crate::upstream::{Call, Caller, Draft, Failure, News, OfTasks, Purpose, State, UNREADABLE, own_params};
+use crate::upstream::{Call, Caller, Failure, News, OfTasks, Purpose, State, UNREADABLE, own_params};
 use crate::{CallId, Fault, LinkId, Rejection, ServerId, UpstreamFault};
 
 impl Shard {
@@ -313,40 +313,6 @@ impl Shard {
         let Some(revision) = self.upstream_of(link).map(|upstream| upstream.revision) else { return };
         let (params, patience) = (own_params(revision, params), cx.limits().call);
         self.send_own(cx, link, purpose, method, params.as_deref(), patience);
-    }
-
-    /// Asks for the next page of what is being learnt, or publishes what was.
-    pub(super) fn learn_next(
-        &mut self,
-        cx: &mut Cx<'_>,
-        link: LinkId,
-        page: Option<crate::upstream::NextPage>,
-    ) {
-        let Some(upstream) = self.upstream_of(link) else { return };
-        let next = page.or_else(|| upstream.draft.as_ref().and_then(Draft::first));
-        match next {
-            Some(next) => {
-                let purpose = Purpose::Learn(next.kind);
-                self.send_internal(cx, link, purpose, next.kind.method(), next.params.as_deref());
-            }
-            None => self.publish(cx, link),
-        }
-    }
-
-    /// A page of a list came, or will not come.
-    pub(super) fn on_page(&mut self, cx: &mut Cx<'_>, link: LinkId, kind: ListKind, page: Option<&Envelope>) {
-        let limits = cx.snapshot.limits();
-        let Some(upstream) = self.upstream_of(link) else { return };
-        let Some(draft) = &mut upstream.draft else { return };
-        upstream.news.on_page(cx.now);
-        let next = match page {
-            Some(page) => draft.page(kind, page, limits),
-            None => draft.fail(kind),
-        };
-        match next {
-            Some(next) => self.learn_next(cx, link, Some(next)),
-            None => self.publish(cx, link),
-        }
     }
 }
 

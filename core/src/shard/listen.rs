@@ -147,7 +147,7 @@ impl Shard {
         };
         // Which server has a resource, or tasks, is known when the servers were seen.
         let asks = !filter.resource_subscriptions.is_empty() || !filter.task_ids.is_empty();
-        if asks && patience == Patience::Waits && self.is_missing(cx, &caller.target) {
+        if asks && patience == Patience::Waits && self.is_missing(cx, &caller, &body) {
             return self.wait(cx, caller, body);
         }
         if filter.task_ids.is_empty() {

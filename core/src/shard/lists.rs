@@ -22,7 +22,7 @@ impl Shard {
         kind: ListKind,
         patience: Patience,
     ) {
-        if patience == Patience::Waits && self.is_missing(cx, &caller.target) {
+        if patience == Patience::Waits && self.is_missing(cx, &caller, &body) {
             return self.wait(cx, caller, body);
         }
         self.look_again(cx, &caller.target);
@@ -32,14 +32,14 @@ impl Shard {
         };
         match listing.page(body.text(Field::Cursor).as_deref()) {
             Ok(page) => {
-                let result = self.list_result(cx, &caller, page.members(caller.revision));
+                let result = self.list_result(cx, &caller, page.members(caller.revision), kind);
                 self.respond(cx, &caller, &result);
             }
             Err(rejection) => self.fail(cx, &caller, &rejection.into()),
         }
     }
 
-    fn list_result(&self, cx: &Cx<'_>, caller: &Caller, members: &[u8]) -> Vec<u8> {
+    fn list_result(&self, cx: &Cx<'_>, caller: &Caller, members: &[u8], kind: ListKind) -> Vec<u8> {
         let mut out = Vec::with_capacity(members.len().saturating_add(256));
         out.push(b'{');
         out.extend_from_slice(members);
@@ -54,7 +54,7 @@ impl Shard {
             ));
         }
         if caller.target == Target::Unified {
-            meta.extend(self.unavailable_mark(cx.snapshot));
+            meta.extend(self.unavailable_mark(cx.snapshot, kind));
         }
         if !meta.is_empty() {
             out.extend_from_slice(b",\"_meta\":{");
@@ -66,7 +66,7 @@ impl Shard {
     }
 
     /// The servers whose entries are missing from a list, or come from memory because the server is down.
-    fn unavailable_mark(&self, snapshot: &Snapshot) -> Option<String> {
+    fn unavailable_mark(&self, snapshot: &Snapshot, kind: ListKind) -> Option<String> {
         let down: Vec<String> = snapshot
             .behind(&Target::Unified)
             .filter_map(|entry| {
@@ -75,6 +75,9 @@ impl Shard {
                 let cause = match (cause, entry.offer.is_some()) {
                     (Some(cause), _) => cause,
                     (None, false) => "it has not answered yet",
+                    (None, true) if upstream.is_some_and(|it| it.untold.contains(&kind)) => {
+                        "it has not told this list yet"
+                    }
                     (None, true) => return None,
                 };
                 let mut line = Vec::from(b"{\"server\":");

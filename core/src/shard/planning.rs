@@ -147,7 +147,7 @@ impl Shard {
         }
         match Plan::read(arguments, &Offered(cx.snapshot, &self.upstreams), cx.limits()) {
             // A tool may be of a server that was never seen: a plan waits for that as a call does.
-            Err(_) if self.is_missing(cx, &caller.target) => self.wait(cx, caller.clone(), body.clone()),
+            Err(_) if self.is_missing(cx, caller, body) => self.wait(cx, caller.clone(), body.clone()),
             Err(faults) => self.answer_without_run(cx, caller, &hub::refused(&faults)),
             Ok(plan) if plan.dry_run => self.answer_without_run(cx, caller, &hub::outlined(&plan.outline())),
             Ok(plan) => {

@@ -179,7 +179,7 @@ impl Shard {
     /// Goes on with what an earlier life has left, and sees every server once that was never seen.
     pub(super) fn on_survey_asked(&mut self, cx: &mut Cx<'_>) {
         self.resume_runs(cx, |_| true);
-        self.is_missing(cx, &crate::ports::gateway::Target::Unified);
+        self.see(cx, &crate::ports::gateway::Target::Unified, None);
     }
 
     /// Ends what would never end by itself, while the hub drains or is handed over. A stream of the oldest transport carries answers: it

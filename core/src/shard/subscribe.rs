@@ -28,7 +28,7 @@ impl Shard {
         patience: Patience,
     ) {
         let Some((entry, uri)) = self.resource_of(cx, &caller, &body, method) else {
-            if patience == Patience::Waits && self.is_missing(cx, &caller.target) {
+            if patience == Patience::Waits && self.is_missing(cx, &caller, &body) {
                 return self.wait(cx, caller, body);
             }
             let uri = body.text(Field::Uri).unwrap_or_default().into_owned();

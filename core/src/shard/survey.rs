@@ -8,11 +8,12 @@ use alloc::vec::Vec;
 
 use super::private::has_lists;
 use super::{Cx, Effect, Shard};
+use crate::mcp::ListKind;
 use crate::ports::gateway::Target;
 use crate::record::{Definitions, LogCategory, LogLevel};
 use crate::rpc::{Envelope, Unread, number_of};
 use crate::snapshot::{Offer, Snapshot};
-use crate::upstream::{Draft, Owner, Purpose, Seat, Upstream};
+use crate::upstream::{Draft, NextPage, Owner, Purpose, Seat, Upstream};
 use crate::{CallId, LinkId, ServerId, Timestamp};
 
 /// What was learnt of a server and is on its way into a snapshot. There is one at a time: an older list never comes
@@ -37,6 +38,76 @@ impl Shard {
     /// Whether a server's offer may still come, or is on its way into the snapshot.
     pub(super) fn learns(&self, upstream: &Upstream) -> bool {
         upstream.is_learning() || self.publishes(upstream.id)
+    }
+
+    /// Asks for the first page of what is to be learnt.
+    pub(super) fn begin_learning(&mut self, cx: &mut Cx<'_>, link: LinkId) {
+        let first = self.upstream_of(link).and_then(|upstream| upstream.draft.as_ref()?.first());
+        self.learn_next(cx, link, first);
+    }
+
+    /// A page of a list came, or will not come.
+    pub(super) fn on_page(&mut self, cx: &mut Cx<'_>, link: LinkId, kind: ListKind, page: Option<&Envelope>) {
+        let limits = cx.snapshot.limits();
+        let Some(upstream) = self.upstream_of(link) else { return };
+        let Some(draft) = &mut upstream.draft else { return };
+        upstream.news.on_page(cx.now);
+        let next = match page {
+            Some(page) => draft.page(kind, page, limits),
+            None => draft.fail(kind),
+        };
+        self.learn_next(cx, link, next);
+    }
+
+    /// Asks for a page, or publishes what was learnt, if that is all.
+    fn learn_next(&mut self, cx: &mut Cx<'_>, link: LinkId, page: Option<NextPage>) {
+        match page {
+            Some(NextPage { kind, params }) => {
+                self.send_internal(cx, link, Purpose::Learn(kind), kind.method(), params.as_deref());
+            }
+            None => {
+                let upstream = self.upstream_of(link);
+                if upstream.is_some_and(|it| it.draft.as_ref().is_some_and(Draft::is_complete)) {
+                    self.publish(cx, link);
+                }
+            }
+        }
+    }
+
+    /// A list has not come in time: no other waits for it.
+    pub(super) fn hurry_lists(&mut self, cx: &mut Cx<'_>, seat: &Seat, link: LinkId) {
+        let again_at = cx.now.after(cx.limits().list_wait);
+        let Some(upstream) = self.upstreams.get_mut(seat) else { return };
+        let draft = upstream.draft.as_mut();
+        let Some(late) = draft.filter(|draft| draft.deadline().is_some_and(|at| at <= cx.now)) else {
+            return;
+        };
+        match late.hurry(again_at) {
+            Some(others) => {
+                others.into_iter().for_each(|page| self.learn_next(cx, link, Some(page)));
+            }
+            None if seat.owner == Owner::Project && !self.publishes(seat.server) => {
+                self.publish_so_far(cx, seat);
+            }
+            None => {}
+        }
+    }
+
+    fn publish_so_far(&mut self, cx: &mut Cx<'_>, seat: &Seat) {
+        let known = cx.snapshot.entry(seat.server).and_then(|entry| entry.offer.as_ref());
+        let date = dated(known, cx.now);
+        let Some(upstream) = self.upstreams.get_mut(seat) else { return };
+        let (name, interactive) = (upstream.name.clone(), upstream.interactive);
+        let Some(draft) = &mut upstream.draft else { return };
+        let (mut learnt, untold) = draft.so_far(date);
+        learnt.interactive |= interactive;
+        upstream.untold = untold;
+        let silent: Vec<&str> = draft.pending().iter().map(|kind| kind.method()).collect();
+        let words = format!("it has not answered {} yet", silent.join(", "));
+        cx.report(&name, LogLevel::Warning, LogCategory::Configuration, words);
+        if !known.is_some_and(|known| only_the_date_differs(known.definitions(), &learnt)) {
+            self.publish_as(cx, learnt);
+        }
     }
 
     /// Publishes what was learnt, unless it is what was known.
@@ -92,11 +163,8 @@ impl Shard {
 
     /// Puts it on its way. Until the new snapshot is here, requests that wait for this server go on waiting.
     pub(super) fn publish_as(&mut self, cx: &mut Cx<'_>, mut learnt: Definitions) {
-        // A publication is known by its date, so no two of a server have the same.
         let known = cx.snapshot.entry(learnt.server).and_then(|entry| entry.offer.as_ref());
-        if let Some(known) = known.map(|offer| offer.definitions().fetched_at) {
-            learnt.fetched_at = learnt.fetched_at.max(Timestamp(known.0.saturating_add(1)));
-        }
+        learnt.fetched_at = dated(known, learnt.fetched_at);
         let publication = Publication { digest: learnt.spec_digest, learnt_at: learnt.fetched_at };
         self.publications.insert(learnt.server, publication);
         cx.effect(Effect::Publish { definitions: Box::new(learnt) });
@@ -164,9 +232,15 @@ impl Shard {
         let Some(known) = self.private.get(&seat).or(shared).cloned() else { return };
         let remote = entry.is_some_and(|entry| entry.is_remote());
         let Some(upstream) = self.upstream_of(link) else { return };
-        upstream.draft = Some(Draft::again(known.definitions(), cx.now).remote(remote));
-        self.learn_next(cx, link, None);
+        let draft = Draft::again(known.definitions(), cx.now).remote(remote);
+        upstream.draft = Some(draft.patient_until(cx.now.after(cx.limits().list_wait)));
+        self.begin_learning(cx, link);
     }
+}
+
+/// A publication is known by its date, so no two of a server have the same.
+fn dated(known: Option<&Arc<Offer>>, date: Timestamp) -> Timestamp {
+    known.map_or(date, |known| date.max(Timestamp(known.definitions().fetched_at.0.saturating_add(1))))
 }
 
 /// Says what of a server nobody can see.

@@ -111,7 +111,10 @@ impl Shard {
         self.check_lists(cx, seat);
         self.reopen_news(cx, seat);
         match link {
-            Some(link) => self.expire_calls(cx, link),
+            Some(link) => {
+                self.hurry_lists(cx, seat, link);
+                self.expire_calls(cx, link);
+            }
             None => self.expire_unsent(cx, seat),
         }
     }

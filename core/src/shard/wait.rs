@@ -6,9 +6,10 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{Cx, Exchange, Shard};
-use crate::mcp::Method;
+use crate::mcp::{ListKind, Method, Route, Row};
 use crate::ports::gateway::Target;
-use crate::rpc::{Envelope, Message};
+use crate::rpc::{Envelope, Field, Message};
+use crate::snapshot::Entry;
 use crate::upstream::{Call, Caller, Purpose, Seat, Upstream};
 use crate::{Denied, Exceeded, ExchangeId, Fault, KeyId, Limit, Rejection, Timestamp, UpstreamFault};
 
@@ -49,28 +50,44 @@ impl Waiter {
 }
 
 impl Shard {
-    /// Whether a server behind the endpoint was never seen and may still be; asks for such servers.
-    pub(super) fn is_missing(&mut self, cx: &mut Cx<'_>, target: &Target) -> bool {
+    /// Whether what a request needs to be known of the servers behind its endpoint was never told, and may still be; asks for it.
+    pub(super) fn is_missing(&mut self, cx: &mut Cx<'_>, caller: &Caller, body: &Envelope) -> bool {
+        let (target, list) = (&caller.target, list_for(caller, body));
+        self.see(cx, target, list);
+        self.waits_for(cx, target, list)
+    }
+
+    /// Wants the servers behind an endpoint that were never seen, or have never told a list.
+    pub(super) fn see(&mut self, cx: &mut Cx<'_>, target: &Target, list: Option<ListKind>) {
         let unseen: Vec<_> =
-            cx.snapshot.behind(target).filter(|entry| entry.offer.is_none()).cloned().collect();
+            cx.snapshot.behind(target).filter(|entry| self.is_unseen(entry, list)).cloned().collect();
         for entry in unseen {
             self.shared(cx, &entry).process.want(cx.now);
         }
-        self.waits_for(cx, target)
     }
 
-    /// The servers behind the endpoint that are being seen for the first time right now.
-    pub(super) fn being_seen(&self, cx: &Cx<'_>, target: &Target) -> impl Iterator<Item = &Upstream> {
-        let unseen = cx.snapshot.behind(target).filter(|entry| entry.offer.is_none());
+    fn is_unseen(&self, entry: &Entry, list: Option<ListKind>) -> bool {
+        let is_untold = |list| self.upstreams.shared(entry.id).is_some_and(|it| it.untold.contains(&list));
+        entry.offer.is_none() || list.is_some_and(is_untold)
+    }
+
+    /// The servers behind the endpoint that are being seen for the first time right now, or tell a list for the first time.
+    pub(super) fn being_seen(
+        &self,
+        cx: &Cx<'_>,
+        target: &Target,
+        list: Option<ListKind>,
+    ) -> impl Iterator<Item = &Upstream> {
+        let unseen = cx.snapshot.behind(target).filter(move |entry| self.is_unseen(entry, list));
         unseen.filter_map(|entry| self.upstreams.shared(entry.id)).filter(|upstream| self.learns(upstream))
     }
 
     /// Whether one of them is worth waiting for. Of several servers, one that has failed before, or takes its time,
     /// keeps nobody waiting.
-    pub(super) fn waits_for(&self, cx: &Cx<'_>, target: &Target) -> bool {
+    fn waits_for(&self, cx: &Cx<'_>, target: &Target, list: Option<ListKind>) -> bool {
         let patience = cx.limits().discover_wait;
         !self.stopping
-            && self.being_seen(cx, target).any(|upstream| {
+            && self.being_seen(cx, target, list).any(|upstream| {
                 let late = cx.now.since(upstream.process.wanted_at) >= patience;
                 *target != Target::Unified || (upstream.process.failure.is_none() && !late)
             })
@@ -191,7 +208,10 @@ impl Shard {
         for waiter in waiters {
             let waits = match &waiter.turn {
                 Some((seat, uri)) => self.is_telling(seat, uri),
-                None => waiter.until > cx.now && self.waits_for(cx, &waiter.caller.target),
+                None => {
+                    let list = list_for(&waiter.caller, &waiter.body);
+                    waiter.until > cx.now && self.waits_for(cx, &waiter.caller.target, list)
+                }
             };
             if waits {
                 self.waiters.push(waiter);
@@ -202,5 +222,23 @@ impl Shard {
                 self.dispatch(cx, waiter.caller, waiter.body, Patience::Ended);
             }
         }
+    }
+}
+
+/// The list that has to be known for a request.
+fn list_for(caller: &Caller, body: &Envelope) -> Option<ListKind> {
+    let Message::Request { method, .. } = body.message() else { return None };
+    let row = Row::find(method, caller.revision)?;
+    match (row.route, row.method) {
+        (Route::List(kind), _) => Some(kind),
+        (Route::ByTool, _) => Some(ListKind::Tools),
+        (Route::ByPrompt, _) => Some(ListKind::Prompts),
+        (Route::ByReference, _) if body.has(Field::RefName) => Some(ListKind::Prompts),
+        (Route::ByReference, _) => Some(ListKind::Templates),
+        (Route::ByUri, _)
+        | (_, Method::Listen | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe) => {
+            Some(ListKind::Resources)
+        }
+        (Route::Own, _) => None,
     }
 }

@@ -1,7 +1,7 @@
 //! Learning what a server offers: its handshake, then each list, page by page.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -25,8 +25,14 @@ pub(crate) struct Draft {
     definitions: Definitions,
     /// What the server offered when it was last asked: stays where it does not answer now.
     before: Option<Arc<Definitions>>,
-    pending: VecDeque<ListKind>,
-    pages: usize,
+    /// The lists that are not complete, in the order in which they are asked for.
+    pending: Vec<ListKind>,
+    /// Whether all of them were asked for, and not one after the other.
+    at_once: bool,
+    /// When somebody has waited long enough for one of them.
+    late_at: Timestamp,
+    /// Pages of each.
+    pages: BTreeMap<ListKind, usize>,
     /// The limits at which something was left out.
     cut_at: BTreeSet<&'static str>,
     /// Whether it is a server of the stateless era that is reached over HTTP: its clients must not use tools whose
@@ -139,7 +145,9 @@ impl Draft {
             definitions,
             before,
             pending,
-            pages: 0,
+            at_once: false,
+            late_at: Timestamp::NEVER,
+            pages: BTreeMap::new(),
             cut_at: BTreeSet::new(),
             over_http: false,
             unusable: Vec::new(),
@@ -149,16 +157,18 @@ impl Draft {
 
     /// What to ask first; `None` when there is nothing to ask.
     pub(crate) fn first(&self) -> Option<NextPage> {
-        self.pending.front().map(|kind| NextPage { kind: *kind, params: None })
+        self.pending.first().map(|kind| NextPage { kind: *kind, params: None })
     }
 
-    /// Takes one page. `None` when all lists are complete. A list that the server does not have, or that is not a
+    /// Takes one page. `None` when there is nothing more to ask. A list that the server does not have, or that is not a
     /// list, ends where it is.
     pub(crate) fn page(&mut self, kind: ListKind, response: &Envelope, limits: &Limits) -> Option<NextPage> {
         if response.has(Field::Error) && response.raw(Field::Code) != Some(b"-32601") {
             return self.fail(kind);
         }
-        self.pages = self.pages.saturating_add(1);
+        let pages = self.pages.entry(kind).or_default();
+        *pages = pages.saturating_add(1);
+        let is_within = *pages < limits.list_pages;
         let field = match kind {
             ListKind::Prompts => Field::Prompts,
             ListKind::Resources => Field::Resources,
@@ -171,15 +181,15 @@ impl Draft {
         }
         let cursor = response.raw_str(Field::NextCursor).filter(|raw| raw.starts_with('"'));
         match cursor {
-            Some(cursor) if self.pages < limits.list_pages => {
+            Some(cursor) if is_within => {
                 let params = [b"{\"cursor\":", cursor.as_bytes(), b"}"].concat();
                 Some(NextPage { kind, params: Some(params) })
             }
             Some(_) => {
                 self.cut_at.insert("list_pages");
-                self.next()
+                self.next(kind)
             }
-            None => self.next(),
+            None => self.next(kind),
         }
     }
 
@@ -196,17 +206,56 @@ impl Draft {
 
     /// The present list cannot be had now: what was known of it stays.
     pub(crate) fn fail(&mut self, kind: ListKind) -> Option<NextPage> {
-        if let Some(before) = &self.before {
-            let before = entries(before, kind).to_vec();
-            *list(&mut self.definitions, kind) = before;
-        }
-        self.next()
+        keep(&mut self.definitions, self.before.as_deref(), kind);
+        self.next(kind)
     }
 
-    fn next(&mut self) -> Option<NextPage> {
-        self.pending.pop_front();
-        self.pages = 0;
-        self.first()
+    fn next(&mut self, kind: ListKind) -> Option<NextPage> {
+        self.pending.retain(|pending| *pending != kind);
+        if self.at_once { None } else { self.first() }
+    }
+
+    /// The lists that are not complete.
+    pub(crate) fn pending(&self) -> &[ListKind] {
+        &self.pending
+    }
+
+    /// Whether nothing more is to come.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// From when on others do not wait for a list that has not come.
+    pub(crate) fn patient_until(self, late_at: Timestamp) -> Self {
+        Self { late_at, ..self }
+    }
+
+    /// When it is late.
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        Some(self.late_at).filter(|at| *at != Timestamp::NEVER)
+    }
+
+    /// A list is late. The first time all others are asked for beside it, and have as long as it had; nothing is left to be asked the
+    /// second time.
+    pub(crate) fn hurry(&mut self, again_at: Timestamp) -> Option<Vec<NextPage>> {
+        if core::mem::replace(&mut self.at_once, true) {
+            self.late_at = Timestamp::NEVER;
+            return None;
+        }
+        self.late_at = again_at;
+        let others = self.pending.iter().skip(1);
+        Some(others.map(|kind| NextPage { kind: *kind, params: None }).collect())
+    }
+
+    /// What is known by now, dated; and the lists of which nothing is.
+    pub(crate) fn so_far(&mut self, date: Timestamp) -> (Definitions, Vec<ListKind>) {
+        self.definitions.fetched_at = date;
+        let mut known = self.definitions.clone();
+        for kind in &self.pending {
+            list(&mut known, *kind).clear();
+            keep(&mut known, self.before.as_deref(), *kind);
+        }
+        (known, if self.before.is_some() { Vec::new() } else { self.pending.clone() })
     }
 
     /// The limits at which something was left out.
@@ -280,6 +329,13 @@ fn known_as(info: &str, name: &str) -> String {
             String::from_utf8(out).unwrap_or_default()
         }
         Err(_) => known_as("{}", name),
+    }
+}
+
+/// What was known of a list stays.
+fn keep(definitions: &mut Definitions, before: Option<&Definitions>, kind: ListKind) {
+    if let Some(before) = before {
+        *list(definitions, kind) = entries(before, kind).to_vec();
     }
 }
 

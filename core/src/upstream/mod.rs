@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::mcp::{Abilities, Extensions, Revision};
+use crate::mcp::{Abilities, Extensions, ListKind, Revision};
 use crate::snapshot::Entry;
 use crate::{CallId, Limits, ServerId, Timestamp, UpstreamFault};
 
@@ -93,6 +93,8 @@ pub(crate) struct Upstream {
     pub calls: Calls,
     /// What is being learnt, while it is.
     pub draft: Option<Draft>,
+    /// The lists that it has never told, though others of them are known by now.
+    pub untold: Vec<ListKind>,
     /// When to ask for its lists again, because it said that they changed.
     pub relearn_at: Option<Timestamp>,
     /// The revision that it is spoken to in, since its last handshake.
@@ -133,6 +135,7 @@ impl Upstream {
             process: Process::new(),
             calls: Calls::default(),
             draft: None,
+            untold: Vec::new(),
             relearn_at: None,
             revision: Revision::LAST_WITH_HANDSHAKE,
             probe: Probe::default(),
@@ -196,6 +199,7 @@ impl Upstream {
             process: self.process.clone(),
             calls: self.calls.take_sent(),
             draft: None,
+            untold: Vec::new(),
             relearn_at: None,
             revision: self.revision,
             probe: self.probe,
@@ -275,6 +279,7 @@ impl Upstream {
             | State::Running { .. }
             | State::Stopped => None,
         };
-        [own, self.calls.deadline(), self.relearn_at, self.news.again_at].into_iter().flatten().min()
+        let late = self.draft.as_ref().and_then(Draft::deadline);
+        [own, self.calls.deadline(), late, self.relearn_at, self.news.again_at].into_iter().flatten().min()
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct Script {
     /// Whether it opens the stream of news by itself.
     pub news: bool,
     pub lists: bool,
+    /// A list to which it answers nothing.
+    pub silent: Option<ListKind>,
     pub capabilities: String,
     pub tools: Vec<String>,
     /// Members that each tool has beside its name.
@@ -60,6 +62,7 @@ impl Default for Script {
             hello: Hello::Agrees,
             news: true,
             lists: true,
+            silent: None,
             capabilities: r#"{"tools":{"listChanged":true}}"#.to_owned(),
             tools: named(&["echo"]),
             tool_members: "",
@@ -123,7 +126,9 @@ impl Script {
             return self.discovered(id).into_iter().collect();
         }
         let kind = ListKind::ALL.into_iter().find(|kind| kind.method() == method);
-        let Some(kind) = kind.filter(|_| self.lists) else { return Vec::new() };
+        let Some(kind) = kind.filter(|kind| self.lists && self.silent != Some(*kind)) else {
+            return Vec::new();
+        };
         let from = frame.text(Field::Cursor).map_or(0, |cursor| cursor.parse().unwrap());
         Vec::from([self.page(kind, id, from)])
     }
