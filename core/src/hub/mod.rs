@@ -21,7 +21,7 @@ mod plans;
 pub(crate) use goals::{planned, unplanned};
 pub(crate) use plans::{
     Cannot, Kept, Part, PlanTool, Reading, RunLine, Told, cannot, definitions as plan_tools, outlined,
-    read as read_parts, refused, run_list, run_news, run_told,
+    read as read_parts, refused, run_in_short, run_list, run_news, run_told,
 };
 
 /// The name of the built-in server. Reserved: no configured server may have it.

@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::content;
-use crate::Limits;
 use crate::plan::{Outline, PlanFault, input_schema};
 use crate::record::Definition;
 use crate::run::{Gap, Report, Status, StepReport};
+use crate::{Limits, RunId};
 
 /// A tool for plans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,8 +174,20 @@ pub(crate) struct Kept {
 
 /// How a run stands, or has ended.
 pub(crate) fn run_told(run: &Told<'_>, status: Status) -> Vec<u8> {
-    let bad = matches!(status, Status::Cancelled | Status::Failed | Status::TimedOut);
-    told(run, bad)
+    told(run, status.is_bad())
+}
+
+#[derive(Serialize)]
+struct InShort {
+    run: String,
+    status: &'static str,
+    note: &'static str,
+}
+
+/// How a run stands, for one of many to whom the whole cannot be told.
+pub(crate) fn run_in_short(run: RunId, status: Status) -> Vec<u8> {
+    let note = "the hub stops, and many wait for this run: batch_status tells the whole";
+    told(&InShort { run: format!("{run}"), status: status.name(), note }, status.is_bad())
 }
 
 #[derive(Serialize)]

@@ -11,10 +11,10 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 
-use super::Pointer;
 use super::fault::Faults;
 use super::nearest::{nearest, unknown};
 use super::raw::{Kind, Raw};
+use super::{Pattern, Pointer};
 
 /// What a value is taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,7 +122,10 @@ fn read(
     scope: Scope<'_>,
     faults: &mut Faults,
 ) -> Option<Reference> {
-    let default = object.member("default").map(|raw| raw.0.into());
+    let default = match object.member("default") {
+        Some(value) => Some(fixed(value, &at.member("default"), scope, faults)?),
+        None => None,
+    };
     let of = |source, root, pointer| Reference { source, root, pointer, default };
     match mark {
         "$from" => {
@@ -151,6 +154,16 @@ fn read(
             Some(of(local(Source::Index, at, scope, faults)?, Root::Value, Pointer::default()))
         }
     }
+}
+
+/// A value that holds no reference.
+fn fixed(value: Raw<'_>, at: &Pointer, scope: Scope<'_>, faults: &mut Faults) -> Option<Box<[u8]>> {
+    let pattern = Pattern::read(value, at, scope, faults);
+    let literal = pattern.literal().map(|raw| raw.0.into());
+    if literal.is_none() {
+        faults.add(at, format!("a default holds no reference; {LITERAL}"));
+    }
+    literal
 }
 
 /// What stands between the braces of a template: `step`, `step#/pointer`, `item`, `item#/pointer` or `index`.

@@ -174,6 +174,14 @@ fn a_field_of_the_wrong_kind_is_said() {
             "/steps/0/arguments/a: a template without its end; a value that is not a reference goes into {\"$literal\": ...}",
         ),
         (
+            r#","for_each":[1],"arguments":{"a":{"$item":"","default":["{{index}}"]}}"#,
+            "/steps/0/arguments/a/default: a default holds no reference; a value that is not a reference goes into {\"$literal\": ...}",
+        ),
+        (
+            r#","for_each":[1],"arguments":{"a":{"$item":"","default":{"$from":"c"}}}"#,
+            "/steps/0/arguments/a/default: there is no step \"c\"; a value that is not a reference goes into {\"$literal\": ...}",
+        ),
+        (
             r#","when":{"exist":{"$literal":1}}"#,
             "/steps/0/when/exist: there is no condition \"exist\"; did you mean exists?",
         ),

@@ -140,6 +140,11 @@ impl Status {
             Self::TimedOut => "timed_out",
         }
     }
+
+    /// Whether it is no good end.
+    pub fn is_bad(self) -> bool {
+        matches!(self, Self::Cancelled | Self::Failed | Self::TimedOut)
+    }
 }
 
 #[cfg(test)]

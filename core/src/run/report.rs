@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::answer::in_short;
 use super::ending::why_not_begun;
 use super::step::{Element, Ended, StepState};
-use super::{Happened, Run};
+use super::{Happened, Run, Status};
 use crate::Timestamp;
 use crate::plan::Root;
 
@@ -146,7 +146,7 @@ impl StepState {
             Some(Ended::Done | Ended::Unfetched(_)) => (done, failure.or_else(lost)),
             Some(Ended::Failed | Ended::FailedButGoesOn) => (failed, failure),
             Some(Ended::Skipped(why) | Ended::SkippedWithRest(why)) => ("skipped", Some(why.clone())),
-            Some(Ended::Stopped(status)) => ("skipped", Some(why_not_begun(*status).into())),
+            Some(Ended::Stopped(status)) => ("skipped", Some(self.why_stopped(*status))),
         };
         let until = |last| if self.in_flight > 0 { now } else { last };
         StepReport {
@@ -159,6 +159,12 @@ impl StepState {
             why,
             preview: None,
         }
+    }
+
+    /// Why nothing of it, or no more of it, was done.
+    fn why_stopped(&self, status: Status) -> String {
+        let (why, done, all) = (why_not_begun(status), self.done(), self.elements.len());
+        if done == 0 { why.into() } else { format!("{why} when {done} of its {all} elements were done") }
     }
 
     /// How the values of its elements begin.

@@ -35,7 +35,7 @@ impl Run {
                     Missing::Nothing(format!("the element has nothing at {:?}", pointer.to_string()))
                 })
             }
-            // What has failed has a value only for those who were to go on with it.
+            // What has failed has a value only for those who were to go on with it, and what was stopped for nobody.
             Source::Step(step) if self.has_come_to_nothing(step) => Err(Missing::Skipped(
                 self.plan.steps.get(step).map_or_else(Default::default, |it| it.id.clone()),
             )),
@@ -53,7 +53,8 @@ impl Run {
     }
 
     fn has_come_to_nothing(&self, step: usize) -> bool {
-        self.steps.get(step).is_some_and(|state| state.ended == Some(Ended::Failed))
+        let ended = self.steps.get(step).and_then(|state| state.ended.as_ref());
+        matches!(ended, Some(Ended::Failed | Ended::Stopped(_)))
     }
 
     /// Says so if only the beginning is there of what a step says of its failure: nothing is made of that.
@@ -66,7 +67,7 @@ impl Run {
         })
     }
 
-    /// What a step says, also one that has failed.
+    /// What a step says, also one that has failed or was stopped half-way.
     pub(super) fn value_at(
         &self,
         step: usize,
@@ -77,7 +78,12 @@ impl Run {
         let (Some(plan), Some(state)) = (self.plan.steps.get(step), self.steps.get(step)) else {
             return Err(Missing::Nothing("there is no such step".to_owned()));
         };
-        if let Some(Ended::Skipped(_) | Ended::SkippedWithRest(_) | Ended::Stopped(_)) = &state.ended {
+        let is_untouched = match &state.ended {
+            Some(Ended::Skipped(_) | Ended::SkippedWithRest(_)) => true,
+            Some(Ended::Stopped(_)) => state.done() == 0,
+            Some(Ended::Done | Ended::Failed | Ended::FailedButGoesOn | Ended::Unfetched(_)) | None => false,
+        };
+        if is_untouched {
             return Err(Missing::Skipped(plan.id.clone()));
         }
         let is_many = plan.for_each.is_some();

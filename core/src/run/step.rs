@@ -130,6 +130,13 @@ impl From<Bound> for Missing {
     }
 }
 
+impl StepState {
+    /// How many of its elements were done.
+    pub(super) fn done(&self) -> usize {
+        self.elements.iter().filter(|element| matches!(element, Element::Answered(_) | Element::Lost)).count()
+    }
+}
+
 impl Element {
     /// What it was answered, or what stands for that.
     pub(super) fn answer(&self) -> Option<&Answer> {

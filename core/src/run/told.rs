@@ -9,6 +9,7 @@ use core::time::Duration;
 
 use super::tests::Stage;
 use super::{Became, Event, Happened, Mark, Marks, Run, Status, Unit};
+use crate::plan::Pointer;
 use crate::{Limits, Timestamp};
 
 impl Stage {
@@ -85,6 +86,24 @@ fn the_time_between_an_end_and_another_beginning_is_not_the_time_of_a_run() {
     let marks = Marks { calls: [mark].into(), ends: Vec::new() };
     stage.run = Run::restore(plan, life, marks, stage.now, &Limits::default());
     assert_eq!(stage.wall_ms(), 35);
+}
+
+#[test]
+fn what_was_done_of_a_step_that_was_stopped_half_way_is_told_and_can_be_read_and_nothing_is_made_of_it() {
+    let mut stage = Stage::within(
+        r#"{"steps":[{"id":"a","tool":"t","for_each":{"in":[1,2,3],"width":1}},{"id":"b","tool":"t","on_error":"fail"}],
+            "output":[{"$from":"a"},{"$from":"a","path":"/0","default":0}]}"#,
+        &Limits::default(),
+    );
+    stage.says("a", "7");
+    stage.fails("b", Happened::Failed);
+    stage.says("a", "8");
+    assert_eq!(stage.stand(), "a skipped, b failed");
+    assert_eq!(stage.why(0), "another step has failed when 2 of its 3 elements were done");
+    let read = |path: &str| stage.run.value(Some("a"), &Pointer::parse(path).unwrap());
+    assert_eq!((read("").unwrap(), read("/1").unwrap()), ("[7,8,null]".into(), "8".into()));
+    assert_eq!(read("/2").unwrap_err(), r#"step a has nothing at "/2""#);
+    assert_eq!(stage.output(), "[null,0]");
 }
 
 #[test]

@@ -72,8 +72,8 @@ struct Draft {
 pub(super) enum Stage {
     /// A plan.
     First,
-    /// A plan that is mended.
-    Mended,
+    /// A plan that is mended, in the place of this one: nothing where none could be read.
+    Mended(String),
     /// Somebody's yes to this plan.
     Agreed(String),
 }
@@ -149,7 +149,8 @@ impl Shard {
         };
         let run = back.as_ref().map_or_else(|| RunId::mint(cx.entropy), |back| back.run);
         let name = self.name(cx, caller, &goal);
-        let (caller, body, spent) = (caller.clone(), body.clone(), Spent::default());
+        let spent = back.as_ref().map_or_else(Spent::default, |back| back.spent);
+        let (caller, body) = (caller.clone(), body.clone());
         let mut wish = Wish { caller, body, spent, run, name: None, draft: None };
         if let Some(asking::Back { stage, input, .. }) = back {
             return match self.runs.get(run) {
@@ -168,8 +169,20 @@ impl Shard {
         if wish.name.is_some_and(|name| self.goals.is_asked_for(&name)) {
             return self.wait_for_plan(cx, wish);
         }
-        let prompt = with_catalogue(cx.snapshot, |catalogue| Prompt::new(&goal.text, catalogue, cx.limits()));
+        let prompt = Self::prompt(cx, &goal, None);
         self.ask_for_plan(cx, wish, prompt, Stage::First);
+    }
+
+    /// What a model is told that shall make a plan, or mend one.
+    fn prompt(cx: &Cx<'_>, goal: &Goal<'_>, draft: Option<&Draft>) -> Prompt {
+        let limits = cx.limits();
+        let prompt = with_catalogue(cx.snapshot, |catalogue| Prompt::new(&goal.text, catalogue, limits));
+        match draft {
+            Some(Draft { plan, faults }) => {
+                prompt.repair(plan.as_deref().unwrap_or_default(), faults, limits)
+            }
+            None => prompt,
+        }
     }
 
     /// Under which name the plan of a goal is kept.

@@ -17,6 +17,7 @@ use super::Cx;
 use super::goals::Stage;
 use crate::key::derive;
 use crate::mcp::{Asking, shape};
+use crate::planner::Spent;
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, canonical};
 use crate::upstream::Caller;
@@ -47,6 +48,8 @@ pub(super) enum Names {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub stage: Stage,
+    /// What the goal has cost until then.
+    pub spent: Spent,
     /// What the run is called that comes of it: however often the answer is brought, it is one run.
     pub run: RunId,
     /// Of the request that it is of; see [`digest`].
@@ -109,13 +112,16 @@ impl State {
                 out.extend_from_slice(request);
                 out.extend_from_slice(own);
             }
-            Names::Wanted(Wanted { stage, run, request }) => {
+            Names::Wanted(Wanted { stage, spent, run, request }) => {
                 let (number, plan) = match stage {
                     Stage::First => (0, ""),
-                    Stage::Mended => (1, ""),
+                    Stage::Mended(plan) => (1, plan.as_str()),
                     Stage::Agreed(plan) => (2, plan.as_str()),
                 };
-                out.extend_from_slice(&[4, number]);
+                out.extend_from_slice(&[5, number]);
+                out.extend_from_slice(&spent.questions.to_be_bytes());
+                out.extend_from_slice(&spent.input_tokens.to_be_bytes());
+                out.extend_from_slice(&spent.output_tokens.to_be_bytes());
                 out.extend_from_slice(&run.0.to_be_bytes());
                 out.extend_from_slice(request);
                 out.extend_from_slice(plan.as_bytes());
@@ -134,18 +140,8 @@ impl State {
                 let server = ServerId(Uuid::from_bytes(*server));
                 Names::Sealed(Sealed { server, request: *request, own: own.to_vec() })
             }
-            // What 2 begins is of a hub before this one, and names no run.
-            (4, rest) => {
-                let (number, rest) = rest.split_first()?;
-                let (run, rest) = rest.split_first_chunk()?;
-                let (request, plan) = rest.split_first_chunk()?;
-                let stage = match number {
-                    0 => Stage::First,
-                    1 => Stage::Mended,
-                    _ => Stage::Agreed(String::from_utf8(plan.to_vec()).ok()?),
-                };
-                Names::Wanted(Wanted { stage, run: RunId(u64::from_be_bytes(*run)), request: *request })
-            }
+            // What 2 or 4 begins is of a hub before this one, and says less.
+            (5, rest) => Names::Wanted(Wanted::decode(rest)?),
             (3, rest) => {
                 let (run, request) = rest.split_first_chunk()?;
                 let run = RunId(u64::from_be_bytes(*run));
@@ -154,6 +150,29 @@ impl State {
             (_, _) => return None,
         };
         Some(Self { until: Timestamp(u64::from_be_bytes(*until)), names })
+    }
+}
+
+impl Wanted {
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (number, rest) = bytes.split_first()?;
+        let (questions, rest) = rest.split_first_chunk()?;
+        let (input, rest) = rest.split_first_chunk()?;
+        let (output, rest) = rest.split_first_chunk()?;
+        let (run, rest) = rest.split_first_chunk()?;
+        let (request, plan) = rest.split_first_chunk()?;
+        let plan = String::from_utf8(plan.to_vec()).ok()?;
+        let stage = match number {
+            0 => Stage::First,
+            1 => Stage::Mended(plan),
+            _ => Stage::Agreed(plan),
+        };
+        let spent = Spent {
+            questions: u32::from_be_bytes(*questions),
+            input_tokens: u64::from_be_bytes(*input),
+            output_tokens: u64::from_be_bytes(*output),
+        };
+        Some(Self { stage, spent, run: RunId(u64::from_be_bytes(*run)), request: *request })
     }
 }
 

@@ -14,7 +14,7 @@ use super::{Cx, Exchange, Shard};
 use crate::hub::{self, Cannot};
 use crate::planner::Goal;
 use crate::rpc::{Envelope, Field, canonical};
-use crate::run::Status;
+use crate::run::{Run, Status};
 use crate::upstream::Caller;
 use crate::{Fault, Rejection, RunId};
 
@@ -33,17 +33,18 @@ impl Shard {
     }
 
     /// Tells watchers what has changed, and those whose runs have ended, or are put aside, how they stand. A hub that stops has no
-    /// time for portions.
+    /// time for a second portion: it tells the others in short.
     pub(super) fn tell_watchers(&mut self, cx: &mut Cx<'_>) {
         for id in self.watchers.runs() {
-            let portion = self.watchers.portion(id, cx.now, cx.limits());
-            let mut portion = if self.stopping { Portion::whole() } else { portion };
+            let mut portion = self.watchers.portion(id, cx.now, cx.limits());
             let rests = portion.is_spent();
             // What changes meanwhile is noted all the same.
             if !rests || self.runs.has_changed(id) {
                 self.tell_watchers_of(cx, id, &mut portion);
             }
-            if portion.is_spent() && !rests {
+            if self.stopping {
+                self.tell_in_short(cx, id);
+            } else if portion.is_spent() && !rests {
                 self.watchers.rest(id, cx.now);
             }
         }
@@ -65,6 +66,14 @@ impl Shard {
         for (caller, news) in self.watchers.news(id, (&steps, progress), portion) {
             self.emit_of(cx, id, &caller, news.into());
         }
+    }
+
+    /// What is left of those who wait for a run.
+    fn tell_in_short(&mut self, cx: &mut Cx<'_>, id: RunId) {
+        let kept = || self.watchers.end(id).unwrap_or_default().to_vec();
+        let status = self.runs.get(id).map(Run::status);
+        let end = status.map_or_else(kept, |status| hub::run_in_short(id, status));
+        self.tell_end(cx, id, &end, &mut Portion::whole());
     }
 
     fn tell_end(&mut self, cx: &mut Cx<'_>, run: RunId, end: &[u8], portion: &mut Portion) {

@@ -6,11 +6,11 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{By, Planning, Stage, Wish, arguments, with_catalogue};
+use super::{By, Draft, Planning, Stage, Wish, arguments};
 use crate::hub;
 use crate::mcp::Asking;
 use crate::plan::{Outline, Plan, PlanFault, Raw};
-use crate::planner::{Goal, Prompt, sampled};
+use crate::planner::{Goal, Prompt, Spent, sampled};
 use crate::rpc::{Envelope, Field, Members, Sender, write};
 use crate::shard::answer::demand;
 use crate::shard::misshapen::asking_of;
@@ -37,6 +37,7 @@ pub(super) type Input = Option<Vec<u8>>;
 /// A next try of the stateless era: what it was asked for, what it answers, and what the run is called that comes of it.
 pub(super) struct Back {
     pub stage: Stage,
+    pub spent: Spent,
     pub input: Input,
     pub run: RunId,
 }
@@ -58,7 +59,8 @@ pub(super) fn came_back(cx: &Cx<'_>, caller: &Caller, body: &Envelope) -> Result
     let brought = body.raw(Field::InputResponses).and_then(Members::read);
     let mut all = brought.into_iter().flat_map(|members| members.0);
     let input = all.find(|(name, _)| name == QUESTION).map(|(_, value)| value.get().as_bytes().to_vec());
-    Ok(Some(Back { stage: wanted.stage, input, run: wanted.run }))
+    let Wanted { stage, spent, run, .. } = wanted;
+    Ok(Some(Back { stage, spent, input, run }))
 }
 
 impl Shard {
@@ -128,10 +130,10 @@ impl Shard {
 
     /// The same in the stateless era.
     fn demand(&mut self, cx: &mut Cx<'_>, wish: &Wish, stage: Stage, (method, params): (&str, &[u8])) {
-        let Wish { caller, body, run, .. } = wish;
+        let Wish { caller, body, spent, run, .. } = wish;
         let Some(key) = caller.key.as_ref() else { return };
         let until = cx.now.after(cx.limits().parked);
-        let names = Names::Wanted(Wanted { stage, run: *run, request: digest(body) });
+        let names = Names::Wanted(Wanted { stage, spent: *spent, run: *run, request: digest(body) });
         let signed = State { until, names }.sign(cx, key, &caller.target);
         let mut question = format!("{{\"method\":\"{method}\",\"params\":").into_bytes();
         question.extend_from_slice(params);
@@ -169,6 +171,12 @@ impl Shard {
     pub(super) fn on_input(&mut self, cx: &mut Cx<'_>, mut wish: Wish, stage: Stage, input: Input) {
         let body = wish.body.clone();
         let Ok(goal) = Goal::read(arguments(&body), cx.limits()) else { return };
+        if let Stage::Mended(first) = &stage {
+            wish.draft.get_or_insert_with(|| Draft {
+                faults: self.checked(cx, &goal, first).err().unwrap_or_default(),
+                plan: Some(first.clone()).filter(|first| !first.is_empty()),
+            });
+        }
         match (stage, input) {
             (Stage::Agreed(written), Some(input)) => self.on_decided(cx, &wish, &goal, &written, &input),
             (Stage::Agreed(written), None) => match self.checked(cx, &goal, &written) {
@@ -180,7 +188,7 @@ impl Shard {
                 self.on_text(cx, wish, &stage, &sampled(&input));
             }
             (stage, None) => {
-                let prompt = with_catalogue(cx.snapshot, |tools| Prompt::new(&goal.text, tools, cx.limits()));
+                let prompt = Self::prompt(cx, &goal, wish.draft.as_ref());
                 self.ask_for_plan(cx, wish, prompt, stage);
             }
         }

@@ -3,10 +3,10 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{Draft, Planning, Stage, Wish, arguments, with_catalogue};
+use super::{Draft, Planning, Stage, Wish, arguments};
 use crate::hub;
 use crate::plan::{Plan, PlanFault};
-use crate::planner::{Answer, Goal, Prompt};
+use crate::planner::{Answer, Goal};
 use crate::ports::planner::{PlannerFault, Written};
 use crate::shard::planning::Offered;
 use crate::shard::{Cx, Shard, Token};
@@ -68,11 +68,10 @@ impl Shard {
                 self.end_goal(cx, &wish, &wish.unplanned(&words));
             }
             (Answer::Faults(faults, found), Stage::First) => {
-                let prompt =
-                    with_catalogue(cx.snapshot, |catalogue| Prompt::new(&goal.text, catalogue, limits));
-                let prompt = prompt.repair(&written.text, &faults, limits);
+                let stage = Stage::Mended(found.clone().unwrap_or_default());
+                let prompt = Self::prompt(cx, &goal, None).repair(&written.text, &faults, limits);
                 wish.draft = Some(Draft { plan: found, faults });
-                if let Err(refused) = self.ask_planner(cx, wish, prompt, Stage::Mended) {
+                if let Err(refused) = self.ask_planner(cx, wish, prompt, stage) {
                     let (wish, exceeded) = *refused;
                     self.end_goal(cx, &wish, &wish.unplanned(&format!("{exceeded}")));
                 }
@@ -81,7 +80,7 @@ impl Shard {
                 let why = faults.first().map_or("", |fault| &*fault.problem);
                 self.end_goal(cx, &wish, &wish.unplanned(why));
             }
-            (Answer::Faults(faults, found), Stage::Agreed(_) | Stage::Mended) => {
+            (Answer::Faults(faults, found), Stage::Agreed(_) | Stage::Mended(_)) => {
                 let told = hub::unplanned(found.as_deref(), &faults, &wish.spent, None);
                 self.end_goal(cx, &wish, &told);
             }

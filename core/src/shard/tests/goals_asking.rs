@@ -105,6 +105,31 @@ fn a_client_of_the_stateless_era_is_asked_in_rounds_and_nothing_is_kept_for_it_m
 }
 
 #[test]
+fn a_plan_that_a_client_of_the_stateless_era_does_not_mend_is_told_with_its_faults() {
+    for (written, why) in
+        [(r#"{"impossible":"no tool sings"}"#, "no tool sings"), ("hello there", "holds no")]
+    {
+        let mut world = World::running(&["a"]);
+        let client = world.able_client(Era::Modern, Target::Unified, SAMPLES);
+        let exchange = world.wish(&client, GOAL);
+        let (_, _, state) = world.demand(&client, exchange);
+        let exchange = world.bring(&client, GOAL, &state, &sampled(BAD));
+        let (_, asked, state) = world.demand(&client, exchange);
+        let nothing = format!(
+            r#""name":"batch_execute","arguments":{{{GOAL}}},"requestState":"{state}","inputResponses":{{}}"#
+        );
+        let exchange = world.request(&client, "11", "tools/call", &nothing);
+        let (_, again, state) = world.demand(&client, exchange);
+        assert!(asked.contains("did you mean a.echo?") && again.contains("did you mean a.echo?"), "{again}");
+        let exchange = world.bring(&client, GOAL, &state, &sampled(written));
+        let told = world.result(&client, exchange);
+        let draft =
+            [r#""planned":{"steps""#, "did you mean a.echo?", r#""questions":2"#, "it was not mended: "];
+        assert!(draft.into_iter().chain([why]).all(|said| told.contains(said)), "{told}");
+    }
+}
+
+#[test]
 fn a_state_is_good_for_its_request_its_key_and_its_time_alone() {
     let mut world = World::running(&["a"]);
     let client = world.able_client(Era::Modern, Target::Unified, SAMPLES);

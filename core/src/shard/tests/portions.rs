@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use super::clients::{Era, HTTP};
 use super::watching::{ONE, Stage, TWO};
+use crate::shard::Input;
 use crate::{ExchangeId, Limits};
 
 #[test]
@@ -44,6 +45,24 @@ fn many_who_wait_for_a_run_are_told_its_end_in_portions() {
     for waits in waiting.iter().filter(|waits| *waits != gone) {
         let told = stage.answer(*waits);
         assert!(told.contains(&format!(r#""run":"{run}""#)), "{told}");
+    }
+}
+
+#[test]
+fn a_hub_that_stops_tells_as_many_the_whole_as_a_portion_holds_and_the_others_in_short() {
+    let limits = Limits { held_key_bytes: 16_000, ..Limits::default() };
+    let mut stage = Stage::within(Era::Modern, limits);
+    let steps: Vec<String> = (0..20).map(|at| format!(r#"{{"id":"s{at}","tool":"a.echo"}}"#)).collect();
+    let run = stage.begin(&format!(r#""steps":[{}]"#, steps.join(",")));
+    let wait = format!(r#""run":"{run}","wait":true"#);
+    let waiting: Vec<ExchangeId> = (0..10).map(|_| stage.ask("batch_status", &wait, "")).collect();
+    stage.world.feed(Input::Stopping);
+    let told: Vec<String> = waiting.into_iter().map(|waits| stage.answer(waits)).collect();
+    let whole = told.iter().filter(|told| told.contains(r#""id":"s19""#)).count();
+    assert!((1..5).contains(&whole), "{whole} are told the whole");
+    for told in told {
+        assert!(told.contains(&format!(r#""run":"{run}","status":"running""#)), "{told}");
+        assert!(told.contains(r#""id":"s19""#) || told.contains("batch_status tells the whole"), "{told}");
     }
 }
 
