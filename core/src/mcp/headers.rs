@@ -62,6 +62,25 @@ pub fn check_headers(method: &str, body: &Envelope, headers: &ProtocolHeaders) -
     Ok(())
 }
 
+/// Checks the headers of a notification of 2026-07-28 against its body. No core one goes to a server over HTTP, so that what is not said
+/// is not missed (2026-07-28, Streamable HTTP).
+pub fn check_notice(method: &str, body: &Envelope, headers: &ProtocolHeaders) -> Result<(), Rejection> {
+    check_meta(body)?;
+    let said = body.text(Field::MetaVersion);
+    let version = said.as_deref().or(headers.version.as_deref()).unwrap_or_default();
+    if headers.version.is_some() {
+        same("MCP-Protocol-Version", headers.version.as_deref(), version)?;
+    }
+    if headers.method.is_some() {
+        same("Mcp-Method", headers.method.as_deref(), method)?;
+    }
+    if Revision::parse(version).is_some_and(Revision::is_modern) {
+        Ok(())
+    } else {
+        Err(Rejection::UnsupportedVersion(version.into()))
+    }
+}
+
 /// Checks what `_meta` of a request of any revision is, and the token in it by which progress is told. What is `null` is not there:
 /// some SDKs write out what nobody has set.
 pub fn check_meta(body: &Envelope) -> Result<(), Rejection> {

@@ -15,7 +15,9 @@ mod tasks;
 
 pub use asking::{Abilities, Asking};
 pub use extensions::Extensions;
-pub use headers::{check_headers, check_meta, decode_header, encode_header, header_name, is_envelope_key};
+pub use headers::{
+    check_headers, check_meta, check_notice, decode_header, encode_header, header_name, is_envelope_key,
+};
 pub use hints::is_idempotent;
 pub use links::{Link, links, may_link, relinked, ui_links};
 pub use method::{ListKind, Method, Route, Row, TABLE, TaskMethod};

@@ -179,13 +179,15 @@ impl Shard {
         }
     }
 
-    /// A process that ended at the question for its era is no failure.
+    /// A process that ended at the question for its era is no failure. One that has said no and then ended is, and may have ended because
+    /// of the question: neither is asked again.
     pub(super) fn is_shy(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: &CloseReason) -> bool {
         let ended = matches!(reason, CloseReason::Exited(_) | CloseReason::Signalled(_)) && !self.stopping;
         let Some(upstream) = self.upstream_of(link).filter(|_| ended) else { return false };
-        let asked = matches!(upstream.process.state, State::Handshaking { probe: Some(_), .. });
+        let State::Handshaking { probe, .. } = upstream.process.state else { return false };
+        upstream.probe.shy |= upstream.probe.asked > 0;
+        let asked = probe.is_some();
         if asked {
-            upstream.probe.shy = true;
             upstream.calls.remove_own(|purpose| matches!(purpose, Purpose::Probe));
             upstream.process.state = State::Queued;
             upstream.process.pid = None;

@@ -10,7 +10,7 @@ use super::shown::Shown;
 use super::state::{Names, State, check_try};
 use super::wait::Patience;
 use super::{Cx, Posted, Shard};
-use crate::mcp::{Method, Revision, Route, Row, check_headers, check_mirrored};
+use crate::mcp::{Method, Revision, Route, Row, check_headers, check_mirrored, check_notice};
 use crate::rpc::{Field, Message};
 use crate::upstream::Level;
 use crate::{Fault, Rejection};
@@ -32,8 +32,10 @@ impl Shard {
     pub(super) fn on_modern(&mut self, cx: &mut Cx<'_>, posted: Posted) -> Result<(), Fault> {
         let (id, method) = match posted.body.message() {
             Message::Request { id, method } => (id, method),
-            Message::Notification { .. } => {
+            Message::Notification { method } => {
+                check_notice(method, &posted.body, &posted.head.headers)?;
                 cx.answer(posted.exchange, 202, None);
+                self.pass_on_stateless(cx, &posted);
                 return Ok(());
             }
             Message::Response { .. } => {

@@ -5,12 +5,13 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
+use super::handshake::stateless_caller;
 use super::session::Session;
-use super::{Cx, Effect, Shard};
+use super::{Cx, Effect, Posted, Shard};
 use crate::mcp::{Method, Revision, Row};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, Message, write};
-use crate::upstream::{Owner, Upstream};
+use crate::upstream::{Owner, Seat, Upstream, pass};
 use crate::{CallId, ExchangeId, LinkId, ServerId, SessionId};
 
 impl Shard {
@@ -35,10 +36,25 @@ impl Shard {
             (_, _) => one_server && self.served(upstream).any(|served| served.id == session.id),
         };
         let all = self.upstreams.values().filter(concerned);
-        let links: Vec<LinkId> = all.filter_map(|upstream| upstream.process.ready_link()).collect();
-        let frame: Bytes = write::one_line(write::request(None, method, notice.raw(Field::Params))).into();
-        for link in links {
-            cx.effect(Effect::SendFrame { link, frame: frame.clone() });
+        let links = all.filter_map(|upstream| Some((upstream.process.ready_link()?, upstream.revision)));
+        for (link, revision) in links.collect::<Vec<_>>() {
+            cx.effect(Effect::SendFrame { link, frame: pass(revision, method, notice) });
+        }
+    }
+
+    /// A notification of a client of the stateless era, which no revision has, goes to the process that a call of this client would
+    /// go to, if that runs.
+    pub(super) fn pass_on_stateless(&self, cx: &mut Cx<'_>, posted: &Posted) {
+        let Message::Notification { method } = posted.body.message() else { return };
+        let Target::Server(name) = &posted.admission.target else { return };
+        let entry = cx.snapshot.named(name).filter(|it| it.config.is_some() && !Row::is_known(method));
+        let Some(entry) = entry else { return };
+        let caller = stateless_caller(posted, &posted.admission, "", None);
+        let seat = Seat { server: entry.id, owner: self.owner(cx, entry, &caller) };
+        let Some(upstream) = self.upstreams.get(&seat) else { return };
+        if let Some(link) = upstream.process.ready_link() {
+            let frame = pass(upstream.revision, method, &posted.body);
+            cx.effect(Effect::SendFrame { link, frame });
         }
     }
 

@@ -23,7 +23,7 @@ pub(crate) use learn::{Draft, NextPage};
 pub(crate) use level::Level;
 pub(crate) use process::{Failure, Process, State};
 pub(crate) use seats::{Owner, Seat, Seats};
-pub(crate) use speech::{Edits, handshake_params, own_params, say, with_members};
+pub(crate) use speech::{Edits, handshake_params, own_params, pass, say, with_members};
 pub(crate) use unasked::{UNREADABLE, Unasked};
 
 /// How many lines of error output are kept to explain a failure.

@@ -57,6 +57,26 @@ pub(crate) fn own_params(revision: Revision, params: Option<&[u8]>) -> Option<Ve
     Some(with_members(params, &[("_meta", Cow::Borrowed(meta.as_bytes()))]))
 }
 
+/// A notification of a client, in the words of a server of `revision`.
+pub(crate) fn pass(revision: Revision, method: &str, notice: &Envelope) -> Bytes {
+    let meta = match (notice.has(Field::MetaVersion), revision.is_modern()) {
+        (true, true) | (false, false) => None,
+        (true, false) => {
+            notice.raw(Field::Meta).and_then(Members::read).map(|it| it.without(is_envelope_key))
+        }
+        (false, true) => Some(enveloped(envelope(Abilities::default(), &Extensions::of_all(), None), notice)),
+    };
+    let own = notice.raw(Field::Params);
+    let params = match meta {
+        None => own.map(Cow::Borrowed),
+        Some(meta) if notice.has(Field::Meta) => {
+            Some(Cow::Owned(notice.spliced(Field::Params, &mut Vec::from([(Field::Meta, Cow::Owned(meta))]))))
+        }
+        Some(meta) => Some(Cow::Owned(with_members(own, &[("_meta", Cow::Owned(meta))]))),
+    };
+    write::one_line(write::request(None, method, params.as_deref())).into()
+}
+
 /// The params of the `initialize` that the hub sends to a server of the 2025 eras.
 pub(crate) fn handshake_params(abilities: Abilities, extensions: &Extensions) -> Vec<u8> {
     let revision = Revision::LAST_WITH_HANDSHAKE;
@@ -93,6 +113,11 @@ fn modern_meta(id: CallId, caller: &Caller, body: &Envelope) -> Vec<u8> {
     if body.has(Field::MetaProgressToken) {
         own = format!("{own},\"progressToken\":{id}");
     }
+    enveloped(own, body)
+}
+
+/// `_meta` of a message, with members of ours in the place of those that mean the same.
+fn enveloped(own: String, body: &Envelope) -> Vec<u8> {
     let theirs = body.raw(Field::Meta).and_then(Members::read);
     let theirs = theirs.map(|members| members.without(|key| is_envelope_key(key) || key == "progressToken"));
     match theirs.as_deref() {

@@ -141,6 +141,18 @@ fn a_process_that_ends_at_the_question_is_started_again_and_greeted_which_is_no_
 }
 
 #[test]
+fn a_process_that_says_no_to_the_question_and_ends_is_not_asked_it_again() {
+    let mut world = alone(Script::silent());
+    world.scripts.insert("a".into(), Script::default());
+    world.close(world.link("a"), CloseReason::Exited(1));
+    world.advance(Duration::from_secs(1));
+    let client = Client::new(Era::Modern, at("a"));
+    world.call(&client, "1");
+    assert_eq!(said(&world)[..3], ["server/discover", "initialize", "initialize"]);
+    assert_eq!(revision(&world), Revision::V2025_11_25);
+}
+
+#[test]
 fn what_came_of_the_question_is_remembered_and_a_no_is_asked_again_after_its_time() {
     for (script, early, late) in [
         (Script::default(), "initialize", "server/discover"),

@@ -2,12 +2,13 @@
 
 use alloc::borrow::ToOwned;
 use alloc::format;
+use alloc::string::String;
 
 use super::begun::ask;
-use super::clients::{Era, HTTP, at};
+use super::clients::{Client, Era, HTTP, at};
 use super::renewals::remote_of;
-use super::script::Script;
-use super::world::World;
+use super::script::{Discovery, Script};
+use super::world::{World, read};
 use crate::ports::gateway::{Target, Verb};
 use crate::{CallId, Limits};
 
@@ -31,6 +32,57 @@ fn what_nobody_knows_goes_between_a_client_and_its_one_server() {
     world.says(link, complete);
     assert_eq!(world.take(&single, streams[0]), [made_up, complete]);
     assert_eq!(world.take(&unified, streams[1]), [complete]);
+}
+
+#[test]
+fn what_nobody_knows_is_told_a_server_in_the_words_of_its_era() {
+    let version = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28""#;
+    for (client_era, server) in
+        [(Era::Modern, Script::default()), (Era::Modern, Script::modern()), (HTTP, Script::modern())]
+    {
+        let is_modern = server.discovery == Discovery::Speaks;
+        let mut world = World::scripted(Limits::default(), [("a", server)]).surveyed();
+        let client = world.client(client_era, at("a"));
+        world.call(&client, "1");
+        world.frames("a");
+        for own in ["", r#""k":1"#] {
+            let meta = match (client_era, own) {
+                (Era::Modern, "") => format!(r#","_meta":{{{version}}}"#),
+                (Era::Modern, own) => format!(r#","_meta":{{{version},{own}}}"#),
+                (_, "") => String::new(),
+                (_, own) => format!(r#","_meta":{{{own}}}"#),
+            };
+            let params = format!(r#""n":1e400{meta}"#);
+            world.post(
+                &client,
+                &format!(r#"{{"jsonrpc":"2.0","method":"notifications/made/up","params":{{{params}}}}}"#),
+            );
+            let [(_, told)] = &*world.frames("a") else { panic!("it is told once") };
+            assert!(told.contains(r#""n":1e400"#), "{told}");
+            assert_eq!(told.contains(version), is_modern, "{told}");
+            assert_eq!(told.contains(r#""k":1"#), !own.is_empty(), "{told}");
+        }
+        world.post(&client, r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#);
+        assert_eq!(
+            world.frames("a"),
+            [],
+            "servers of 2026-07-28 know no roots that change, and nor do its clients"
+        );
+    }
+}
+
+#[test]
+fn a_notification_whose_headers_say_something_else_is_refused() {
+    let mut world = World::running(&["a"]);
+    let client = Client::new(Era::Modern, at("a"));
+    let notice = client.write("1", "notifications/made/up", "", "").replace(r#""id":1,"#, "");
+    for (change, status) in [(None, 202), (Some("notifications/other"), 400)] {
+        let body = read(&notice);
+        let mut head = client.post_head(&body);
+        head.headers.method = change.map_or(head.headers.method, |method| Some(method.into()));
+        let exchange = world.post_with(&client, head, body);
+        assert_eq!(world.seen(exchange).status, Some(status), "{change:?}");
+    }
 }
 
 #[test]
