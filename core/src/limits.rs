@@ -110,6 +110,8 @@ pub struct Limits {
     /// Bytes of what one session keeps: what its client says of itself and that it can do, and of which resources it hears. The
     /// last holds for a stream of the stateless era, too.
     pub session_bytes: usize,
+    /// Bytes of the instructions of servers that the unified endpoint repeats.
+    pub instructions_bytes: usize,
     /// How long a session may be idle without an open stream.
     pub session_idle: Duration,
     /// Bytes of one plan of `batch_execute`.

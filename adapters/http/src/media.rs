@@ -26,11 +26,13 @@ pub(crate) fn takes_events(headers: &HeaderMap) -> Result<(), Rejection> {
     takes(headers, &[["text/event-stream", "text/*"]])
 }
 
-/// Whether `Accept` allows all of these types, each by one of its names or by `*/*`.
+/// Whether `Accept` allows all of these types, each by the first of its names that is listed, or else by `*/*`: what names it more
+/// precisely goes before (RFC 9110 section 12.5.1).
 fn takes(headers: &HeaderMap, types: &[[&str; 2]]) -> Result<(), Rejection> {
+    let listed = |name: &&str| ranges(headers).find(|range| essence(range).eq_ignore_ascii_case(name));
     let allows = |names: &[&str; 2]| {
-        let mut listed = ranges(headers).filter(|range| !is_left_out(range)).map(essence);
-        listed.any(|range| range == "*/*" || names.iter().any(|name| range.eq_ignore_ascii_case(name)))
+        let range = names.iter().chain(&["*/*"]).find_map(listed);
+        range.is_some_and(|range| !is_left_out(range))
     };
     if ranges(headers).next().is_none() || types.iter().all(allows) {
         Ok(())
@@ -126,6 +128,9 @@ mod tests {
             ("application/json, text/event-stream;q=0", false, false),
             ("application/json, text/event-stream; q=0.000", false, false),
             ("application/json;q=0", false, false),
+            ("application/json;q=0, */*", false, true),
+            ("*/*, text/event-stream;q=0.0", false, false),
+            ("*/*;q=0, application/json, text/*", true, true),
             ("text/html", false, false),
             ("text/html, image/png", false, false),
         ] {

@@ -31,6 +31,10 @@ use crate::{Ground, complaints, containers, housing, program, spawn};
 /// How long the output of an exited child may be held open by a process that cannot be ended.
 const PIPE_WAIT: Duration = Duration::from_millis(200);
 
+/// Why a child was ended that closed its output.
+const MUTE: &str =
+    "its process closed its standard output, on which it would have answered, and was ended for that";
+
 /// The time for a child that closed its output, and so can answer nothing, to exit by itself.
 const MUTE_GRACE: Grace = Grace { stdin: Duration::from_secs(1), term: Duration::from_secs(1) };
 
@@ -64,11 +68,14 @@ struct Started {
 }
 
 /// How the end of a child came about.
-struct End {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
     /// It was asked for.
-    stopped: bool,
-    /// Its output had ended before, and its reader with it.
-    mute: bool,
+    Asked,
+    /// Nobody knows.
+    ByItself,
+    /// Its output had ended before, and its reader with it; whether it was ended for that.
+    Mute { signalled: bool },
 }
 
 impl Life {
@@ -143,22 +150,27 @@ impl Life {
         let mut reader = leash.shim().stdout.take().map(|it| self.read(it));
         let complaints = leash.shim().stderr.take().map(|it| self.listen(it));
 
-        let End { stopped, mute } = self.watch(&mut leash, reader.as_mut()).await;
+        let how = self.watch(&mut leash, reader.as_mut()).await;
         self.outbox.finish();
         let end = leash.release().await;
         clear(engine.as_ref()).await;
         tokio::join!(
             settle(Some(writer), Duration::ZERO),
-            settle(reader.filter(|_| !mute), PIPE_WAIT),
+            settle(reader.filter(|_| !matches!(how, End::Mute { .. })), PIPE_WAIT),
             settle(complaints, PIPE_WAIT)
         );
-        if stopped {
+        if how == End::Asked {
             return CloseReason::Stopped;
         }
         let limits = &self.launch.spec.confinement.limits;
-        end.map_or(CloseReason::Exited(-1), |end| {
-            housing::limit_hit(end, limits).map_or_else(|| reason_of(end.status), CloseReason::OverLimit)
-        })
+        let Ok(end) = end else { return CloseReason::Exited(-1) };
+        let reason = reason_of(end.status);
+        let was_ended = how == (End::Mute { signalled: true }) && matches!(reason, CloseReason::Signalled(_));
+        match housing::limit_hit(end, limits) {
+            Some(over) => CloseReason::OverLimit(over),
+            None if was_ended => CloseReason::Lost(MUTE.to_owned()),
+            None => reason,
+        }
     }
 
     /// Until the server has exited.
@@ -170,31 +182,31 @@ impl Life {
             }
         };
         tokio::select! {
-            () = leash.exited() => End { stopped: false, mute: false },
+            () = leash.exited() => End::ByItself,
             () = output => {
-                self.stop_in_steps(leash, MUTE_GRACE).await;
-                End { stopped: false, mute: true }
+                End::Mute { signalled: self.stop_in_steps(leash, MUTE_GRACE).await }
             }
             grace = asked(&mut self.stop) => {
                 self.stop_in_steps(leash, grace).await;
-                End { stopped: true, mute: false }
+                End::Asked
             }
         }
     }
 
-    /// Until the server has exited, or is to be killed.
-    async fn stop_in_steps(&mut self, leash: &mut Leash, grace: Grace) {
+    /// Until the server has exited, or is to be killed. Whether it was told to end by a signal.
+    async fn stop_in_steps(&mut self, leash: &mut Leash, grace: Grace) -> bool {
         self.outbox.finish();
         for (wait, asks) in [(grace.stdin, true), (grace.term, false)] {
             tokio::select! {
-                () = leash.exited() => return,
+                () = leash.exited() => return !asks,
                 () = tokio::time::sleep(wait) => {}
-                () = hurried(&mut self.stop), if grace != NOW => return,
+                () = hurried(&mut self.stop), if grace != NOW => return true,
             }
             if asks {
                 leash.term();
             }
         }
+        true
     }
 
     fn write(&self, stdin: ChildStdin) -> JoinHandle<()> {

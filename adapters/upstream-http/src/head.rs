@@ -1,6 +1,6 @@
 //! What the head of an answer says, and words for the heads that are no answer.
 
-use http::header::{CONTENT_TYPE, LOCATION};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
 use http::{Response, StatusCode};
 use url::Url;
 
@@ -16,8 +16,17 @@ pub(crate) enum Media {
     Other,
 }
 
-/// The type that an answer says its body has.
+/// The coding of a body that nobody has asked for.
+fn coding<B>(response: &Response<B>) -> Option<&str> {
+    let coding = response.headers().get(CONTENT_ENCODING)?.to_str().ok()?;
+    (!coding.trim().eq_ignore_ascii_case("identity")).then_some(coding)
+}
+
+/// The type that an answer says its body has, if it can be read.
 pub(crate) fn media<B>(response: &Response<B>) -> Media {
+    if coding(response).is_some() {
+        return Media::Other;
+    }
     let Some(value) = response.headers().get(CONTENT_TYPE) else { return Media::None };
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("text/event-stream") {
@@ -51,6 +60,10 @@ pub(crate) fn words<B>(to: &Destination, response: &Response<B>) -> String {
         }
         StatusCode::PAYLOAD_TOO_LARGE => "the request is too large for it",
         _ if status.is_server_error() => "it failed: its own log says more",
+        _ if status.is_success() && coding(response).is_some() => {
+            "its body is compressed, which the hub does not ask for (`Accept-Encoding: identity`): have it, or the proxy before it, send \
+             it as it is"
+        }
         _ if status.is_success() => {
             "what it sent is neither JSON nor an event stream: is `url` its MCP endpoint?"
         }
@@ -93,6 +106,13 @@ mod tests {
             assert_eq!(media(&response(200, ("content-type", value))), expected, "{value}");
         }
         assert_eq!(media(&response(200, ("x", ""))), Media::None);
+        let mut coded = response(200, ("content-type", "application/json"));
+        coded.headers_mut().insert(CONTENT_ENCODING, http::HeaderValue::from_static("gzip"));
+        assert_eq!(media(&coded), Media::Other);
+        let to = Destination::of(&Url::parse("https://a.example/mcp").unwrap()).unwrap();
+        assert!(words(&to, &coded).contains("its body is compressed"));
+        coded.headers_mut().insert(CONTENT_ENCODING, http::HeaderValue::from_static("Identity"));
+        assert_eq!(media(&coded), Media::Json);
     }
 
     #[test]

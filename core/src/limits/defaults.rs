@@ -56,6 +56,7 @@ impl Default for Limits {
             idle: s(10 * 60),
             session_questions: 64,
             session_bytes: 256 * KIB,
+            instructions_bytes: 16 * KIB,
             session_idle: s(30 * 60),
             plan_bytes: 256 * KIB,
             plan_steps: 200,

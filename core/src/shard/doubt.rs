@@ -26,6 +26,9 @@ const MISSING_CAPABILITY: &[u8] = b"-32021";
 /// The revision of the request is none that the server speaks.
 const UNSUPPORTED_VERSION: &[u8] = b"-32022";
 
+/// Of every era: the request was understood, and is wrong in itself.
+const INVALID_PARAMS: &[u8] = b"-32602";
+
 /// Of every era; in the stateless one it comes with the status 404.
 const UNKNOWN_METHOD: &[u8] = b"-32601";
 
@@ -72,7 +75,7 @@ fn tells_another_era(revision: Revision, refusal: &Envelope) -> bool {
     let is_refused_version = code == UNSUPPORTED_VERSION;
     if revision.is_modern() {
         let knows = || offered(refusal).iter().any(|text| text == Revision::V2026_07_28.date());
-        let is_of_it = [HEADER_MISMATCH, MISSING_CAPABILITY, UNKNOWN_METHOD].contains(&code);
+        let is_of_it = [HEADER_MISMATCH, INVALID_PARAMS, MISSING_CAPABILITY, UNKNOWN_METHOD].contains(&code);
         !(is_of_it || is_refused_version && knows())
     } else {
         is_refused_version || code == HEADER_MISMATCH

@@ -15,10 +15,10 @@ use crate::mcp::{Abilities, Extensions, Revision};
 use crate::ports::gateway::{Admission, Target};
 use crate::ports::store::{Change, Expect};
 use crate::record::{self, Record};
-use crate::rpc::{Envelope, Field, Message, write};
+use crate::rpc::{Envelope, Field, Message, decode_string, write};
 use crate::snapshot::Snapshot;
 use crate::upstream::Caller;
-use crate::{Exceeded, Fault, Limit, Rejection, SessionId, Unstored};
+use crate::{Exceeded, Fault, Limit, Limits, Rejection, SessionId, Unstored};
 
 impl Shard {
     /// Opens a session, or gives the session of an HTTP+SSE stream its handshake.
@@ -173,7 +173,7 @@ impl Shard {
     /// What an endpoint says of itself; `None` while the one server behind it was never seen.
     fn face<'a>(&self, cx: &Cx<'a>, caller: &Caller) -> Option<Face<'a>> {
         let unseen = self.being_seen(cx, &caller.target, None).count() > 0;
-        Face::of(cx.snapshot, caller, unseen)
+        Face::of(cx.snapshot, cx.limits(), caller, unseen)
     }
 }
 
@@ -187,7 +187,7 @@ struct Face<'a> {
 }
 
 impl<'a> Face<'a> {
-    fn of(snapshot: &'a Snapshot, caller: &Caller, unseen: bool) -> Option<Self> {
+    fn of(snapshot: &'a Snapshot, limits: &Limits, caller: &Caller, unseen: bool) -> Option<Self> {
         match &caller.target {
             Target::Server(name) => {
                 let offer = snapshot.named(name)?.offer.as_ref()?;
@@ -201,7 +201,7 @@ impl<'a> Face<'a> {
             Target::Unified => Some(Self {
                 capabilities: snapshot.unified.face(unseen, caller.revision),
                 server_info: hub::SERVER_INFO,
-                instructions: Some(Cow::Owned(unified_instructions(snapshot))),
+                instructions: Some(Cow::Owned(unified_instructions(snapshot, limits))),
             }),
         }
     }
@@ -236,14 +236,33 @@ impl<'a> Face<'a> {
     }
 }
 
-/// One paragraph for the model: what stands behind the endpoint, and how names are made.
-fn unified_instructions(snapshot: &Snapshot) -> String {
+/// For the model: what stands behind the endpoint, how names are made, and what the servers say themselves, as far as there is room.
+fn unified_instructions(snapshot: &Snapshot, limits: &Limits) -> String {
     let names: Vec<&str> = snapshot.behind(&Target::Unified).map(|entry| entry.name.as_str()).collect();
-    let text = format!(
+    let mut text = format!(
         "Several MCP servers behind one endpoint: {}. Tools and prompts are named server{}name.",
         names.join(", "),
         snapshot.project.separator
     );
+    let (mut room, mut left_out) = (limits.instructions_bytes, Vec::new());
+    for entry in snapshot.behind(&Target::Unified).filter(|entry| entry.config.is_some()) {
+        let said = entry.offer.as_ref().and_then(|offer| offer.definitions().instructions.as_deref());
+        let Some(said) = said.and_then(|raw| decode_string(raw.as_bytes())) else { continue };
+        match room.checked_sub(said.len()) {
+            Some(rest) => {
+                room = rest;
+                text.extend(["\n\n## ", &entry.name, "\n\n", said.trim()]);
+            }
+            None => left_out.push(entry.name.as_str()),
+        }
+    }
+    if !left_out.is_empty() {
+        text.extend([
+            "\n\nLeft out are the instructions of ",
+            &left_out.join(", "),
+            " (limit instructions_bytes).",
+        ]);
+    }
     let mut out = Vec::new();
     write::string(&mut out, &text);
     String::from_utf8(out).unwrap_or_default()

@@ -53,6 +53,7 @@ impl Shard {
                 server_info(cx.snapshot, &caller.target)
             ));
         }
+        meta.extend(self.via_mark(cx.snapshot, &caller.target));
         if caller.target == Target::Unified {
             meta.extend(self.unavailable_mark(cx.snapshot, kind));
         }

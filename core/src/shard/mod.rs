@@ -82,6 +82,7 @@ mod timers;
 mod unheard;
 mod updated;
 mod urls;
+mod via;
 mod view;
 mod wait;
 mod watchers;

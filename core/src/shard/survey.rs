@@ -49,6 +49,9 @@ impl Shard {
     /// A page of a list came, or will not come.
     pub(super) fn on_page(&mut self, cx: &mut Cx<'_>, link: LinkId, kind: ListKind, page: Option<&Envelope>) {
         let limits = cx.snapshot.limits();
+        if page.is_some_and(|page| self.leads_back(cx, link, page)) {
+            return;
+        }
         let Some(upstream) = self.upstream_of(link) else { return };
         let Some(draft) = &mut upstream.draft else { return };
         upstream.news.on_page(cx.now);
@@ -84,7 +87,9 @@ impl Shard {
         };
         match late.hurry(again_at) {
             Some(others) => {
-                others.into_iter().for_each(|page| self.learn_next(cx, link, Some(page)));
+                for page in others {
+                    self.learn_next(cx, link, Some(page));
+                }
             }
             None if seat.owner == Owner::Project && !self.publishes(seat.server) => {
                 self.publish_so_far(cx, seat);
@@ -233,6 +238,7 @@ impl Shard {
         let remote = entry.is_some_and(|entry| entry.is_remote());
         let Some(upstream) = self.upstream_of(link) else { return };
         let draft = Draft::again(known.definitions(), cx.now).remote(remote);
+        upstream.via.clear();
         upstream.draft = Some(draft.patient_until(cx.now.after(cx.limits().list_wait)));
         self.begin_learning(cx, link);
     }

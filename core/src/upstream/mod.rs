@@ -1,6 +1,6 @@
 //! One server behind the hub: its process, the calls to it, and what is being learnt of it.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -93,6 +93,8 @@ pub(crate) struct Upstream {
     pub calls: Calls,
     /// What is being learnt, while it is.
     pub draft: Option<Draft>,
+    /// The hubs that its lists have come through.
+    pub via: BTreeSet<String>,
     /// The lists that it has never told, though others of them are known by now.
     pub untold: Vec<ListKind>,
     /// When to ask for its lists again, because it said that they changed.
@@ -135,6 +137,7 @@ impl Upstream {
             process: Process::new(),
             calls: Calls::default(),
             draft: None,
+            via: BTreeSet::new(),
             untold: Vec::new(),
             relearn_at: None,
             revision: Revision::LAST_WITH_HANDSHAKE,
@@ -199,6 +202,7 @@ impl Upstream {
             process: self.process.clone(),
             calls: self.calls.take_sent(),
             draft: None,
+            via: BTreeSet::new(),
             untold: Vec::new(),
             relearn_at: None,
             revision: self.revision,

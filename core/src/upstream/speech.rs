@@ -64,7 +64,9 @@ pub(crate) fn pass(revision: Revision, method: &str, notice: &Envelope) -> Bytes
         (true, false) => {
             notice.raw(Field::Meta).and_then(Members::read).map(|it| it.without(is_envelope_key))
         }
-        (false, true) => Some(enveloped(envelope(Abilities::default(), &Extensions::of_all(), None), notice)),
+        (false, true) => {
+            Some(enveloped(&envelope(Abilities::default(), &Extensions::of_all(), None), notice))
+        }
     };
     let own = notice.raw(Field::Params);
     let params = match meta {
@@ -113,11 +115,11 @@ fn modern_meta(id: CallId, caller: &Caller, body: &Envelope) -> Vec<u8> {
     if body.has(Field::MetaProgressToken) {
         own = format!("{own},\"progressToken\":{id}");
     }
-    enveloped(own, body)
+    enveloped(&own, body)
 }
 
 /// `_meta` of a message, with members of ours in the place of those that mean the same.
-fn enveloped(own: String, body: &Envelope) -> Vec<u8> {
+fn enveloped(own: &str, body: &Envelope) -> Vec<u8> {
     let theirs = body.raw(Field::Meta).and_then(Members::read);
     let theirs = theirs.map(|members| members.without(|key| is_envelope_key(key) || key == "progressToken"));
     match theirs.as_deref() {

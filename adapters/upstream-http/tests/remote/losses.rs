@@ -19,6 +19,11 @@ fn a_request_that_is_not_answered_has_an_unknown_outcome_however_that_comes() {
             "other" => Reply::json(200, &json!({ "jsonrpc": "2.0", "id": 999, "result": {} })),
             "accepted" => Reply::status(202),
             "page" => Reply::Say(200, vec![("content-type", "text/html".into())], vec![text("<html>")]),
+            "packed" => {
+                let coded =
+                    vec![("content-type", "application/json".into()), ("content-encoding", "gzip".into())];
+                Reply::Say(200, coded, vec![text("\u{1f}")])
+            }
             "failed" => Reply::status(500),
             "gateway" => Reply::Say(504, vec![("content-type", "text/html".into())], vec![text("<html>")]),
             _ => plain(seen),
@@ -32,6 +37,7 @@ fn a_request_that_is_not_answered_has_an_unknown_outcome_however_that_comes() {
         ("other", "answered without the answer"),
         ("accepted", "answered 202: what it sent is neither JSON nor an event stream"),
         ("page", "answered 200: what it sent is neither JSON nor an event stream"),
+        ("packed", "answered 200: its body is compressed"),
         ("failed", "answered 500: it failed"),
         ("gateway", "answered 504: it failed"),
     ]) {

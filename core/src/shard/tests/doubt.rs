@@ -26,6 +26,17 @@ fn decline(world: &mut World, sent: &Sent, error: &str) {
     world.feed(Input::RequestDeclined { link: sent.link, refusal });
 }
 
+#[test]
+fn a_refusal_of_what_a_request_says_is_its_answer_and_it_is_not_made_twice() {
+    let mut world = remote_of(Script::modern());
+    let client = world.client(Era::Modern, at("a"));
+    let call = world.call(&client, "1");
+    let sent = world.requested("a");
+    decline(&mut world, &sent, r#"{"code":-32602,"message":"n is too small"}"#);
+    assert_eq!(world.code(&client, call), "-32602");
+    assert!(world.requests("a").is_empty());
+}
+
 fn revision(world: &World) -> Revision {
     world.snapshot.named("a").unwrap().offer.as_ref().unwrap().revision()
 }

@@ -332,3 +332,20 @@ fn what_waits_with_a_key_that_is_revoked_is_refused() {
     assert_eq!([stream, call].map(|it| world.seen(it).status), [Some(401); 2]);
     assert_eq!(world.seen(kept).status, None);
 }
+
+#[test]
+fn the_unified_endpoint_repeats_what_its_servers_say_of_themselves_as_far_as_there_is_room() {
+    for (room, expected) in [
+        (18, "\n\n## a\n\nBe brief.\n\n## b\n\nBe brief.\""),
+        (17, "\n\n## a\n\nBe brief.\n\nLeft out are the instructions of b (limit instructions_bytes).\""),
+    ] {
+        let limits = Limits { instructions_bytes: room, ..Limits::default() };
+        let scripts = ["a", "b"].map(|name| (name, Script::default()));
+        let mut world = World::scripted(limits, scripts).surveyed();
+        let client = Client::new(Era::Modern, Target::Unified);
+        let exchange = world.request(&client, "1", "server/discover", "");
+        let answer = world.answer(&client, exchange);
+        let said = answer.raw_str(Field::Instructions).unwrap().replace("\\n", "\n");
+        assert!(said.ends_with(expected), "{said}");
+    }
+}

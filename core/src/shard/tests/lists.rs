@@ -370,3 +370,29 @@ fn the_built_in_server_lists_and_calls_its_tools_and_has_nothing_else() {
         }
     }
 }
+
+#[test]
+fn a_list_says_which_hubs_it_has_come_through_and_a_hub_among_them_takes_none_of_it() {
+    let scripts = [("a", Script::default()), ("b", Script { lists: false, ..Script::default() })];
+    let mut world = World::scripted(Limits::default(), scripts).surveyed();
+    let sent = world.requested("b");
+    let page = |via: &str| format!(r#"{{"tools":[],"_meta":{{"mcp-orch/via":["{via}"]}}}}"#);
+    world.reply(&sent, &page("0123456789abcdef"));
+    let client = world.client(HTTP, Target::Unified);
+    let all = tools(&mut world, &client);
+    let (_, own) = all.split_once(r#""mcp-orch/via":["#).unwrap();
+    let own = own.split('"').find(|name| name.len() == 16 && *name != "0123456789abcdef").unwrap();
+    let single = world.client(HTTP, at("b"));
+    for (client, hubs) in [(&client, 2), (&single, 1)] {
+        let via = tools(&mut world, client);
+        let (_, via) = via.split_once(r#""mcp-orch/via":["#).unwrap();
+        let via = via.split(']').next().unwrap();
+        assert!(via.contains("0123456789abcdef") && via.split(',').count() == hubs, "{via}");
+    }
+    let link = world.link("b");
+    world.says(link, r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
+    world.advance(Limits::default().debounce);
+    let sent = world.requested("b");
+    world.reply(&sent, &page(own));
+    assert!(world.warnings().concat().contains("two hubs list each other"), "{:?}", world.warnings());
+}

@@ -1,0 +1,72 @@
+//! Hubs behind hubs. A list says which hubs its entries have come through, and a hub that finds itself among them takes none of it: two
+//! hubs that list each other would else list what they list, for ever, under names that grow.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use serde_json::value::RawValue;
+
+use super::{Cx, Shard};
+use crate::LinkId;
+use crate::key::derive;
+use crate::ports::gateway::Target;
+use crate::rpc::{Envelope, Field, Members};
+use crate::snapshot::Snapshot;
+use crate::upstream::Failure;
+
+/// The member of `_meta` of a list.
+const VIA: &str = "mcp-orch/via";
+
+/// Whoever says more names than this, or longer ones, is believed no further.
+const NAMES: usize = 64;
+const NAME_BYTES: usize = 64;
+
+/// What this project of this hub is called among hubs.
+fn own_name(snapshot: &Snapshot) -> String {
+    let name = derive(&snapshot.instance.cursor_key, snapshot.project.id.0.as_bytes());
+    format!("{:016x}", name.first_chunk().map_or(0, |first| u64::from_be_bytes(*first)))
+}
+
+/// The hubs that a page of a list has come through.
+pub(super) fn via(page: &Envelope) -> BTreeSet<String> {
+    let meta = page.raw(Field::Result).and_then(Members::read);
+    let meta =
+        meta.and_then(|result| member(&result, "_meta")).and_then(|raw| Members::read(raw.get().as_bytes()));
+    let names = meta.and_then(|meta| member(&meta, VIA));
+    let names =
+        names.and_then(|raw| serde_json::from_str::<BTreeSet<String>>(raw.get()).ok()).unwrap_or_default();
+    names.into_iter().filter(|name| name.len() <= NAME_BYTES).take(NAMES).collect()
+}
+
+fn member<'a>(members: &Members<'a>, name: &str) -> Option<&'a RawValue> {
+    members.0.iter().find(|(known, _)| known == name).map(|(_, raw)| *raw)
+}
+
+impl Shard {
+    /// Notes which hubs a server's lists have come through. Whether this is one of them: then its link is broken.
+    pub(super) fn leads_back(&mut self, cx: &mut Cx<'_>, link: LinkId, page: &Envelope) -> bool {
+        let via = via(page);
+        if via.is_empty() {
+            return false;
+        }
+        let leads_back = via.contains(&own_name(cx.snapshot));
+        let Some(upstream) = self.upstream_of(link) else { return false };
+        upstream.via.extend(via);
+        if leads_back {
+            let words = "its lists hold those of this project: two hubs list each other; take one of them out of the other's servers";
+            self.break_link(cx, link, &Failure::lasting(words.into()));
+        }
+        leads_back
+    }
+
+    /// The member of `_meta` that says which hubs a list has come through; none for a list of a server that is no hub.
+    pub(super) fn via_mark(&self, snapshot: &Snapshot, target: &Target) -> Option<String> {
+        let behind = snapshot.behind(target).filter_map(|entry| self.upstreams.shared(entry.id));
+        let mut names: BTreeSet<&str> =
+            behind.flat_map(|upstream| &upstream.via).map(String::as_str).collect();
+        let own = (*target == Target::Unified).then(|| own_name(snapshot));
+        names.extend(own.as_deref());
+        let names = serde_json::to_string(&names).ok().filter(|_| !names.is_empty())?;
+        Some(format!("\"{VIA}\":{names}"))
+    }
+}
