@@ -115,5 +115,6 @@ fn definitions(server: &Server, count: usize) -> Definitions {
         resources: Vec::new(),
         templates: Vec::new(),
         interactive: false,
+        aside: BTreeMap::new(),
     }
 }

@@ -101,6 +101,7 @@ pub(crate) fn definitions(project: u128, server: u128) -> Record {
         resources: vec![definition("file:///a", r#"{"uri":"file:///a","name":"a"}"#)],
         templates: vec![definition("file:///{name}", r#"{"uriTemplate":"file:///{name}","name":"any"}"#)],
         interactive: true,
+        aside: BTreeMap::new(),
     })
 }
 

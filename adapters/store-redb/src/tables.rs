@@ -17,7 +17,8 @@ use crate::failure::Failure;
 
 const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 const SCHEMA: &str = "schema";
-const CURRENT: u64 = 1;
+/// Since 2 records have format 2, too.
+const CURRENT: u64 = 2;
 
 /// A table open for writing.
 pub(crate) type Records<'txn> = Table<'txn, &'static [u8], &'static [u8]>;
@@ -35,12 +36,12 @@ pub(crate) fn begin_write(database: &Database) -> Result<WriteTransaction, Failu
     Ok(transaction)
 }
 
-/// Makes the tables of a new file, and refuses a file that a newer release wrote.
+/// Makes the tables of a file that is new, or that an older release wrote, and refuses a file that a newer release wrote.
 pub(crate) fn prepare(database: &Database) -> Result<(), Failure> {
     let present = database.begin_read()?;
     match schema(&present)? {
         Some(CURRENT) if has_all(&present)? => Ok(()),
-        Some(CURRENT) | None => make(database),
+        Some(..=CURRENT) | None => make(database),
         Some(newer) => Err(Failure::Answer(StoreError::new(
             StoreErrorKind::Corrupt,
             format!(

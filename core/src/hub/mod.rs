@@ -1,6 +1,7 @@
 //! The built-in server `hub`: tools about the hub itself, so that there is something to call from the first start.
 
 use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -77,6 +78,7 @@ pub fn entry(instance: &Instance) -> Entry {
         resources: vec![],
         templates: vec![],
         interactive: false,
+        aside: BTreeMap::new(),
     };
     let offer = Offer::build(Arc::new(definitions), instance);
     let (name, endpoint) = (NAME.into(), Target::Server(NAME.into()));

@@ -5,7 +5,10 @@ use alloc::vec::Vec;
 use super::Record;
 
 /// The version byte of the records that this release writes.
-const CURRENT: u8 = 1;
+const CURRENT: u8 = 2;
+
+/// The first one. Definitions said nothing aside in it.
+const FIRST: u8 = 1;
 
 /// Why stored bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,11 +35,20 @@ pub fn encode(record: &Record) -> Vec<u8> {
 pub fn decode(bytes: &[u8]) -> Result<Record, CodecError> {
     let (version, body) = bytes.split_first().ok_or(CodecError::Empty)?;
     match *version {
-        CURRENT => match postcard::take_from_bytes(body) {
-            Ok((record, [])) => Ok(record),
-            Ok(_) | Err(_) => Err(CodecError::Damaged),
-        },
+        CURRENT => read(body),
+        // What was added has its place at the end, and where there is none of it that is a zero.
+        FIRST => read(body).or_else(|damaged| match read(&[body, &[0]].concat()) {
+            Ok(definitions @ Record::Definitions(_)) => Ok(definitions),
+            Ok(_) | Err(_) => Err(damaged),
+        }),
         other => Err(CodecError::UnknownVersion(other)),
+    }
+}
+
+fn read(body: &[u8]) -> Result<Record, CodecError> {
+    match postcard::take_from_bytes(body) {
+        Ok((record, [])) => Ok(record),
+        Ok(_) | Err(_) => Err(CodecError::Damaged),
     }
 }
 
@@ -62,6 +74,15 @@ mod tests {
     #[test]
     fn a_record_decodes_to_what_was_encoded() {
         assert_eq!(decode(&encode(&project())), Ok(project()));
+    }
+
+    #[test]
+    fn of_what_an_older_format_lacks_there_is_nothing() {
+        let mut bytes = encode(&project());
+        bytes[0] = FIRST;
+        assert_eq!(decode(&bytes), Ok(project()));
+        bytes.pop();
+        assert_eq!(decode(&bytes), Err(CodecError::Damaged), "nothing is missing but of definitions");
     }
 
     #[test]

@@ -311,6 +311,20 @@ pub struct Definitions {
     pub templates: Vec<Definition>,
     /// Whether the server was ever seen to ask its client for something while several might have been meant.
     pub interactive: bool,
+    /// What its results hold beside that: of a list under its method, of its handshake under [`HANDSHAKE`].
+    pub aside: BTreeMap<String, Aside>,
+}
+
+/// Under this name is what a handshake holds beside what it is for.
+pub const HANDSHAKE: &str = "";
+
+/// What a result holds beside what it is for: members without the braces around them, raw.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aside {
+    /// Those of the result.
+    pub members: String,
+    /// Those of its `_meta`.
+    pub meta: String,
 }
 
 /// One listed thing.

@@ -9,10 +9,10 @@ use proptest::sample::select;
 use uuid::Uuid;
 
 use super::{
-    CallBlock, CallOutcome, CallRecord, Calls, Confinement, Definition, Definitions, Isolation, Key, Lease,
-    LogCategory, LogEntry, LogLevel, LogSource, Mode, Origin, Outcome, Owed, Paths, ProcessLimits, Project,
-    Protocol, Record, RemoteKind, Run, RunCall, RunStep, Server, ServerSpec, Serves, Session, Sharing,
-    Started, Subscription, Task, Transport, Wishes, decode, encode,
+    Aside, CallBlock, CallOutcome, CallRecord, Calls, Confinement, Definition, Definitions, Isolation, Key,
+    Lease, LogCategory, LogEntry, LogLevel, LogSource, Mode, Origin, Outcome, Owed, Paths, ProcessLimits,
+    Project, Protocol, Record, RemoteKind, Run, RunCall, RunStep, Server, ServerSpec, Serves, Session,
+    Sharing, Started, Subscription, Task, Transport, Wishes, decode, encode,
 };
 use crate::oauth::{Grant, OauthSpec};
 use crate::ports::gateway::Target;
@@ -140,8 +140,10 @@ fn definitions() -> impl Strategy<Value = Record> {
     let ids = (server_id(), project_id(), any::<[u8; 32]>(), time());
     let said = (text(), text(), text(), prop::option::of(text()));
     let lists = [list.clone(), list.clone(), list.clone(), list];
-    (ids, said, lists, any::<bool>()).prop_map(
-        |(ids, said, [tools, prompts, resources, templates], interactive)| {
+    let aside = (text(), text()).prop_map(|(members, meta)| Aside { members, meta });
+    let aside = btree_map(text(), aside, 0..3);
+    (ids, said, lists, any::<bool>(), aside).prop_map(
+        |(ids, said, [tools, prompts, resources, templates], interactive, aside)| {
             let (server, project, spec_digest, fetched_at) = ids;
             let (revision, server_info, capabilities, instructions) = said;
             Record::Definitions(Definitions {
@@ -158,6 +160,7 @@ fn definitions() -> impl Strategy<Value = Record> {
                 resources,
                 templates,
                 interactive,
+                aside,
             })
         },
     )

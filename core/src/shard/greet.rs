@@ -143,7 +143,8 @@ impl Shard {
         let before = cx.snapshot.entry(upstream.id).and_then(|entry| entry.offer.as_ref());
         let learns = has_lists(&upstream.owner) || before.is_none();
         let own = (&*upstream.name, upstream.digest);
-        let draft = Draft::begin(said, revision, upstream.id, project, own, cx.now);
+        let draft =
+            Draft::begin(said, revision, upstream.id, project, own, (cx.now, cx.limits().definition_bytes));
         let remote = cx.snapshot.entry(upstream.id).is_some_and(|entry| entry.is_remote());
         let draft = draft.after(before.map(|offer| offer.definitions())).remote(remote);
         let draft = draft.patient_until(cx.now.after(cx.limits().list_wait));

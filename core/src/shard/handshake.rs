@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::legacy::{refuse, removal, stopping};
+use super::lists::aside;
 use super::session::Transport;
 use super::wait::Patience;
 use super::{Cx, Effect, Exchange, Posted, Shard, Token};
@@ -14,7 +15,7 @@ use crate::hub;
 use crate::mcp::{Abilities, Extensions, Revision};
 use crate::ports::gateway::{Admission, Target};
 use crate::ports::store::{Change, Expect};
-use crate::record::{self, Record};
+use crate::record::{self, Aside, HANDSHAKE, Record};
 use crate::rpc::{Envelope, Field, Message, decode_string, write};
 use crate::snapshot::Snapshot;
 use crate::upstream::Caller;
@@ -184,10 +185,12 @@ struct Face<'a> {
     server_info: &'a str,
     /// Raw JSON.
     instructions: Option<Cow<'a, str>>,
+    aside: Option<&'a Aside>,
 }
 
 impl<'a> Face<'a> {
     fn of(snapshot: &'a Snapshot, limits: &Limits, caller: &Caller, unseen: bool) -> Option<Self> {
+        let aside = aside(snapshot, &caller.target, HANDSHAKE);
         match &caller.target {
             Target::Server(name) => {
                 let offer = snapshot.named(name)?.offer.as_ref()?;
@@ -196,12 +199,14 @@ impl<'a> Face<'a> {
                     capabilities: offer.face(caller.revision),
                     server_info: &known.server_info,
                     instructions: known.instructions.as_deref().map(Cow::Borrowed),
+                    aside,
                 })
             }
             Target::Unified => Some(Self {
                 capabilities: snapshot.unified.face(unseen, caller.revision),
                 server_info: hub::SERVER_INFO,
                 instructions: Some(Cow::Owned(unified_instructions(snapshot, limits))),
+                aside,
             }),
         }
     }
@@ -211,18 +216,30 @@ impl<'a> Face<'a> {
             "{{\"protocolVersion\":\"{revision}\",\"capabilities\":{},\"serverInfo\":{}",
             self.capabilities, self.server_info
         );
+        if let Some(meta) = self.meta() {
+            out.extend([",\"_meta\":{", meta, "}"]);
+        }
         self.finish(&mut out);
         out.into_bytes()
+    }
+
+    /// What its server says in `_meta`, without the braces around it.
+    fn meta(&self) -> Option<&'a str> {
+        self.aside.map(|aside| aside.meta.as_str()).filter(|meta| !meta.is_empty())
     }
 
     fn discovery(&self, ttl_ms: u128) -> Vec<u8> {
         let mut out = format!(
             "{{\"resultType\":\"complete\",\"supportedVersions\":[\"{}\"],\"capabilities\":{},\"ttlMs\":{ttl_ms},\
-             \"cacheScope\":\"private\",\"_meta\":{{\"io.modelcontextprotocol/serverInfo\":{}}}",
+             \"cacheScope\":\"private\",\"_meta\":{{\"io.modelcontextprotocol/serverInfo\":{}",
             Revision::V2026_07_28,
             self.capabilities,
             self.server_info
         );
+        if let Some(meta) = self.meta() {
+            out.extend([",", meta]);
+        }
+        out.push('}');
         self.finish(&mut out);
         out.into_bytes()
     }
@@ -231,6 +248,10 @@ impl<'a> Face<'a> {
         if let Some(instructions) = &self.instructions {
             out.push_str(",\"instructions\":");
             out.push_str(instructions);
+        }
+        let members = self.aside.map(|aside| aside.members.as_str()).filter(|members| !members.is_empty());
+        if let Some(members) = members {
+            out.extend([",", members]);
         }
         out.push('}');
     }

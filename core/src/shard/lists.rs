@@ -9,6 +9,7 @@ use super::{Cx, Shard};
 use crate::hub;
 use crate::mcp::ListKind;
 use crate::ports::gateway::Target;
+use crate::record::Aside;
 use crate::rpc::{Envelope, Field, write};
 use crate::snapshot::Snapshot;
 use crate::upstream::Caller;
@@ -43,7 +44,15 @@ impl Shard {
         let mut out = Vec::with_capacity(members.len().saturating_add(256));
         out.push(b'{');
         out.extend_from_slice(members);
+        let aside = aside(cx.snapshot, &caller.target, kind.method());
         let mut meta = Vec::new();
+        if let Some(Aside { members, meta: own }) = aside {
+            if !members.is_empty() {
+                out.push(b',');
+                out.extend_from_slice(members.as_bytes());
+            }
+            meta.extend(Some(own.clone()).filter(|own| !own.is_empty()));
+        }
         if caller.revision.is_modern() {
             let ttl = cx.limits().list_ttl.as_millis();
             let modern = format!(",\"resultType\":\"complete\",\"ttlMs\":{ttl},\"cacheScope\":\"private\"");
@@ -90,6 +99,14 @@ impl Shard {
             })
             .collect();
         (!down.is_empty()).then(|| format!("\"mcp-orch/unavailable\":[{}]", down.join(",")))
+    }
+}
+
+/// What the one server behind an endpoint says aside, with a list or in its handshake.
+pub(super) fn aside<'a>(snapshot: &'a Snapshot, target: &Target, of: &str) -> Option<&'a Aside> {
+    match target {
+        Target::Server(name) => snapshot.named(name)?.offer.as_ref()?.definitions().aside.get(of),
+        Target::Unified => None,
     }
 }
 

@@ -93,7 +93,7 @@ impl Tools for Offered<'_> {
     }
 
     fn why_unknown(&self, name: &str) -> Option<String> {
-        self.1.unseen(self.0, name).map(|fault| format!("{}", Fault::from(fault)))
+        self.1.unseen(self.0, ListKind::Tools, name).map(|fault| format!("{}", Fault::from(fault)))
     }
 }
 

@@ -9,7 +9,6 @@ use super::{Cx, Exchange, Shard};
 use crate::mcp::{ListKind, Method, Route, Row};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Message};
-use crate::snapshot::Entry;
 use crate::upstream::{Call, Caller, Purpose, Seat, Upstream};
 use crate::{Denied, Exceeded, ExchangeId, Fault, KeyId, Limit, Rejection, Timestamp, UpstreamFault};
 
@@ -59,16 +58,15 @@ impl Shard {
 
     /// Wants the servers behind an endpoint that were never seen, or have never told a list.
     pub(super) fn see(&mut self, cx: &mut Cx<'_>, target: &Target, list: Option<ListKind>) {
-        let unseen: Vec<_> =
-            cx.snapshot.behind(target).filter(|entry| self.is_unseen(entry, list)).cloned().collect();
+        let unseen: Vec<_> = cx
+            .snapshot
+            .behind(target)
+            .filter(|entry| self.upstreams.is_unseen(entry, list))
+            .cloned()
+            .collect();
         for entry in unseen {
             self.shared(cx, &entry).process.want(cx.now);
         }
-    }
-
-    fn is_unseen(&self, entry: &Entry, list: Option<ListKind>) -> bool {
-        let is_untold = |list| self.upstreams.shared(entry.id).is_some_and(|it| it.untold.contains(&list));
-        entry.offer.is_none() || list.is_some_and(is_untold)
     }
 
     /// The servers behind the endpoint that are being seen for the first time right now, or tell a list for the first time.
@@ -78,7 +76,7 @@ impl Shard {
         target: &Target,
         list: Option<ListKind>,
     ) -> impl Iterator<Item = &Upstream> {
-        let unseen = cx.snapshot.behind(target).filter(move |entry| self.is_unseen(entry, list));
+        let unseen = cx.snapshot.behind(target).filter(move |entry| self.upstreams.is_unseen(entry, list));
         unseen.filter_map(|entry| self.upstreams.shared(entry.id)).filter(|upstream| self.learns(upstream))
     }
 
@@ -226,7 +224,7 @@ impl Shard {
 }
 
 /// The list that has to be known for a request.
-fn list_for(caller: &Caller, body: &Envelope) -> Option<ListKind> {
+pub(super) fn list_for(caller: &Caller, body: &Envelope) -> Option<ListKind> {
     let Message::Request { method, .. } = body.message() else { return None };
     let row = Row::find(method, caller.revision)?;
     match (row.route, row.method) {

@@ -78,6 +78,7 @@ fn snapshot(servers: &BTreeMap<String, BTreeSet<String>>, separator: &str, page_
             resources: Vec::new(),
             templates: Vec::new(),
             interactive: false,
+            aside: BTreeMap::new(),
         }));
         all.push(Server { id, project: project.id, name: name.clone(), origin: Origin::ConfigFile, spec });
     }

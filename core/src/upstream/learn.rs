@@ -9,9 +9,10 @@ use alloc::vec::Vec;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::aside::aside;
 use crate::mcp::shape::{self, Shaped};
 use crate::mcp::{ListKind, Revision, mirrors, without_mirrors};
-use crate::record::{Definition, Definitions};
+use crate::record::{Definition, Definitions, HANDSHAKE};
 use crate::rpc::{Envelope, Field, Members, Sender, without_deep, write};
 use crate::snapshot::{Capabilities, entries};
 use crate::{Limits, ProjectId, ServerId, Timestamp};
@@ -80,14 +81,15 @@ pub(crate) struct NextPage {
 }
 
 impl Draft {
-    /// Begins with what a server said in its handshake, or of itself where there is none.
+    /// Begins with what a server said in its handshake, or of itself where there is none; at most so many bytes of each thing that
+    /// nobody knows.
     pub(crate) fn begin(
         response: &Envelope,
         revision: Revision,
         server: ServerId,
         project: ProjectId,
         (name, spec_digest): (&str, [u8; 32]),
-        now: Timestamp,
+        (now, most): (Timestamp, usize),
     ) -> Self {
         let info = if revision.is_modern() { Field::MetaServerInfo } else { Field::ServerInfo };
         let object = |field| response.raw_str(field).filter(|raw| raw.starts_with('{')).unwrap_or("{}");
@@ -111,6 +113,7 @@ impl Draft {
             resources: Vec::new(),
             templates: Vec::new(),
             interactive: false,
+            aside: aside(response, most).map(|aside| (HANDSHAKE.into(), aside)).into_iter().collect(),
         };
         Self { ill_shaped, ..Self::of(definitions, abilities, None) }
     }
@@ -132,6 +135,7 @@ impl Draft {
     pub(crate) fn again(known: &Arc<Definitions>, now: Timestamp) -> Self {
         let abilities = Capabilities::parse(&known.capabilities);
         let mut definitions = Definitions { fetched_at: now, ..(**known).clone() };
+        definitions.aside.retain(|of, _| of == HANDSHAKE);
         for kind in ListKind::ALL {
             list(&mut definitions, kind).clear();
         }
@@ -169,6 +173,9 @@ impl Draft {
         let pages = self.pages.entry(kind).or_default();
         *pages = pages.saturating_add(1);
         let is_within = *pages < limits.list_pages;
+        if let Some(aside) = aside(response, limits.definition_bytes) {
+            self.definitions.aside.insert(kind.method().to_owned(), aside);
+        }
         let field = match kind {
             ListKind::Prompts => Field::Prompts,
             ListKind::Resources => Field::Resources,
@@ -334,8 +341,10 @@ fn known_as(info: &str, name: &str) -> String {
 
 /// What was known of a list stays.
 fn keep(definitions: &mut Definitions, before: Option<&Definitions>, kind: ListKind) {
-    if let Some(before) = before {
-        *list(definitions, kind) = entries(before, kind).to_vec();
+    let Some(before) = before else { return };
+    *list(definitions, kind) = entries(before, kind).to_vec();
+    if let Some(aside) = before.aside.get(kind.method()) {
+        definitions.aside.insert(kind.method().to_owned(), aside.clone());
     }
 }
 
@@ -397,7 +406,7 @@ mod tests {
         let hello = response(&format!(
             r#"{{"protocolVersion":"2025-11-25","capabilities":{capabilities},"serverInfo":{{"name":"s"}}}}"#
         ));
-        Draft::begin(&hello, Revision::V2025_11_25, server, project, ("s", [0; 32]), Timestamp(0))
+        Draft::begin(&hello, Revision::V2025_11_25, server, project, ("s", [0; 32]), (Timestamp(0), 1_000))
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One server behind the hub: its process, the calls to it, and what is being learnt of it.
 
 use alloc::collections::{BTreeSet, VecDeque};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -8,6 +9,7 @@ use crate::mcp::{Abilities, Extensions, ListKind, Revision};
 use crate::snapshot::Entry;
 use crate::{CallId, Limits, ServerId, Timestamp, UpstreamFault};
 
+mod aside;
 mod call;
 mod calls;
 mod learn;
@@ -243,6 +245,15 @@ impl Upstream {
     pub(crate) fn unavailable(&self) -> UpstreamFault {
         let starting = || Failure::passing("it is still starting");
         self.process.failure.clone().unwrap_or_else(starting).fault(&self.name)
+    }
+
+    /// The fault of a request that needs to know a list that was never told.
+    fn why_untold(&self, list: ListKind) -> UpstreamFault {
+        if self.untold.contains(&list) && self.process.failure.is_none() {
+            let words = format!("it has not answered {} yet", list.method());
+            return Failure::passing(words).fault(&self.name);
+        }
+        self.unavailable()
     }
 
     /// Whether its offer may still come: it starts, waits for its start, or is being asked.

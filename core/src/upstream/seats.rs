@@ -4,8 +4,9 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::{State, Upstream};
+use crate::mcp::ListKind;
 use crate::ports::gateway::Target;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Entry, Snapshot};
 use crate::{KeyId, ServerId, SessionId, Timestamp, UpstreamFault};
 
 /// Whom a process (or a remote session) serves.
@@ -89,14 +90,20 @@ impl Seats {
         Some(self.table.get_mut(seat)?.touch(seat, &mut self.touched))
     }
 
-    /// A name that begins with that of a server that was never seen: not unknown, but out of reach, and here is why.
-    pub(crate) fn unseen(&self, snapshot: &Snapshot, name: &str) -> Option<UpstreamFault> {
-        let unseen = snapshot.behind(&Target::Unified).filter(|entry| entry.offer.is_none());
+    /// Whether a server was never seen, or has never told a list.
+    pub(crate) fn is_unseen(&self, entry: &Entry, list: Option<ListKind>) -> bool {
+        let is_untold = |list| self.shared(entry.id).is_some_and(|upstream| upstream.untold.contains(&list));
+        entry.offer.is_none() || list.is_some_and(is_untold)
+    }
+
+    /// A name that begins with that of a server that has never told this list: not unknown, but out of reach, and here is why.
+    pub(crate) fn unseen(&self, snapshot: &Snapshot, list: ListKind, name: &str) -> Option<UpstreamFault> {
+        let unseen = snapshot.behind(&Target::Unified).filter(|entry| self.is_unseen(entry, Some(list)));
         let mut named = unseen.filter(|entry| {
             let rest = name.strip_prefix(&entry.name);
             rest.is_some_and(|rest| rest.starts_with(['.', '/', ':', '_']))
         });
-        Some(self.shared(named.next()?.id)?.unavailable())
+        Some(self.shared(named.next()?.id)?.why_untold(list))
     }
 
     /// The process that everybody shares.

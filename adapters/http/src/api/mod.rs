@@ -132,15 +132,16 @@ impl<G: Gateway + ?Sized> Face<G> {
         let reply = self.gateway.submit(admission.clone(), head.clone(), ask.message().into()).await;
         let begun = whole(reply).await;
         let Some(run) = begun.run().filter(|_| !manner.dry_run) else { return Ok(Outcome::Told(begun)) };
+        let path = format!("/api/projects/{}/batches/{run}", place.project);
         if manner.background {
-            let path = format!("/api/projects/{}/batches/{run}", place.project);
             return Ok(Outcome::Begun(begun, path));
         }
         let ask = Ask::end_of(&run);
         let head = Head { headers: Ask::headers(ask.tool, None), ..head };
         let end = whole(self.gateway.submit(admission, head, ask.message().into()).await).await;
-        // A hub that stops waits for no end any more: what has begun is told all the same, or it would be asked for twice.
-        Ok(Outcome::Told(if end.is_problem { begun } else { end }))
+        // Who is told that its end cannot be waited for now, since the hub stops or has too much to do, would ask for it twice.
+        let told = if matches!(end.status, 429 | 503) { begun } else { end };
+        Ok(if told.goes_on() { Outcome::Begun(told, path) } else { Outcome::Told(told) })
     }
 }
 

@@ -61,6 +61,7 @@ struct Meta<'a> {
 #[derive(Deserialize)]
 struct Said {
     run: Option<String>,
+    status: Option<String>,
     problem: Option<String>,
     message: Option<String>,
     faults: Option<Box<RawValue>>,
@@ -143,6 +144,12 @@ impl Told {
     /// The run that it tells of.
     pub(crate) fn run(&self) -> Option<String> {
         serde_json::from_str::<Said>(&self.body).ok().filter(|_| !self.is_problem)?.run
+    }
+
+    /// Whether it tells of a run that goes on.
+    pub(crate) fn goes_on(&self) -> bool {
+        let said = serde_json::from_str::<Said>(&self.body).ok().filter(|_| !self.is_problem);
+        said.is_some_and(|said| said.status.as_deref() == Some("running"))
     }
 
     /// What a fault is in this interface. One that says that there is no such thing does not say which.

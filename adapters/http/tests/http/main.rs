@@ -8,6 +8,8 @@ mod gateway;
 mod hub;
 
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod bodies;
 #[cfg(test)]
 mod departures;

@@ -87,12 +87,12 @@ fn a_file_of_a_newer_release_is_refused_in_words() {
     drop(RedbStore::open(&path).unwrap());
     tamper(&path, |transaction| {
         let meta: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
-        transaction.open_table(meta).unwrap().insert("schema", 2).unwrap();
+        transaction.open_table(meta).unwrap().insert("schema", 3).unwrap();
     });
     let error = RedbStore::open(&path).unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Corrupt);
     assert!(
-        error.to_string().contains("a newer mcp-orch wrote it (schema 2, this release knows 1)"),
+        error.to_string().contains("a newer mcp-orch wrote it (schema 3, this release knows 2)"),
         "{error}"
     );
 }

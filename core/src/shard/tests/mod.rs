@@ -29,6 +29,7 @@ mod granting;
 mod habits;
 mod handshake;
 mod keeping;
+mod late;
 mod links;
 mod lists;
 mod logins;

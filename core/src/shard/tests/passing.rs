@@ -7,9 +7,10 @@ use alloc::string::String;
 use super::begun::ask;
 use super::clients::{Client, Era, HTTP, at};
 use super::renewals::remote_of;
-use super::script::{Discovery, Script};
+use super::script::{Discovery, Hello, Script};
 use super::world::{World, read};
 use crate::ports::gateway::{Target, Verb};
+use crate::rpc::Field;
 use crate::{CallId, Limits};
 
 #[test]
@@ -68,6 +69,44 @@ fn what_nobody_knows_is_told_a_server_in_the_words_of_its_era() {
             [],
             "servers of 2026-07-28 know no roots that change, and nor do its clients"
         );
+    }
+}
+
+#[test]
+fn what_a_server_says_beside_its_handshake_and_its_lists_is_said_at_its_endpoint_in_every_life() {
+    const ASIDE: &str = r#""x-new":[1e400],"_meta":{"vendor/k":{"v":1},"mcp-orch/via":[]}"#;
+    let script = Script { hello: Hello::Silent, lists: false, ..Script::default() };
+    let mut world = World::scripted(Limits::default(), [("a", script)]).surveyed();
+    let hello = world.requested("a");
+    let said = r#""protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}"#;
+    world.reply(&hello, &format!("{{{said},{ASIDE}}}"));
+    let list = world.requested("a");
+    world.reply(&list, &format!(r#"{{"tools":[],"ttlMs":1,{ASIDE}}}"#));
+    for mut world in [world.restarted()] {
+        for (era, method) in
+            [(HTTP, "tools/list"), (Era::Modern, "tools/list"), (Era::Modern, "server/discover")]
+        {
+            let client = world.client(era, at("a"));
+            let exchange = world.request(&client, "1", method, "");
+            let answer = world.answer(&client, exchange);
+            let said = answer.raw_str(Field::Result).unwrap();
+            assert!(said.contains(r#""x-new":[1e400]"#) && said.contains(r#""vendor/k":{"v":1}"#), "{said}");
+            assert!(!said.contains("mcp-orch/via") && said.matches("ttlMs").count() < 2, "{said}");
+        }
+        let greeting = Client::new(HTTP, at("a"));
+        let params =
+            r#""protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}"#;
+        let exchange = world.request(&greeting, "1", "initialize", params);
+        let answer = world.answer(&greeting, exchange);
+        let said = answer.raw_str(Field::Result).unwrap();
+        assert!(
+            said.contains(r#""_meta":{"vendor/k":{"v":1}}"#) && said.contains(r#""x-new":[1e400]"#),
+            "{said}"
+        );
+        let unified = world.client(Era::Modern, Target::Unified);
+        let exchange = world.request(&unified, "1", "tools/list", "");
+        let all = world.take(&unified, exchange).concat();
+        assert!(!all.contains("vendor/k"), "of several nobody could say which it is of: {all}");
     }
 }
 

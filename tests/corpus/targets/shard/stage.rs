@@ -129,6 +129,7 @@ pub(super) fn definitions(server: &Server) -> Definitions {
         resources: vec![definition("file:///a", r#"{"uri":"file:///a","name":"a"}"#)],
         templates: vec![definition("file:///{name}", r#"{"uriTemplate":"file:///{name}","name":"any"}"#)],
         interactive: false,
+        aside: BTreeMap::new(),
     }
 }
 
