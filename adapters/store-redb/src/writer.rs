@@ -90,14 +90,9 @@ fn apply(transaction: &WriteTransaction, writes: &mut [Write]) -> Result<Result<
         return Ok(Err(StoreError::new(StoreErrorKind::Conflict, "somebody else changed the record")));
     };
     for (write, version) in writes.iter_mut().zip(versions) {
-        let mut records = tables::open(transaction, write.kind)?;
-        if let Some(put) = &mut write.put {
-            if let Some(place) = put.stored.first_chunk_mut() {
-                *place = version.to_le_bytes();
-            }
-            records.insert(write.key.as_slice(), put.stored.as_slice())?;
-        } else {
-            records.remove(write.key.as_slice())?;
+        match &mut write.put {
+            Some(put) => tables::put(transaction, (write.kind, &write.key), version, &mut put.stored)?,
+            None => tables::remove(transaction, write.kind, &write.key)?,
         }
     }
     Ok(Ok(()))

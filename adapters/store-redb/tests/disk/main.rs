@@ -10,6 +10,7 @@ mod disk;
 mod faults;
 mod file;
 mod image;
+mod long;
 mod power;
 mod sample;
 mod size;
