@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use crate::answers::Manner;
 use crate::client::Client;
 use crate::feature::Crossing;
-use crate::fixture::Face;
 use crate::line::Line;
 use crate::stage::{Outcome, Stage, ensure};
 

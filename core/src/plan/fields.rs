@@ -66,20 +66,30 @@ impl<'a> Fields<'a> {
         flag.unwrap_or_default()
     }
 
-    /// A whole number within a range.
-    pub(super) fn whole(&self, name: &str, range: RangeInclusive<u64>, faults: &mut Faults) -> Option<u64> {
+    /// A whole number within a range, whose end is the limit that has this name.
+    pub(super) fn whole(
+        &self,
+        name: &str,
+        (range, limit): (RangeInclusive<u64>, &str),
+        faults: &mut Faults,
+    ) -> Option<u64> {
         let (value, at) = self.get(name)?;
         let whole = value.whole().filter(|whole| range.contains(whole));
         if whole.is_none() {
             let (from, to) = range.into_inner();
-            faults.add(&at, format!("a whole number from {from} to {to} is expected"));
+            faults.add(&at, format!("a whole number from {from} to {to} (limit {limit}) is expected"));
         }
         whole
     }
 
     /// Milliseconds, at least one and at most so long.
-    pub(super) fn millis(&self, name: &str, most: Duration, faults: &mut Faults) -> Option<Duration> {
+    pub(super) fn millis(
+        &self,
+        name: &str,
+        (most, limit): (Duration, &str),
+        faults: &mut Faults,
+    ) -> Option<Duration> {
         let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
-        self.whole(name, 1..=most, faults).map(Duration::from_millis)
+        self.whole(name, (1..=most, limit), faults).map(Duration::from_millis)
     }
 }

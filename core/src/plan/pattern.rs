@@ -81,6 +81,16 @@ impl Pattern {
         }
     }
 
+    /// The value, if no reference is in it.
+    pub(super) fn fixed(&self) -> Option<Box<[u8]>> {
+        let raw = |part: &Part| match part {
+            Part::Raw(raw) => Some(raw.clone()),
+            Part::Value(_) | Part::Words(_) => None,
+        };
+        let parts: Option<Vec<_>> = self.0.iter().map(raw).collect();
+        parts.map(|parts| parts.concat().into())
+    }
+
     /// The reference, if it is one and nothing else.
     pub(crate) fn only(&self) -> Option<&Reference> {
         match &*self.0 {

@@ -158,12 +158,11 @@ fn read(
 
 /// A value that holds no reference.
 fn fixed(value: Raw<'_>, at: &Pointer, scope: Scope<'_>, faults: &mut Faults) -> Option<Box<[u8]>> {
-    let pattern = Pattern::read(value, at, scope, faults);
-    let literal = pattern.literal().map(|raw| raw.0.into());
-    if literal.is_none() {
+    let fixed = Pattern::read(value, at, scope, faults).fixed();
+    if fixed.is_none() {
         faults.add(at, format!("a default holds no reference; {LITERAL}"));
     }
-    literal
+    fixed
 }
 
 /// What stands between the braces of a template: `step`, `step#/pointer`, `item`, `item#/pointer` or `index`.

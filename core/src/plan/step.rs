@@ -50,7 +50,7 @@ struct Manner {
 impl Manner {
     fn read(fields: &Fields<'_>, limits: &Limits, faults: &mut Faults) -> Self {
         let parallel = width(fields, "max_parallel", limits, faults);
-        let deadline = fields.millis("deadline_ms", limits.run_deadline, faults);
+        let deadline = fields.millis("deadline_ms", (limits.run_deadline, "run_deadline"), faults);
         Self {
             max_parallel: parallel.unwrap_or_else(|| PARALLEL.min(limits.plan_parallel)),
             deadline: deadline.unwrap_or(limits.run_deadline),
@@ -186,7 +186,7 @@ impl Reading<'_, '_> {
             for_each: for_each.flatten(),
             when: when.map(Box::new),
             retry: self.retry(&fields),
-            timeout: fields.millis("timeout_ms", self.limits.run_deadline, self.faults),
+            timeout: fields.millis("timeout_ms", (self.limits.run_deadline, "run_deadline"), self.faults),
             on_error: self.on_error(&fields),
             repeatable: false,
         };
@@ -242,8 +242,8 @@ impl Reading<'_, '_> {
         let Some((value, at)) = fields.get("retry") else { return Retry::NEVER };
         let Some(fields) = Fields::read(value, at, &RETRY_FIELDS, self.faults) else { return Retry::NEVER };
         let most = u64::from(self.limits.step_attempts);
-        let attempts = fields.whole("attempts", 1..=most, self.faults);
-        let backoff = fields.millis("backoff_ms", self.limits.step_backoff, self.faults);
+        let attempts = fields.whole("attempts", (1..=most, "step_attempts"), self.faults);
+        let backoff = fields.millis("backoff_ms", (self.limits.step_backoff, "step_backoff"), self.faults);
         let attempts = attempts.and_then(|attempts| u32::try_from(attempts).ok()).unwrap_or(1);
         Retry { attempts, backoff: backoff.unwrap_or(BACKOFF), is_own: true }
     }

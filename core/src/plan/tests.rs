@@ -109,6 +109,17 @@ fn all_faults_come_back_at_once_each_with_its_place() {
 }
 
 #[test]
+fn a_default_may_be_written_as_it_is() {
+    let default = r#"{"k":[{"$literal":"{{x}}"},{"$literal":{"$from":"y"}}]}"#;
+    let plan = format!(
+        r#"{{"steps":[{{"id":"a","tool":"a.any"}},{{"id":"b","tool":"a.any","arguments":{{"a":{{"$from":"a","default":{default}}}}}}}]}}"#
+    );
+    let plan = read(&plan).unwrap();
+    let reference = plan.steps[1].arguments.references().next().unwrap();
+    assert_eq!(reference.default.as_deref(), Some(br#"{"k":["{{x}}",{"$from":"y"}]}"#.as_slice()));
+}
+
+#[test]
 fn a_tool_without_a_name_is_unknown() {
     let faults = read(r#"{"steps":[{"id":"a","tool":""}]}"#).unwrap_err();
     assert!(faults[0].starts_with("/steps/0/tool: there is no tool \"\""), "{faults:?}");
@@ -154,9 +165,15 @@ fn a_field_of_the_wrong_kind_is_said() {
     for (members, fault) in [
         (r#","arguments":[]"#, "/steps/0/arguments: arguments are an object"),
         (r#","depends_on":"a""#, "/steps/0/depends_on: an array of ids is expected"),
-        (r#","timeout_ms":0"#, "/steps/0/timeout_ms: a whole number from 1 to 900000 is expected"),
+        (
+            r#","timeout_ms":0"#,
+            "/steps/0/timeout_ms: a whole number from 1 to 900000 (limit run_deadline) is expected",
+        ),
         (r#","on_error":"stop""#, "/steps/0/on_error: one of fail, skip, continue is expected"),
-        (r#","retry":{"attempts":9}"#, "/steps/0/retry/attempts: a whole number from 1 to 5 is expected"),
+        (
+            r#","retry":{"attempts":9}"#,
+            "/steps/0/retry/attempts: a whole number from 1 to 5 (limit step_attempts) is expected",
+        ),
         (
             r#","for_each":3"#,
             "/steps/0/for_each: an array or a reference to one is expected, or {\"in\": ..., \"width\": ...}",

@@ -39,6 +39,11 @@ impl Answer {
         }
     }
 
+    /// What is wrong with an answer that holds no plan.
+    pub fn no_plan() -> Vec<PlanFault> {
+        nothing(false)
+    }
+
     /// Checks a plan that was read or kept before, with what the goal's caller says about the run.
     pub fn check(
         goal: &Goal<'_>,

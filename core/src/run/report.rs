@@ -126,9 +126,14 @@ impl Run {
         self.ended
     }
 
+    /// Whether a step has ended.
+    pub fn has_ended(&self, step: usize) -> bool {
+        self.steps.get(step).is_some_and(|state| state.ended.is_some() || state.fetch.is_some())
+    }
+
     /// How many steps have ended, and how many there are.
     pub fn progress(&self) -> (usize, usize) {
-        let ended = self.steps.iter().filter(|state| state.ended.is_some() || state.fetch.is_some());
+        let ended = (0..self.steps.len()).filter(|step| self.has_ended(*step));
         (ended.count(), self.steps.len())
     }
 }

@@ -1,5 +1,6 @@
 //! Runs within a project: each step is a call like any other, whose answer goes to its run instead of a client.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -28,8 +29,8 @@ pub(super) struct Running {
     pub template: Caller,
     /// The key that has begun it, and may ask for it.
     pub key: KeyId,
-    /// How many ended steps its caller was told of.
-    pub said: usize,
+    /// The ended steps that its caller was told of, by their places.
+    pub said: BTreeSet<usize>,
     /// What the store has of it.
     pub stored: Stored,
     /// How it asks its caller, where that is of the stateless era.
@@ -38,6 +39,9 @@ pub(super) struct Running {
     pub goal: Option<Name>,
 }
 
+/// How many of the steps that have ended at once are named.
+const NAMED: usize = 20;
+
 /// How much of a long output its caller sees.
 const PREVIEW_BYTES: usize = 1024;
 
@@ -45,7 +49,7 @@ impl Running {
     /// A run of a key that nobody waits for.
     pub(super) fn of_nobody(key: KeyId, stored: Stored) -> Self {
         let template = nobody(key.clone());
-        Self { caller: None, template, key, said: 0, stored, consulting: None, goal: None }
+        Self { caller: None, template, key, said: BTreeSet::new(), stored, consulting: None, goal: None }
     }
 }
 
@@ -144,17 +148,11 @@ impl Shard {
     }
 
     pub(super) fn tell_run(&mut self, cx: &mut Cx<'_>, id: RunId, event: Event) {
-        let answered = match &event {
-            Event::StepAnswered(unit, _) | Event::StepFailed(unit, _) => Some(*unit),
-            Event::Cancelled | Event::TimerFired => {
-                let unsent = self.unsent_of(id);
-                self.runs.note_unsent(id, unsent);
-                None
-            }
-        };
-        let given_up = self.runs.handle(id, cx.now, cx.limits(), event);
-        let ended = answered.or_else(|| given_up.first().copied());
-        for unit in given_up {
+        if matches!(event, Event::Cancelled | Event::TimerFired) {
+            let unsent = self.unsent_of(id);
+            self.runs.note_unsent(id, unsent);
+        }
+        for unit in self.runs.handle(id, cx.now, cx.limits(), event) {
             let why = |call| cancellation(call, "the run has given it up");
             match self.step_calls.remove(&(id, unit)) {
                 Some((server, call)) => drop(self.abandon(cx, server, call, why)),
@@ -164,19 +162,26 @@ impl Shard {
                 }
             }
         }
-        self.tell_progress(cx, id, ended.map(|unit| unit.step));
+        self.tell_progress(cx, id);
     }
 
-    /// Something has happened with a run. If one more step has ended with that, its caller hears so, if it wants to.
-    fn tell_progress(&mut self, cx: &mut Cx<'_>, id: RunId, step: Option<usize>) {
-        let Some(run) = self.runs.get(id) else { return };
-        let ((ended, all), words) = (run.progress(), step.and_then(|step| run.end_of(step)));
-        let Some(running) = self.running.get_mut(&id).filter(|running| running.said < ended) else { return };
-        running.said = ended;
+    /// Something has happened with a run. If steps have ended with that, its caller hears so, if it wants to.
+    fn tell_progress(&mut self, cx: &mut Cx<'_>, id: RunId) {
+        let (Some(run), Some(running)) = (self.runs.get(id), self.running.get_mut(&id)) else { return };
         let Some(caller) = &running.caller else { return };
         let Some(token) = &caller.progress else { return };
+        let (ended, all) = run.progress();
+        let new: Vec<usize> =
+            (0..all).filter(|step| run.has_ended(*step) && running.said.insert(*step)).collect();
+        if new.is_empty() {
+            return;
+        }
+        let more = new.len().saturating_sub(NAMED);
+        let mut words: Vec<String> =
+            new.into_iter().take(NAMED).filter_map(|step| run.end_of(step)).collect();
+        words.extend((more > 0).then(|| format!("and {more} more")));
         // Names of steps need no escapes.
-        let words = words.map_or_else(String::new, |words| format!(",\"message\":\"{words}\""));
+        let words = format!(",\"message\":\"{}\"", words.join(", "));
         let params = format!("{{\"progressToken\":{token},\"progress\":{ended},\"total\":{all}{words}}}");
         let caller = caller.clone();
         let news = write::request(None, Method::Progress.name(), Some(params.as_bytes()));

@@ -56,8 +56,14 @@ pub(super) struct Watchers(BTreeMap<RunId, Audience>);
 pub(super) struct Portion(usize);
 
 impl Portion {
+    /// All that there is to say.
     pub(super) fn whole() -> Self {
         Self(usize::MAX)
+    }
+
+    /// What the clients of a key read without having been asked for more.
+    pub(super) fn of(limits: &Limits) -> Self {
+        Self((limits.held_key_bytes / PORTIONS).max(1))
     }
 
     pub(super) fn is_spent(&self) -> bool {
@@ -104,7 +110,7 @@ impl Watchers {
         let Some(audience) = self.0.get_mut(&run) else { return Portion(0) };
         audience.rests_until.take_if(|until| *until <= now);
         let is_resting = audience.rests_until.is_some();
-        Portion(if is_resting { 0 } else { (limits.held_key_bytes / PORTIONS).max(1) })
+        if is_resting { Portion(0) } else { Portion::of(limits) }
     }
 
     /// Others have their turn.

@@ -35,16 +35,20 @@ impl Shard {
     /// Tells watchers what has changed, and those whose runs have ended, or are put aside, how they stand. A hub that stops has no
     /// time for a second portion: it tells the others in short.
     pub(super) fn tell_watchers(&mut self, cx: &mut Cx<'_>) {
+        let mut last = Portion::of(cx.limits());
         for id in self.watchers.runs() {
+            if self.stopping {
+                self.tell_watchers_of(cx, id, &mut last);
+                self.tell_in_short(cx, id);
+                continue;
+            }
             let mut portion = self.watchers.portion(id, cx.now, cx.limits());
             let rests = portion.is_spent();
             // What changes meanwhile is noted all the same.
             if !rests || self.runs.has_changed(id) {
                 self.tell_watchers_of(cx, id, &mut portion);
             }
-            if self.stopping {
-                self.tell_in_short(cx, id);
-            } else if portion.is_spent() && !rests {
+            if portion.is_spent() && !rests {
                 self.watchers.rest(id, cx.now);
             }
         }
@@ -153,7 +157,8 @@ impl Shard {
             return None;
         }
         if let Some(running) = self.running.get_mut(&id) {
-            (running.template, running.said, running.consulting) = (nobody(key.clone()), 0, None);
+            (running.template, running.consulting) = (nobody(key.clone()), None);
+            running.said.retain(|step| run.has_ended(*step));
             self.outliving.forget_undone(cx.snapshot.project.id, (id, &run), &mut running.stored);
         }
         self.runs.reopen(id, key, run);

@@ -10,7 +10,7 @@ use super::{By, Draft, Planning, Stage, Wish, arguments};
 use crate::hub;
 use crate::mcp::Asking;
 use crate::plan::{Outline, Plan, PlanFault, Raw};
-use crate::planner::{Goal, Prompt, Spent, sampled};
+use crate::planner::{Answer, Goal, Prompt, Spent, sampled};
 use crate::rpc::{Envelope, Field, Members, Sender, write};
 use crate::shard::answer::demand;
 use crate::shard::misshapen::asking_of;
@@ -172,9 +172,12 @@ impl Shard {
         let body = wish.body.clone();
         let Ok(goal) = Goal::read(arguments(&body), cx.limits()) else { return };
         if let Stage::Mended(first) = &stage {
-            wish.draft.get_or_insert_with(|| Draft {
-                faults: self.checked(cx, &goal, first).err().unwrap_or_default(),
-                plan: Some(first.clone()).filter(|first| !first.is_empty()),
+            wish.draft.get_or_insert_with(|| match &**first {
+                "" => Draft { plan: None, faults: Answer::no_plan() },
+                first => {
+                    let faults = self.checked(cx, &goal, first).err().unwrap_or_default();
+                    Draft { plan: Some(first.into()), faults }
+                }
             });
         }
         match (stage, input) {

@@ -123,6 +123,13 @@ fn a_plan_that_a_client_of_the_stateless_era_does_not_mend_is_told_with_its_faul
         assert!(asked.contains("did you mean a.echo?") && again.contains("did you mean a.echo?"), "{again}");
         let exchange = world.bring(&client, GOAL, &state, &sampled(written));
         let told = world.result(&client, exchange);
+        let nothing = world.wish(&client, GOAL);
+        let (_, _, state) = world.demand(&client, nothing);
+        let nothing = world.bring(&client, GOAL, &state, &sampled("hm"));
+        let (_, _, state) = world.demand(&client, nothing);
+        let nothing = world.bring(&client, GOAL, &state, &sampled(written));
+        let unread = world.result(&client, nothing);
+        assert!(unread.contains("the answer holds no JSON object with") && unread.contains(why), "{unread}");
         let draft =
             [r#""planned":{"steps""#, "did you mean a.echo?", r#""questions":2"#, "it was not mended: "];
         assert!(draft.into_iter().chain([why]).all(|said| told.contains(said)), "{told}");
