@@ -193,6 +193,10 @@ async fn plans_are_run_from_the_command_line() {
     let list = stage.command(&["batch", "list"]).output().expect("an end");
     assert!(text(&list.stdout).contains("done"), "{list:?}");
 
+    std::fs::write(&plan, r#"{"steps":[{"id":"a","tool":"t.nothing"}]}"#).expect("a file");
+    let faulty = stage.command(&["batch", "run", &path, "--json"]).output().expect("an end");
+    let problem: Value = serde_json::from_slice(&faulty.stdout).expect("JSON");
+    assert_eq!((faulty.status.success(), &problem["faults"][0]["at"]), (false, &json!("/steps/0/tool")));
     std::fs::write(&plan, r#"{"steps":[{"id":"slow","tool":"t.slow"}]}"#).expect("a file");
     let child =
         stage.command(&["batch", "run", &path, "--json"]).stdout(Stdio::piped()).spawn().expect("it starts");

@@ -128,8 +128,17 @@ fn object<'a>(members: impl Iterator<Item = (impl AsRef<str>, Raw<'a>)>) -> Vec<
 /// What a client's model has written, by a result of `sampling/createMessage`.
 pub(crate) fn sampled(result: &[u8]) -> Written {
     let reason = Raw::of(result).member("stopReason").and_then(Raw::text);
-    let cut = reason.as_deref() == Some("maxTokens");
-    Written { text: sampled_text(result).unwrap_or_default(), cut, ..Written::default() }
+    let (cut, refuses) = (reason.as_deref() == Some("maxTokens"), reason.as_deref() == Some("refusal"));
+    let text = sampled_text(result).unwrap_or_default();
+    let text = if refuses { impossible(&text) } else { text };
+    Written { text, cut, ..Written::default() }
+}
+
+/// What a model that refuses has written, in the way of those that say why they make no plan.
+fn impossible(words: &str) -> String {
+    let mut why = Vec::new();
+    write::string(&mut why, if words.is_empty() { "the model refuses, and does not say why" } else { words });
+    String::from_utf8(object([("impossible", Raw(&why))].into_iter())).unwrap_or_default()
 }
 
 /// The text of a result of `sampling/createMessage`: its content is one block, or an array of them (2025-11-25).
@@ -222,6 +231,8 @@ mod tests {
         assert_eq!(sampled_text(several).as_deref(), Some("ab"));
         assert_eq!(sampled_text(br#"{"content":{"type":"image"}}"#), None);
         assert_eq!(sampled_text(b"{}"), None);
+        let refused = br#"{"stopReason":"refusal","content":{"type":"text","text":"not \"that\""}}"#;
+        assert_eq!(sampled(refused).text, r#"{"impossible":"not \"that\""}"#);
         assert!(
             sampled(br#"{"stopReason":"maxTokens"}"#).cut && !sampled(br#"{"stopReason":"endTurn"}"#).cut
         );

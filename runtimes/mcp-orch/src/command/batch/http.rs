@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::way::{Connection, Way};
 use crate::json::{Look, pretty};
+use crate::terminal;
 
 /// How to find out what has become of a plan.
 pub(crate) const BEGUN: &str = "whether the run was begun: mcp-orch batch list";
@@ -28,6 +29,8 @@ pub(crate) struct Hub {
     /// The path of its runs.
     runs: String,
     connections: TaskTracker,
+    /// Whether a refusal is shown as JSON.
+    json: bool,
 }
 
 impl Hub {
@@ -46,12 +49,12 @@ impl Hub {
             .context("the key has characters that no key has")?;
         key.set_sensitive(true);
         let runs = format!("{}/api/projects/{}/batches", way.path(), args.project);
-        Ok(Self { way, key, runs, connections: TaskTracker::new() })
+        Ok(Self { way, key, runs, connections: TaskTracker::new(), json: args.json })
     }
 
     /// Asks for something below the runs, and reads the answer. What went wrong is an error in the hub's words.
     pub(crate) async fn ask(&self, method: Method, path: &str) -> anyhow::Result<Box<RawValue>> {
-        Whole::of(self.send(method, path).await?).await?.read()
+        Whole::of(self.send(method, path).await?).await?.read(self.json)
     }
 
     /// Begins a run. A hub that stops, or ends before it has answered, is asked again when it is back, under the same key, so that
@@ -71,7 +74,7 @@ impl Hub {
             if let Ok(stream) = stream {
                 match ask(stream).await {
                     Ok(stops) if stops.0 == StatusCode::SERVICE_UNAVAILABLE => refused = Some(stops),
-                    Ok(answer) => return answer.read(),
+                    Ok(answer) => return answer.read(self.json),
                     Err(error) if is_broken => return Err(error),
                     Err(_) => is_broken = true,
                 }
@@ -80,7 +83,7 @@ impl Hub {
             stream = self.way.connect().await;
         }
         match refused {
-            Some(answer) => answer.read(),
+            Some(answer) => answer.read(self.json),
             None => bail!("the hub ended before it answered, and is gone; {BEGUN}"),
         }
     }
@@ -96,7 +99,7 @@ impl Hub {
         if response.status().is_server_error() {
             return Ok(None);
         }
-        Whole::of(response).await?.read()?;
+        Whole::of(response).await?.read(self.json)?;
         bail!("the hub does not tell of the run")
     }
 
@@ -134,11 +137,18 @@ impl Whole {
         Ok(Self(status, response.into_body().collect().await.context("the answer breaks off")?.to_bytes()))
     }
 
-    fn read(&self) -> anyhow::Result<Box<RawValue>> {
+    /// The answer; a refusal is shown as JSON, too, where that is wanted.
+    fn read(&self, json: bool) -> anyhow::Result<Box<RawValue>> {
         let Self(status, bytes) = self;
         let answer: Box<RawValue> =
             serde_json::from_slice(bytes).with_context(|| format!("the answer ({status}) is not JSON"))?;
-        if status.is_success() { Ok(answer) } else { Err(refusal(&answer)) }
+        if status.is_success() {
+            return Ok(answer);
+        }
+        if json {
+            terminal::line(&pretty(&answer));
+        }
+        Err(refusal(&answer))
     }
 }
 
