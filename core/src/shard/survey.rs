@@ -107,6 +107,7 @@ impl Shard {
         let (mut learnt, untold) = draft.so_far(date);
         learnt.interactive |= interactive;
         upstream.untold = untold;
+        upstream.via.clone_from(&draft.via);
         let silent: Vec<&str> = draft.pending().iter().map(|kind| kind.method()).collect();
         let words = format!("it has not answered {} yet", silent.join(", "));
         cx.report(&name, LogLevel::Warning, LogCategory::Configuration, words);
@@ -119,7 +120,8 @@ impl Shard {
     pub(super) fn publish(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         let retired = self.retired.contains_key(&link);
         let Some(upstream) = self.upstream_of(link) else { return };
-        let Some(draft) = upstream.draft.take() else { return };
+        let Some(mut draft) = upstream.draft.take() else { return };
+        upstream.via = core::mem::take(&mut draft.via);
         upstream.listed_at = cx.now;
         let (id, name, interactive) = (upstream.id, upstream.name.clone(), upstream.interactive);
         let shared = upstream.owner == Owner::Project;
@@ -238,7 +240,6 @@ impl Shard {
         let remote = entry.is_some_and(|entry| entry.is_remote());
         let Some(upstream) = self.upstream_of(link) else { return };
         let draft = Draft::again(known.definitions(), cx.now).remote(remote);
-        upstream.via.clear();
         upstream.draft = Some(draft.patient_until(cx.now.after(cx.limits().list_wait)));
         self.begin_learning(cx, link);
     }

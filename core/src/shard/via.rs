@@ -43,15 +43,18 @@ fn member<'a>(members: &Members<'a>, name: &str) -> Option<&'a RawValue> {
 }
 
 impl Shard {
-    /// Notes which hubs a server's lists have come through. Whether this is one of them: then its link is broken.
+    /// Notes which hubs a server's lists have come through. Whether this is one of them: then its link is broken, and what was known of
+    /// it stays.
     pub(super) fn leads_back(&mut self, cx: &mut Cx<'_>, link: LinkId, page: &Envelope) -> bool {
         let via = via(page);
         if via.is_empty() {
             return false;
         }
         let leads_back = via.contains(&own_name(cx.snapshot));
-        let Some(upstream) = self.upstream_of(link) else { return false };
-        upstream.via.extend(via);
+        let upstream = self.upstream_of(link);
+        if let Some(draft) = upstream.and_then(|upstream| upstream.draft.as_mut()) {
+            draft.via.extend(via);
+        }
         if leads_back {
             let words = "its lists hold those of this project: two hubs list each other; take one of them out of the other's servers";
             self.break_link(cx, link, &Failure::lasting(words.into()));

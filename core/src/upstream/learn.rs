@@ -28,6 +28,8 @@ pub(crate) struct Draft {
     before: Option<Arc<Definitions>>,
     /// The lists that are not complete, in the order in which they are asked for.
     pending: Vec<ListKind>,
+    /// The hubs that its lists have come through.
+    pub via: BTreeSet<String>,
     /// Whether all of them were asked for, and not one after the other.
     at_once: bool,
     /// When somebody has waited long enough for one of them.
@@ -149,6 +151,7 @@ impl Draft {
             definitions,
             before,
             pending,
+            via: BTreeSet::new(),
             at_once: false,
             late_at: Timestamp::NEVER,
             pages: BTreeMap::new(),

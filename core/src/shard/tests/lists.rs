@@ -341,6 +341,7 @@ fn a_list_says_which_hubs_it_has_come_through_and_a_hub_among_them_takes_none_of
     world.says(link, r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
     world.advance(Limits::default().debounce);
     let sent = world.requested("b");
-    world.reply(&sent, &page(own));
+    world.reply(&sent, &page(&format!(r#"{own}","fedcba9876543210"#)));
     assert!(world.warnings().concat().contains("two hubs list each other"), "{:?}", world.warnings());
+    assert!(!tools(&mut world, &client).contains("fedcba9876543210"), "nothing was taken of that");
 }
