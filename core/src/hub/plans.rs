@@ -186,7 +186,7 @@ struct InShort {
 
 /// How a run stands, for one of many to whom the whole cannot be told.
 pub(crate) fn run_in_short(run: RunId, status: Status) -> Vec<u8> {
-    let note = "the hub stops, and many wait for this run: batch_status tells the whole";
+    let note = "the hub stops, and many wait for runs: batch_status tells the whole";
     told(&InShort { run: format!("{run}"), status: status.name(), note }, status.is_bad())
 }
 

@@ -294,7 +294,11 @@ impl Upstream {
             | State::Running { .. }
             | State::Stopped => None,
         };
-        let late = self.draft.as_ref().and_then(Draft::deadline);
-        [own, self.calls.deadline(), late, self.relearn_at, self.news.again_at].into_iter().flatten().min()
+        // Hardly ever is anything being learnt, and this is asked with each call.
+        let lists = match self.draft.as_ref().and_then(Draft::deadline) {
+            Some(late) => Some(self.relearn_at.map_or(late, |at| at.min(late))),
+            None => self.relearn_at,
+        };
+        [own, self.calls.deadline(), lists, self.news.again_at].into_iter().flatten().min()
     }
 }
