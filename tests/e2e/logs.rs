@@ -207,3 +207,21 @@ fn resident_kib(pid: u32) -> u64 {
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("its size");
     line.split_whitespace().nth(1).and_then(|size| size.parse().ok()).expect("a number")
 }
+
+#[tokio::test]
+async fn a_hub_whose_log_cannot_be_written_goes_on() {
+    let home = Home::with(&[("everything", Server::everything())]);
+    // Each write there says that the disk is full.
+    std::os::unix::fs::symlink("/dev/full", home.path().join("hub.log")).expect("a link");
+    let mut hub = Hub::start(&home).await;
+    let key = hub.create_key().await;
+    let wire = Wire::legacy(hub.at("/servers/everything/mcp"), &key, "2025-11-25").await;
+    for round in ["one", "two", "three"] {
+        let said = wire.call_for_text("echo", json!({ "message": round })).await;
+        assert_eq!(said, format!("Echo: {round}"));
+        // What ends is logged, and so is what is started for the next call.
+        home.kill_processes_of("everything");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert!(!hub.has_ended(), "a log is not what it lives of");
+}
