@@ -1,7 +1,7 @@
 //! The layout of the file.
 //!
 //! One table per kind of record: [`RecordId::sort_key`] to eight bytes of version, little end first, and the bytes
-//! of [`record::encode`]. What is longer than [`LONG`] has its bytes in the table `long`, and in its own only the version, with a mark:
+//! of [`record::encode`]. What is longer than `LONG` has its bytes in the table `long`, and in its own only the version, with a mark:
 //! redb writes a page anew for each record that comes into it, and reads it for each that is looked for there, so that a long one would
 //! be paid for with every short one beside it. The table `meta` holds the schema's number; a number that this release does not know is
 //! refused before anything is touched. A kind that is new adds a table and leaves the others as they are, so it is no new
@@ -23,7 +23,7 @@ const SCHEMA: &str = "schema";
 const CURRENT: u64 = 2;
 
 /// Longer bytes than these have another place.
-pub(crate) const LONG: usize = 16 * 1024;
+const LONG: usize = 16 * 1024;
 /// Of a version: the bytes are there.
 const ELSEWHERE: u64 = 1 << 63;
 const LONG_TABLE: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("long");

@@ -130,13 +130,6 @@ impl From<Bound> for Missing {
     }
 }
 
-impl StepState {
-    /// How many of its elements were done.
-    pub(super) fn done(&self) -> usize {
-        self.elements.iter().filter(|element| matches!(element, Element::Answered(_) | Element::Lost)).count()
-    }
-}
-
 impl Element {
     /// What it was answered, or what stands for that.
     pub(super) fn answer(&self) -> Option<&Answer> {
@@ -148,6 +141,11 @@ impl Element {
 }
 
 impl StepState {
+    /// How many of its elements were done.
+    pub(super) fn done(&self) -> usize {
+        self.elements.iter().filter(|element| matches!(element, Element::Answered(_) | Element::Lost)).count()
+    }
+
     /// Whether an element may be begun.
     pub(super) fn can_start(&self, width: usize) -> bool {
         let more = !self.again.is_empty() || self.next < self.elements.len();

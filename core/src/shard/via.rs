@@ -4,13 +4,12 @@
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
-use serde_json::value::RawValue;
 
 use super::{Cx, Shard};
 use crate::LinkId;
-use crate::key::derive;
+use crate::plan::Raw;
 use crate::ports::gateway::Target;
-use crate::rpc::{Envelope, Field, Members};
+use crate::rpc::{Envelope, Field};
 use crate::snapshot::Snapshot;
 use crate::upstream::Failure;
 
@@ -21,25 +20,13 @@ const VIA: &str = "mcp-orch/via";
 const NAMES: usize = 64;
 const NAME_BYTES: usize = 64;
 
-/// What this project of this hub is called among hubs.
-fn own_name(snapshot: &Snapshot) -> String {
-    let name = derive(&snapshot.instance.cursor_key, snapshot.project.id.0.as_bytes());
-    format!("{:016x}", name.first_chunk().map_or(0, |first| u64::from_be_bytes(*first)))
-}
-
 /// The hubs that a page of a list has come through.
-pub(super) fn via(page: &Envelope) -> BTreeSet<String> {
-    let meta = page.raw(Field::Result).and_then(Members::read);
-    let meta =
-        meta.and_then(|result| member(&result, "_meta")).and_then(|raw| Members::read(raw.get().as_bytes()));
-    let names = meta.and_then(|meta| member(&meta, VIA));
-    let names =
-        names.and_then(|raw| serde_json::from_str::<BTreeSet<String>>(raw.get()).ok()).unwrap_or_default();
-    names.into_iter().filter(|name| name.len() <= NAME_BYTES).take(NAMES).collect()
-}
-
-fn member<'a>(members: &Members<'a>, name: &str) -> Option<&'a RawValue> {
-    members.0.iter().find(|(known, _)| known == name).map(|(_, raw)| *raw)
+fn via(page: &Envelope) -> BTreeSet<String> {
+    let meta = page.raw(Field::Meta).map(Raw::of);
+    let names = meta.and_then(|meta| meta.member(VIA));
+    let names = names.and_then(|names| serde_json::from_slice::<BTreeSet<String>>(names.0).ok());
+    let all = names.unwrap_or_default().into_iter();
+    all.filter(|name| name.len() <= NAME_BYTES).take(NAMES).collect()
 }
 
 impl Shard {
@@ -50,7 +37,7 @@ impl Shard {
         if via.is_empty() {
             return false;
         }
-        let leads_back = via.contains(&own_name(cx.snapshot));
+        let leads_back = via.contains(&cx.snapshot.called);
         let upstream = self.upstream_of(link);
         if let Some(draft) = upstream.and_then(|upstream| upstream.draft.as_mut()) {
             draft.via.extend(via);
@@ -67,8 +54,7 @@ impl Shard {
         let behind = snapshot.behind(target).filter_map(|entry| self.upstreams.shared(entry.id));
         let mut names: BTreeSet<&str> =
             behind.flat_map(|upstream| &upstream.via).map(String::as_str).collect();
-        let own = (*target == Target::Unified).then(|| own_name(snapshot));
-        names.extend(own.as_deref());
+        names.extend((*target == Target::Unified).then_some(&*snapshot.called));
         let names = serde_json::to_string(&names).ok().filter(|_| !names.is_empty())?;
         Some(format!("\"{VIA}\":{names}"))
     }

@@ -3,10 +3,12 @@
 //! Lists are prepared here, once per change, so that answering one copies a buffer and builds nothing.
 
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::key::derive;
 use crate::mcp::ListKind;
 use crate::planner::PlannerSpec;
 use crate::ports::gateway::Target;
@@ -36,6 +38,8 @@ pub(crate) use uris::wrap;
 pub struct Snapshot {
     /// The project.
     pub project: Project,
+    /// What it is called among hubs: nobody learns from it whose it is.
+    pub called: String,
     /// Its servers by name, the built-in one among them. The order of every unified list.
     servers: BTreeMap<String, Arc<Entry>>,
     by_id: BTreeMap<ServerId, Arc<Entry>>,
@@ -152,7 +156,9 @@ impl Snapshot {
             unified.unwrap_or_else(|| Arc::new(Unified::build(&project, servers.values(), &instance)));
         let mut offers = servers.values().filter_map(|entry| entry.offer.as_ref());
         let mirrors = offers.any(|offer| offer.has_mirrors());
-        Self { project, servers, by_id, unified, mirrors, instance, planner: None }
+        let called = derive(&instance.cursor_key, project.id.0.as_bytes());
+        let called = format!("{:016x}", called.first_chunk().map_or(0, |first| u64::from_be_bytes(*first)));
+        Self { project, called, servers, by_id, unified, mirrors, instance, planner: None }
     }
 
     /// The same project, where some servers offer something else. Whoever does not use the unified endpoint needs no other

@@ -32,8 +32,7 @@ const OWN_META: [&str; 3] = ["io.modelcontextprotocol/serverInfo", "mcp-orch/una
 /// What a result holds aside; nothing of what would be longer than `most` bytes.
 pub(crate) fn aside(response: &Envelope, most: usize) -> Option<Aside> {
     let result = response.raw(Field::Result).and_then(Members::read)?;
-    let meta = result.0.iter().find(|(name, _)| name == "_meta");
-    let meta = meta.and_then(|(_, raw)| Members::read(raw.get().as_bytes()));
+    let meta = response.raw(Field::Meta).and_then(Members::read);
     let aside = Aside {
         members: rest(&result, &OWN, most),
         meta: meta.map(|meta| rest(&meta, &OWN_META, most)).unwrap_or_default(),

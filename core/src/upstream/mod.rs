@@ -12,6 +12,7 @@ use crate::{CallId, Limits, ServerId, Timestamp, UpstreamFault};
 mod aside;
 mod call;
 mod calls;
+mod ill_shaped;
 mod learn;
 mod level;
 mod process;
