@@ -116,5 +116,6 @@ fn definitions(server: &Server, count: usize) -> Definitions {
         templates: Vec::new(),
         interactive: false,
         aside: BTreeMap::new(),
+        untold: BTreeMap::new(),
     }
 }

@@ -293,6 +293,12 @@ pub enum UpstreamFault {
         /// The client's words.
         cause: String,
     },
+    /// Nobody is to use it.
+    #[error("server {server} is disabled")]
+    Disabled {
+        /// Its name.
+        server: String,
+    },
     /// It was disabled or removed while the request waited.
     #[error("server {server} was removed or disabled")]
     Removed {

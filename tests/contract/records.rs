@@ -15,7 +15,7 @@ use crate::samples::{
 };
 
 /// The format that is written today.
-const CURRENT: u8 = 2;
+const CURRENT: u8 = 3;
 
 fn samples() -> [(&'static str, Record); 16] {
     [

@@ -102,6 +102,7 @@ pub(crate) fn definitions(project: u128, server: u128) -> Record {
         templates: vec![definition("file:///{name}", r#"{"uriTemplate":"file:///{name}","name":"any"}"#)],
         interactive: true,
         aside: BTreeMap::new(),
+        untold: BTreeMap::new(),
     })
 }
 

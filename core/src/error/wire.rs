@@ -206,7 +206,9 @@ impl UpstreamFault {
             Self::Unavailable { .. } | Self::NotSent { .. } | Self::Removed { .. } => {
                 (200, own::UNAVAILABLE, retryable(true))
             }
-            Self::Misconfigured { .. } => (200, own::UNAVAILABLE, Some("{\"retryable\":false}".to_owned())),
+            Self::Disabled { .. } | Self::Misconfigured { .. } => {
+                (200, own::UNAVAILABLE, Some("{\"retryable\":false}".to_owned()))
+            }
             Self::Refused { status, .. } => {
                 let again = matches!(status, 408 | 425 | 429 | 503);
                 let data = format!("{{\"retryable\":{again},\"status\":{status}}}");

@@ -79,6 +79,7 @@ pub fn entry(instance: &Instance) -> Entry {
         templates: vec![],
         interactive: false,
         aside: BTreeMap::new(),
+        untold: BTreeMap::new(),
     };
     let offer = Offer::build(Arc::new(definitions), instance);
     let (name, endpoint) = (NAME.into(), Target::Server(NAME.into()));

@@ -7,6 +7,14 @@ use super::{Limits, PlannerLimits};
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
+impl Limits {
+    /// The pause after so many failures in a row, or the longest where it is drawn at random.
+    pub(crate) fn backoff(&self, failures: u32) -> Duration {
+        let pause = self.backoff_first.saturating_mul(2_u32.saturating_pow(failures.min(16)));
+        pause.min(self.backoff_last)
+    }
+}
+
 impl Default for Limits {
     #[expect(clippy::too_many_lines, reason = "one line for each bound")]
     fn default() -> Self {

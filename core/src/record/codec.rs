@@ -1,13 +1,14 @@
 //! Records to bytes and back.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::Record;
 
 /// The version byte of the records that this release writes.
-const CURRENT: u8 = 2;
+const CURRENT: u8 = 3;
 
-/// The first one. Definitions said nothing aside in it.
+/// The first one. Since the second, definitions hold what is said aside; since the third, which lists were never told.
 const FIRST: u8 = 1;
 
 /// Why stored bytes are not a record.
@@ -37,9 +38,12 @@ pub fn decode(bytes: &[u8]) -> Result<Record, CodecError> {
     match *version {
         CURRENT => read(body),
         // What was added has its place at the end, and where there is none of it that is a zero.
-        FIRST => read(body).or_else(|damaged| match read(&[body, &[0]].concat()) {
-            Ok(definitions @ Record::Definitions(_)) => Ok(definitions),
-            Ok(_) | Err(_) => Err(damaged),
+        FIRST..CURRENT => read(body).or_else(|damaged| {
+            let lacks = usize::from(CURRENT.saturating_sub(*version));
+            match read(&[body, &vec![0; lacks]].concat()) {
+                Ok(definitions @ Record::Definitions(_)) => Ok(definitions),
+                Ok(_) | Err(_) => Err(damaged),
+            }
         }),
         other => Err(CodecError::UnknownVersion(other)),
     }
@@ -57,7 +61,6 @@ mod tests {
     use super::*;
     use crate::record::{Mode, Project};
     use crate::{Entropy, ProjectId, Timestamp};
-    use alloc::vec;
 
     fn project() -> Record {
         let mut entropy = Entropy::from_seed([3; 32]);

@@ -313,6 +313,8 @@ pub struct Definitions {
     pub interactive: bool,
     /// What its results hold beside that: of a list under its method, of its handshake under [`HANDSHAKE`].
     pub aside: BTreeMap<String, Aside>,
+    /// The lists that it says it has and has never told, by their methods, and why.
+    pub untold: BTreeMap<String, String>,
 }
 
 /// Under this name is what a handshake holds beside what it is for.

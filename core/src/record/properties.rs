@@ -142,8 +142,9 @@ fn definitions() -> impl Strategy<Value = Record> {
     let lists = [list.clone(), list.clone(), list.clone(), list];
     let aside = (text(), text()).prop_map(|(members, meta)| Aside { members, meta });
     let aside = btree_map(text(), aside, 0..3);
-    (ids, said, lists, any::<bool>(), aside).prop_map(
-        |(ids, said, [tools, prompts, resources, templates], interactive, aside)| {
+    let untold = btree_map(text(), text(), 0..3);
+    (ids, said, lists, any::<bool>(), aside, untold).prop_map(
+        |(ids, said, [tools, prompts, resources, templates], interactive, aside, untold)| {
             let (server, project, spec_digest, fetched_at) = ids;
             let (revision, server_info, capabilities, instructions) = said;
             Record::Definitions(Definitions {
@@ -161,6 +162,7 @@ fn definitions() -> impl Strategy<Value = Record> {
                 templates,
                 interactive,
                 aside,
+                untold,
             })
         },
     )

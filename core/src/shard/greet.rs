@@ -148,7 +148,7 @@ impl Shard {
         let remote = cx.snapshot.entry(upstream.id).is_some_and(|entry| entry.is_remote());
         let draft = draft.after(before.map(|offer| offer.definitions())).remote(remote);
         let draft = draft.patient_until(cx.now.after(cx.limits().list_wait));
-        (upstream.draft, upstream.untold) = (learns.then_some(draft), Vec::new());
+        upstream.draft = learns.then_some(draft);
         if !revision.is_modern() {
             let hello = write::request(None, "notifications/initialized", None);
             cx.effect(Effect::SendFrame { link, frame: hello.into() });

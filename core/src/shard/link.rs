@@ -108,7 +108,10 @@ impl Shard {
                 let asked = call.is_some();
                 match call {
                     Some(call) => {
-                        upstream.used_at = cx.now;
+                        // A list that does not come is asked for again and again, and that keeps nobody awake.
+                        if upstream.listless == 0 || !matches!(call.purpose, Purpose::Learn(_)) {
+                            upstream.used_at = cx.now;
+                        }
                         let login = UpstreamFault::login_required(&upstream.name, frame);
                         upstream.process.hear(login, cx.now);
                         upstream.process.health.answered_at = Some(cx.now);

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::wait::Patience;
 use super::{Cx, Shard};
+use crate::UpstreamFault;
 use crate::hub;
 use crate::mcp::ListKind;
 use crate::ports::gateway::Target;
@@ -31,6 +32,9 @@ impl Shard {
             let fault = self.why_missing(cx, &caller.target);
             return self.fail(cx, &caller, &fault);
         };
+        if let Some(fault) = self.why_untold(cx, &caller.target, kind) {
+            return self.fail(cx, &caller, &fault.into());
+        }
         match listing.page(body.text(Field::Cursor).as_deref()) {
             Ok(page) => {
                 let result = self.list_result(cx, &caller, page.members(caller.revision), kind);
@@ -75,6 +79,14 @@ impl Shard {
         out
     }
 
+    /// Why the one server behind an endpoint tells nothing of a list, where it has never told it.
+    fn why_untold(&self, cx: &Cx<'_>, target: &Target, kind: ListKind) -> Option<UpstreamFault> {
+        let Target::Server(name) = target else { return None };
+        let entry = cx.snapshot.named(name)?;
+        let known = entry.offer.as_ref().is_some_and(|offer| !offer.entries(kind).is_empty());
+        if known { None } else { self.upstreams.why_unseen(entry, kind) }
+    }
+
     /// The servers whose entries are missing from a list, or come from memory because the server is down.
     fn unavailable_mark(&self, snapshot: &Snapshot, kind: ListKind) -> Option<String> {
         let down: Vec<String> = snapshot
@@ -82,13 +94,10 @@ impl Shard {
             .filter_map(|entry| {
                 let upstream = self.upstreams.shared(entry.id);
                 let cause = upstream.and_then(|upstream| upstream.process.cause());
-                let cause = match (cause, entry.offer.is_some()) {
+                let cause = match (cause, &entry.offer) {
                     (Some(cause), _) => cause,
-                    (None, false) => "it has not answered yet",
-                    (None, true) if upstream.is_some_and(|it| it.untold.contains(&kind)) => {
-                        "it has not told this list yet"
-                    }
-                    (None, true) => return None,
+                    (None, None) => "it has not answered yet",
+                    (None, Some(offer)) => offer.untold(kind)?,
                 };
                 let mut line = Vec::from(b"{\"server\":");
                 write::string(&mut line, &entry.name);

@@ -180,10 +180,8 @@ impl Shard {
         if end.is_some_and(|end| end.raw(Field::Code) == Some(b"-32601")) {
             return;
         }
-        let ceiling =
-            limits.backoff_first.saturating_mul(2_u32.saturating_pow(upstream.news.failures.min(16)));
+        upstream.news.again_at = Some(cx.now.after(limits.backoff(upstream.news.failures)));
         upstream.news.failures = upstream.news.failures.saturating_add(1);
-        upstream.news.again_at = Some(cx.now.after(ceiling.min(limits.backoff_last)));
         let watched = self.links.get(&link).is_some_and(|seat| self.is_watched(seat));
         if let Some(upstream) = self.upstream_of(link) {
             upstream.unheard |= watched;

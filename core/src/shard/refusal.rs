@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::Cx;
 use super::greet::protocol;
 use crate::ServerId;
+use crate::mcp::ListKind;
 use crate::record::{Protocol, ServerSpec};
 use crate::rpc::{Envelope, Field};
 use crate::upstream::{Failure, State, Upstream};
@@ -19,19 +20,19 @@ const REVISION: usize = 32;
 /// How many of them are told.
 const SHOWN: usize = 8;
 
+/// How much of the reason for which a list is not told is kept, in characters.
+const REASON: usize = 300;
+
 /// The link's own cause where nobody was reached, or what was refused and how. A server that has let nobody in has said
 /// nothing else that counts.
 pub(super) fn refusal(upstream: &Upstream, protocol: Protocol, what: &str, response: &Envelope) -> Failure {
     if let Some(login) = upstream.process.failure.as_ref().filter(|failure| failure.login) {
         return login.clone();
     }
-    let server = &upstream.name;
     let said = response.text(Field::ErrorMessage).unwrap_or_default();
-    let ways = ["is not available", "did not take the request", "ended before it answered"];
-    let own = ways.iter().find_map(|way| said.strip_prefix(&*format!("server {server} {way}: ")));
-    match own {
+    match own_cause(&upstream.name, &said) {
         Some(cause) => {
-            let cause = cause.trim_end_matches("; the outcome is unknown").to_owned();
+            let cause = cause.to_owned();
             if is_refused(response) { Failure::lasting(cause) } else { Failure::passing(cause) }
         }
         None => {
@@ -47,6 +48,28 @@ pub(super) fn refusal(upstream: &Upstream, protocol: Protocol, what: &str, respo
             if lasts { Failure::lasting(cause) } else { Failure::passing(cause) }
         }
     }
+}
+
+/// The link's own cause, in what is said to clients in the place of an answer.
+fn own_cause<'a>(server: &str, said: &'a str) -> Option<&'a str> {
+    let ways = ["is not available", "did not take the request", "ended before it answered"];
+    let cause = ways.iter().find_map(|way| said.strip_prefix(&*format!("server {server} {way}: ")))?;
+    Some(cause.trim_end_matches("; the outcome is unknown"))
+}
+
+/// Why a server does not tell a list; `None` where it does, or says that it has none.
+pub(super) fn why_untold(server: &str, list: ListKind, page: Option<&Envelope>) -> Option<String> {
+    let method = list.method();
+    let Some(page) = page else { return Some(format!("it has not answered {method} in time")) };
+    if !page.has(Field::Error) || page.raw(Field::Code) == Some(b"-32601") {
+        return None;
+    }
+    let said = page.text(Field::ErrorMessage).unwrap_or_default();
+    let said: String = own_cause(server, &said).unwrap_or(&said).chars().take(REASON).collect();
+    Some(format!(
+        "it answered {method} with an error: {}",
+        if said.is_empty() { "no message" } else { &said }
+    ))
 }
 
 /// What is wrong with an answer that gives no reason.

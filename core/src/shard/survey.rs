@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::private::has_lists;
+use super::refusal::why_untold;
 use super::{Cx, Effect, Shard};
 use crate::mcp::ListKind;
 use crate::ports::gateway::Target;
@@ -53,11 +54,13 @@ impl Shard {
             return;
         }
         let Some(upstream) = self.upstream_of(link) else { return };
+        let failed = why_untold(&upstream.name, kind, page);
         let Some(draft) = &mut upstream.draft else { return };
         upstream.news.on_page(cx.now);
-        let next = match page {
-            Some(page) => draft.page(kind, page, limits),
-            None => draft.fail(kind),
+        let next = match (failed, page) {
+            (None, Some(page)) => draft.page(kind, page, limits),
+            (Some(why), _) => draft.fail(kind, why),
+            (None, None) => return,
         };
         self.learn_next(cx, link, next);
     }
@@ -104,13 +107,14 @@ impl Shard {
         let Some(upstream) = self.upstreams.get_mut(seat) else { return };
         let (name, interactive) = (upstream.name.clone(), upstream.interactive);
         let Some(draft) = &mut upstream.draft else { return };
-        let (mut learnt, untold) = draft.so_far(date);
+        let mut learnt = draft.so_far(date);
         learnt.interactive |= interactive;
-        upstream.untold = untold;
         upstream.via.clone_from(&draft.via);
         let silent: Vec<&str> = draft.pending().iter().map(|kind| kind.method()).collect();
         let words = format!("it has not answered {} yet", silent.join(", "));
-        cx.report(&name, LogLevel::Warning, LogCategory::Configuration, words);
+        if upstream.listless == 0 {
+            cx.report(&name, LogLevel::Warning, LogCategory::Configuration, words);
+        }
         if !known.is_some_and(|known| only_the_date_differs(known.definitions(), &learnt)) {
             self.publish_as(cx, learnt);
         }
@@ -125,6 +129,16 @@ impl Shard {
         upstream.listed_at = cx.now;
         let (id, name, interactive) = (upstream.id, upstream.name.clone(), upstream.interactive);
         let shared = upstream.owner == Owner::Project;
+        let failed = draft.failed().values().next().filter(|_| upstream.listless == 0);
+        if let Some(why) = failed {
+            cx.report(&name, LogLevel::Warning, LogCategory::Configuration, why.clone());
+        }
+        if draft.failed().is_empty() {
+            upstream.listless = 0;
+        } else {
+            upstream.ask_lists_at(cx.now.after(cx.limits().backoff(upstream.listless)));
+            upstream.listless = upstream.listless.saturating_add(1);
+        }
         report_left_out(cx, &name, &draft);
         if !shared && cx.snapshot.entry(id).is_some_and(|entry| entry.offer.is_some()) {
             if !retired {
@@ -134,7 +148,7 @@ impl Shard {
         }
         if self.publishes(id) && !retired {
             let later = cx.now.after(cx.limits().debounce);
-            return self.upstream_of(link).into_iter().for_each(|up| up.relearn_at = Some(later));
+            return self.upstream_of(link).into_iter().for_each(|up| up.ask_lists_at(later));
         }
         let mut learnt = draft.finish();
         learnt.interactive |= interactive;
@@ -182,7 +196,7 @@ impl Shard {
         let at = cx.now.after(cx.limits().debounce);
         let upstream = self.upstream_of(link).filter(|upstream| has_lists(&upstream.owner));
         if let Some(upstream) = upstream {
-            upstream.relearn_at.get_or_insert(at);
+            upstream.ask_lists_at(at);
         }
     }
 
@@ -197,7 +211,7 @@ impl Shard {
                 continue;
             }
             if let Some(upstream) = self.upstreams.get_mut(&Seat::shared(entry.id)) {
-                upstream.relearn_at.get_or_insert(cx.now);
+                upstream.ask_lists_at(cx.now);
             }
         }
     }
@@ -217,7 +231,7 @@ impl Shard {
             self.relearn(cx, link);
         } else if let Some(until) = upstream.process.pauses_until().filter(|until| *until > cx.now) {
             upstream.relearn_at = Some(until);
-        } else if seat.owner == Owner::Project {
+        } else if seat.owner == Owner::Project && upstream.listless == 0 {
             upstream.process.want(cx.now);
         }
     }

@@ -29,19 +29,16 @@ impl Shard {
             (Some(_), None) => ("stopped", "unknown"),
         };
         let offer = entry.offer.as_deref();
-        let empty =
-            offer.is_some_and(|offer| offer.capabilities.tools && offer.entries(ListKind::Tools).is_empty());
-        let degraded = health == "ok" && empty;
+        let degraded = offer.and_then(lacking).filter(|_| health == "ok");
         let learnt = entry.config.as_ref().and(offer).map(Offer::definitions);
         let heard = process.map(|process| &process.health);
         let failure = heard.and_then(|health| health.failure.as_ref());
-        let empty = || "it says that it has tools, and lists none".to_owned();
         ServerView {
             name: entry.name.clone(),
             configured: if entry.enabled() { "enabled" } else { "disabled" }.to_owned(),
             state: state.to_owned(),
-            health: if degraded { "degraded" } else { health }.to_owned(),
-            cause: process.and_then(Process::cause).map(ToOwned::to_owned).or_else(|| degraded.then(empty)),
+            health: if degraded.is_some() { "degraded" } else { health }.to_owned(),
+            cause: process.and_then(Process::cause).or(degraded).map(ToOwned::to_owned),
             next_step: process.and_then(|process| next_step(&entry.name, process)),
             answered_at: heard.and_then(|health| health.answered_at).map(|at| at.0),
             failed_at: failure.map(|(at, _)| at.0),
@@ -63,6 +60,13 @@ impl Shard {
             counts: offer.map(Counts::of),
         }
     }
+}
+
+/// What is missing of what a server says that it has.
+fn lacking(offer: &Offer) -> Option<&str> {
+    let untold = offer.definitions().untold.values().next().map(String::as_str);
+    let empty = offer.capabilities.tools && offer.entries(ListKind::Tools).is_empty();
+    untold.or_else(|| empty.then_some("it says that it has tools, and lists none"))
 }
 
 /// The isolation of a server that runs here, in words.

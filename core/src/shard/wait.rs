@@ -58,12 +58,8 @@ impl Shard {
 
     /// Wants the servers behind an endpoint that were never seen, or have never told a list.
     pub(super) fn see(&mut self, cx: &mut Cx<'_>, target: &Target, list: Option<ListKind>) {
-        let unseen: Vec<_> = cx
-            .snapshot
-            .behind(target)
-            .filter(|entry| self.upstreams.is_unseen(entry, list))
-            .cloned()
-            .collect();
+        let unseen: Vec<_> =
+            cx.snapshot.behind(target).filter(|entry| entry.is_unseen(list)).cloned().collect();
         for entry in unseen {
             self.shared(cx, &entry).process.want(cx.now);
         }
@@ -76,7 +72,7 @@ impl Shard {
         target: &Target,
         list: Option<ListKind>,
     ) -> impl Iterator<Item = &Upstream> {
-        let unseen = cx.snapshot.behind(target).filter(move |entry| self.upstreams.is_unseen(entry, list));
+        let unseen = cx.snapshot.behind(target).filter(move |entry| entry.is_unseen(list));
         unseen.filter_map(|entry| self.upstreams.shared(entry.id)).filter(|upstream| self.learns(upstream))
     }
 

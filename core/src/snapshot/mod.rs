@@ -97,6 +97,11 @@ impl Entry {
         matches!(transport, Some(Transport::Remote { .. }))
     }
 
+    /// Whether nothing is known of it, or of one of its lists.
+    pub(crate) fn is_unseen(&self, list: Option<ListKind>) -> bool {
+        self.offer.as_ref().is_none_or(|offer| list.is_some_and(|list| offer.untold(list).is_some()))
+    }
+
     /// Whether each call has a stream of its own: what comes on another is of none.
     pub fn has_streams(&self) -> bool {
         let transport = self.config.as_ref().map(|server| &server.spec.transport);

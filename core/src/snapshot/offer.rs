@@ -47,6 +47,11 @@ impl Offer {
         Self { definitions, capabilities, tells_changes, lists, mirrors, idempotent }
     }
 
+    /// Why a list that the server says it has was never told.
+    pub fn untold(&self, list: ListKind) -> Option<&str> {
+        self.definitions.untold.get(list.method()).map(String::as_str)
+    }
+
     /// What was learnt from the server.
     pub fn definitions(&self) -> &Arc<Definitions> {
         &self.definitions

@@ -79,6 +79,7 @@ fn snapshot(servers: &BTreeMap<String, BTreeSet<String>>, separator: &str, page_
             templates: Vec::new(),
             interactive: false,
             aside: BTreeMap::new(),
+            untold: BTreeMap::new(),
         }));
         all.push(Server { id, project: project.id, name: name.clone(), origin: Origin::ConfigFile, spec });
     }

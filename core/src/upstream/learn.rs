@@ -26,6 +26,8 @@ pub(crate) struct Draft {
     before: Option<Arc<Definitions>>,
     /// The lists that are not complete, in the order in which they are asked for.
     pending: Vec<ListKind>,
+    /// Those that did not come this time, and why.
+    failed: BTreeMap<ListKind, String>,
     /// The hubs that its lists have come through.
     pub via: BTreeSet<String>,
     /// Whether all of them were asked for, and not one after the other.
@@ -87,6 +89,7 @@ impl Draft {
             resources: Vec::new(),
             templates: Vec::new(),
             interactive: false,
+            untold: BTreeMap::new(),
             aside: aside(response, most).map(|aside| (HANDSHAKE.into(), aside)).into_iter().collect(),
         };
         Self { ill_shaped, ..Self::of(definitions, abilities, None) }
@@ -110,6 +113,7 @@ impl Draft {
         let abilities = Capabilities::parse(&known.capabilities);
         let mut definitions = Definitions { fetched_at: now, ..(**known).clone() };
         definitions.aside.retain(|of, _| of == HANDSHAKE);
+        definitions.untold.clear();
         for kind in ListKind::ALL {
             list(&mut definitions, kind).clear();
         }
@@ -123,6 +127,7 @@ impl Draft {
             definitions,
             before,
             pending,
+            failed: BTreeMap::new(),
             via: BTreeSet::new(),
             at_once: false,
             late_at: Timestamp::NEVER,
@@ -139,18 +144,8 @@ impl Draft {
         self.pending.first().map(|kind| NextPage { kind: *kind, params: None })
     }
 
-    /// Takes one page. `None` when there is nothing more to ask. A list that the server does not have, or that is not a
-    /// list, ends where it is.
+    /// Takes one page. `None` when there is nothing more to ask. A list that the server does not have after all ends where it is.
     pub(crate) fn page(&mut self, kind: ListKind, response: &Envelope, limits: &Limits) -> Option<NextPage> {
-        if response.has(Field::Error) && response.raw(Field::Code) != Some(b"-32601") {
-            return self.fail(kind);
-        }
-        let pages = self.pages.entry(kind).or_default();
-        *pages = pages.saturating_add(1);
-        let is_within = *pages < limits.list_pages;
-        if let Some(aside) = aside(response, limits.definition_bytes) {
-            self.definitions.aside.insert(kind.method().to_owned(), aside);
-        }
         let field = match kind {
             ListKind::Prompts => Field::Prompts,
             ListKind::Resources => Field::Resources,
@@ -158,6 +153,16 @@ impl Draft {
             ListKind::Tools => Field::Tools,
         };
         let entries = response.raw(field).and_then(|raw| serde_json::from_slice::<Vec<&RawValue>>(raw).ok());
+        if entries.is_none() && !response.has(Field::Error) {
+            let words = format!("what it answered to {} holds no list {}", kind.method(), kind.member());
+            return self.fail(kind, words);
+        }
+        let pages = self.pages.entry(kind).or_default();
+        *pages = pages.saturating_add(1);
+        let is_within = *pages < limits.list_pages;
+        if let Some(aside) = aside(response, limits.definition_bytes) {
+            self.definitions.aside.insert(kind.method().to_owned(), aside);
+        }
         for raw in entries.unwrap_or_default() {
             self.add(kind, raw.get(), limits);
         }
@@ -186,10 +191,16 @@ impl Draft {
         Some(page)
     }
 
-    /// The present list cannot be had now: what was known of it stays.
-    pub(crate) fn fail(&mut self, kind: ListKind) -> Option<NextPage> {
-        keep(&mut self.definitions, self.before.as_deref(), kind);
+    /// A list cannot be had now: what was known of it stays.
+    pub(crate) fn fail(&mut self, kind: ListKind, why: String) -> Option<NextPage> {
+        keep(&mut self.definitions, self.before.as_deref(), kind, &why);
+        self.failed.insert(kind, why);
         self.next(kind)
+    }
+
+    /// The lists that did not come this time, and why.
+    pub(crate) fn failed(&self) -> &BTreeMap<ListKind, String> {
+        &self.failed
     }
 
     fn next(&mut self, kind: ListKind) -> Option<NextPage> {
@@ -229,15 +240,16 @@ impl Draft {
         Some(others.map(|kind| NextPage { kind: *kind, params: None }).collect())
     }
 
-    /// What is known by now, dated; and the lists of which nothing is.
-    pub(crate) fn so_far(&mut self, date: Timestamp) -> (Definitions, Vec<ListKind>) {
+    /// What is known by now, dated.
+    pub(crate) fn so_far(&mut self, date: Timestamp) -> Definitions {
         self.definitions.fetched_at = date;
         let mut known = self.definitions.clone();
         for kind in &self.pending {
             list(&mut known, *kind).clear();
-            keep(&mut known, self.before.as_deref(), *kind);
+            let why = format!("it has not answered {} yet", kind.method());
+            keep(&mut known, self.before.as_deref(), *kind, &why);
         }
-        (known, if self.before.is_some() { Vec::new() } else { self.pending.clone() })
+        known
     }
 
     /// The limits at which something was left out.
@@ -314,9 +326,13 @@ fn known_as(info: &str, name: &str) -> String {
     }
 }
 
-/// What was known of a list stays.
-fn keep(definitions: &mut Definitions, before: Option<&Definitions>, kind: ListKind) {
-    let Some(before) = before else { return };
+/// What was known of a list stays; one that was never told is still to be told.
+fn keep(definitions: &mut Definitions, before: Option<&Definitions>, kind: ListKind, why: &str) {
+    let told = before.filter(|before| !before.untold.contains_key(kind.method()));
+    let Some(before) = told else {
+        definitions.untold.insert(kind.method().to_owned(), why.to_owned());
+        return;
+    };
     *list(definitions, kind) = entries(before, kind).to_vec();
     if let Some(aside) = before.aside.get(kind.method()) {
         definitions.aside.insert(kind.method().to_owned(), aside.clone());

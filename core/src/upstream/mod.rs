@@ -1,11 +1,10 @@
 //! One server behind the hub: its process, the calls to it, and what is being learnt of it.
 
 use alloc::collections::{BTreeSet, VecDeque};
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::mcp::{Abilities, Extensions, ListKind, Revision};
+use crate::mcp::{Abilities, Extensions, Revision};
 use crate::snapshot::Entry;
 use crate::{CallId, Limits, ServerId, Timestamp, UpstreamFault};
 
@@ -98,10 +97,10 @@ pub(crate) struct Upstream {
     pub draft: Option<Draft>,
     /// The hubs that its lists have come through.
     pub via: BTreeSet<String>,
-    /// The lists that it has never told, though others of them are known by now.
-    pub untold: Vec<ListKind>,
-    /// When to ask for its lists again, because it said that they changed.
+    /// When to ask for its lists again: it said that they changed, or one did not come.
     pub relearn_at: Option<Timestamp>,
+    /// How often in a row a list did not come.
+    pub listless: u32,
     /// The revision that it is spoken to in, since its last handshake.
     pub revision: Revision,
     /// How it took the question for its era.
@@ -141,8 +140,8 @@ impl Upstream {
             calls: Calls::default(),
             draft: None,
             via: BTreeSet::new(),
-            untold: Vec::new(),
             relearn_at: None,
+            listless: 0,
             revision: Revision::LAST_WITH_HANDSHAKE,
             probe: Probe::default(),
             news: News::default(),
@@ -206,8 +205,8 @@ impl Upstream {
             calls: self.calls.take_sent(),
             draft: None,
             via: BTreeSet::new(),
-            untold: Vec::new(),
             relearn_at: None,
+            listless: 0,
             revision: self.revision,
             probe: self.probe,
             news: News::default(),
@@ -248,15 +247,6 @@ impl Upstream {
         self.process.failure.clone().unwrap_or_else(starting).fault(&self.name)
     }
 
-    /// The fault of a request that needs to know a list that was never told.
-    fn why_untold(&self, list: ListKind) -> UpstreamFault {
-        if self.untold.contains(&list) && self.process.failure.is_none() {
-            let words = format!("it has not answered {} yet", list.method());
-            return Failure::passing(words).fault(&self.name);
-        }
-        self.unavailable()
-    }
-
     /// Whether its offer may still come: it starts, waits for its start, or is being asked.
     pub(crate) fn is_learning(&self) -> bool {
         match self.process.state {
@@ -266,9 +256,14 @@ impl Upstream {
         }
     }
 
-    /// Whether its lists are being asked for, or are to be.
+    /// Whether its lists are being asked for, or are to be. One that does not come is no reason to go on running.
     pub(crate) fn owes_lists(&self) -> bool {
-        self.draft.is_some() || self.relearn_at.is_some()
+        self.draft.is_some() || (self.relearn_at.is_some() && self.listless == 0)
+    }
+
+    /// Its lists are to be asked for.
+    pub(crate) fn ask_lists_at(&mut self, at: Timestamp) {
+        self.relearn_at = Some(self.relearn_at.map_or(at, |known| known.min(at)));
     }
 
     /// Whether somebody waits for it, or it is about to be ready.

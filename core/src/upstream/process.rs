@@ -226,10 +226,7 @@ impl Process {
             self.failure = Some(Failure { cause, ..failure });
             return;
         }
-        let ceiling = limits
-            .backoff_first
-            .saturating_mul(2_u32.saturating_pow(self.failures.min(16)))
-            .min(limits.backoff_last);
+        let ceiling = limits.backoff(self.failures);
         let pause =
             Duration::from_millis(entropy.below(u64::try_from(ceiling.as_millis()).unwrap_or(u64::MAX)));
         self.failures = self.failures.saturating_add(1);

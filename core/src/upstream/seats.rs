@@ -3,9 +3,8 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use super::{State, Upstream};
+use super::{Failure, State, Upstream};
 use crate::mcp::ListKind;
-use crate::ports::gateway::Target;
 use crate::snapshot::{Entry, Snapshot};
 use crate::{KeyId, ServerId, SessionId, Timestamp, UpstreamFault};
 
@@ -90,20 +89,29 @@ impl Seats {
         Some(self.table.get_mut(seat)?.touch(seat, &mut self.touched))
     }
 
-    /// Whether a server was never seen, or has never told a list.
-    pub(crate) fn is_unseen(&self, entry: &Entry, list: Option<ListKind>) -> bool {
-        let is_untold = |list| self.shared(entry.id).is_some_and(|upstream| upstream.untold.contains(&list));
-        entry.offer.is_none() || list.is_some_and(is_untold)
-    }
-
-    /// A name that begins with that of a server that has never told this list: not unknown, but out of reach, and here is why.
+    /// A name that begins with that of a server that is disabled, or has never told this list: not unknown, but out of reach, and
+    /// here is why.
     pub(crate) fn unseen(&self, snapshot: &Snapshot, list: ListKind, name: &str) -> Option<UpstreamFault> {
-        let unseen = snapshot.behind(&Target::Unified).filter(|entry| self.is_unseen(entry, Some(list)));
-        let mut named = unseen.filter(|entry| {
+        let mut named = snapshot.servers().filter(|entry| {
             let rest = name.strip_prefix(&entry.name);
             rest.is_some_and(|rest| rest.starts_with(['.', '/', ':', '_']))
         });
-        Some(self.shared(named.next()?.id)?.why_untold(list))
+        named.find_map(|entry| self.why_unseen(entry, list))
+    }
+
+    /// Why nothing is known of one of a server's lists, where that is so.
+    pub(crate) fn why_unseen(&self, entry: &Entry, list: ListKind) -> Option<UpstreamFault> {
+        if !entry.enabled() {
+            return Some(UpstreamFault::Disabled { server: entry.name.clone() });
+        }
+        let upstream = self.shared(entry.id);
+        match entry.offer.as_ref().map(|offer| offer.untold(list)) {
+            Some(Some(why)) if upstream.is_none_or(|upstream| upstream.process.failure.is_none()) => {
+                Some(Failure::passing(why).fault(&entry.name))
+            }
+            Some(None) => None,
+            Some(Some(_)) | None => upstream.map(Upstream::unavailable),
+        }
     }
 
     /// The process that everybody shares.

@@ -18,18 +18,18 @@ pub fn check(input: &[u8]) {
     let most = CONSTANT + BYTES_IN_MEMORY * input.len() as u64;
     assert!(cost.bytes_max <= most, "{} bytes are allocated for {}", cost.bytes_max, input.len());
     match (decoded, input) {
-        (Ok(record), [format @ 1..=2, ..]) => {
+        (Ok(record), [format @ 1..=3, ..]) => {
             let bytes = encode(&record);
             assert_eq!(decode(&bytes), Ok(record), "what is encoded decodes to the same");
-            // What the first format does not have takes a byte to say that it is not there.
-            let added = usize::from(*format == 1);
-            assert!(bytes.len() <= input.len() + added, "the encoding is the shortest");
+            // What a format does not have takes a byte to say that it is not there.
+            let lacks = usize::from(3 - format);
+            assert!(bytes.len() <= input.len() + lacks, "the encoding is the shortest");
             let longer = [bytes.as_slice(), &[0]].concat();
             assert_eq!(decode(&longer), Err(CodecError::Damaged), "no byte is left over");
         }
-        (Err(CodecError::Empty), []) | (Err(CodecError::Damaged), [1..=2, ..]) => {}
+        (Err(CodecError::Empty), []) | (Err(CodecError::Damaged), [1..=3, ..]) => {}
         (Err(CodecError::UnknownVersion(version)), [first, ..]) => {
-            assert!(version == *first && !(1..=2).contains(first), "version {version}");
+            assert!(version == *first && !(1..=3).contains(first), "version {version}");
         }
         (outcome, _) => panic!("{outcome:?} for {input:?}"),
     }

@@ -146,8 +146,7 @@ fn the_last_words_of_a_server_are_shown_to_operators_and_not_to_clients() {
     let answer = world.answer(&client, call);
     let words = answer.text(Field::ErrorMessage).unwrap().into_owned();
     assert!(words.contains("signal 11") && !words.contains("panicked"), "{words}");
-    let views = world.shard.views(&world.snapshot);
-    let view = views.iter().find(|view| view.name == "a").unwrap();
+    let view = world.view("a");
     assert_eq!((&*view.state, &*view.health), ("backing-off", "failed"));
     assert!(view.cause.as_ref().unwrap().contains("signal 11"));
     assert_eq!(view.last_output.as_deref(), Some("two | three | four | panicked: no such table"));
@@ -187,8 +186,7 @@ fn a_server_that_was_not_reached_for_its_handshake_is_not_said_to_have_refused_i
             let error = format!(r#"{{"code":-31001,"message":"{said}"}}"#);
             world.says(sent.link, &format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, sent.id));
         }
-        let views = world.shard.views(&world.snapshot);
-        let view = views.iter().find(|view| view.name == "a").unwrap();
+        let view = world.view("a");
         assert_eq!(view.cause.as_deref(), Some(cause));
     }
 }
@@ -200,10 +198,9 @@ fn a_server_that_speaks_other_revisions_is_shown_with_them() {
     while let Some(sent) = world.requests("a").pop() {
         world.says(sent.link, &format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, sent.id));
     }
-    let views = world.shard.views(&world.snapshot);
-    let cause = views.iter().find(|view| view.name == "a").unwrap().cause.as_deref();
+    let cause = world.view("a").cause;
     let words = "it did not accept initialize: no; it says that it speaks 2027-05-01, 2028-01-01";
-    assert_eq!(cause, Some(words));
+    assert_eq!(cause.as_deref(), Some(words));
 }
 
 #[test]

@@ -270,9 +270,8 @@ fn a_handshake_that_names_no_revision_is_refused_in_words() {
         while let Some(sent) = world.requests("a").pop() {
             world.reply(&sent, said);
         }
-        let views = world.shard.views(&world.snapshot);
-        let shown = views.iter().find(|view| view.name == "a").unwrap().cause.as_deref();
-        assert_eq!(shown, Some(&*format!("it did not accept initialize: {cause}")), "{said}");
+        let shown = world.view("a").cause;
+        assert_eq!(shown, Some(format!("it did not accept initialize: {cause}")), "{said}");
     }
 }
 

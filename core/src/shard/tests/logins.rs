@@ -6,7 +6,6 @@ use super::clients::{Client, Era, HTTP, Sent, at};
 use super::renewals::remote_of;
 use super::script::{Discovery, Hello, Script};
 use super::world::World;
-use crate::hub::ServerView;
 use crate::ports::upstream::CloseReason;
 use crate::rpc::Field;
 use crate::shard::{Input, Order};
@@ -21,13 +20,9 @@ fn let_nobody_in(world: &mut World, sent: &Sent) {
     world.says(sent.link, core::str::from_utf8(&frame).unwrap());
 }
 
-fn view(world: &World) -> ServerView {
-    world.shard.views(&world.snapshot).into_iter().find(|view| view.name == "a").unwrap()
-}
-
 #[track_caller]
 fn expect_login(world: &World) {
-    let view = view(world);
+    let view = world.view("a");
     assert_eq!((&*view.state, &*view.health), ("needs-login", "failed"));
     assert_eq!(view.cause.as_deref(), Some(CAUSE));
     assert_eq!(view.next_step.as_deref(), Some("log in there: mcp-orch login a"));
@@ -75,7 +70,7 @@ fn a_server_that_wants_a_login_while_it_runs_says_so_until_it_lets_somebody_in()
     world.call(&client, "2");
     let sent = world.requested("a");
     world.reply(&sent, "{}");
-    assert_eq!((&*view(&world).state, view(&world).cause), ("running", None));
+    assert_eq!((&*world.view("a").state, world.view("a").cause), ("running", None));
 }
 
 #[test]
@@ -86,5 +81,5 @@ fn a_server_whose_stream_wants_a_login_needs_one_until_it_is_started_anew() {
     expect_login(&world);
     let server = world.snapshot.named("a").unwrap().id;
     world.feed(Input::Ordered { server, order: Order::Restart });
-    assert_eq!(&*view(&world).state, "running");
+    assert_eq!(&*world.view("a").state, "running");
 }

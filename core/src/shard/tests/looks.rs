@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::world::{Seen, World};
+use crate::hub::ServerView;
 use crate::ports::upstream::CloseReason;
 use crate::record::{LogCategory, LogLevel, LogSource};
 use crate::shard::{Effect, Input};
@@ -24,6 +25,12 @@ impl World {
 
     pub(super) fn seen(&self, exchange: ExchangeId) -> &Seen {
         &self.exchanges[&exchange]
+    }
+
+    /// What people are shown of a server.
+    pub(super) fn view(&self, server: &str) -> ServerView {
+        let mut all = self.shard.views(&self.snapshot).into_iter();
+        all.find(|view| view.name == server).expect("a server of this name")
     }
 
     /// The link of a server that was opened last and not told to close.

@@ -191,8 +191,7 @@ fn a_call_that_is_refused_in_the_next_session_too_is_answered_with_that_and_harm
     }
     let warnings = world.warnings();
     assert!(warnings.iter().any(|words| words.contains("limit renewals")), "{warnings:?}");
-    let views = world.shard.views(&world.snapshot);
-    let view = views.iter().find(|view| view.name == "a").unwrap();
+    let view = world.view("a");
     assert_eq!(&*view.state, "running");
     world.reply(&works, "{}");
     assert!(world.answer(&client, other).has(Field::Result), "it was never disturbed");
@@ -231,8 +230,7 @@ fn another_session_is_no_failure_and_needs_no_time() {
     let link = world.link("a");
     expire(&mut world, link, None);
     assert!(world.is_closing(link));
-    let views = world.shard.views(&world.snapshot);
-    let view = views.iter().find(|view| view.name == "a").unwrap();
+    let view = world.view("a");
     assert_eq!((&*view.state, &*view.health, &view.cause), ("running", "ok", &None));
     assert!(world.warnings().is_empty(), "{:?}", world.warnings());
     let call = world.call(&client, "1");

@@ -42,6 +42,8 @@ pub(super) struct Script {
     pub lists: bool,
     /// A list to which it answers nothing.
     pub silent: Option<ListKind>,
+    /// What it answers in the place of a list.
+    pub instead: Option<(ListKind, &'static str)>,
     pub capabilities: String,
     pub tools: Vec<String>,
     /// Members that each tool has beside its name.
@@ -63,6 +65,7 @@ impl Default for Script {
             news: true,
             lists: true,
             silent: None,
+            instead: None,
             capabilities: r#"{"tools":{"listChanged":true}}"#.to_owned(),
             tools: named(&["echo"]),
             tool_members: "",
@@ -129,6 +132,9 @@ impl Script {
         let Some(kind) = kind.filter(|kind| self.lists && self.silent != Some(*kind)) else {
             return Vec::new();
         };
+        if let Some((_, answer)) = self.instead.filter(|(instead, _)| *instead == kind) {
+            return Vec::from([format!(r#"{{"jsonrpc":"2.0","id":{id},{answer}}}"#)]);
+        }
         let from = frame.text(Field::Cursor).map_or(0, |cursor| cursor.parse().unwrap());
         Vec::from([self.page(kind, id, from)])
     }

@@ -91,8 +91,7 @@ fn a_server_all_of_whose_tools_were_left_out_is_degraded() {
     let [prompts, resources, templates] = none;
     let tools = (ListKind::Tools, r#"[{"name":"noschema"}]"#);
     let world = world([tools, prompts, resources, templates], r#"{"tools":{}}"#);
-    let views = world.shard.views(&world.snapshot);
-    let view = views.iter().find(|view| view.name == "a").unwrap();
+    let view = world.view("a");
     assert_eq!((&*view.state, &*view.health), ("running", "degraded"));
 }
 

@@ -8,7 +8,6 @@ use super::clients::{Client, Era, HTTP, Sent, at};
 use super::script::Script;
 use super::world::World;
 use crate::Limits;
-use crate::hub::ServerView;
 use crate::ports::upstream::CloseReason;
 use crate::record::{RemoteKind, Sharing, Transport};
 use crate::rpc::Field;
@@ -21,13 +20,8 @@ fn nearly(span: Duration) -> Duration {
     span.saturating_sub(Duration::from_secs(1))
 }
 
-fn view(world: &World) -> ServerView {
-    let mut all = world.shard.views(&world.snapshot).into_iter();
-    all.find(|view| view.name == "a").unwrap()
-}
-
 fn state(world: &World) -> (String, String) {
-    let view = view(world);
+    let view = world.view("a");
     (view.state, view.health)
 }
 
@@ -130,7 +124,7 @@ fn a_server_that_keeps_failing_is_left_alone_and_says_why_and_what_to_do() {
     let words = answer.text(Field::ErrorMessage).unwrap();
     assert!(words.contains("left alone") && words.contains("exit code 1"), "{words}");
     assert_eq!(world.starts(), starts, "no call starts it");
-    let view = view(&world);
+    let view = world.view("a");
     assert!(view.next_step.unwrap().contains("mcp-orch start a"));
     assert!(view.last_failure.unwrap().contains("exit code 1") && view.failed_at.is_some());
     // Its lists stay.
@@ -176,7 +170,7 @@ fn a_crashed_server_is_tried_once_an_hour_and_is_well_when_it_answers() {
     world.scripts.get_mut("a").unwrap().opens = true;
     world.advance(HOUR);
     assert_eq!(state(&world), ("running".to_owned(), "ok".to_owned()));
-    let view = view(&world);
+    let view = world.view("a");
     assert_eq!((view.cause, view.next_step), (None, None));
     assert!(view.failed_at < view.answered_at, "what has happened can still be read");
     called(&mut world, &client);
@@ -225,7 +219,7 @@ fn a_server_that_comes_back_without_tools_is_degraded() {
     let mut world = World::running(&["a"]);
     world.scripts.get_mut("a").unwrap().tools.clear();
     order(&mut world, Order::Restart);
-    let view = view(&world);
+    let view = world.view("a");
     assert_eq!((&*view.state, &*view.health), ("running", "degraded"));
     assert!(view.cause.unwrap().contains("lists none"));
 }

@@ -130,6 +130,7 @@ pub(super) fn definitions(server: &Server) -> Definitions {
         templates: vec![definition("file:///{name}", r#"{"uriTemplate":"file:///{name}","name":"any"}"#)],
         interactive: false,
         aside: BTreeMap::new(),
+        untold: BTreeMap::new(),
     }
 }
 
