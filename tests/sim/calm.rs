@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use orch_core::mcp::ListKind;
 use orch_core::ports::gateway::Target;
 use orch_core::ports::upstream::CloseReason;
 use orch_core::rpc::Field;
@@ -100,13 +101,17 @@ impl Hub {
         for name in SERVERS {
             let client = self.introduce(Era::Modern, Target::Server(name.into()), 0);
             self.clients.push(client);
-            for _ in 0..2 {
-                self.request(self.clients.len() - 1, "tools/list", "");
+            for kind in [ListKind::ALL, ListKind::ALL].concat() {
+                self.request(self.clients.len() - 1, kind.method(), "");
                 self.do_all_that_waits();
                 self.pass(Duration::from_secs(61), false);
             }
             let offer = self.snapshot.named(name).and_then(|entry| entry.offer.as_ref());
-            assert!(offer.is_some(), "{name} is asked for its tools and never started");
+            let untold = offer.map(|offer| &offer.definitions().untold);
+            assert!(
+                untold.is_some_and(|untold| untold.is_empty()),
+                "{name} is asked for lists, and none comes: {untold:?}"
+            );
         }
     }
 

@@ -39,8 +39,20 @@ const THOUGHTS: [(&str, &str); 4] = [
 /// Finds the plan in a text. Of several it is the last one: models that think aloud end with what they mean. What is marked as
 /// a thought is none, and neither is what comes after the words that the tools cannot do it.
 pub fn extract<'a>(text: &'a str, limits: &Limits) -> Extract<'a> {
-    let skipped = text.len().saturating_sub(limits.plan_bytes.saturating_mul(PLANS));
-    let text = text.get(text.ceil_char_boundary(skipped)..).unwrap_or(text);
+    let read = limits.plan_bytes.saturating_mul(PLANS);
+    let skipped = text.ceil_char_boundary(text.len().saturating_sub(read));
+    let (skipped, end) = text.split_at_checked(skipped).unwrap_or(("", text));
+    let found = plan_in(end, limits);
+    if found != Extract::Nothing || !skipped.contains(STEPS) {
+        return found;
+    }
+    let words = format!(
+        "the last {read} bytes of the answer hold no plan, and no more of it is read (twice plan_bytes)"
+    );
+    Extract::Broken(words)
+}
+
+fn plan_in<'a>(text: &'a str, limits: &Limits) -> Extract<'a> {
     let mut found = Extract::Nothing;
     let mut work = text.len().saturating_mul(READINGS);
     let mut from = 0_usize;
@@ -188,7 +200,10 @@ mod tests {
     fn only_the_end_of_a_long_answer_is_read() {
         let limits = Limits::default();
         let thoughts = "\u{e9}{".repeat(limits.plan_bytes);
-        assert_eq!(found(&format!("{PLAN}{thoughts}")), None);
+        let Extract::Broken(why) = extract(&format!("{PLAN}{thoughts}"), &limits) else {
+            panic!("it is not read")
+        };
+        assert!(why.contains("plan_bytes"), "{why}");
         let thoughts = "\u{e9} { thought } ".repeat(limits.plan_bytes);
         assert_eq!(found(&format!("{thoughts}{PLAN}")), Some(PLAN));
     }
