@@ -72,7 +72,7 @@ pub struct Limits {
     pub shown_uris: usize,
     /// Bytes of those URIs.
     pub shown_uri_bytes: usize,
-    /// Sessions of one project; the one idle longest makes room.
+    /// Sessions of one project; of the key that has most of them, the one idle longest makes room.
     pub project_sessions: usize,
     /// Changes of one project that wait for the store. All its sessions may end at once.
     pub store_queue: usize,

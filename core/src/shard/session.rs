@@ -1,9 +1,11 @@
 //! Sessions of the 2025 eras: what a stateless request carries by itself, kept for those that cannot.
 
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::cmp::Reverse;
 
 use super::passing::Visit;
 use crate::mcp::{Abilities, Extensions, Revision};
@@ -153,15 +155,29 @@ impl Session {
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     table: BTreeMap<SessionId, Session>,
+    /// How many each key has.
+    of_key: BTreeMap<KeyId, usize>,
 }
 
 impl Sessions {
     pub(crate) fn insert(&mut self, session: Session) {
+        self.remove(session.id);
+        let own = self.of_key.entry(session.key.clone()).or_default();
+        *own = own.saturating_add(1);
         self.table.insert(session.id, session);
     }
 
     pub(crate) fn remove(&mut self, id: SessionId) -> Option<Session> {
-        self.table.remove(&id)
+        let session = self.table.remove(&id)?;
+        if let Entry::Occupied(mut own) = self.of_key.entry(session.key.clone()) {
+            let others = own.get().saturating_sub(1);
+            if others == 0 {
+                own.remove()
+            } else {
+                own.insert(others)
+            };
+        }
+        Some(session)
     }
 
     pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
@@ -197,10 +213,18 @@ impl Sessions {
         self.table.values().filter(|session| session.is_idle(now, limits)).map(|session| session.id).collect()
     }
 
-    /// The session that has been quiet longest and has no open stream: it makes room for a new one.
+    /// The session that makes room for a new one: of those that do nothing and have no open stream, the one that has been quiet
+    /// longest of the key that has most. Who opens one after the other loses their own, and nobody else's.
     pub(crate) fn quietest(&self) -> Option<SessionId> {
         let free = self.table.values().filter(|session| session.streams.is_empty() && session.in_flight == 0);
-        free.min_by_key(|session| session.last_active).map(|session| session.id)
+        let free: Vec<&Session> = free.collect();
+        let mut keys: Vec<(&KeyId, usize)> = self.of_key.iter().map(|(key, own)| (key, *own)).collect();
+        keys.sort_by_key(|(_, own)| Reverse(*own));
+        let quietest = |key: &KeyId| {
+            let own = free.iter().filter(|session| session.key == *key);
+            own.min_by_key(|session| session.last_active).map(|session| session.id)
+        };
+        keys.into_iter().filter(|_| !free.is_empty()).find_map(|(key, _)| quietest(key))
     }
 }
 

@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::begun::stranger;
 use super::clients::{Client, Era, HTTP, at};
 use super::script::Script;
 use super::world::{Store, World};
@@ -185,6 +186,19 @@ fn the_session_that_was_quiet_longest_makes_room() {
         let exchange = world.request(client, "1", "ping", "");
         assert_eq!(world.seen(exchange).status, Some(status));
     }
+}
+
+#[test]
+fn who_opens_one_session_after_the_other_loses_their_own_and_nobody_else_s() {
+    let mut world = limited(Limits { project_sessions: 4, ..Limits::default() });
+    let quiet = world.client(HTTP, at("a"));
+    world.advance(Duration::from_secs(1));
+    for _ in 0..10 {
+        stranger(&mut world);
+        world.advance(Duration::from_secs(1));
+    }
+    let exchange = world.request(&quiet, "1", "ping", "");
+    assert_eq!((world.shard.session_count(), world.seen(exchange).status), (4, Some(200)));
 }
 
 #[test]

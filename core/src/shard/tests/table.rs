@@ -83,9 +83,16 @@ fn agree(ops: Vec<Op>) -> Result<(), TestCaseError> {
                 prop_assert!(table.of(&String::from("x"), &admission(key, target), verb).is_none());
             }
             Op::Quietest => {
-                let longest = list.iter().filter(|it| !it.streams).map(|it| it.active).min();
-                let found = table.quietest().and_then(|id| list.iter().find(|it| it.id == id));
-                prop_assert_eq!(found.map(|it| (it.streams, it.active)), longest.map(|at| (false, at)));
+                let has = |it: &Known| list.iter().filter(|other| other.key == it.key).count();
+                let free: Vec<&Known> = list.iter().filter(|it| !it.streams).collect();
+                let found = table.quietest().and_then(|id| free.iter().find(|it| it.id == id));
+                let most = free.iter().map(|it| has(it)).max();
+                prop_assert_eq!(found.map(|it| has(it)), most);
+                let own = |found: &&Known| {
+                    let own = free.iter().filter(|it| it.key == found.key);
+                    own.map(|it| it.active).min()
+                };
+                prop_assert_eq!(found.map(|it| it.active), found.and_then(own));
             }
             Op::Remove { id } => {
                 let known = list.iter().any(|it| it.id == session_id(id));
