@@ -62,9 +62,10 @@ impl Shard {
     }
 }
 
-/// What is missing of what a server says that it has.
+/// What is missing of what a server says that it has. Many that have resources have no templates, and not all say so by -32601.
 fn lacking(offer: &Offer) -> Option<&str> {
-    let untold = offer.definitions().untold.values().next().map(String::as_str);
+    let said = [ListKind::Tools, ListKind::Prompts, ListKind::Resources];
+    let untold = said.into_iter().find_map(|list| offer.untold(list));
     let empty = offer.capabilities.tools && offer.entries(ListKind::Tools).is_empty();
     untold.or_else(|| empty.then_some("it says that it has tools, and lists none"))
 }

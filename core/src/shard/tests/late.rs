@@ -186,3 +186,12 @@ fn a_tool_of_a_server_that_is_disabled_is_not_unknown() {
         assert!(told.contains("server a is disabled"), "{told}");
     }
 }
+
+#[test]
+fn a_server_that_refuses_to_list_templates_is_as_good_as_one_that_has_none() {
+    let instead = Some((ListKind::Templates, r#""error":{"code":-32000,"message":"not implemented"}"#));
+    let script = Script { instead, ..Script::full(&["file:///x"], &[]) };
+    let world = World::scripted(Limits::default(), [("a", script)]).surveyed();
+    let view = world.view("a");
+    assert_eq!((&*view.health, view.cause), ("ok", None));
+}
