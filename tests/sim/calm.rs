@@ -109,7 +109,7 @@ impl Hub {
             let offer = self.snapshot.named(name).and_then(|entry| entry.offer.as_ref());
             let untold = offer.map(|offer| &offer.definitions().untold);
             assert!(
-                untold.is_some_and(|untold| untold.is_empty()),
+                untold.is_some_and(std::collections::BTreeMap::is_empty),
                 "{name} is asked for lists, and none comes: {untold:?}"
             );
         }

@@ -202,7 +202,8 @@ impl Links {
         self.used = Some(link);
         let (asker, of_run) = (books.asker(nonce), runs.has(nonce));
         assert!(!books.is_revoked(asker), "a request of a revoked key goes to a server: {message:?}");
-        self.all.get_mut(&link).expect("a link").claim((asker, of_run), books);
+        let of = of_run.then(|| runs.who_waits_for(nonce, books));
+        self.all.get_mut(&link).expect("a link").claim((asker, of.as_deref()), books);
         if of_run {
             runs.begin(nonce, self.under_way());
         } else {
@@ -349,14 +350,14 @@ impl Link {
         open.filter_map(|request| Some(books.length(request.nonce?))).sum()
     }
 
-    /// Who asks here is whom it serves, where a server has a process for each.
-    fn claim(&mut self, (principal, of_run): (u32, bool), books: &Books) {
+    /// Who asks here is whom it serves, where a server has a process for each. Of a run's call it is said who waits for it.
+    fn claim(&mut self, (principal, of_run): (u32, Option<&[u32]>), books: &Books) {
         let it = &books.principals[principal as usize];
-        if of_run {
+        if let Some(waiting) = of_run {
             // A run goes on with its key alone when its client has gone.
             let mine = match &self.owner {
                 Some(Whose::Key(key)) => *key == it.key,
-                Some(Whose::Session(own)) => *own == principal,
+                Some(Whose::Session(own)) => waiting.contains(own),
                 None => true,
             };
             return assert!(mine, "a run shares a process of {}", self.spec.name);
