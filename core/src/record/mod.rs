@@ -313,7 +313,8 @@ pub struct Definitions {
     pub interactive: bool,
     /// What its results hold beside that: of a list under its method, of its handshake under [`HANDSHAKE`].
     pub aside: BTreeMap<String, Aside>,
-    /// The lists that it says it has and has never told, by their methods, and why.
+    /// The lists that it says it has and has not told in full when it was last asked, by their methods, and why. What is above is then
+    /// what was known before, if anything.
     pub untold: BTreeMap<String, String>,
 }
 

@@ -17,7 +17,7 @@ use super::run_tasks::no_task;
 use super::seal::unsealed;
 use super::state::check_any_input;
 use super::task_asked::of_tasks;
-use super::wait::{Patience, list_for};
+use super::wait::{Need, Patience};
 use super::{Cx, Effect, Exchange, Shard};
 use crate::hub;
 use crate::mcp::{
@@ -48,7 +48,7 @@ impl Shard {
             if patience == Patience::Waits && self.is_missing(cx, &caller, &body) {
                 return self.wait(cx, caller, body);
             }
-            let list = list_for(&caller, &body);
+            let list = Need::of(&caller, &body).list;
             let unseen = || self.upstreams.unseen(cx.snapshot, list?, &body.text(Field::Name)?);
             let fault = unseen().map_or_else(|| unknown(row.route, &body, caller.revision), Fault::from);
             return self.fail(cx, &caller, &fault);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::legacy::{refuse, removal, stopping};
 use super::lists::aside;
 use super::session::Transport;
-use super::wait::Patience;
+use super::wait::{Need, Patience};
 use super::{Cx, Effect, Exchange, Posted, Shard, Token};
 use crate::hub;
 use crate::mcp::{Abilities, Extensions, Revision};
@@ -173,7 +173,7 @@ impl Shard {
 
     /// What an endpoint says of itself; `None` while the one server behind it was never seen.
     fn face<'a>(&self, cx: &Cx<'a>, caller: &Caller) -> Option<Face<'a>> {
-        let unseen = self.being_seen(cx, &caller.target, None).count() > 0;
+        let unseen = self.being_seen(cx, &caller.target, Need::default()).next().is_some();
         Face::of(cx.snapshot, cx.limits(), caller, unseen)
     }
 }

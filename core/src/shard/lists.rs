@@ -27,7 +27,6 @@ impl Shard {
         if patience == Patience::Waits && self.is_missing(cx, &caller, &body) {
             return self.wait(cx, caller, body);
         }
-        self.look_again(cx, &caller.target);
         let Some(listing) = cx.snapshot.listing(&caller.target, kind) else {
             let fault = self.why_missing(cx, &caller.target);
             return self.fail(cx, &caller, &fault);
@@ -79,7 +78,7 @@ impl Shard {
         out
     }
 
-    /// Why the one server behind an endpoint tells nothing of a list, where it has never told it.
+    /// Why the one server behind an endpoint tells nothing of a list of which nothing is known.
     fn why_untold(&self, cx: &Cx<'_>, target: &Target, kind: ListKind) -> Option<UpstreamFault> {
         let Target::Server(name) = target else { return None };
         let entry = cx.snapshot.named(name)?;
@@ -87,7 +86,7 @@ impl Shard {
         if known { None } else { self.upstreams.why_unseen(entry, kind) }
     }
 
-    /// The servers whose entries are missing from a list, or come from memory because the server is down.
+    /// The servers whose entries are missing from a list, or come from memory because the server does not tell them now.
     fn unavailable_mark(&self, snapshot: &Snapshot, kind: ListKind) -> Option<String> {
         let down: Vec<String> = snapshot
             .behind(&Target::Unified)

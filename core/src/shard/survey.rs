@@ -13,7 +13,7 @@ use crate::mcp::ListKind;
 use crate::ports::gateway::Target;
 use crate::record::{Definitions, LogCategory, LogLevel};
 use crate::rpc::{Envelope, Unread, number_of};
-use crate::snapshot::{Offer, Snapshot};
+use crate::snapshot::{Entry, Offer, Snapshot};
 use crate::upstream::{Draft, NextPage, Owner, Purpose, Seat, Upstream};
 use crate::{CallId, LinkId, ServerId, Timestamp};
 
@@ -202,17 +202,20 @@ impl Shard {
 
     /// Whoever wants lists gets what is known. Of a server that does not tell when that changes, it is asked for them again where what
     /// is known is old.
-    pub(super) fn look_again(&mut self, cx: &Cx<'_>, target: &Target) {
-        for entry in cx.snapshot.behind(target) {
-            let is_silent = entry.offer.as_ref().is_some_and(|offer| !offer.tells_changes);
-            let Some(upstream) = self.upstreams.shared(entry.id).filter(|_| is_silent) else { continue };
+    pub(super) fn look_again(&mut self, cx: &mut Cx<'_>, target: &Target) {
+        let is_silent = |entry: &Entry| entry.offer.as_ref().is_some_and(|offer| !offer.tells_changes);
+        let is_old = |upstream: &Upstream| {
             let may_ask = upstream.process.ready_link().is_some() && upstream.draft.is_none();
-            if !may_ask || cx.now.since(upstream.listed_at) < cx.limits().list_age {
-                continue;
-            }
-            if let Some(upstream) = self.upstreams.get_mut(&Seat::shared(entry.id)) {
+            may_ask && cx.now.since(upstream.listed_at) >= cx.limits().list_age
+        };
+        let silent = cx.snapshot.behind(target).filter(|entry| is_silent(entry));
+        let old = silent.filter(|entry| self.upstreams.shared(entry.id).is_some_and(is_old));
+        let old: Vec<Seat> = old.map(|entry| Seat::shared(entry.id)).collect();
+        for seat in old {
+            if let Some(upstream) = self.upstreams.get_mut(&seat) {
                 upstream.ask_lists_at(cx.now);
             }
+            self.check_lists(cx, &seat);
         }
     }
 
@@ -253,6 +256,7 @@ impl Shard {
         let Some(known) = self.private.get(&seat).or(shared).cloned() else { return };
         let remote = entry.is_some_and(|entry| entry.is_remote());
         let Some(upstream) = self.upstream_of(link) else { return };
+        upstream.listed_at = cx.now;
         let draft = Draft::again(known.definitions(), cx.now).remote(remote);
         upstream.draft = Some(draft.patient_until(cx.now.after(cx.limits().list_wait)));
         self.begin_learning(cx, link);

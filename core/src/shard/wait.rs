@@ -1,5 +1,5 @@
-//! Requests that wait for servers that were never seen: they are asked again when the servers were, or when
-//! their patience ends, and then get what there is. What is to be said of a subscription waits for its turn.
+//! Requests that wait for servers that were never seen, or for lists that are just being told: they are asked again when that is
+//! done, or when their patience ends, and then get what there is. What is to be said of a subscription waits for its turn.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -51,39 +51,43 @@ impl Waiter {
 impl Shard {
     /// Whether what a request needs to be known of the servers behind its endpoint was never told, and may still be; asks for it.
     pub(super) fn is_missing(&mut self, cx: &mut Cx<'_>, caller: &Caller, body: &Envelope) -> bool {
-        let (target, list) = (&caller.target, list_for(caller, body));
-        self.see(cx, target, list);
-        self.waits_for(cx, target, list)
+        let need = Need::of(caller, body);
+        self.see(cx, &caller.target, need.list);
+        if need.list.is_some() {
+            self.look_again(cx, &caller.target);
+        }
+        self.waits_for(cx, &caller.target, need)
     }
 
-    /// Wants the servers behind an endpoint that were never seen, or have never told a list.
+    /// Wants the servers behind an endpoint that were never seen, or owe a list.
     pub(super) fn see(&mut self, cx: &mut Cx<'_>, target: &Target, list: Option<ListKind>) {
-        let unseen: Vec<_> =
-            cx.snapshot.behind(target).filter(|entry| entry.is_unseen(list)).cloned().collect();
-        for entry in unseen {
+        let owing: Vec<_> = cx.snapshot.behind(target).filter(|entry| entry.owes(list)).cloned().collect();
+        for entry in owing {
             self.shared(cx, &entry).process.want(cx.now);
         }
     }
 
-    /// The servers behind the endpoint that are being seen for the first time right now, or tell a list for the first time.
+    /// The servers behind the endpoint that are about to tell what is needed of them.
     pub(super) fn being_seen(
         &self,
         cx: &Cx<'_>,
         target: &Target,
-        list: Option<ListKind>,
+        need: Need,
     ) -> impl Iterator<Item = &Upstream> {
-        let unseen = cx.snapshot.behind(target).filter(move |entry| entry.is_unseen(list));
-        unseen.filter_map(|entry| self.upstreams.shared(entry.id)).filter(|upstream| self.learns(upstream))
+        let wanted =
+            cx.snapshot.behind(target).filter(move |entry| need.newest || entry.is_unseen(need.list));
+        wanted.filter_map(|entry| self.upstreams.shared(entry.id)).filter(|upstream| self.learns(upstream))
     }
 
     /// Whether one of them is worth waiting for. Of several servers, one that has failed before, or takes its time,
     /// keeps nobody waiting.
-    fn waits_for(&self, cx: &Cx<'_>, target: &Target, list: Option<ListKind>) -> bool {
+    fn waits_for(&self, cx: &Cx<'_>, target: &Target, need: Need) -> bool {
         let patience = cx.limits().discover_wait;
         !self.stopping
-            && self.being_seen(cx, target, list).any(|upstream| {
-                let late = cx.now.since(upstream.process.wanted_at) >= patience;
-                *target != Target::Unified || (upstream.process.failure.is_none() && !late)
+            && self.being_seen(cx, target, need).any(|upstream| {
+                let asked_at = upstream.process.wanted_at.max(upstream.listed_at);
+                let fails = upstream.process.failure.is_some() || upstream.listless > 0;
+                *target != Target::Unified || (!fails && cx.now.since(asked_at) < patience)
             })
     }
 
@@ -203,8 +207,8 @@ impl Shard {
             let waits = match &waiter.turn {
                 Some((seat, uri)) => self.is_telling(seat, uri),
                 None => {
-                    let list = list_for(&waiter.caller, &waiter.body);
-                    waiter.until > cx.now && self.waits_for(cx, &waiter.caller.target, list)
+                    let need = Need::of(&waiter.caller, &waiter.body);
+                    waiter.until > cx.now && self.waits_for(cx, &waiter.caller.target, need)
                 }
             };
             if waits {
@@ -219,20 +223,31 @@ impl Shard {
     }
 }
 
-/// The list that has to be known for a request.
-pub(super) fn list_for(caller: &Caller, body: &Envelope) -> Option<ListKind> {
-    let Message::Request { method, .. } = body.message() else { return None };
-    let row = Row::find(method, caller.revision)?;
-    match (row.route, row.method) {
-        (Route::List(kind), _) => Some(kind),
-        (Route::ByTool, _) => Some(ListKind::Tools),
-        (Route::ByPrompt, _) => Some(ListKind::Prompts),
-        (Route::ByReference, _) if body.has(Field::RefName) => Some(ListKind::Prompts),
-        (Route::ByReference, _) => Some(ListKind::Templates),
-        (Route::ByUri, _)
-        | (_, Method::Listen | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe) => {
-            Some(ListKind::Resources)
-        }
-        (Route::Own, _) => None,
+/// What has to be known of servers for a request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Need {
+    /// The list that has to have been told.
+    pub list: Option<ListKind>,
+    /// It names something that nobody has told: a list that is being told anew may have it.
+    newest: bool,
+}
+
+impl Need {
+    pub(super) fn of(caller: &Caller, body: &Envelope) -> Self {
+        let Message::Request { method, .. } = body.message() else { return Self::default() };
+        let Some(row) = Row::find(method, caller.revision) else { return Self::default() };
+        let list = match (row.route, row.method) {
+            (Route::List(kind), _) => Some(kind),
+            (Route::ByTool, _) => Some(ListKind::Tools),
+            (Route::ByPrompt, _) => Some(ListKind::Prompts),
+            (Route::ByReference, _) if body.has(Field::RefName) => Some(ListKind::Prompts),
+            (Route::ByReference, _) => Some(ListKind::Templates),
+            (Route::ByUri, _)
+            | (_, Method::Listen | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe) => {
+                Some(ListKind::Resources)
+            }
+            (Route::Own, _) => None,
+        };
+        Self { list, newest: list.is_some() && !matches!(row.route, Route::List(_)) }
     }
 }

@@ -97,9 +97,15 @@ impl Entry {
         matches!(transport, Some(Transport::Remote { .. }))
     }
 
-    /// Whether nothing is known of it, or of one of its lists.
-    pub(crate) fn is_unseen(&self, list: Option<ListKind>) -> bool {
+    /// Whether it was never asked what it offers, or has not told one of its lists when it was.
+    pub(crate) fn owes(&self, list: Option<ListKind>) -> bool {
         self.offer.as_ref().is_none_or(|offer| list.is_some_and(|list| offer.untold(list).is_some()))
+    }
+
+    /// Whether nothing is known of it, or of a list that it owes.
+    pub(crate) fn is_unseen(&self, list: Option<ListKind>) -> bool {
+        let known = |offer: &Arc<Offer>| list.is_some_and(|list| !offer.entries(list).is_empty());
+        self.owes(list) && !self.offer.as_ref().is_some_and(known)
     }
 
     /// Whether each call has a stream of its own: what comes on another is of none.

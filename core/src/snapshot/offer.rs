@@ -47,7 +47,7 @@ impl Offer {
         Self { definitions, capabilities, tells_changes, lists, mirrors, idempotent }
     }
 
-    /// Why a list that the server says it has was never told.
+    /// Why a list that the server says it has was not told when it was last asked.
     pub fn untold(&self, list: ListKind) -> Option<&str> {
         self.definitions.untold.get(list.method()).map(String::as_str)
     }

@@ -46,6 +46,8 @@ pub(crate) struct Draft {
     unusable: Vec<String>,
     /// What was not of the shape that clients want.
     ill_shaped: IllShaped,
+    /// The lists that had such entries.
+    misshapen: BTreeSet<ListKind>,
 }
 
 /// The next request of a survey.
@@ -136,6 +138,7 @@ impl Draft {
             over_http: false,
             unusable: Vec::new(),
             ill_shaped: IllShaped::default(),
+            misshapen: BTreeSet::new(),
         }
     }
 
@@ -152,8 +155,8 @@ impl Draft {
             ListKind::Templates => Field::Templates,
             ListKind::Tools => Field::Tools,
         };
-        let entries = response.raw(field).and_then(|raw| serde_json::from_slice::<Vec<&RawValue>>(raw).ok());
-        if entries.is_none() && !response.has(Field::Error) {
+        let listed = response.raw(field).and_then(|raw| serde_json::from_slice::<Vec<&RawValue>>(raw).ok());
+        if listed.is_none() && !response.has(Field::Error) {
             let words = format!("what it answered to {} holds no list {}", kind.method(), kind.member());
             return self.fail(kind, words);
         }
@@ -163,7 +166,7 @@ impl Draft {
         if let Some(aside) = aside(response, limits.definition_bytes) {
             self.definitions.aside.insert(kind.method().to_owned(), aside);
         }
-        for raw in entries.unwrap_or_default() {
+        for raw in listed.unwrap_or_default() {
             self.add(kind, raw.get(), limits);
         }
         let cursor = response.raw_str(Field::NextCursor).filter(|raw| raw.starts_with('"'));
@@ -175,6 +178,11 @@ impl Draft {
             Some(_) => {
                 self.cut_at.insert("list_pages");
                 self.next(kind)
+            }
+            None if self.misshapen.contains(&kind) && entries(&self.definitions, kind).is_empty() => {
+                let words =
+                    format!("nothing that it answered to {} has the shape of an entry", kind.method());
+                self.fail(kind, words)
             }
             None => self.next(kind),
         }
@@ -284,7 +292,10 @@ impl Draft {
                 self.ill_shaped.note(&named(kind, &json).unwrap_or_default(), left_out);
                 json
             }
-            Err(member) => return self.ill_shaped.leave_out(named(kind, json), member),
+            Err(member) => {
+                self.misshapen.insert(kind);
+                return self.ill_shaped.leave_out(named(kind, json), member);
+            }
         };
         let Some(name) = named(kind, &json) else { return };
         let breaks_rules = kind == ListKind::Tools && mirrors(&json).is_err();
@@ -326,13 +337,11 @@ fn known_as(info: &str, name: &str) -> String {
     }
 }
 
-/// What was known of a list stays; one that was never told is still to be told.
+/// Why a list was not told in full, and what is known of it: what was known before, unless more has come now.
 fn keep(definitions: &mut Definitions, before: Option<&Definitions>, kind: ListKind, why: &str) {
-    let told = before.filter(|before| !before.untold.contains_key(kind.method()));
-    let Some(before) = told else {
-        definitions.untold.insert(kind.method().to_owned(), why.to_owned());
-        return;
-    };
+    definitions.untold.insert(kind.method().to_owned(), why.to_owned());
+    let come = entries(definitions, kind).len();
+    let Some(before) = before.filter(|before| entries(before, kind).len() >= come) else { return };
     *list(definitions, kind) = entries(before, kind).to_vec();
     if let Some(aside) = before.aside.get(kind.method()) {
         definitions.aside.insert(kind.method().to_owned(), aside.clone());

@@ -89,7 +89,7 @@ impl Seats {
         Some(self.table.get_mut(seat)?.touch(seat, &mut self.touched))
     }
 
-    /// A name that begins with that of a server that is disabled, or has never told this list: not unknown, but out of reach, and
+    /// A name that begins with that of a server that is disabled, or has not told this list: not unknown, but out of reach, and
     /// here is why.
     pub(crate) fn unseen(&self, snapshot: &Snapshot, list: ListKind, name: &str) -> Option<UpstreamFault> {
         let mut named = snapshot.servers().filter(|entry| {
@@ -99,7 +99,7 @@ impl Seats {
         named.find_map(|entry| self.why_unseen(entry, list))
     }
 
-    /// Why nothing is known of one of a server's lists, where that is so.
+    /// Why nothing is known of one of a server's lists, or nothing new, where that is so.
     pub(crate) fn why_unseen(&self, entry: &Entry, list: ListKind) -> Option<UpstreamFault> {
         if !entry.enabled() {
             return Some(UpstreamFault::Disabled { server: entry.name.clone() });

@@ -82,13 +82,17 @@ fn a_tool_of_a_server_that_has_not_listed_its_tools_is_not_unknown() {
 }
 
 /// What servers answer to `tools/list` that is no list, and what is told of it.
-const NO_LISTS: [(&str, &str); 3] = [
+const NO_LISTS: [(&str, &str); 4] = [
     (
         r#""error":{"code":-32603,"message":"no database"}"#,
         "it answered tools/list with an error: no database",
     ),
     (r#""result":{}"#, "what it answered to tools/list holds no list tools"),
     (r#""result":{"tools":{"echo":{}}}"#, "what it answered to tools/list holds no list tools"),
+    (
+        r#""result":{"tools":[5,{"x":1},"a"]}"#,
+        "nothing that it answered to tools/list has the shape of an entry",
+    ),
 ];
 
 fn without_tools(answer: &'static str) -> Script {
@@ -124,16 +128,25 @@ fn a_server_that_does_not_tell_its_tools_is_not_one_that_has_none() {
 
 #[test]
 fn a_list_that_was_told_before_stays_while_the_server_refuses_it_and_is_asked_for_again() {
-    for (answer, _) in NO_LISTS {
+    for (answer, why) in NO_LISTS {
         let mut world = World::running(&["a"]);
-        let client = Client::new(Era::Modern, at("a"));
+        let (client, unified) =
+            (Client::new(Era::Modern, at("a")), Client::new(Era::Modern, Target::Unified));
         world.scripts.insert("a".into(), without_tools(answer));
         world.says(world.link("a"), r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
         world.advance(Limits::default().debounce);
         assert!(tools(&mut world, &client).contains("echo"));
+        assert!(list(&mut world, &unified, ListKind::Tools).contains(&format!(r#""cause":"{why}""#)));
+        let exchange = world.request(&unified, "1", "tools/call", r#""name":"a__new","arguments":{}"#);
+        assert!(world.answer(&unified, exchange).text(Field::ErrorMessage).unwrap().contains(why));
+        world.call(&unified, "2");
+        assert_eq!(world.requests("a").len(), 1, "what is known can be called");
+        let view = world.view("a");
+        assert_eq!((&*view.health, view.cause.as_deref()), ("degraded", Some(why)));
         world.scripts.insert("a".into(), Script::tools(&["new"]));
         world.advance(Limits::default().backoff_first);
         assert!(tools(&mut world, &client).contains("new"), "the change is not lost");
+        assert_eq!(world.view("a").health, "ok");
     }
 }
 

@@ -3,6 +3,7 @@
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -282,6 +283,33 @@ fn a_server_that_does_not_tell_of_changes_is_asked_again_when_somebody_wants_its
         world.advance(Duration::from_millis(1));
         assert_eq!(tools(&mut world, &client).contains("newer"), asks);
         assert_eq!(world.take(&client, stream).len(), usize::from(asks));
+    }
+}
+
+#[test]
+fn a_name_that_nobody_has_told_is_looked_for_in_lists_that_are_old() {
+    let plan = r#""name":"batch_execute","arguments":{"dry_run":true,"steps":[{"id":"x","tool":"a.newer"}]}"#;
+    for (method, members) in [
+        ("tools/call", r#""name":"a__newer","arguments":{}"#),
+        ("tools/call", plan),
+        ("prompts/get", r#""name":"a__greet""#),
+    ] {
+        for age in [Limits::default().list_age, Duration::ZERO] {
+            let script = |prompts, tool: &str| Script {
+                prompts,
+                tools: vec![tool.to_owned()],
+                ..Script::full(&[], &[])
+            };
+            let older = script(Vec::new(), "older");
+            let mut world = World::scripted(Limits::default(), [("a", older)]).surveyed();
+            world.scripts.insert("a".into(), script(vec!["greet".to_owned()], "newer"));
+            world.advance(age);
+            let client = Client::new(Era::Modern, Target::Unified);
+            let exchange = world.request(&client, "1", method, members);
+            let (sent, told) = (world.requests("a").len(), world.take(&client, exchange).concat());
+            let found = sent == 1 || told.contains("phases");
+            assert_eq!(found, !age.is_zero(), "{method} {members}: {told}");
+        }
     }
 }
 
