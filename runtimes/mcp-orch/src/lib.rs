@@ -23,6 +23,8 @@ mod welcome;
 
 /// Does what the command line says. 0 when it worked, 1 when it failed.
 pub fn run(cli: Cli) -> ExitCode {
+    // A hub goes on though nobody can read what it says.
+    let serves = matches!(cli.command, Command::Serve(_));
     let done = match cli.command {
         Command::Batch(args) => in_runtime(command::batch::run(args)),
         Command::Check(args) => Ok(command::check::run(&args)),
@@ -44,7 +46,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Start(args) => in_runtime(command::order::run(args, Order::Start)),
         Command::Stop(args) => in_runtime(command::order::run(args, Order::Stop)),
     };
-    match done {
+    let unwritten = terminal::unwritten().filter(|_| !serves);
+    let unwritten = unwritten.map(|error| anyhow::anyhow!("the result could not be written: {error}"));
+    match done.and_then(|code| unwritten.map_or(Ok(code), Err)) {
         Ok(code) => code,
         Err(error) => {
             terminal::error(&format!("mcp-orch: {error:#}"));

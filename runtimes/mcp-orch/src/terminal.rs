@@ -1,15 +1,32 @@
 //! What people read: results on standard output, everything else on standard error.
 
-use std::io::Write;
+use std::io::{Error, ErrorKind, Write};
+use std::sync::OnceLock;
 
-/// A line of the result. A reader that has gone (`| head`) is no error.
+/// The first error of standard output.
+static UNWRITTEN: OnceLock<Error> = OnceLock::new();
+
+/// A line of the result.
 pub(crate) fn line(text: &str) {
-    drop(writeln!(std::io::stdout(), "{text}"));
+    is_read(text);
 }
 
 /// The same. Whether somebody still reads.
 pub(crate) fn is_read(text: &str) -> bool {
-    writeln!(std::io::stdout(), "{text}").is_ok()
+    let written = writeln!(std::io::stdout(), "{text}");
+    written.map_err(|error| UNWRITTEN.set(error)).is_ok()
+}
+
+/// Why a part of the result could not be written. A reader that has gone (`| head`) is no error.
+pub(crate) fn unwritten() -> Option<&'static Error> {
+    UNWRITTEN.get().filter(|error| error.kind() != ErrorKind::BrokenPipe)
+}
+
+/// How many rows and columns the terminal of standard error has; as many as the first ones had where it does not say.
+pub(crate) fn size() -> (usize, usize) {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
+    let size = size.map(|size| (size.ws_row.into(), size.ws_col.into()));
+    size.filter(|(rows, columns)| *rows > 0 && *columns > 0).unwrap_or((24, 80))
 }
 
 /// Words of somebody else on one line, in which nothing is left that a terminal would act on.

@@ -184,7 +184,7 @@ fn show(run: &RawValue, view: &mut View) -> ExitCode {
     if view.is_silent() {
         terminal::line(&pretty(run));
     } else {
-        view.show(&run.member("steps").map_or_else(Vec::new, Look::elements));
+        view.close(&run.member("steps").map_or_else(Vec::new, Look::elements));
         terminal::note(&format!("{status} {}", run.text_of("run")));
         if let Some(output) = run.member("output").or_else(|| run.member("output_kept")) {
             terminal::line(&pretty(output));
