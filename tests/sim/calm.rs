@@ -12,9 +12,9 @@ use serde_json::value::RawValue;
 use crate::books::Kind;
 use crate::clients::{Client, Era};
 use crate::hub::Hub;
+use crate::link::{Request, Stage};
 use crate::plan::Faults;
 use crate::project::SERVERS;
-use crate::servers::{Request, Stage};
 
 const PAUSE: Duration = Duration::from_millis(500);
 

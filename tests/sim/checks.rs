@@ -25,8 +25,8 @@
 
 use crate::books::Kind;
 use crate::hub::Hub;
+use crate::link::Stage;
 use crate::project::{KEYS, SERVERS};
-use crate::servers::Stage;
 
 impl Hub {
     pub(crate) fn balance(&self) {

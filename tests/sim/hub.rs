@@ -13,11 +13,12 @@ use orch_core::{Entropy, ExchangeId, Limits, Timestamp};
 use crate::books::{Books, Entry, Exchange, Kind};
 use crate::clients::{Client, Era};
 use crate::dice::Dice;
+use crate::link::Stage;
 use crate::plan::Faults;
 use crate::project::{PROJECTS, SERVERS, draft, limits, new_project};
 use crate::returns::Lost;
 use crate::runs::Runs;
-use crate::servers::{Links, Stage};
+use crate::servers::Links;
 use crate::store::Disk;
 use crate::tally::{Fault, Tally};
 

@@ -18,6 +18,7 @@ mod clients;
 mod dice;
 mod events;
 mod hub;
+mod link;
 mod patches;
 mod plan;
 mod project;

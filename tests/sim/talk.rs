@@ -7,8 +7,9 @@ use orch_core::{CallId, LinkId};
 
 use crate::books::nonce;
 use crate::hub::Hub;
+use crate::link::{Link, Request, Said, Stage};
 use crate::project::{USUAL, is_remote};
-use crate::servers::{Link, RESOURCES, Request, Said, Stage, is_modern};
+use crate::servers::{RESOURCES, is_modern};
 use crate::tally::Fault;
 
 const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
