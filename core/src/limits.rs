@@ -67,6 +67,8 @@ pub struct Limits {
     pub replay_age: Duration,
     /// Resources that one session or stream may be subscribed to.
     pub subscriptions: usize,
+    /// Bytes that the subscriptions of one project take, with 128 for each beside its names. No key takes more than is left for others.
+    pub subscription_bytes: usize,
     /// URIs that results have shown on the unified endpoint, and that lead to their server; the one used longest ago
     /// makes room.
     pub shown_uris: usize,

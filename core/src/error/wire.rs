@@ -280,6 +280,7 @@ impl Exceeded {
             | Limit::StreamBytes
             | Limit::PrivateProcesses
             | Limit::ProjectServers
+            | Limit::SubscriptionBytes
             | Limit::Subscriptions
             | Limit::RemoteInFlight
             | Limit::TaskStreams => (429, own::LIMIT, data),

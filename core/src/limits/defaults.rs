@@ -44,6 +44,7 @@ impl Default for Limits {
             replay_project_bytes: 64 * MIB,
             replay_age: s(5 * 60),
             subscriptions: 1_000,
+            subscription_bytes: 64 * MIB,
             shown_uris: 10_000,
             shown_uri_bytes: 2 * MIB,
             project_sessions: 20_000,

@@ -46,6 +46,8 @@ pub enum Limit {
     ReplayProjectBytes,
     /// [`Limits::store_queue`].
     StoreQueue,
+    /// [`Limits::subscription_bytes`].
+    SubscriptionBytes,
     /// [`Limits::subscriptions`].
     Subscriptions,
     /// [`Limits::project_servers`].
@@ -125,6 +127,7 @@ impl Limit {
             Self::ReplayEvents => "replay_events",
             Self::ReplayProjectBytes => "replay_project_bytes",
             Self::StoreQueue => "store_queue",
+            Self::SubscriptionBytes => "subscription_bytes",
             Self::Subscriptions => "subscriptions",
             Self::ProjectServers => "project_servers",
             Self::RemoteInFlight => "remote_in_flight",

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use super::granting::Grant;
 use super::locate::{Located, locate, locate_resource};
+use super::subscriptions::cost;
 use super::wait::Patience;
 use super::{Cx, Shard, Subscriber};
 use crate::mcp::{Method, Route};
@@ -15,7 +16,7 @@ use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, write};
 use crate::snapshot::Entry;
 use crate::upstream::{Caller, Request, Seat, Subscribes};
-use crate::{Exceeded, Limit, Rejection};
+use crate::{Exceeded, KeyId, Limit, Rejection};
 
 impl Shard {
     /// `resources/subscribe` and `resources/unsubscribe`: the server hears of the first and of the last.
@@ -105,9 +106,31 @@ impl Shard {
             exceeded(Limit::Subscriptions, limits.subscriptions)
         } else if bytes > limits.session_bytes {
             exceeded(Limit::SessionBytes, limits.session_bytes)
+        } else if self.room(cx, who, self.key_of_subscriber(who)) < cost(names.0, names.1) {
+            exceeded(Limit::SubscriptionBytes, limits.subscription_bytes)
         } else {
             None
         }
+    }
+
+    fn key_of_subscriber(&self, who: Subscriber) -> Option<&KeyId> {
+        match who {
+            Subscriber::Listener(stream) => self.listeners.get(&stream).map(|listener| &listener.key),
+            Subscriber::Session(session) => self.sessions.get(session).map(|session| &session.key),
+        }
+    }
+
+    /// How many bytes more of subscriptions somebody of this key may take: what the key has then is not more than what is left for
+    /// others.
+    fn room(&self, cx: &Cx<'_>, who: Subscriber, key: Option<&KeyId>) -> usize {
+        let (limits, all) = (cx.limits(), self.subscriptions.bytes());
+        let left = limits.subscription_bytes.saturating_sub(all);
+        let room = |own: usize| left.saturating_sub(own) / 2;
+        // Where there is plenty, nobody has to be counted.
+        if room(all) >= limits.session_bytes.saturating_mul(2) {
+            return room(all);
+        }
+        room(self.subscriptions.bytes_of(|it| it == who || self.key_of_subscriber(it) == key))
     }
 
     /// Ends what somebody has subscribed to under a name, wherever they did. Returns whether the process of this seat is still to be
@@ -165,13 +188,16 @@ impl Shard {
         uris: &[String],
     ) -> (Vec<String>, Vec<Grant>) {
         let (mut heard, mut asked) = (Vec::new(), Vec::new());
+        let who = Subscriber::Listener(caller.exchange);
+        let mut room = self.room(cx, who, caller.key.as_ref());
         let mut left = cx.limits().session_bytes;
         for known_as in uris.iter().take(cx.limits().subscriptions) {
             let Some(rest) = left.checked_sub(known_as.len()) else { break };
             left = rest;
             let Some((entry, uri)) = self.place_of(cx, &caller.target, known_as) else { continue };
+            let Some(rest) = room.checked_sub(cost(&uri, known_as)) else { break };
+            room = rest;
             let seat = Seat::shared(entry.id);
-            let who = Subscriber::Listener(caller.exchange);
             if self.subscriptions.add(&seat, &uri, who, known_as) {
                 self.tell_server(cx, &seat, Method::ResourcesSubscribe, &uri);
             }

@@ -21,12 +21,29 @@ pub(super) enum Subscriber {
 /// Where a resource is, and the server's own name for it.
 type Place = (Seat, String);
 
+/// What one takes beside its names.
+const COST: usize = 128;
+
+/// What one takes, in bytes.
+pub(super) fn cost(uri: &str, known_as: &str) -> usize {
+    COST.saturating_add(uri.len()).saturating_add(known_as.len())
+}
+
+/// What somebody has subscribed to.
+#[derive(Debug, Default)]
+struct Held {
+    names: BTreeSet<(Place, String)>,
+    bytes: usize,
+}
+
 /// Who wants to hear of what, with the names that the clients use: one resource may have several.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     table: BTreeMap<Place, BTreeSet<(Subscriber, String)>>,
     /// The same, by who wants it.
-    held: BTreeMap<Subscriber, BTreeSet<(Place, String)>>,
+    held: BTreeMap<Subscriber, Held>,
+    /// What all of them take.
+    bytes: usize,
     /// Sessions whose subscriptions are others than they were when this was last looked at.
     pub(super) changed: BTreeSet<SessionId>,
     /// What somebody has wanted who has gone before its turn came, last of all: whether to subscribe.
@@ -40,7 +57,11 @@ impl Subscriptions {
     pub(super) fn add(&mut self, seat: &Seat, uri: &str, who: Subscriber, known_as: &str) -> bool {
         self.note(who);
         let place = (seat.clone(), uri.to_owned());
-        self.held.entry(who).or_default().insert((place.clone(), known_as.to_owned()));
+        let (held, cost) = (self.held.entry(who).or_default(), cost(uri, known_as));
+        if held.names.insert((place.clone(), known_as.to_owned())) {
+            held.bytes = held.bytes.saturating_add(cost);
+            self.bytes = self.bytes.saturating_add(cost);
+        }
         let subscribers = self.table.entry(place).or_default();
         let first = subscribers.is_empty();
         subscribers.insert((who, known_as.to_owned()));
@@ -95,8 +116,11 @@ impl Subscriptions {
         for (who, name) in gone {
             self.note(who);
             let Some(held) = self.held.get_mut(&who) else { continue };
-            held.remove(&(place.clone(), name));
-            if held.is_empty() {
+            let cost = cost(uri, &name);
+            held.names.remove(&(place.clone(), name));
+            held.bytes = held.bytes.saturating_sub(cost);
+            self.bytes = self.bytes.saturating_sub(cost);
+            if held.names.is_empty() {
                 self.held.remove(&who);
             }
         }
@@ -107,10 +131,26 @@ impl Subscriptions {
     pub(super) fn is_sound(&self) -> bool {
         let all = self.table.iter().flat_map(|(place, names)| names.iter().map(move |name| (place, name)));
         let known = |(place, (who, name)): (&Place, &(Subscriber, String))| {
-            self.held.get(who).is_some_and(|held| held.contains(&(place.clone(), name.clone())))
+            self.held.get(who).is_some_and(|held| held.names.contains(&(place.clone(), name.clone())))
         };
-        let held: usize = self.held.values().map(BTreeSet::len).sum();
-        held == all.clone().count() && all.into_iter().all(known)
+        let names: usize = self.held.values().map(|held| held.names.len()).sum();
+        let bytes: usize = all.clone().map(|((_, uri), (_, name))| cost(uri, name)).sum();
+        let counted = bytes == self.bytes && bytes == self.bytes_of(|_| true);
+        counted && names == all.clone().count() && all.into_iter().all(known)
+    }
+
+    /// What all subscriptions take.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// What those of some subscribers take.
+    pub(super) fn bytes_of(&self, which: impl Fn(Subscriber) -> bool) -> usize {
+        self.held.iter().filter(|(who, _)| which(**who)).map(|(_, held)| held.bytes).sum()
+    }
+
+    fn names(&self, who: Subscriber) -> impl Iterator<Item = &(Place, String)> {
+        self.held.get(&who).into_iter().flat_map(|held| &held.names)
     }
 
     fn note(&mut self, who: Subscriber) {
@@ -121,19 +161,17 @@ impl Subscriptions {
 
     /// What somebody has subscribed to, once.
     pub(super) fn of(&self, who: Subscriber) -> BTreeSet<Place> {
-        self.held.get(&who).into_iter().flatten().map(|(place, _)| place.clone()).collect()
+        self.names(who).map(|(place, _)| place.clone()).collect()
     }
 
     /// What somebody has subscribed to: where, and by the server's name and their own.
     pub(super) fn names_of(&self, who: Subscriber) -> impl Iterator<Item = (&Seat, &str, &str)> {
-        let held = self.held.get(&who).into_iter().flatten();
-        held.map(|((seat, uri), known_as)| (seat, uri.as_str(), known_as.as_str()))
+        self.names(who).map(|((seat, uri), known_as)| (seat, uri.as_str(), known_as.as_str()))
     }
 
     /// What somebody has subscribed to under a name: at one process, or at several, one after the other.
     pub(super) fn named(&self, who: Subscriber, known_as: &str) -> Vec<Place> {
-        let held = self.held.get(&who).into_iter().flatten();
-        held.filter(|(_, name)| name == known_as).map(|(place, _)| place.clone()).collect()
+        self.names(who).filter(|(_, name)| name == known_as).map(|(place, _)| place.clone()).collect()
     }
 
     /// Whether anybody has subscribed to this very resource.

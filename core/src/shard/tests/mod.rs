@@ -16,6 +16,7 @@ mod calls;
 mod comebacks;
 mod configuration;
 mod consulting;
+mod crowds;
 mod delivery;
 mod doubt;
 mod durable;
