@@ -109,8 +109,9 @@ pub struct Limits {
     pub idle: Duration,
     /// What servers may have asked one session without an answer.
     pub session_questions: usize,
-    /// Bytes of what one session keeps: what its client says of itself and that it can do, and of which resources it hears. The
-    /// last holds for a stream of the stateless era, too.
+    /// Bytes of what a client says of itself and that it can do when it opens a session.
+    pub client_bytes: usize,
+    /// Bytes of the names of the resources of which one session or stream hears.
     pub session_bytes: usize,
     /// Bytes of the instructions of servers that the unified endpoint repeats.
     pub instructions_bytes: usize,

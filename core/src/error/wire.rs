@@ -268,6 +268,7 @@ impl Exceeded {
             | Limit::RunStoredBytes
             | Limit::RunWordsBytes
             | Limit::RunCalls
+            | Limit::ClientBytes
             | Limit::SessionBytes => (400, own::LIMIT, data),
             Limit::Goals
             | Limit::HeldKeyBytes

@@ -64,6 +64,7 @@ impl Default for Limits {
             private_spare: s(60),
             idle: s(10 * 60),
             session_questions: 64,
+            client_bytes: 16 * KIB,
             session_bytes: 256 * KIB,
             instructions_bytes: 16 * KIB,
             session_idle: s(30 * 60),

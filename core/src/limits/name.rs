@@ -28,6 +28,8 @@ pub enum Limit {
     NumberDigits,
     /// [`Limits::session_in_flight`].
     SessionInFlight,
+    /// [`Limits::client_bytes`].
+    ClientBytes,
     /// [`Limits::session_bytes`].
     SessionBytes,
     /// [`Limits::project_in_flight`].
@@ -118,6 +120,7 @@ impl Limit {
             Self::JsonNodes => "json_nodes",
             Self::NumberDigits => "number_digits",
             Self::SessionInFlight => "session_in_flight",
+            Self::ClientBytes => "client_bytes",
             Self::SessionBytes => "session_bytes",
             Self::ProjectInFlight => "project_in_flight",
             Self::LinkInFlightBytes => "link_in_flight_bytes",

@@ -44,10 +44,10 @@ impl Shard {
             };
         let kept =
             [Field::Capabilities, Field::ClientInfo].map(|it| posted.body.raw(it).map_or(0, <[u8]>::len));
-        let value = cx.limits().session_bytes;
+        let value = cx.limits().client_bytes;
         if kept.iter().sum::<usize>() > value {
             let hint = "leave out of capabilities and clientInfo what no server needs to know";
-            return Err(Exceeded { limit: Limit::SessionBytes, value: value as u64, hint }.into());
+            return Err(Exceeded { limit: Limit::ClientBytes, value: value as u64, hint }.into());
         }
         let caller = Caller {
             exchange,

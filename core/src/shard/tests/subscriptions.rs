@@ -376,8 +376,15 @@ fn what_a_session_keeps_has_a_bound_in_bytes() {
     let asked = ask(&mut world, &client, "resources/subscribe", "u:7");
     let answer = world.answer(&client, asked);
     assert!(answer.raw_str(Field::Error).unwrap().contains("session_bytes"), "{answer:?}");
+}
+
+#[test]
+fn what_a_client_says_of_itself_has_a_bound_in_bytes() {
+    let limits = Limits { client_bytes: 40, ..Limits::default() };
+    let mut world = World::scripted(limits, [("a", subscribable())]).surveyed();
+    world.client(HTTP, at("a"));
     let large = Client { capabilities: r#"{"experimental":{"a":{}}}"#, ..Client::new(HTTP, at("a")) };
     let opened = world.initialize(&large, "2025-11-25");
     let answer = world.answer(&large, opened);
-    assert!(answer.raw_str(Field::Error).unwrap().contains("session_bytes"), "{answer:?}");
+    assert!(answer.raw_str(Field::Error).unwrap().contains("client_bytes"), "{answer:?}");
 }
