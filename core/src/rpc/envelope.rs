@@ -55,10 +55,24 @@ impl Envelope {
             Sender::Client => (JsonLimits::of_clients(limits), true),
             Sender::Upstream => (JsonLimits::of_upstreams(limits), false),
         };
-        let fields = scan(&bytes, bounds, strict)?;
-        let envelope = Self { bytes, fields };
+        let mut envelope = Self { fields: scan(&bytes, bounds, strict)?, bytes };
+        if let Some(plain) = envelope.with_plain_method() {
+            envelope = Self { fields: scan(&plain, bounds, strict)?, bytes: plain };
+        }
         envelope.check(strict)?;
         Ok(envelope)
+    }
+
+    /// The message with its method written without escapes, where it was written with any and can be: the encoders of some languages
+    /// escape each solidus, and what is written so is the same string (RFC 8259, section 7).
+    fn with_plain_method(&self) -> Option<Bytes> {
+        let span = self.fields.span(Field::Method).filter(|span| span.of(&self.bytes).contains(&b'\\'))?;
+        let name = decode_string(span.of(&self.bytes))?;
+        let needs_escape = |c: char| c.is_control() || matches!(c, '"' | '\\');
+        let before = self.bytes.get(..span.start as usize)?;
+        let after = self.bytes.get(span.end as usize..)?;
+        let parts = [before, b"\"", name.as_bytes(), b"\"", after];
+        (!name.contains(needs_escape)).then(|| parts.concat().into())
     }
 
     fn check(&self, strict: bool) -> Result<(), Rejection> {
@@ -207,6 +221,25 @@ mod tests {
         for id in ["1", "\"1\"", "-9007199254740993", "\"ключ\\u0041\"", "18446744073709551615"] {
             let envelope = parse(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#)).unwrap();
             assert_eq!(envelope.message(), Message::Request { id, method: "ping" });
+        }
+    }
+
+    #[test]
+    fn a_method_is_known_however_it_is_spelt() {
+        for (spelt, method) in [
+            (r"tools\/call", "tools/call"),
+            (r"\u0070ing", "ping"),
+            (r"vendor\/\u00fc\ud83d\ude00", "vendor/ü😀"),
+        ] {
+            let params = r#"{"name":"a\/b","n":1e400}"#;
+            let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{spelt}","params":{params}}}"#);
+            let envelope = parse(&text).unwrap();
+            assert_eq!(envelope.message(), Message::Request { id: "1", method });
+            assert_eq!(envelope.raw(Field::Params), Some(params.as_bytes()), "the rest is as it was");
+        }
+        for spelt in [r"a\n", r#"a\"b"#, r"a\\b", r"\ud800", r"a\u0085"] {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{spelt}"}}"#);
+            assert!(refusal(&text).contains("plain string"), "{spelt}");
         }
     }
 

@@ -93,7 +93,8 @@ impl Shard {
         upstream.calls.clients().any(|(_, caller)| can(caller)) || self.parked_can(link, method, frame)
     }
 
-    /// The only session that a request outside of calls, or of one of several, can be for.
+    /// The only session that a request outside of calls, or of one of several, can be for; for roots the one that has said last
+    /// that they have changed.
     fn meant_session(
         &self,
         link: LinkId,
@@ -110,8 +111,13 @@ impl Shard {
         if !own && !upstream.calls.is_free() {
             return None;
         }
-        let session = self.only_served(upstream)?;
+        let told = || self.served(upstream).find(|session| upstream.roots_of == Some(session.id));
+        let only = self.only_served(upstream);
+        let session = only.or_else(told)?;
         let asking = Asking::of(method, frame, session.revision?)?;
+        if only.is_none() && asking != Asking::Roots {
+            return None;
+        }
         let exchange = session.stream().or_else(|| calls.next())?;
         session.abilities.can(asking).then_some(Meant::Session(session.id, exchange))
     }

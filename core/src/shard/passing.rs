@@ -6,17 +6,19 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use super::handshake::stateless_caller;
+use super::legacy::caller;
+use super::planning::NOWHERE;
 use super::session::Session;
 use super::{Cx, Effect, Posted, Shard};
 use crate::mcp::{Method, Revision, Row};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, Message, write};
-use crate::upstream::{Owner, Seat, Upstream, pass};
+use crate::upstream::{Caller, Owner, Seat, Upstream, pass};
 use crate::{CallId, ExchangeId, LinkId, ServerId, SessionId};
 
 impl Shard {
-    /// A client's notification goes to the processes that serve its session alone, or that nobody else uses. One that no
-    /// revision has goes to the one server of its endpoint.
+    /// That the roots of a session have changed concerns the processes that serve it or its key alone, and that of all while nobody
+    /// else uses it. What else nobody here knows goes where a call of this session to its one server would go.
     pub(super) fn pass_on(
         &mut self,
         cx: &mut Cx<'_>,
@@ -26,34 +28,49 @@ impl Shard {
     ) {
         let Message::Notification { method } = notice.message() else { return };
         let Some(session) = self.sessions.get(session) else { return };
-        let known = row.map(|row| row.method);
-        let one_server = matches!(session.target, Target::Server(_));
-        let concerned = |upstream: &&Upstream| match (&upstream.owner, known) {
-            // A revision of the stateless era has no roots that change.
-            _ if upstream.revision.is_modern() && known == Some(Method::RootsChanged) => false,
-            (Owner::Session(id), _) => *id == session.id,
-            (_, Some(Method::RootsChanged)) => self.is_alone(upstream, session),
-            (_, _) => one_server && self.served(upstream).any(|served| served.id == session.id),
-        };
-        let all = self.upstreams.values().filter(concerned);
-        let links = all.filter_map(|upstream| Some((upstream.process.ready_link()?, upstream.revision)));
-        for (link, revision) in links.collect::<Vec<_>>() {
-            cx.effect(Effect::SendFrame { link, frame: pass(revision, method, notice) });
+        if row.is_some_and(|row| row.method == Method::RootsChanged) {
+            return self.pass_on_roots(cx, session.id, notice);
+        }
+        let revision = session.revision.unwrap_or(Revision::ASSUMED);
+        let caller = caller(notice, (NOWHERE, false), session, "", revision);
+        self.pass_on_as(cx, &caller, method, notice);
+    }
+
+    fn pass_on_roots(&mut self, cx: &mut Cx<'_>, session: SessionId, notice: &Envelope) {
+        let Some(whose) = self.sessions.get(session) else { return };
+        let concerned = self.upstreams.values().filter(|upstream| match upstream.owner {
+            // The stateless era has no roots that change.
+            _ if upstream.revision.is_modern() => false,
+            Owner::Project => self.is_alone(upstream, whose),
+            Owner::Key(..) | Owner::Session(_) => self.served(upstream).any(|served| served.id == whose.id),
+        });
+        for seat in concerned.map(Upstream::seat).collect::<Vec<_>>() {
+            let Some(upstream) = self.upstreams.get_mut(&seat) else { continue };
+            upstream.roots_of = Some(session);
+            if let Some(link) = upstream.process.ready_link() {
+                let frame = pass(upstream.revision, Method::RootsChanged.name(), notice);
+                cx.effect(Effect::SendFrame { link, frame });
+            }
         }
     }
 
-    /// A notification of a client of the stateless era, which no revision has, goes to the process that a call of this client would
-    /// go to, if that runs.
+    /// A notification of a client of the stateless era, which no revision has.
     pub(super) fn pass_on_stateless(&self, cx: &mut Cx<'_>, posted: &Posted) {
         let Message::Notification { method } = posted.body.message() else { return };
-        let Target::Server(name) = &posted.admission.target else { return };
-        let entry = cx.snapshot.named(name).filter(|it| it.config.is_some() && !Row::is_known(method));
-        let Some(entry) = entry else { return };
-        let caller = stateless_caller(posted, &posted.admission, "", None);
-        let seat = Seat { server: entry.id, owner: self.owner(cx, entry, &caller) };
+        if !Row::is_known(method) {
+            let caller = stateless_caller(posted, &posted.admission, "", None);
+            self.pass_on_as(cx, &caller, method, &posted.body);
+        }
+    }
+
+    /// Passes it on to the process of the one server of an endpoint that a call of this client would go to, if that runs.
+    fn pass_on_as(&self, cx: &mut Cx<'_>, caller: &Caller, method: &str, notice: &Envelope) {
+        let Target::Server(name) = &caller.target else { return };
+        let Some(entry) = cx.snapshot.named(name).filter(|entry| entry.config.is_some()) else { return };
+        let seat = Seat { server: entry.id, owner: self.owner(cx, entry, caller) };
         let Some(upstream) = self.upstreams.get(&seat) else { return };
         if let Some(link) = upstream.process.ready_link() {
-            let frame = pass(upstream.revision, method, &posted.body);
+            let frame = pass(upstream.revision, method, notice);
             cx.effect(Effect::SendFrame { link, frame });
         }
     }

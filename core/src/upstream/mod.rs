@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::mcp::{Abilities, Extensions, Revision};
 use crate::snapshot::Entry;
-use crate::{CallId, Limits, ServerId, Timestamp, UpstreamFault};
+use crate::{CallId, Limits, ServerId, SessionId, Timestamp, UpstreamFault};
 
 mod aside;
 mod call;
@@ -88,6 +88,8 @@ pub(crate) struct Upstream {
     pub listed_at: Timestamp,
     /// It has asked its clients for something.
     pub interactive: bool,
+    /// The session whose roots have changed last, of those that it serves.
+    pub roots_of: Option<SessionId>,
     pub name: String,
     /// The specification that its process was started with.
     pub digest: [u8; 32],
@@ -134,6 +136,7 @@ impl Upstream {
             used_at: now,
             listed_at: now,
             interactive: false,
+            roots_of: None,
             name: entry.name.clone(),
             digest: entry.digest,
             process: Process::new(),
@@ -199,6 +202,7 @@ impl Upstream {
             used_at: self.used_at,
             listed_at: self.listed_at,
             interactive: self.interactive,
+            roots_of: None,
             name: self.name.clone(),
             digest: self.digest,
             process: self.process.clone(),

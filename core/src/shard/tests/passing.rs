@@ -8,8 +8,10 @@ use super::begun::ask;
 use super::clients::{Client, Era, HTTP, at};
 use super::renewals::remote_of;
 use super::script::{Discovery, Hello, Script};
+use super::sharing;
 use super::world::{World, read};
 use crate::ports::gateway::{Target, Verb};
+use crate::record::Sharing;
 use crate::rpc::Field;
 use crate::{CallId, Limits};
 
@@ -262,5 +264,64 @@ fn a_remote_server_that_asks_for_roots_hears_of_those_of_each_session_in_one_of_
     for (client, link) in clients.iter().zip(links) {
         world.post(client, changed);
         assert_eq!(world.frames("a"), [(link, changed.to_owned())]);
+    }
+}
+
+#[test]
+fn roots_that_change_are_told_to_whom_the_session_has_for_itself() {
+    let changed = r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#;
+    let mut world = sharing::world(Sharing::PerSession);
+    let clients = [(); 2].map(|()| world.able_client(HTTP, at("a"), sharing::ABLE));
+    let links = clients.each_ref().map(|client| sharing::called(&mut world, client).link);
+    world.frames("a");
+    world.post(&clients[1], changed);
+    assert_eq!(world.frames("a"), [(links[1], changed.to_owned())]);
+    let mut world = sharing::world(Sharing::Shared);
+    let clients = [(); 2].map(|()| world.able_client(HTTP, at("a"), sharing::ABLE));
+    sharing::called(&mut world, &clients[0]);
+    world.frames("a");
+    world.post(&clients[0], changed);
+    assert!(world.frames("a").is_empty(), "the roots of one client are not those of the other");
+}
+
+#[test]
+fn roots_that_change_are_told_to_the_process_of_a_key_which_asks_whose_they_are() {
+    let changed = r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#;
+    let mut world = sharing::world(Sharing::PerUser);
+    let clients = [(); 2].map(|()| world.able_client(HTTP, at("a"), sharing::ABLE));
+    let streams = clients.each_ref().map(|client| world.open(client, Verb::Listen));
+    let sent = sharing::called(&mut world, &clients[0]);
+    world.reply(&sent, "{}");
+    world.frames("a");
+    for (client, stream) in clients.iter().zip(streams) {
+        world.post(client, changed);
+        assert_eq!(world.frames("a"), [(sent.link, changed.to_owned())]);
+        world.says(sent.link, r#"{"jsonrpc":"2.0","id":"r","method":"roots/list"}"#);
+        assert!(world.take(client, stream)[0].contains("roots/list"));
+        sharing::ask(&mut world, &sent);
+        assert!(sharing::refused(&mut world), "of nothing else it is clear who is asked");
+    }
+}
+
+#[test]
+fn what_nobody_knows_goes_once_to_the_process_that_calls_of_its_session_go_to() {
+    let made_up = r#"{"jsonrpc":"2.0","method":"notifications/made/up","params":{"n":1}}"#;
+    for policy in [Sharing::Auto, Sharing::PerSession, Sharing::PerUser, Sharing::Shared] {
+        let mut world = sharing::world(policy);
+        let clients = [(); 2].map(|()| world.able_client(HTTP, at("a"), sharing::ABLE));
+        let unified = world.able_client(HTTP, Target::Unified, sharing::ABLE);
+        for client in clients.iter().chain([&unified, &clients[0]]) {
+            let sent = sharing::called(&mut world, client);
+            sharing::ask(&mut world, &sent);
+            world.reply(&sent, "{}");
+        }
+        for client in &clients {
+            let link = sharing::called(&mut world, client).link;
+            world.frames("a");
+            world.post(client, made_up);
+            assert_eq!(world.frames("a"), [(link, made_up.to_owned())], "{policy:?}");
+        }
+        world.post(&unified, made_up);
+        assert!(world.frames("a").is_empty(), "of several servers nobody could say which is meant");
     }
 }

@@ -13,9 +13,9 @@ use crate::ports::gateway::{Target, Verb};
 use crate::record::Sharing;
 use crate::rpc::Field;
 
-const ABLE: &str = r#"{"sampling":{},"elicitation":{},"roots":{"listChanged":true}}"#;
+pub(super) const ABLE: &str = r#"{"sampling":{},"elicitation":{},"roots":{"listChanged":true}}"#;
 
-fn world(sharing: Sharing) -> World {
+pub(super) fn world(sharing: Sharing) -> World {
     world_of(sharing, Script::default())
 }
 
@@ -25,20 +25,20 @@ fn world_of(sharing: Sharing, script: Script) -> World {
     world.surveyed()
 }
 
-fn called(world: &mut World, client: &Client) -> Sent {
+pub(super) fn called(world: &mut World, client: &Client) -> Sent {
     world.call(client, "1");
     world.requested("a")
 }
 
 /// The server asks over the link of a message that it was sent.
-fn ask(world: &mut World, sent: &Sent) {
+pub(super) fn ask(world: &mut World, sent: &Sent) {
     world.says(
         sent.link,
         r#"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"?","requestedSchema":{}}}"#,
     );
 }
 
-fn refused(world: &mut World) -> bool {
+pub(super) fn refused(world: &mut World) -> bool {
     world.frames("a").iter().any(|(_, text)| text.contains(r#""id":"q","error":{"code":-32601"#))
 }
 
@@ -181,23 +181,6 @@ fn with_several_calls_in_flight_a_process_of_its_own_still_asks_its_session() {
     let stream = world.open(&client, Verb::Listen);
     world.says(sent[0].link, r#"{"jsonrpc":"2.0","id":"r","method":"roots/list"}"#);
     assert!(world.take(&client, stream)[0].contains("roots/list"), "its own stream is the better place");
-}
-
-#[test]
-fn roots_that_change_are_told_to_whom_the_session_has_for_itself() {
-    let changed = r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#;
-    let mut world = world(Sharing::PerSession);
-    let clients = [(); 2].map(|()| world.able_client(HTTP, at("a"), ABLE));
-    let links = clients.each_ref().map(|client| called(&mut world, client).link);
-    world.frames("a");
-    world.post(&clients[1], changed);
-    assert_eq!(world.frames("a"), [(links[1], changed.to_owned())]);
-    let mut world = super::sharing::world(Sharing::Shared);
-    let clients = [(); 2].map(|()| world.able_client(HTTP, at("a"), ABLE));
-    called(&mut world, &clients[0]);
-    world.frames("a");
-    world.post(&clients[0], changed);
-    assert!(world.frames("a").is_empty(), "the roots of one client are not those of the other");
 }
 
 #[test]
