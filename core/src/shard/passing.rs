@@ -7,8 +7,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::handshake::stateless_caller;
 use super::legacy::caller;
+use super::listen::Listener;
+use super::news::subscription;
 use super::planning::NOWHERE;
 use super::session::Session;
+use super::updated::untagged;
 use super::{Cx, Effect, Posted, Shard};
 use crate::mcp::{Method, Revision, Row};
 use crate::ports::gateway::Target;
@@ -92,7 +95,7 @@ impl Shard {
 
     /// A server's notification goes to whom the task concerns that it names, to the call on whose stream it came, or, where calls
     /// have no streams of their own, to the only one that the server works on; while it works on several, nobody can say which. With
-    /// none it goes to the sessions that speak to this server alone. That an elicitation is complete concerns whom it was asked of; where
+    /// none, or where it is said to whoever listens, it goes to the sessions and streams that speak to this server alone. That an elicitation is complete concerns whom it was asked of; where
     /// nobody knows, whoever may know its id.
     pub(super) fn on_unknown_news(
         &mut self,
@@ -103,7 +106,10 @@ impl Shard {
         frame: &Envelope,
     ) {
         let completes = method == "notifications/elicitation/complete";
-        let message: Bytes = write::request(None, method, frame.raw(Field::Params)).into();
+        let tag = subscription(frame);
+        let edits = &mut tag.map(|_| untagged(frame)).into_iter().collect::<Vec<_>>();
+        let params = frame.has(Field::Params).then(|| frame.spliced(Field::Params, edits));
+        let message: Bytes = write::request(None, method, params.as_deref()).into();
         if let Some(places) = self.places_by_task(cx, link, within, frame) {
             if let Some((_, exchange)) = places.first() {
                 self.emit(cx, *exchange, message);
@@ -111,7 +117,9 @@ impl Shard {
             return;
         }
         let Some(upstream) = self.upstream_at(link) else { return };
-        let has_streams = cx.snapshot.entry(upstream.id).is_some_and(|entry| entry.has_streams());
+        let is_news = upstream.news.call.is_some() && within.or(tag) == upstream.news.call;
+        let within = within.filter(|_| !is_news);
+        let has_streams = is_news || cx.snapshot.entry(upstream.id).is_some_and(|entry| entry.has_streams());
         let spoken_of = within.is_some() || !(completes || has_streams);
         if let Some((_, caller)) = spoken_of.then(|| upstream.calls.spoken_of(within)).flatten() {
             if !completes || caller.revision == Revision::V2025_11_25 {
@@ -134,9 +142,31 @@ impl Shard {
         };
         let streams: Vec<ExchangeId> =
             self.served(upstream).filter(hears).filter_map(Session::stream).collect();
+        let tagged: Vec<_> = if completes { Vec::new() } else { self.tagged_news(upstream, method, frame) };
         for stream in streams {
             self.emit(cx, stream, message.clone());
         }
+        for (stream, message) in tagged {
+            self.tell_listener(cx, stream, message);
+        }
+    }
+
+    /// The same for the streams of the stateless era that listen to this server alone, each with its tag.
+    fn tagged_news(&self, upstream: &Upstream, method: &str, frame: &Envelope) -> Vec<(ExchangeId, Bytes)> {
+        let hears = |listener: &Listener| {
+            let is_served = match &upstream.owner {
+                Owner::Project => true,
+                Owner::Key(key, _) => listener.key == *key,
+                Owner::Session(_) => false,
+            };
+            is_served && matches!(&listener.target, Target::Server(name) if **name == *upstream.name)
+        };
+        let listeners = self.listeners.iter().filter(|(_, listener)| hears(listener));
+        let tagged = listeners.map(|(stream, listener)| {
+            let params = listener.tagged(frame, Vec::new());
+            (*stream, write::request(None, method, Some(&params)).into())
+        });
+        tagged.collect()
     }
 }
 

@@ -75,7 +75,7 @@ impl Shard {
 }
 
 /// `_meta` of a notification without the number of the hub's own subscription; one that is no object as it is.
-fn untagged(frame: &Envelope) -> (Field, Cow<'_, [u8]>) {
+pub(super) fn untagged(frame: &Envelope) -> (Field, Cow<'_, [u8]>) {
     let raw = frame.raw(Field::Meta).unwrap_or_default();
     let kept = Members::read(raw).map(|members| members.without(|name| name == SUBSCRIPTION));
     (Field::Meta, kept.map_or(Cow::Borrowed(raw), Cow::Owned))

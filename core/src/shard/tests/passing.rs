@@ -325,3 +325,55 @@ fn what_nobody_knows_goes_once_to_the_process_that_calls_of_its_session_go_to() 
         assert!(world.frames("a").is_empty(), "of several servers nobody could say which is meant");
     }
 }
+
+#[test]
+fn what_nobody_knows_and_is_said_to_whoever_listens_is_heard_by_all_who_listen_to_this_server_each_with_its_own_tag()
+ {
+    let script = || Script { news: false, ..Script::modern() };
+    for (mut world, is_remote) in [
+        (remote_of(script()), true),
+        (World::scripted(Limits::default(), [("a", script())]).surveyed(), false),
+    ] {
+        let news = world.requested("a");
+        let tag = |id: &str| format!(r#""io.modelcontextprotocol/subscriptionId":{id}"#);
+        let opened = "notifications/subscriptions/acknowledged";
+        let within = is_remote.then(|| CallId(news.id.parse().unwrap()));
+        let meta = tag(&news.id);
+        world.says_within(
+            news.link,
+            within,
+            &format!(r#"{{"jsonrpc":"2.0","method":"{opened}","params":{{"_meta":{{{meta}}}}}}}"#),
+        );
+        let session = world.client(HTTP, at("a"));
+        let stream = world.open(&session, Verb::Listen);
+        let filter = r#""notifications":{"toolsListChanged":true}"#;
+        let listeners = [at("a"), Target::Unified].map(|target| {
+            let client = Client::new(Era::Modern, target);
+            let stream = world.request(&client, "7", "subscriptions/listen", filter);
+            world.take(&client, stream);
+            (client, stream)
+        });
+        // A call that is under way is not what this is because of.
+        let call = world.call(&session, "1");
+        let made_up =
+            |params: &str| format!(r#"{{"jsonrpc":"2.0","method":"notifications/made/up"{params}}}"#);
+        world.says_within(
+            news.link,
+            within,
+            &made_up(&format!(r#","params":{{"n":1e400,"_meta":{{{meta},"k":1}}}}"#)),
+        );
+        let plain = made_up(r#","params":{"n":1e400,"_meta":{"k":1}}"#);
+        assert_eq!(world.take(&session, stream), [plain]);
+        assert!(world.take(&session, call).is_empty());
+        let heard = listeners.each_ref().map(|(client, stream)| world.take(client, *stream).concat());
+        assert!(heard[0].contains("1e400") && heard[0].contains(r#""k":1"#), "{heard:?}");
+        assert!(heard[0].contains(&tag("7")) && !heard[0].contains(&tag(&news.id)), "{heard:?}");
+        assert_eq!(heard[1], "", "of several nobody could say which it is of");
+        if is_remote {
+            world.says_within(news.link, within, &made_up(""));
+            assert_eq!(world.take(&session, stream), [made_up("")]);
+            let bare = made_up(&format!(r#","params":{{"_meta":{{{}}}}}"#, tag("7")));
+            assert_eq!(world.take(&listeners[0].0, listeners[0].1), [bare]);
+        }
+    }
+}
