@@ -233,6 +233,8 @@ pub struct Limits {
     pub remote_in_flight: usize,
     /// How long a remote server may take over a message that wants no answer.
     pub remote_notice: Duration,
+    /// How long what is said to a remote server after such a message waits for it to be taken.
+    pub remote_order: Duration,
     /// How long the first requests to a remote server of the 2025 revisions wait for the stream of its news: what it says there
     /// before that is lost.
     pub remote_news: Duration,

@@ -1,15 +1,16 @@
 //! The requests of one link that are under way.
 //!
-//! Requests run side by side. Notifications go one after the other, replies whenever they come. What follows
-//! `notifications/initialized` waits until the server took it, and has opened the stream of its news: most servers say there
-//! what they ask of their clients, and forget what nobody was there for.
+//! Requests run side by side. What is handed in after a notification or a reply waits for the server to take that, so that it comes
+//! after it; but not for long, since others of the project may have said it. What follows `notifications/initialized` waits until
+//! the server took it, and has opened the stream of its news: most servers say there what they ask of their clients, and forget what
+//! nobody was there for.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::exchange::{self, Ending};
 use crate::follow;
@@ -28,10 +29,18 @@ pub(crate) struct Desk {
     /// Requests that wait for one of those to end: of clients there are never so many, but the hub may have a thousand resources to
     /// subscribe to again.
     waiting: VecDeque<(Request, Message)>,
-    notes: VecDeque<Message>,
-    note_is_out: bool,
+    /// What goes before all that is in line.
+    ahead: Option<Ahead>,
+    line: VecDeque<Message>,
     /// `notifications/initialized` is out, or the stream of the server's news is asked for.
     gate_is_shut: bool,
+}
+
+/// A notification or reply that its server has not taken yet.
+struct Ahead {
+    note: Id,
+    /// The time that the others give it.
+    time: AbortHandle,
 }
 
 struct Flight {
@@ -47,11 +56,12 @@ enum Role {
     Hello,
     /// The wait for the stream of the server's news.
     Threshold,
-    /// A notification; the request that it cancels ends with it.
+    /// What wants no answer; the request that it cancels ends with it.
     Note {
         cancels: Option<String>,
     },
-    Reply,
+    /// The time that others give it.
+    Patience,
     Request(String),
     Stream,
 }
@@ -64,8 +74,8 @@ impl Desk {
             roles: HashMap::new(),
             requests: HashMap::new(),
             waiting: VecDeque::new(),
-            notes: VecDeque::new(),
-            note_is_out: false,
+            ahead: None,
+            line: VecDeque::new(),
             gate_is_shut: false,
         }
     }
@@ -98,12 +108,7 @@ impl Desk {
                 self.tell(Role::Hello, message);
             }
             Kind::Cancel(id) => self.cancel(&id, message),
-            Kind::Note => self.note(message),
-            Kind::Reply => self.tell(Role::Reply, message),
-            Kind::Request(request) if self.is_full() => {
-                self.waiting.push_back((request, message));
-            }
-            Kind::Request(request) => self.ask(request, message),
+            Kind::Note | Kind::Reply | Kind::Request(_) => self.line_up(message),
         }
     }
 
@@ -133,8 +138,9 @@ impl Desk {
         self.tasks.shutdown().await;
         let unread = std::iter::from_fn(|| queue.pop());
         let unread = unread.map(|parcel| Message::read(parcel, &self.wires.outlet.limits));
-        let unread: Vec<String> = unread.filter_map(|message| Some(message.request()?.id.clone())).collect();
-        self.waiting.drain(..).map(|(request, _)| request.id).chain(unread).collect()
+        let unsent = self.line.drain(..).chain(unread);
+        let unsent: Vec<String> = unsent.filter_map(|message| Some(message.request()?.id.clone())).collect();
+        self.waiting.drain(..).map(|(request, _)| request.id).chain(unsent).collect()
     }
 
     fn start(&mut self, role: Role, task: impl Future<Output = Ending> + Send + 'static) -> AbortHandle {
@@ -150,23 +156,44 @@ impl Desk {
         self.requests.insert(id, Flight { task, stateless, listens });
     }
 
-    fn tell(&mut self, role: Role, message: Message) {
+    fn tell(&mut self, role: Role, message: Message) -> AbortHandle {
         let told = exchange::tell(Arc::clone(&self.wires), message);
-        self.start(role, told);
+        self.start(role, told)
+    }
+
+    fn line_up(&mut self, message: Message) {
+        self.line.push_back(message);
+        self.go_on();
+    }
+
+    /// Sends what is in line, up to the next that wants no answer.
+    fn go_on(&mut self) {
+        while self.ahead.is_none()
+            && let Some(message) = self.line.pop_front()
+        {
+            match message.kind.clone() {
+                Kind::Request(request) if self.is_full() => self.waiting.push_back((request, message)),
+                Kind::Request(request) => self.ask(request, message),
+                Kind::Cancel(_) | Kind::Initialized | Kind::Note | Kind::Reply => self.note(message),
+            }
+        }
     }
 
     fn note(&mut self, message: Message) {
-        self.notes.push_back(message);
-        self.next_note();
+        let note = self.tell(Role::Note { cancels: None }, message).id();
+        let patience = self.wires.outlet.limits.remote_order;
+        let time = self.start(Role::Patience, async move {
+            sleep(patience).await;
+            Ending::Done
+        });
+        self.ahead = Some(Ahead { note, time });
     }
 
-    fn next_note(&mut self) {
-        if !self.note_is_out
-            && let Some(message) = self.notes.pop_front()
-        {
-            self.note_is_out = true;
-            let cancels = if let Kind::Cancel(id) = &message.kind { Some(id.clone()) } else { None };
-            self.tell(Role::Note { cancels }, message);
+    /// What goes before the others was taken, or its time is over.
+    fn let_go(&mut self, which: impl FnOnce(&Ahead) -> bool) {
+        if let Some(ahead) = self.ahead.take_if(|ahead| which(ahead)) {
+            ahead.time.abort();
+            self.go_on();
         }
     }
 
@@ -174,11 +201,15 @@ impl Desk {
     /// where the answer comes elsewhere.
     fn cancel(&mut self, id: &str, message: Message) {
         self.waiting.retain(|(request, _)| request.id != id);
-        match self.requests.get(id) {
-            Some(flight) if flight.stateless => flight.task.abort(),
-            Some(_) => self.note(message),
-            None if self.wires.one_stream => self.note(message),
-            None => {}
+        let all = self.line.len();
+        self.line.retain(|message| message.request().is_none_or(|request| request.id != id));
+        let cancels = match self.requests.get(id) {
+            Some(flight) if flight.stateless => return flight.task.abort(),
+            Some(_) => true,
+            None => self.wires.one_stream && self.line.len() == all,
+        };
+        if cancels {
+            self.tell(Role::Note { cancels: Some(id.to_owned()) }, message);
         }
     }
 
@@ -187,14 +218,15 @@ impl Desk {
         match self.roles.remove(&task) {
             Some(Role::Hello) => self.follow(),
             Some(Role::Threshold) => self.gate_is_shut = false,
-            Some(Role::Note { cancels }) => self.on_noted(cancels),
+            Some(Role::Note { cancels }) => self.on_noted(task, cancels),
+            Some(Role::Patience) => self.let_go(|ahead| ahead.time.id() == task),
             Some(Role::Request(id)) => {
                 self.requests.remove(&id);
                 if let Some((next, message)) = self.waiting.pop_front() {
                     self.ask(next, message);
                 }
             }
-            Some(Role::Reply | Role::Stream) | None => {}
+            Some(Role::Stream) | None => {}
         }
         ending
     }
@@ -215,11 +247,10 @@ impl Desk {
     }
 
     /// The server knows that a request is cancelled, so nothing of it is waited for.
-    fn on_noted(&mut self, cancels: Option<String>) {
+    fn on_noted(&mut self, task: Id, cancels: Option<String>) {
         if let Some(flight) = cancels.and_then(|id| self.requests.get(&id)) {
             flight.task.abort();
         }
-        self.note_is_out = false;
-        self.next_note();
+        self.let_go(|ahead| ahead.note == task);
     }
 }

@@ -122,6 +122,7 @@ impl Default for Limits {
             remote_tls: s(5),
             remote_in_flight: 128,
             remote_notice: s(30),
+            remote_order: s(1),
             remote_news: ms(500),
             remote_resumes: 5,
             remote_retry_first: ms(500),

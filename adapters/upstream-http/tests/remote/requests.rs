@@ -1,10 +1,11 @@
 //! Requests and answers over Streamable HTTP.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use orch_core::Limits;
 use orch_core::record::RemoteKind;
 use serde_json::json;
 
@@ -169,6 +170,39 @@ fn notifications_keep_their_order_and_want_no_answer() {
     assert_eq!(order, (0..50).collect::<Vec<_>>());
     assert_eq!(link.event(), Event::Opened(None));
     assert_eq!(link.event_within(Duration::from_millis(50)), None, "nothing is received");
+}
+
+#[test]
+fn what_is_said_after_a_notification_comes_after_it_and_none_holds_up_the_rest_for_long() {
+    let order = Duration::from_millis(600);
+    let stage = Stage::within(Limits { remote_order: order, ..Limits::default() });
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let server = Server::start(stage.runtime.handle(), {
+        let taken = Arc::clone(&taken);
+        move |seen| {
+            let said = seen.json();
+            taken.lock().unwrap().push(said["n"].as_u64().unwrap_or_else(|| said["id"].as_u64().unwrap()));
+            match said["method"].as_str() {
+                Some("tools/call") => plain(seen),
+                Some("notifications/never/taken") => Reply::Hang,
+                _ => Reply::Say(202, Vec::new(), vec![wait(30)]),
+            }
+        }
+    });
+    let mut link = stage.open(&launch(&server.url("/mcp")));
+    let note = |method: &str, n: u64| json!({ "jsonrpc": "2.0", "method": method, "n": n });
+    for n in 0..3 {
+        link.send(&note("notifications/progress", n));
+    }
+    link.send(&json!({ "jsonrpc": "2.0", "id": 3, "result": {} }));
+    link.send(&note("notifications/roots/list_changed", 4));
+    link.send(&request(5, "tools/call", json!({})));
+    assert_eq!(link.message()["id"], 5);
+    assert_eq!(*taken.lock().unwrap(), [0, 1, 2, 3, 4, 5]);
+    link.send(&note("notifications/never/taken", 6));
+    link.send(&request(7, "tools/call", json!({})));
+    assert_eq!(link.event_within(order / 2), None, "it waits for its turn");
+    assert_eq!(link.message()["id"], 7);
 }
 
 #[test]
