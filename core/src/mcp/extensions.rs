@@ -1,32 +1,38 @@
-//! The extensions that a client knows, and its experiments, on their way to servers that hear of its capabilities from the hub.
+//! What a client can do that the hub does not act on, on its way to servers that hear of its capabilities from the hub.
 
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::tasks::without_tasks;
-use crate::rpc::Members;
+use crate::rpc::{Members, write};
 
 /// What the hub says for all clients that share a process. UIs of tools harm nobody who does not show them, and a server may have
 /// them for those alone who say that they do (MCP Apps).
 const OF_ALL: &str =
     r#""extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["text/html;profile=mcp-app"]}}"#;
 
-/// The `experimental` and the `extensions` of a client's capabilities: raw JSON, as they came. Without tasks, which do not cross
-/// eras.
+/// What a client's capabilities hold beside those that the hub acts on, `experimental` and `extensions` among it: raw JSON, as it came.
+/// Without tasks, which do not cross eras.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extensions(Option<Arc<str>>);
 
 impl Extensions {
-    /// Reads them from a client's `capabilities`; what is no object is not there.
+    /// Reads them from a client's `capabilities`; of those that every revision knows, what is no object is not there.
     pub fn parse(capabilities: &str) -> Self {
         let without = without_tasks(capabilities.as_bytes());
         let capabilities = without.as_deref().unwrap_or(capabilities.as_bytes());
         let members = Members::read(capabilities).map_or_else(Vec::new, |members| members.0);
         let there = |raw: &&str| Members::read(raw.as_bytes()).is_some_and(|members| !members.0.is_empty());
-        let said = ["experimental", "extensions"].into_iter().filter_map(|wanted| {
-            let own = members.iter().find(|(name, _)| name == wanted).map(|(_, raw)| raw.get());
-            own.filter(there).map(|raw| ["\"", wanted, "\":", raw].concat())
+        let carried = |name: &str, raw: &str| match name {
+            "elicitation" | "roots" | "sampling" | "tasks" => false,
+            "experimental" | "extensions" => there(&raw),
+            _ => true,
+        };
+        let said = members.iter().filter(|(name, raw)| carried(name, raw.get())).map(|(name, raw)| {
+            let mut member = Vec::new();
+            write::string(&mut member, name);
+            [&*String::from_utf8(member).unwrap_or_default(), ":", raw.get()].concat()
         });
         let said = said.collect::<Vec<String>>().join(",");
         Self((!said.is_empty()).then(|| said.into()))
@@ -63,7 +69,9 @@ mod tests {
         assert_eq!(said(tasks, "{}"), r#"{"extensions":{"x/y":{}}}"#);
         let only = r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
         let both = r#"{"extensions":{"x/y":{}},"roots":{},"experimental":{"e":[1e400]}}"#;
-        assert_eq!(said(both, "{}"), r#"{"experimental":{"e":[1e400]},"extensions":{"x/y":{}}}"#);
+        assert_eq!(said(both, "{}"), r#"{"extensions":{"x/y":{}},"experimental":{"e":[1e400]}}"#);
+        let new = r#"{"new\u0022":[1e400],"sampling":{"tools":{}},"elicitation":{},"tasks":{"list":{}}}"#;
+        assert_eq!(said(new, r#"{"sampling":{}}"#), r#"{"sampling":{},"new\"":[1e400]}"#);
         let own = r#"{"experimental":{"e":{}},"extensions":7}"#;
         assert_eq!(said(own, "{}"), r#"{"experimental":{"e":{}}}"#);
         for nothing in ["{}", "[]", "7", only, r#"{"extensions":{}}"#, r#"{"extensions":[1]}"#] {

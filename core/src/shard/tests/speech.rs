@@ -81,11 +81,10 @@ fn a_call_that_waits_for_its_server_is_said_in_the_server_s_era_when_that_is_kno
 }
 
 #[test]
-fn the_extensions_and_experiments_of_a_session_s_client_are_told_where_the_server_hears_of_this_client_alone()
-{
-    let ui =
-        r#""experimental":{"e":{}},"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["\u0061"]}}"#;
-    let capabilities = r#"{"roots":{},"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["\u0061"]}},"experimental":{"e":{}}}"#;
+fn what_the_hub_does_not_act_on_of_what_a_session_s_client_can_do_is_told_where_the_server_hears_of_this_client_alone()
+ {
+    let ui = r#""extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["\u0061"]}},"new":[1e400],"experimental":{"e":{}}"#;
+    let capabilities = r#"{"roots":{},"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["\u0061"]}},"new":[1e400],"experimental":{"e":{}}}"#;
     for (sharing, told) in [(Sharing::PerSession, true), (Sharing::Shared, false)] {
         let mut world = World::new(&["a"]);
         world.configure(|servers| servers[0].spec.sharing = sharing);
