@@ -47,7 +47,7 @@ async fn fill(room: Room) -> Arc<Home> {
     assert!(sessions.len() > 2, "{room:?} has no room at all");
     check_words(&refuse_key(&hub, &key, room).await);
     for _ in 0..20 {
-        assert!(open_session(&hub, &key, 50_000).await.is_err());
+        assert!(open_session(&hub, &key, 15_000).await.is_err());
         check_calls(&hub, &key, &wire).await;
     }
 
@@ -66,7 +66,7 @@ async fn fill(room: Room) -> Arc<Home> {
 /// Opens sessions, large ones and then small ones in the gaps, until they are refused.
 async fn fill_with_sessions(hub: &Hub, key: &str) -> Vec<String> {
     let mut sessions = Vec::new();
-    for size in [50_000, 5_000, 10, 10] {
+    for size in [15_000, 5_000, 10, 10] {
         let refusal = loop {
             match open_session(hub, key, size).await {
                 Ok(session) => sessions.push(session),

@@ -141,7 +141,7 @@ pub(crate) fn no_rpc() -> Vec<Bad> {
         (r#"{"jsonrpc":"2.0","id":7,"method":1}"#, "method", "7"),
         (r#"{"jsonrpc":"2.0","id":7,"method":""}"#, "method", "7"),
         (r#"{"jsonrpc":"2.0","id":7,"method":null}"#, "method", "7"),
-        (r#"{"jsonrpc":"2.0","id":7,"method":"pi\u006eg"}"#, "method", "7"),
+        (r#"{"jsonrpc":"2.0","id":7,"method":"pi\u000ag"}"#, "method", "7"),
         (r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":[1]}"#, "params", "7"),
         (r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":1}"#, "params", "7"),
         (r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":null}"#, "params", "7"),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 
+use orch_config::environment;
 use serde_json::value::RawValue;
 
 use crate::json::Look;
@@ -28,7 +29,8 @@ struct Step {
 
 impl View {
     pub(crate) fn new(silent: bool) -> Self {
-        let drawn = (!silent && std::io::stderr().is_terminal()).then_some(0);
+        let can_draw = || environment::lookup("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
+        let drawn = (!silent && std::io::stderr().is_terminal() && can_draw()).then_some(0);
         Self { steps: Vec::new(), places: BTreeMap::new(), drawn, silent }
     }
 
@@ -128,8 +130,7 @@ fn line_of(id: &str, step: &RawValue, status: &str, why: &str) -> String {
     let ms =
         step.member("ms").and_then(Look::whole).filter(|_| matches!(status, "done" | "failed" | "unknown"));
     let ms = ms.map_or_else(String::new, |ms| format!("  {ms} ms"));
-    let why: String = terminal::harmless(why).chars().take(100).collect();
-    let why = if why.is_empty() { why } else { format!("  {why}") };
+    let why = if why.is_empty() { String::new() } else { format!("  {}", terminal::harmless(why)) };
     format!("{mark} {id:<24} {status:<8}{ms}{why}")
 }
 
