@@ -1,11 +1,12 @@
 //! What a client can do that the hub does not act on, on its way to servers that hear of its capabilities from the hub.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::tasks::without_tasks;
-use crate::rpc::{Members, write};
+use crate::rpc::Members;
 
 /// What the hub says for all clients that share a process. UIs of tools harm nobody who does not show them, and a server may have
 /// them for those alone who say that they do (MCP Apps).
@@ -22,20 +23,18 @@ impl Extensions {
     pub fn parse(capabilities: &str) -> Self {
         let without = without_tasks(capabilities.as_bytes());
         let capabilities = without.as_deref().unwrap_or(capabilities.as_bytes());
-        let members = Members::read(capabilities).map_or_else(Vec::new, |members| members.0);
-        let there = |raw: &&str| Members::read(raw.as_bytes()).is_some_and(|members| !members.0.is_empty());
+        let there = |raw: &str| Members::read(raw.as_bytes()).is_some_and(|members| !members.0.is_empty());
         let carried = |name: &str, raw: &str| match name {
             "elicitation" | "roots" | "sampling" | "tasks" => false,
-            "experimental" | "extensions" => there(&raw),
+            "experimental" | "extensions" => there(raw),
             _ => true,
         };
-        let said = members.iter().filter(|(name, raw)| carried(name, raw.get())).map(|(name, raw)| {
-            let mut member = Vec::new();
-            write::string(&mut member, name);
-            [&*String::from_utf8(member).unwrap_or_default(), ":", raw.get()].concat()
+        let said = Members::read(capabilities).map_or_else(Vec::new, |members| {
+            members.with(|name, raw| carried(name, raw).then_some(Cow::Borrowed(raw)))
         });
-        let said = said.collect::<Vec<String>>().join(",");
-        Self((!said.is_empty()).then(|| said.into()))
+        let inside =
+            said.get(1..said.len().saturating_sub(1)).and_then(|inside| core::str::from_utf8(inside).ok());
+        Self(inside.filter(|inside| !inside.is_empty()).map(Into::into))
     }
 
     /// Those that the hub says where many clients share a process, and in requests of its own.
@@ -71,7 +70,7 @@ mod tests {
         let both = r#"{"extensions":{"x/y":{}},"roots":{},"experimental":{"e":[1e400]}}"#;
         assert_eq!(said(both, "{}"), r#"{"extensions":{"x/y":{}},"experimental":{"e":[1e400]}}"#);
         let new = r#"{"new\u0022":[1e400],"sampling":{"tools":{}},"elicitation":{},"tasks":{"list":{}}}"#;
-        assert_eq!(said(new, r#"{"sampling":{}}"#), r#"{"sampling":{},"new\"":[1e400]}"#);
+        assert_eq!(said(new, r#"{"sampling":{}}"#), r#"{"sampling":{},"new\u0022":[1e400]}"#);
         let own = r#"{"experimental":{"e":{}},"extensions":7}"#;
         assert_eq!(said(own, "{}"), r#"{"experimental":{"e":{}}}"#);
         for nothing in ["{}", "[]", "7", only, r#"{"extensions":{}}"#, r#"{"extensions":[1]}"#] {

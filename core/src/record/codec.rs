@@ -8,7 +8,7 @@ use super::Record;
 /// The version byte of the records that this release writes.
 const CURRENT: u8 = 3;
 
-/// The first one. Since the second, definitions hold what is said aside; since the third, which lists were never told.
+/// The first one. Since the second, definitions hold what is said aside; since the third, which lists are not told.
 const FIRST: u8 = 1;
 
 /// Why stored bytes are not a record.

@@ -7,12 +7,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::handshake::stateless_caller;
 use super::legacy::caller;
-use super::listen::Listener;
 use super::news::subscription;
 use super::planning::NOWHERE;
 use super::session::Session;
 use super::updated::untagged;
-use super::{Cx, Effect, Posted, Shard};
+use super::{Cx, Effect, Posted, Shard, Subscriber};
 use crate::mcp::{Method, Revision, Row};
 use crate::ports::gateway::Target;
 use crate::rpc::{Envelope, Field, Members, Message, write};
@@ -50,10 +49,7 @@ impl Shard {
         for seat in concerned.map(Upstream::seat).collect::<Vec<_>>() {
             let Some(upstream) = self.upstreams.get_mut(&seat) else { continue };
             upstream.roots_of = Some(session);
-            if let Some(link) = upstream.process.ready_link() {
-                let frame = pass(upstream.revision, Method::RootsChanged.name(), notice);
-                cx.effect(Effect::SendFrame { link, frame });
-            }
+            tell(cx, upstream, Method::RootsChanged.name(), notice);
         }
     }
 
@@ -71,10 +67,8 @@ impl Shard {
         let Target::Server(name) = &caller.target else { return };
         let Some(entry) = cx.snapshot.named(name).filter(|entry| entry.config.is_some()) else { return };
         let seat = Seat { server: entry.id, owner: self.owner(cx, entry, caller) };
-        let Some(upstream) = self.upstreams.get(&seat) else { return };
-        if let Some(link) = upstream.process.ready_link() {
-            let frame = pass(upstream.revision, method, notice);
-            cx.effect(Effect::SendFrame { link, frame });
+        if let Some(upstream) = self.upstreams.get(&seat) {
+            tell(cx, upstream, method, notice);
         }
     }
 
@@ -95,8 +89,8 @@ impl Shard {
 
     /// A server's notification goes to whom the task concerns that it names, to the call on whose stream it came, or, where calls
     /// have no streams of their own, to the only one that the server works on; while it works on several, nobody can say which. With
-    /// none, or where it is said to whoever listens, it goes to the sessions and streams that speak to this server alone. That an elicitation is complete concerns whom it was asked of; where
-    /// nobody knows, whoever may know its id.
+    /// none, or where it is said to whoever listens, it goes to the sessions and streams that speak to this server alone. That an
+    /// elicitation is complete concerns whom it was asked of; where nobody knows, whoever may know its id.
     pub(super) fn on_unknown_news(
         &mut self,
         cx: &mut Cx<'_>,
@@ -153,20 +147,27 @@ impl Shard {
 
     /// The same for the streams of the stateless era that listen to this server alone, each with its tag.
     fn tagged_news(&self, upstream: &Upstream, method: &str, frame: &Envelope) -> Vec<(ExchangeId, Bytes)> {
-        let hears = |listener: &Listener| {
-            let is_served = match &upstream.owner {
-                Owner::Project => true,
-                Owner::Key(key, _) => listener.key == *key,
-                Owner::Session(_) => false,
-            };
-            is_served && matches!(&listener.target, Target::Server(name) if **name == *upstream.name)
+        let is_served = |stream: ExchangeId| {
+            upstream.owner == Owner::Project
+                || self.serves_alone(&upstream.owner, Subscriber::Listener(stream))
         };
-        let listeners = self.listeners.iter().filter(|(_, listener)| hears(listener));
+        let listeners = self.listeners.iter().filter(|(stream, listener)| {
+            matches!(&listener.target, Target::Server(name) if **name == *upstream.name)
+                && is_served(**stream)
+        });
         let tagged = listeners.map(|(stream, listener)| {
             let params = listener.tagged(frame, Vec::new());
             (*stream, write::request(None, method, Some(&params)).into())
         });
         tagged.collect()
+    }
+}
+
+/// Passes a notification on to a process, if it runs.
+fn tell(cx: &mut Cx<'_>, upstream: &Upstream, method: &str, notice: &Envelope) {
+    if let Some(link) = upstream.process.ready_link() {
+        let frame = pass(upstream.revision, method, notice);
+        cx.effect(Effect::SendFrame { link, frame });
     }
 }
 

@@ -129,9 +129,12 @@ impl Shard {
         upstream.listed_at = cx.now;
         let (id, name, interactive) = (upstream.id, upstream.name.clone(), upstream.interactive);
         let shared = upstream.owner == Owner::Project;
-        let failed = draft.failed().values().next().filter(|_| upstream.listless == 0);
-        if let Some(why) = failed {
-            cx.report(&name, LogLevel::Warning, LogCategory::Configuration, why.clone());
+        // What does not come is said once, however often it is asked for.
+        if upstream.listless == 0 || draft.failed().is_empty() {
+            if let Some(why) = draft.failed().values().next() {
+                cx.report(&name, LogLevel::Warning, LogCategory::Configuration, why.clone());
+            }
+            report_left_out(cx, &name, &draft);
         }
         if draft.failed().is_empty() {
             upstream.listless = 0;
@@ -139,7 +142,6 @@ impl Shard {
             upstream.ask_lists_at(cx.now.after(cx.limits().backoff(upstream.listless)));
             upstream.listless = upstream.listless.saturating_add(1);
         }
-        report_left_out(cx, &name, &draft);
         if !shared && cx.snapshot.entry(id).is_some_and(|entry| entry.offer.is_some()) {
             if !retired {
                 self.keep_offer(cx, link, draft.finish());

@@ -99,19 +99,24 @@ fn without_tools(answer: &'static str) -> Script {
     Script { instead: Some((ListKind::Tools, answer)), ..Script::full(&["file:///x"], &[]) }
 }
 
+/// Who calls a tool of server `a`, by itself or in a plan, is told why that cannot be.
+fn is_told(world: &mut World, client: &Client, why: &str) {
+    for (name, arguments) in
+        [("a__echo", "{}"), ("batch_execute", r#"{"steps":[{"id":"x","tool":"a__echo"}]}"#)]
+    {
+        let call = format!(r#""name":"{name}","arguments":{arguments}"#);
+        let exchange = world.request(client, "1", "tools/call", &call);
+        let told = world.take(client, exchange).concat();
+        assert!(told.contains(why), "{told}");
+    }
+}
+
 #[test]
 fn a_server_that_does_not_tell_its_tools_is_not_one_that_has_none() {
     for (answer, why) in NO_LISTS {
         let mut world = World::scripted(Limits::default(), [("a", without_tools(answer))]).surveyed();
         let unified = Client::new(Era::Modern, Target::Unified);
-        for (name, arguments) in
-            [("a__echo", "{}"), ("batch_execute", r#"{"steps":[{"id":"x","tool":"a__echo"}]}"#)]
-        {
-            let call = format!(r#""name":"{name}","arguments":{arguments}"#);
-            let exchange = world.request(&unified, "1", "tools/call", &call);
-            let told = world.take(&unified, exchange).concat();
-            assert!(told.contains(why), "{told}");
-        }
+        is_told(&mut world, &unified, why);
         assert!(list(&mut world, &unified, ListKind::Tools).contains(&format!(r#""cause":"{why}""#)));
         let alone = Client::new(Era::Modern, at("a"));
         let exchange = world.request(&alone, "2", "tools/list", "");
@@ -190,14 +195,7 @@ fn a_tool_of_a_server_that_is_disabled_is_not_unknown() {
     let mut world = World::running(&["a", "b"]);
     world.configure(|servers| servers[0].spec.disabled = true);
     let client = Client::new(Era::Modern, Target::Unified);
-    for (name, arguments) in
-        [("a__echo", "{}"), ("batch_execute", r#"{"steps":[{"id":"x","tool":"a__echo"}]}"#)]
-    {
-        let call = format!(r#""name":"{name}","arguments":{arguments}"#);
-        let exchange = world.request(&client, "1", "tools/call", &call);
-        let told = world.take(&client, exchange).concat();
-        assert!(told.contains("server a is disabled"), "{told}");
-    }
+    is_told(&mut world, &client, "server a is disabled");
 }
 
 #[test]
